@@ -1,0 +1,1 @@
+"""The registry: stores and serves blobs, manifests, tags and referrers."""

@@ -1,0 +1,1 @@
+"""The runner: pulls images and runs isolated containers, as a command and a daemon."""
