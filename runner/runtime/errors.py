@@ -1,0 +1,35 @@
+"""What a runtime refuses, each with the sentence that the user reads."""
+
+from http import HTTPStatus
+
+from runner.errors import RunnerError
+
+
+class RuntimeRefused(RunnerError):
+    """The runtime could not do it; the text is its own, in one line."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class CommandNotFound(RuntimeRefused):
+    """The container has no such program: the command line exits with 127."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class CommandNotExecutable(RuntimeRefused):
+    """The program is there and cannot be run: the command line exits with 126."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ContainerUnknown(RuntimeRefused):
+    """The runtime knows no container with this id."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotRunning(RuntimeRefused):
+    """The container has no running process to do this to."""
+
+    status = HTTPStatus.CONFLICT
