@@ -1,0 +1,199 @@
+"""References: ``[host/]name[:tag][@digest]``, and the names and tags in them.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Self
+
+from oci.digest import Digest
+from oci.errors import ErrorCode, OCIError, shown
+
+MAX_NAME = 255
+MAX_TAG = 128
+MAX_HOST = 255
+
+# Possessive quantifiers: what was matched is never given back, so the work is linear.
+_COMPONENT = r"[a-z0-9]++(?:(?:\.|__?+|-++)[a-z0-9]++)*+"
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*+", re.ASCII)
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_HOST = re.compile(
+    rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:.]{{2,45}}\])(?::[0-9]{{1,5}})?", re.ASCII
+)
+
+DOCKER_HUB = "docker.io"
+_DOCKER_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+class InvalidName(OCIError):
+    """The text is not a repository name."""
+
+    code = ErrorCode.NAME_INVALID
+
+
+class InvalidTag(OCIError):
+    """The text is not a tag.  The spec has no code of its own for it."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RepositoryName:
+    """A repository inside one registry: lower-case components joined by slashes.
+
+    >>> str(RepositoryName.parse("team/app"))
+    'team/app'
+    """
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a name, or raise InvalidName."""
+        return cls(_name(text))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tag:
+    """A name that points to one manifest of a repository, and may be moved."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a tag, or raise InvalidTag."""
+        return cls(_tag(text))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+LATEST = Tag("latest")
+
+
+def parse_tag_or_digest(text: str) -> Tag | Digest:
+    """Read the spec's ``<tag-or-digest>``: with a colon a digest, without one a tag."""
+    return Digest.parse(text) if ":" in text else Tag.parse(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One repository, and which manifest in it.
+
+    A digest says exactly which; a tag says whichever it points to now.  With
+    both, the digest decides and the tag is only a note to the reader.  With
+    neither, the tag is ``latest``.
+
+    >>> str(Reference.parse("alpine", default_host="registry.test"))
+    'registry.test/alpine:latest'
+    >>> str(Reference.parse("docker.io/alpine:3", default_host="registry.test"))
+    'docker.io/library/alpine:3'
+    """
+
+    host: str
+    name: RepositoryName
+    tag: Tag | None
+    digest: Digest | None
+
+    @classmethod
+    def parse(cls, text: str, *, default_host: str) -> Self:
+        """Read a reference, or raise InvalidName, InvalidTag or InvalidDigest about its part."""
+        rest, at, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if at else None
+
+        host, slash, name_text = rest.partition("/")
+        if not slash or not _looks_like_host(host):
+            host, name_text = default_host, rest
+        host = parse_host(host)
+
+        name_text, colon, tag_text = name_text.partition(":")
+        tag = Tag.parse(tag_text) if colon else None
+        if tag is None and digest is None:
+            tag = LATEST
+        if host in _DOCKER_HUB_ALIASES:
+            host = DOCKER_HUB
+            name_text = name_text if "/" in name_text else f"library/{name_text}"
+        return cls(host, RepositoryName.parse(name_text), tag, digest)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}{self._suffix()}"
+
+    @property
+    def target(self) -> Tag | Digest:
+        """What to ask the registry for: the digest if there is one."""
+        if self.digest is not None:
+            return self.digest
+        return self.tag or LATEST
+
+    def familiar(self, default_host: str) -> str:
+        """The shortest text that reads back as this reference, as people type it."""
+        name = str(self.name)
+        if self.host == DOCKER_HUB and name.startswith("library/") and name.count("/") == 1:
+            name = name.removeprefix("library/")
+        short = f"{name}{self._suffix()}"
+        if _reads_as(short, default_host, self):
+            return short
+        return f"{self.host}/{short}"
+
+    def at(self, digest: Digest) -> "Reference":
+        """The same reference, pinned to a digest."""
+        return replace(self, digest=digest)
+
+    def _suffix(self) -> str:
+        tag = f":{self.tag}" if self.tag is not None else ""
+        digest = f"@{self.digest}" if self.digest is not None else ""
+        return tag + digest
+
+
+def parse_host(text: str) -> str:
+    """Check a registry's ``host[:port]`` and return it, or raise InvalidName."""
+    if len(text) > MAX_HOST or not _HOST.fullmatch(text):
+        raise InvalidName(f"invalid registry host {shown(text)}: expected host or host:port")
+    return text
+
+
+def _looks_like_host(text: str) -> bool:
+    # The first component is a host if no repository could be called so, or by this one name.
+    return "." in text or ":" in text or text == "localhost" or text != text.lower()
+
+
+def _reads_as(text: str, default_host: str, reference: Reference) -> bool:
+    try:
+        return Reference.parse(text, default_host=default_host) == reference
+    except OCIError:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _name(text: str) -> str:
+    if len(text) > MAX_NAME:
+        raise InvalidName(
+            f"invalid repository name {shown(text)}: {len(text)} characters, "
+            f"expected at most {MAX_NAME}"
+        )
+    if not _NAME.fullmatch(text):
+        raise InvalidName(
+            f"invalid repository name {shown(text)}: expected lower-case letters and digits, "
+            "joined by '.', '_', '__', '-' or '/'"
+        )
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _tag(text: str) -> str:
+    if len(text) > MAX_TAG:
+        raise InvalidTag(
+            f"invalid tag {shown(text)}: {len(text)} characters, expected at most {MAX_TAG}"
+        )
+    if not _TAG.fullmatch(text):
+        raise InvalidTag(
+            f"invalid tag {shown(text)}: expected letters, digits, '_', '.' and '-', "
+            "not starting with '.' or '-'"
+        )
+    return text
