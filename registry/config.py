@@ -1,0 +1,243 @@
+"""Settings, read from TOML, environment and flags; all mistakes reported at once."""
+
+import dataclasses
+import difflib
+import ipaddress
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+PREFIX = "REGISTRY_"
+
+Anonymous = Literal["auto", "none", "pull", "push"]
+Sparse = Literal["refuse", "index", "any"]
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; ``problems`` has one line for each mistake."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen.
+
+    >>> str(Address.parse("[::1]:5000"))
+    '[::1]:5000'
+    """
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        host, colon, port = text.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
+        if not colon or not bare or not is_port or (":" in bare) != host.startswith("["):
+            raise ValueError("expected HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000")
+        return cls(bare, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def at_least(minimum: float, default: float) -> Any:
+    return field(default=default, metadata={"minimum": minimum})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    listen: Address = Address("127.0.0.1", 5000)
+    header_seconds: float = at_least(0.1, 10.0)
+    idle_seconds: float = at_least(0.1, 90.0)
+    body_bytes_per_second: int = at_least(0, 1024)
+    shutdown_seconds: float = at_least(0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    anonymous: Anonymous = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    root: Path = Path("data")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSettings:
+    sparse: Sparse = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    format: LogFormat = "auto"
+    level: LogLevel = "info"
+    requests: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, by section.  ``config.example.toml`` says why you would."""
+
+    server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
+    storage: StorageSettings = StorageSettings()
+    manifests: ManifestSettings = ManifestSettings()
+    logs: LogSettings = LogSettings()
+
+
+def load_settings(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of a TOML file, under those of the environment, under those of flags.
+
+    Raises SettingsInvalid with every mistake in all three.  ``flags`` maps dotted keys
+    (``storage.root``) to text; the environment's form of the same key is
+    ``REGISTRY_STORAGE__ROOT``.
+    """
+    problems: list[str] = []
+    values: dict[str, object] = {}
+    for given in (
+        *(_from_file(file, problems) if file else ()),
+        *_from_environment(environment or {}),
+        *(_Given(key, key, text, is_text=True) for key, text in (flags or {}).items()),
+    ):
+        try:
+            values[given.key] = _decode(given)
+        except ValueError as error:
+            problems.append(f"{given.origin}: {error}")
+    if problems:
+        raise SettingsInvalid(problems)
+    return _build(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value that someone set: its key, where it was written, and as what."""
+
+    key: str
+    origin: str
+    value: object
+    is_text: bool
+
+
+def _from_file(file: Path, problems: list[str]) -> Iterator[_Given]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{file}: {error.strerror}")
+        return
+    except ValueError as error:
+        problems.append(f"{file}: not TOML: {error}")
+        return
+    for section, entries in document.items():
+        if not isinstance(entries, dict):
+            yield _Given(section, f"{file}: {section}", entries, is_text=False)
+            continue
+        if not entries and section not in _sections():
+            problems.append(f"{file}: {section}: no such section{_nearest(section, _sections())}")
+        for name, value in entries.items():
+            yield _Given(f"{section}.{name}", f"{file}: {section}.{name}", value, is_text=False)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
+    # REGISTRY_AUTH_FILE and the like belong to other programs: ours have two underscores.
+    for name, text in sorted(environment.items()):
+        section, separator, key = name.removeprefix(PREFIX).partition("__")
+        if name.startswith(PREFIX) and separator:
+            yield _Given(f"{section}.{key}".lower(), name, text, is_text=True)
+
+
+def _decode(given: _Given) -> object:
+    """The value as its setting's type, or ValueError with what was found and expected."""
+    known = _fields()
+    if given.key not in known:
+        raise ValueError(f"no such setting{_nearest(given.key, known)}")
+    kind, minimum = known[given.key]
+    try:
+        value = _decode_as(kind, given.value, is_text=given.is_text)
+        if minimum is not None and not (
+            isinstance(value, int | float) and minimum <= value < float("inf")
+        ):
+            raise ValueError(f"expected a number of at least {minimum}")
+    except ValueError as error:
+        raise ValueError(f"{given.value!r}: {error}") from None
+    return value
+
+
+def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
+    choices = typing.get_args(kind)
+    if choices:
+        if value not in choices:
+            raise ValueError(f"expected one of {', '.join(map(str, choices))}")
+        return value
+    if kind is bool:
+        named = {"true": True, "false": False}.get(str(value).lower()) if is_text else value
+        if not isinstance(named, bool):
+            raise ValueError("expected true or false")
+        return named
+    if kind in (int, float):
+        return _decode_number(kind, value, is_text=is_text)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("expected a text that is not empty")
+    return Address.parse(value) if kind is Address else Path(value)
+
+
+def _decode_number(kind: object, value: object, *, is_text: bool) -> int | float:
+    expected = "a whole number" if kind is int else "a number"
+    if is_text and isinstance(value, str) and value.isascii() and "_" not in value:
+        try:
+            return int(value) if kind is int else float(value)
+        except ValueError:
+            raise ValueError(f"expected {expected}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected {expected}")
+    if kind is int and not isinstance(value, int):
+        raise ValueError(f"expected {expected}")
+    return float(value) if kind is float else value
+
+
+def _sections() -> dict[str, Any]:
+    return {section.name: section.type for section in dataclasses.fields(Settings)}
+
+
+def _fields() -> dict[str, tuple[object, float | None]]:
+    """Every setting by its dotted key: its type, and the least value it may have."""
+    return {
+        f"{name}.{entry.name}": (entry.type, entry.metadata.get("minimum"))
+        for name, section in _sections().items()
+        for entry in dataclasses.fields(section)
+    }
+
+
+def _nearest(key: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f" (is it {near[0]}?)" if near else ""
+
+
+def _build(values: Mapping[str, object]) -> Settings:
+    sections: dict[str, dict[str, object]] = {name: {} for name in _sections()}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        sections[section][name] = value
+    return Settings(**{name: kind(**sections[name]) for name, kind in _sections().items()})
