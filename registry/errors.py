@@ -1,0 +1,193 @@
+"""What the registry refuses, each with its code in the spec's table.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from oci.digest import Digest
+from oci.errors import ErrorCode, OCIError
+from oci.reference import RepositoryName, Tag
+
+
+class BlobUnknown(OCIError):
+    """This repository has no such blob, whatever other repositories have."""
+
+    code = ErrorCode.BLOB_UNKNOWN
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"no blob {digest} in this repository", detail={"digest": str(digest)})
+
+
+class BlobUploadUnknown(OCIError):
+    """No such upload session in this repository: never begun, ended, or someone else's."""
+
+    code = ErrorCode.BLOB_UPLOAD_UNKNOWN
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"no upload session {session[:64]!r} in this repository")
+
+
+class BlobUploadInvalid(OCIError):
+    """The upload request contradicts itself."""
+
+    code = ErrorCode.BLOB_UPLOAD_INVALID
+
+
+class RangeInvalid(OCIError):
+    """A chunk that does not begin where the session stands; the session survives."""
+
+    code = ErrorCode.BLOB_UPLOAD_INVALID
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+    def __init__(self, start: int, *, session: str, offset: int) -> None:
+        super().__init__(
+            f"chunk starts at byte {start}, expected {offset}", detail={"offset": offset}
+        )
+        self.session = session
+        self.offset = offset
+
+
+class SizeInvalid(OCIError):
+    """A body longer or shorter than the request said."""
+
+    code = ErrorCode.SIZE_INVALID
+
+    def __init__(self, received: int, *, expected: int) -> None:
+        more = "at least " if received > expected else ""
+        super().__init__(f"body has {more}{received} bytes, expected {expected}")
+
+
+class ManifestUnknown(OCIError):
+    """This repository has no such manifest, or no such tag."""
+
+    code = ErrorCode.MANIFEST_UNKNOWN
+
+    def __init__(self, reference: Tag | Digest) -> None:
+        what = "tag" if isinstance(reference, Tag) else "manifest"
+        super().__init__(
+            f"no {what} {reference} in this repository", detail={"reference": str(reference)}
+        )
+
+
+class ManifestBlobUnknown(OCIError):
+    """A manifest names what this repository does not have."""
+
+    code = ErrorCode.MANIFEST_BLOB_UNKNOWN
+
+    def __init__(self, digest: Digest, what: str = "blob") -> None:
+        super().__init__(
+            f"manifest names {what} {digest}, which is not in this repository",
+            detail={"digest": str(digest)},
+        )
+
+
+class ManifestTypeMismatch(OCIError):
+    """The same bytes were pushed before under another media type."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+    def __init__(self, digest: Digest, *, found: str, expected: str) -> None:
+        super().__init__(f"manifest {digest} has media type {found}, and was pushed as {expected}")
+
+
+class NameUnknown(OCIError):
+    """No repository of that name."""
+
+    code = ErrorCode.NAME_UNKNOWN
+
+    def __init__(self, name: RepositoryName) -> None:
+        super().__init__(f"no repository {name}", detail={"name": str(name)})
+
+
+class Unauthorized(OCIError):
+    """Nobody, or not enough of somebody: the answer carries a challenge."""
+
+    code = ErrorCode.UNAUTHORIZED
+
+
+class Denied(OCIError):
+    """Known who is asking, and the answer is no."""
+
+    code = ErrorCode.DENIED
+
+
+class BlobInUse(OCIError):
+    """A blob that a manifest of the repository still names cannot be deleted."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, digest: Digest, manifest: Digest) -> None:
+        super().__init__(
+            f"blob {digest} is named by manifest {manifest}; delete the manifest first",
+            detail={"digest": str(digest), "manifest": str(manifest)},
+        )
+
+
+class Unsupported(OCIError):
+    """Something this registry does not do."""
+
+    code = ErrorCode.UNSUPPORTED
+
+
+class TooLarge(OCIError):
+    """A body over the limit for its kind."""
+
+    code = ErrorCode.SIZE_INVALID
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit: int, what: str = "manifest") -> None:
+        super().__init__(f"{what} is larger than {limit} bytes")
+
+
+class TooManyRequests(OCIError):
+    """Come back later."""
+
+    code = ErrorCode.TOOMANYREQUESTS
+
+
+class StorageFull(OCIError):
+    """The disk would not take the bytes; nothing of them is visible."""
+
+    # The table has no code for it; of those it has, only DENIED stops clients from retrying.
+    code = ErrorCode.DENIED
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+
+    def __init__(self) -> None:
+        super().__init__("the registry has no storage left; ask its operator to make room")
+
+
+class StorageFailed(OCIError):
+    """The disk failed, other than by being full; nothing of the bytes is visible."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the registry could not store this: {reason}")
+
+
+class Refusals(OCIError):
+    """Several refusals of one request, told together; the first decides the status."""
+
+    def __init__(self, errors: Sequence[OCIError]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+        self.code = errors[0].code
+        self.status = errors[0].status
+
+
+class StartupError(Exception):
+    """A reason not to start, in one sentence for the operator."""
+
+
+class RootInUse(StartupError):
+    """Another process serves the same root directory."""
+
+
+class SchemaTooNew(StartupError):
+    """The database was written by a newer program."""
