@@ -1,0 +1,7 @@
+"""The JSON between the command and the daemon, as dataclasses: the Engine API's shapes."""
+
+from runner.schema.mounts import MountOption
+from runner.schema.options import ContainerOptions, ExecOptions, Ulimit
+from runner.schema.progress import ProgressEvent
+
+__all__ = ["ContainerOptions", "ExecOptions", "MountOption", "ProgressEvent", "Ulimit"]

@@ -1,0 +1,69 @@
+"""Reading fields of a JSON document: the right type, or a refusal that names the field.
+
+The docker command sends every field there is, so ``null`` and the type's zero value both mean
+"not said" (``runner-and-engines``, Engine API gotcha 9).
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from runner.errors import BadRequest
+
+T = TypeVar("T")
+
+_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    bool: "a boolean",
+    dict: "an object",
+    list: "a list",
+}
+
+
+def text(document: Mapping[str, Any], key: str) -> str:
+    """The string under ``key``, "" when absent; without NUL, which no kernel interface takes."""
+    value = _typed(document, key, str, "")
+    if "\0" in value:
+        raise BadRequest(f"{key}: {value!r} contains a NUL character")
+    return value
+
+
+def integer(document: Mapping[str, Any], key: str) -> int:
+    return _typed(document, key, int, 0)
+
+
+def boolean(document: Mapping[str, Any], key: str) -> bool:
+    return _typed(document, key, bool, False)
+
+
+def mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return _typed(document, key, dict, {})
+
+
+def texts(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The list of strings under ``key``; a single string counts as a list of one (old clients)."""
+    value = document.get(key)
+    if isinstance(value, str):
+        return (text(document, key),)
+    items = _typed(document, key, list, [])
+    return tuple(text({key: item}, key) if item is not None else "" for item in items)
+
+
+def objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    items = _typed(document, key, list, [])
+    return [mapping({key: item}, key) for item in items]
+
+
+def string_map(document: Mapping[str, Any], key: str) -> dict[str, str]:
+    found = mapping(document, key)
+    return {name: text(found, name) for name in found}
+
+
+def _typed(document: Mapping[str, Any], key: str, kind: type[T], default: T) -> T:
+    value = document.get(key)
+    if value is None:
+        return default
+    # bool is an int in Python, not in JSON.
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise BadRequest(f"{key}: expected {_NAMES[kind]}, found {value!r}")
+    return value

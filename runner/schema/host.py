@@ -1,0 +1,151 @@
+"""HostConfig: the part of a create body about the host, and which of it is offered."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runner.errors import BadRequest
+from runner.schema import fields
+
+NETWORK_MODES = ("default", "none", "host")
+
+# Docker's own floor: below it, a process cannot even start.
+MINIMUM_MEMORY = 6 * 1024 * 1024
+
+
+def optional_integer(document: Mapping[str, Any], key: str) -> int | None:
+    return fields.integer(document, key) if document.get(key) is not None else None
+
+
+def optional_text(document: Mapping[str, Any], key: str) -> str | None:
+    return fields.text(document, key) or None
+
+
+def env(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = fields.texts(document, key)
+    for entry in found:
+        if not entry or entry.startswith("="):
+            raise BadRequest(f"invalid environment variable: {entry!r}")
+    return found
+
+
+def console_size(document: Mapping[str, Any], key: str) -> tuple[int, int] | None:
+    """Height and width of the terminal; [0, 0] means there is none."""
+    found = document.get(key)
+    if not found:
+        return None
+    if not (isinstance(found, list) and len(found) == 2 and all(type(n) is int for n in found)):
+        raise BadRequest(f"{key}: expected [height, width], found {found!r}")
+    return (found[0], found[1]) if any(found) else None
+
+
+def _positive(document: Mapping[str, Any], key: str) -> int | None:
+    value = fields.integer(document, key)
+    if value < 0:
+        raise BadRequest(f"{key}: {value} is negative")
+    return value or None
+
+
+def _non_zero(document: Mapping[str, Any], key: str) -> int | None:
+    return fields.integer(document, key) or None
+
+
+def _memory(document: Mapping[str, Any], key: str) -> int | None:
+    value = _positive(document, key)
+    if value is not None and value < MINIMUM_MEMORY:
+        raise BadRequest(f"Minimum memory limit allowed is 6MB, found {value} bytes")
+    return value
+
+
+def _pids_limit(document: Mapping[str, Any], key: str) -> int | None:
+    value = fields.integer(document, key)
+    return max(value, -1) or None
+
+
+def _network_mode(document: Mapping[str, Any], key: str) -> str:
+    mode = fields.text(document, key) or "default"
+    # Clients written for dockerd ask for its default by name.
+    mode = "default" if mode == "bridge" else mode
+    if mode not in NETWORK_MODES:
+        offered = ", ".join(NETWORK_MODES)
+        raise BadRequest(f"network {mode!r} is not offered: expected one of {offered}")
+    return mode
+
+
+def _choice(*offered: str) -> Callable[[Mapping[str, Any], str], str]:
+    def read(document: Mapping[str, Any], key: str) -> str:
+        value = fields.text(document, key)
+        if value not in ("", *offered):
+            expected = ", ".join(offered)
+            raise BadRequest(f"{key} {value!r} is not offered: expected one of {expected}")
+        return value
+
+    return read
+
+
+FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
+    "auto_remove": ("AutoRemove", fields.boolean),
+    "read_only": ("ReadonlyRootfs", fields.boolean),
+    "network_mode": ("NetworkMode", _network_mode),
+    "extra_hosts": ("ExtraHosts", fields.texts),
+    "pid_mode": ("PidMode", _choice("private", "host")),
+    "ipc_mode": ("IpcMode", _choice("private", "shareable", "none", "host")),
+    "uts_mode": ("UTSMode", _choice("host")),
+    "cgroupns_mode": ("CgroupnsMode", _choice("private", "host")),
+    "group_add": ("GroupAdd", fields.texts),
+    "memory": ("Memory", _memory),
+    "memory_swap": ("MemorySwap", _non_zero),
+    "memory_reservation": ("MemoryReservation", _positive),
+    "nano_cpus": ("NanoCpus", _positive),
+    "cpu_period": ("CpuPeriod", _positive),
+    "cpu_quota": ("CpuQuota", _non_zero),
+    "cpu_shares": ("CpuShares", _positive),
+    "cpuset_cpus": ("CpusetCpus", fields.text),
+    "cpuset_mems": ("CpusetMems", fields.text),
+    "pids_limit": ("PidsLimit", _pids_limit),
+    "blkio_weight": ("BlkioWeight", _positive),
+    "oom_score_adj": ("OomScoreAdj", _non_zero),
+    "shm_size": ("ShmSize", _positive),
+    "sysctls": ("Sysctls", fields.string_map),
+    "cap_add": ("CapAdd", fields.texts),
+    "cap_drop": ("CapDrop", fields.texts),
+    "security_opt": ("SecurityOpt", fields.texts),
+    "privileged": ("Privileged", fields.boolean),
+    "init": ("Init", fields.boolean),
+    "console_size": ("ConsoleSize", console_size),
+}
+
+# Said with anything but their zero value, these would change what runs, and are not offered yet.
+_UNSUPPORTED = (
+    "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps",
+    "BlkioWeightDevice", "Cgroup", "CgroupParent", "CpuRealtimePeriod", "CpuRealtimeRuntime",
+    "DeviceCgroupRules", "DeviceRequests", "Devices", "Dns", "DnsOptions", "DnsSearch",
+    "KernelMemory", "KernelMemoryTCP", "Links", "OomKillDisable", "PortBindings",
+    "PublishAllPorts", "StorageOpt", "UsernsMode", "VolumesFrom",
+)  # fmt: skip
+
+_ONLY: dict[str, tuple[object, ...]] = {
+    "Isolation": ("default",),
+    "MemorySwappiness": (-1,),
+    "Runtime": ("runc",),
+    "VolumeDriver": ("local",),
+}
+
+
+def refuse_unsupported(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> None:
+    """Raise BadRequest for what would be forgotten: a published port, a device, a restart."""
+    for key in _UNSUPPORTED:
+        if host_config.get(key):
+            raise BadRequest(f"HostConfig.{key} is not supported by this version of the runner")
+    for key, allowed in _ONLY.items():
+        value = host_config.get(key)
+        if value and value not in allowed:
+            raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed[0]!r}")
+    log_type = fields.text(fields.mapping(host_config, "LogConfig"), "Type")
+    if log_type not in ("", "json-file"):
+        raise BadRequest(f"log driver {log_type!r} is not offered: expected 'json-file'")
+    restart = fields.text(fields.mapping(host_config, "RestartPolicy"), "Name")
+    if restart not in ("", "no"):
+        raise BadRequest(f"restart policy {restart!r} is not offered: expected 'no'")
+    healthcheck = fields.texts(fields.mapping(document, "Healthcheck"), "Test")
+    if healthcheck not in ((), ("NONE",)):
+        raise BadRequest("Healthcheck is not supported by this version of the runner")

@@ -1,0 +1,42 @@
+"""ProgressEvent: one line of a pull's, push's or load's answer.
+
+Engine API, ``CreateImageInfo`` and ``PushImageInfo``; after the status line an error can only be
+such an item too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """How far one thing has come; or, with ``error``, that the whole has failed.
+
+    ``id`` is the layer (its digest's first 12 characters) or the tag; ``current`` and ``total``
+    count bytes.  ``aux`` is a result for programs, such as a pushed manifest's digest.
+    """
+
+    status: str = ""
+    id: str = ""
+    current: int | None = None
+    total: int | None = None
+    error: str | None = None
+    stream: str | None = None
+    aux: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        if self.error is not None:
+            return {"errorDetail": {"message": self.error}, "error": self.error}
+        if self.aux is not None:
+            return {"progressDetail": {}, "aux": self.aux}
+        if self.stream is not None:
+            return {"stream": self.stream}
+        detail: dict[str, int] = {}
+        if self.current is not None:
+            detail["current"] = self.current
+        if self.total is not None:
+            detail["total"] = self.total
+        item: dict[str, Any] = {"status": self.status, "progressDetail": detail}
+        if self.id:
+            item["id"] = self.id
+        return item
