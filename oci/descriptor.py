@@ -1,0 +1,242 @@
+"""Descriptor, Platform, platform matching.
+
+https://github.com/opencontainers/image-spec/blob/main/descriptor.md
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+import base64
+import binascii
+import platform as host_platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from oci.digest import Digest, InvalidDigest
+from oci.document import Fields, InvalidDocument
+from oci.errors import ErrorCode, OCIError, shown
+from oci.mediatype import FOREIGN_LAYERS, INDEXES, MANIFESTS, is_media_type
+
+_ARCHITECTURES: Mapping[str, tuple[str, str]] = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "i386": ("386", ""),
+    "i686": ("386", ""),
+}
+_KNOWN_ARCHITECTURES = frozenset(
+    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm".split()
+)
+# What a variant stands for when none is written.
+_DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
+
+
+class InvalidPlatform(OCIError):
+    """The text is not ``os/architecture[/variant]``."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What an image needs of the machine that runs it.
+
+    >>> str(Platform.parse("linux/arm64/v8"))
+    'linux/arm64/v8'
+    """
+
+    os: str
+    architecture: str
+    variant: str = ""
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``os/architecture[/variant]``, or an architecture alone for Linux."""
+        parts = text.split("/")
+        if len(parts) == 1 and (parts[0] in _KNOWN_ARCHITECTURES or parts[0] in _ARCHITECTURES):
+            parts = ["linux", *parts]
+        if not 2 <= len(parts) <= 3 or not all(_is_word(part) for part in parts):
+            raise InvalidPlatform(
+                f"invalid platform {shown(text)}: expected os/architecture or os/architecture/variant"
+            )
+        architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
+        return cls(parts[0], architecture, parts[2] if len(parts) == 3 else variant)
+
+    @classmethod
+    def host(cls) -> Self:
+        """The platform of this machine."""
+        machine = host_platform.machine().lower()
+        architecture, variant = _ARCHITECTURES.get(machine, (machine, ""))
+        return cls(host_platform.system().lower(), architecture, variant)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read the platform of a descriptor, or of an image config."""
+        return cls(
+            fields.string("os", ""),
+            fields.string("architecture", ""),
+            fields.string("variant", ""),
+            fields.string("os.version", ""),
+            fields.strings("os.features"),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        document: dict[str, object] = {"architecture": self.architecture, "os": self.os}
+        if self.os_version:
+            document["os.version"] = self.os_version
+        if self.os_features:
+            document["os.features"] = list(self.os_features)
+        if self.variant:
+            document["variant"] = self.variant
+        return document
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What some content is: its media type, its digest, its size in bytes."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    urls: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    data: bytes | None = None
+    artifact_type: str | None = None
+    platform: Platform | None = None
+
+    @classmethod
+    def from_json(cls, document: object, where: str = "descriptor") -> Self:
+        """Read a descriptor, or raise InvalidDocument naming the field by its path.
+
+        ``urls`` are refused on everything but a foreign layer: nobody here follows them.
+        """
+        fields = Fields(document, where)
+        media_type = _media_type(fields, "mediaType", fields.string("mediaType"))
+        try:
+            digest = Digest.parse(fields.string("digest"))
+        except InvalidDigest as error:
+            raise InvalidDocument(f"{where}.digest: {error}") from None
+        size = fields.integer("size")
+        if len(fields) == 3:  # Hot path: most descriptors say nothing more.
+            return cls(media_type, digest, size)
+        urls = fields.strings("urls")
+        if urls and media_type not in FOREIGN_LAYERS:
+            raise InvalidDocument(
+                f"{where}.urls: found on {media_type}, expected on foreign layers only"
+            )
+        artifact_type = fields.optional_string("artifactType")
+        platform = fields.object("platform")
+        return cls(
+            media_type,
+            digest,
+            size,
+            urls,
+            fields.string_map("annotations"),
+            _data(fields),
+            _media_type(fields, "artifactType", artifact_type) if artifact_type else None,
+            None if platform is None else Platform.from_fields(platform),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        document: dict[str, object] = {
+            "mediaType": self.media_type,
+            "digest": str(self.digest),
+            "size": self.size,
+        }
+        if self.urls:
+            document["urls"] = list(self.urls)
+        if self.annotations:
+            document["annotations"] = dict(self.annotations)
+        if self.data is not None:
+            document["data"] = base64.b64encode(self.data).decode()
+        if self.artifact_type is not None:
+            document["artifactType"] = self.artifact_type
+        if self.platform is not None:
+            document["platform"] = self.platform.to_json()
+        return document
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this is a layer that its publisher keeps elsewhere."""
+        return self.media_type in FOREIGN_LAYERS
+
+
+def choose(descriptors: Iterable[Descriptor], platform: Platform) -> Descriptor | None:
+    """The manifest that suits a platform best, or None if none suits.
+
+    The order is containerd's: the exact variant, then the older ones the machine also
+    runs, then its 32-bit form, then manifests that name no platform; among equals the first.
+    """
+    best: tuple[int, Descriptor] | None = None
+    wanted = _runnable(platform)
+    for descriptor in descriptors:
+        if descriptor.media_type not in MANIFESTS and descriptor.media_type not in INDEXES:
+            continue
+        rank = _rank(descriptor.platform, platform.os, wanted)
+        if rank is not None and (best is None or rank < best[0]):
+            best = (rank, descriptor)
+    return None if best is None else best[1]
+
+
+def _rank(offered: Platform | None, os: str, wanted: list[tuple[str, str]]) -> int | None:
+    if offered is None:
+        return len(wanted)
+    variant = offered.variant or _DEFAULT_VARIANTS.get(offered.architecture, "")
+    if variant.isdecimal():
+        variant = f"v{variant}"
+    key = (offered.architecture, variant)
+    return wanted.index(key) if offered.os == os and key in wanted else None
+
+
+def _runnable(platform: Platform) -> list[tuple[str, str]]:
+    architecture = platform.architecture
+    variant = platform.variant or _DEFAULT_VARIANTS.get(architecture, "")
+    older = [(architecture, name) for name in _and_older(variant)]
+    if architecture == "amd64":
+        return [*older, ("386", "")]
+    if architecture == "arm64":
+        # Also without the minor part: v8.2 runs what was made for v8.
+        base = [("arm64", "v8")] if ("arm64", "v8") not in older else []
+        return [*older, *base, *(("arm", f"v{number}") for number in (8, 7, 6, 5))]
+    return older
+
+
+def _and_older(variant: str) -> list[str]:
+    number = variant.removeprefix("v")
+    if variant != number and number.isdecimal() and number.isascii() and len(number) == 1:
+        return [f"v{older}" for older in range(int(number), 0, -1)]
+    return [variant]
+
+
+def _data(fields: Fields) -> bytes | None:
+    text = fields.optional_string("data")
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidDocument(
+            f"{fields.path('data')}: expected base64, found {shown(text)}"
+        ) from None
+
+
+def _media_type(fields: Fields, key: str, text: str) -> str:
+    if not is_media_type(text):
+        raise InvalidDocument(f"{fields.path(key)}: found {shown(text)}, expected type/subtype")
+    return text
+
+
+def _is_word(text: str) -> bool:
+    return (
+        0 < len(text) <= 64
+        and text.isascii()
+        and text.replace("_", "").replace("-", "").replace(".", "").isalnum()
+    )

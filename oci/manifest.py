@@ -1,0 +1,224 @@
+"""ImageManifest, ImageIndex: read from bytes, bytes kept.
+
+https://github.com/opencontainers/image-spec/blob/main/manifest.md
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.document import Fields, InvalidDocument, parse_document
+from oci.errors import ErrorCode, OCIError, shown
+from oci.mediatype import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    INDEXES,
+    MANIFESTS,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    is_media_type,
+    without_parameters,
+)
+
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MAX_DESCRIPTORS = 10_000
+
+_KNOWN = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST))
+
+
+class ManifestInvalid(OCIError):
+    """The content is not a manifest or index we can read."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+
+class ManifestTooLarge(ManifestInvalid):
+    """The content is longer than any manifest may be."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"manifest has {size} bytes, expected at most {MAX_MANIFEST_BYTES}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageManifest:
+    """One image, or one artifact: a config and layers, lowest first."""
+
+    content: bytes
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    subject: Descriptor | None = None
+    artifact_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(self.content)
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """What must be there for this manifest to be whole: foreign layers need not be."""
+        return (self.config, *(layer for layer in self.layers if not layer.is_foreign))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """Manifests that belong together, commonly one for each platform."""
+
+    content: bytes
+    media_type: str
+    manifests: tuple[Descriptor, ...]
+    subject: Descriptor | None = None
+    artifact_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(self.content)
+
+
+def parse_manifest(content: bytes, media_type: str | None) -> ImageManifest | ImageIndex:
+    """Read a manifest or an index of the media type it was sent with.
+
+    Without one the document's own ``mediaType`` decides, and without that its shape.
+    Raises ManifestInvalid; unknown fields are allowed.
+
+    Hot path: every push of a manifest.
+    """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise ManifestTooLarge(len(content))
+    try:
+        fields = Fields(parse_document(content))
+        media_type = _judge_media_type(fields, media_type)
+        if media_type in INDEXES:
+            return _parse_index(content, media_type, fields)
+        return _parse_image(content, media_type, fields)
+    except InvalidDocument as error:
+        raise ManifestInvalid(f"invalid manifest: {error}") from None
+
+
+def image_manifest(
+    config: Descriptor,
+    layers: Sequence[Descriptor],
+    *,
+    media_type: str = OCI_MANIFEST,
+    subject: Descriptor | None = None,
+    artifact_type: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> bytes:
+    """The bytes of an image manifest, in compact JSON."""
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
+    if artifact_type is not None:
+        document["artifactType"] = artifact_type
+    document["config"] = config.to_json()
+    document["layers"] = [layer.to_json() for layer in layers]
+    return _encode(document, subject, annotations)
+
+
+def image_index(
+    manifests: Sequence[Descriptor],
+    *,
+    media_type: str = OCI_INDEX,
+    subject: Descriptor | None = None,
+    artifact_type: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> bytes:
+    """The bytes of an image index, in compact JSON."""
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
+    if artifact_type is not None:
+        document["artifactType"] = artifact_type
+    document["manifests"] = [manifest.to_json() for manifest in manifests]
+    return _encode(document, subject, annotations)
+
+
+def _judge_media_type(fields: Fields, given: str | None) -> str:
+    own = fields.optional_string("mediaType")
+    sent = without_parameters(given) if given is not None else None
+    if own and sent and own != sent:
+        raise InvalidDocument(f"mediaType is {shown(own)}, expected the Content-Type {shown(sent)}")
+    media_type = sent or own or _by_shape(fields)
+    if media_type not in MANIFESTS and media_type not in INDEXES:
+        raise InvalidDocument(f"media type {shown(media_type)}, expected one of {_KNOWN}")
+    if "manifests" in fields and ("layers" in fields or "config" in fields):
+        raise InvalidDocument("found manifests beside layers or config, expected only one kind")
+    if "fsLayers" in fields:
+        raise InvalidDocument("found fsLayers, expected no field of Docker's schema 1")
+    version = fields.integer("schemaVersion")
+    if version != 2:
+        raise InvalidDocument(f"schemaVersion is {version}, expected 2")
+    return media_type
+
+
+def _by_shape(fields: Fields) -> str:
+    return OCI_INDEX if "manifests" in fields else OCI_MANIFEST
+
+
+def _parse_image(content: bytes, media_type: str, fields: Fields) -> ImageManifest:
+    if "manifests" in fields:
+        raise InvalidDocument(f"found manifests, expected config and layers of {media_type}")
+    config = _descriptor(fields, "config")
+    if config is None:
+        raise InvalidDocument("config: found nothing, expected a descriptor")
+    return ImageManifest(
+        content,
+        media_type,
+        config,
+        _descriptors(fields, "layers"),
+        _descriptor(fields, "subject"),
+        _artifact_type(fields),
+        fields.string_map("annotations"),
+    )
+
+
+def _parse_index(content: bytes, media_type: str, fields: Fields) -> ImageIndex:
+    if "manifests" not in fields:
+        raise InvalidDocument(f"manifests: found nothing, expected the array of {media_type}")
+    return ImageIndex(
+        content,
+        media_type,
+        _descriptors(fields, "manifests"),
+        _descriptor(fields, "subject"),
+        _artifact_type(fields),
+        fields.string_map("annotations"),
+    )
+
+
+def _descriptors(fields: Fields, key: str) -> tuple[Descriptor, ...]:
+    values = fields.array(key)
+    if len(values) > MAX_DESCRIPTORS:
+        raise InvalidDocument(
+            f"{key}: found {len(values)} descriptors, expected at most {MAX_DESCRIPTORS}"
+        )
+    return tuple(
+        Descriptor.from_json(value, f"{key}[{index}]") for index, value in enumerate(values)
+    )
+
+
+def _descriptor(fields: Fields, key: str) -> Descriptor | None:
+    value = fields.object(key)
+    return None if value is None else Descriptor.from_json(dict(value.items()), key)
+
+
+def _artifact_type(fields: Fields) -> str | None:
+    text = fields.optional_string("artifactType")
+    if text and not is_media_type(text):
+        raise InvalidDocument(f"artifactType: found {shown(text)}, expected type/subtype")
+    return text or None
+
+
+def _encode(
+    document: dict[str, object],
+    subject: Descriptor | None,
+    annotations: Mapping[str, str] | None,
+) -> bytes:
+    if subject is not None:
+        document["subject"] = subject.to_json()
+    if annotations:
+        document["annotations"] = dict(annotations)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
