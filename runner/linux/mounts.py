@@ -1,0 +1,158 @@
+"""Mount: storage produces it, runtime consumes it; and mount(2), umount2(2) by ctypes.
+
+https://man7.org/linux/man-pages/man2/mount.2.html
+"""
+
+import ctypes
+import errno
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runner.linux.syscalls import check, libc
+
+MNT_DETACH: Final = 2
+_UMOUNT_NOFOLLOW: Final = 8
+# mount(2) copies one page of options, its last byte NUL.
+OPTIONS_BYTES: Final = 4095
+# moby's limit (maxDepth); with one descriptor each the options still fit their page.
+MAX_LOWER: Final = 128
+
+# An option that is a flag of mount(2), with the bits it sets and clears; the rest is data.
+_FLAGS: Final = {
+    "ro": (0x1, 0), "rw": (0, 0x1),
+    "nosuid": (0x2, 0), "suid": (0, 0x2),
+    "nodev": (0x4, 0), "dev": (0, 0x4),
+    "noexec": (0x8, 0), "exec": (0, 0x8),
+    "remount": (0x20, 0),
+    "noatime": (0x400, 0), "atime": (0, 0x400),
+    "nodiratime": (0x800, 0),
+    "bind": (0x1000, 0), "rbind": (0x5000, 0),
+    "private": (0x40000, 0), "rprivate": (0x44000, 0),
+    "slave": (0x80000, 0), "rslave": (0x84000, 0),
+    "shared": (0x100000, 0), "rshared": (0x104000, 0),
+    "relatime": (0x200000, 0),
+    "strictatime": (0x1000000, 0),
+}  # fmt: skip
+_BIND: Final = 0x1000
+_PROPAGATION: Final = 0x40000 | 0x80000 | 0x100000
+_RESTRICTIONS: Final = 0x1 | 0x2 | 0x4 | 0x8 | 0x400 | 0x800
+
+_mount = libc.mount
+_mount.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+)
+_umount2 = libc.umount2
+_umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One kernel mount: what, and with which options; ``target`` is relative to where it goes.
+
+    An empty target is the place itself.  The layers of an overlay are a tuple of their own
+    and not an option, so that nobody escapes colons or counts the bytes of a page: ``lower``
+    is in overlayfs order, the topmost first.
+    """
+
+    type: str
+    source: str
+    options: tuple[str, ...] = ()
+    target: str = ""
+    lower: tuple[str, ...] = ()
+
+
+def mount(wanted: Mount, place: Path) -> None:
+    """Mount at ``place`` (joined with the mount's own target), which must exist."""
+    at = place / wanted.target if wanted.target else place
+    flags, rest = _split(wanted.options)
+    with ExitStack() as held:
+        if wanted.lower:
+            rest = (*rest, _lower_option(wanted.lower, rest, held))
+        options = ",".join(rest)
+        if len(os.fsencode(options)) > OPTIONS_BYTES:
+            raise ValueError(f"mount options exceed {OPTIONS_BYTES} bytes: {options[:80]}…")
+        _call(wanted.source, at, wanted.type, flags & ~_PROPAGATION, options)
+    # The kernel ignores restrictions on a bind and wants propagation alone: a call for each.
+    if flags & _BIND and flags & _RESTRICTIONS:
+        _call(wanted.source, at, wanted.type, flags & ~_PROPAGATION | 0x20, options)
+    if flags & _PROPAGATION:
+        _call("none", at, "", flags & (_PROPAGATION | 0x4000), "")
+
+
+def unmount(place: Path, *, patience_seconds: float = 0.1) -> None:
+    """Unmount what is at ``place``; nothing mounted there is not an error.
+
+    A mount that stays busy is detached: it leaves the tree now, and the kernel lets go of it
+    with its last user.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            check(_umount2(os.fsencode(place), _UMOUNT_NOFOLLOW), place)
+        except OSError as error:
+            if error.errno in {errno.EINVAL, errno.ENOENT}:
+                return
+            if error.errno != errno.EBUSY:
+                raise
+        else:
+            return
+        if time.monotonic() >= deadline:
+            check(_umount2(os.fsencode(place), _UMOUNT_NOFOLLOW | MNT_DETACH), place)
+            return
+        time.sleep(0.01)
+
+
+def is_mounted(place: Path) -> bool:
+    """Whether something is mounted exactly at ``place``, whose parents may be symlinks."""
+    # mountinfo writes space, tab, newline and backslash in octal.
+    path = os.fsencode(place.parent.resolve() / place.name)
+    for plain, octal in ((b"\\", b"\\134"), (b" ", b"\\040"), (b"\t", b"\\011"), (b"\n", b"\\012")):
+        path = path.replace(plain, octal)
+    with open("/proc/self/mountinfo", "rb") as table:
+        return any(line.split(b" ")[4] == path for line in table)
+
+
+def _call(source: str, at: Path, kind: str, flags: int, options: str) -> None:
+    encoded = os.fsencode(options) or None
+    check(
+        _mount(os.fsencode(source), os.fsencode(at), os.fsencode(kind) or None, flags, encoded), at
+    )
+
+
+def _split(options: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    flags, rest = 0, []
+    for option in options:
+        if option in _FLAGS:
+            on, off = _FLAGS[option]
+            flags = (flags | on) & ~off
+        elif option:
+            rest.append(option)
+    return flags, tuple(rest)
+
+
+def _lower_option(lower: tuple[str, ...], others: tuple[str, ...], held: ExitStack) -> str:
+    """The layers by their paths; where those are too long or awkward, by open descriptors.
+
+    A descriptor's name is at most 19 bytes, so 128 layers always fit.  Paths are preferred
+    because people read /proc/mounts.
+    """
+    if len(lower) > MAX_LOWER:
+        raise ValueError(f"{len(lower)} layers, and an overlay takes at most {MAX_LOWER}")
+    plain = "lowerdir=" + ":".join(lower)
+    length = len(os.fsencode(",".join((*others, plain))))
+    if length <= OPTIONS_BYTES and not any(set(path) & set(":,\\") for path in lower):
+        return plain
+    opened = []
+    for path in lower:
+        descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        held.callback(os.close, descriptor)
+        opened.append(f"/proc/self/fd/{descriptor}")
+    return "lowerdir=" + ":".join(opened)

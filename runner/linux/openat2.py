@@ -1,0 +1,114 @@
+"""Paths inside a directory that someone else has filled, opened without ever leaving it.
+
+openat2(2) with RESOLVE_IN_ROOT treats the directory as ``/``: absolute symlinks and ``..``
+stay inside, and magic links (``/proc/self/fd/N``) are refused.  A check followed by an open
+could be raced; this is one system call.
+"""
+
+import ctypes
+import errno
+import os
+import stat
+from typing import Final
+
+from runner.linux.syscalls import check, libc
+
+SYS_OPENAT2: Final = 437  # the same number on every architecture (5.6 and later)
+
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_NO_SYMLINKS: Final = 0x04
+RESOLVE_BENEATH: Final = 0x08
+RESOLVE_IN_ROOT: Final = 0x10
+
+IN_ROOT: Final = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+NO_SYMLINKS: Final = IN_ROOT | RESOLVE_NO_SYMLINKS
+
+# The kernel answers EAGAIN when a rename or mount elsewhere raced with "..".
+_ATTEMPTS: Final = 128
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+_syscall = libc.syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = (
+    ctypes.c_long,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(_OpenHow),
+    ctypes.c_size_t,
+)
+_HOW_BYTES: Final = ctypes.sizeof(_OpenHow)
+
+
+def open_in_root(
+    root: int, path: str | bytes, flags: int, mode: int = 0, *, resolve: int = IN_ROOT
+) -> int:
+    """A file descriptor for the path as a process chrooted to ``root`` would see it.
+
+    ``root`` is a directory's descriptor.  The descriptor returned is the caller's to close,
+    and is closed on exec.  Raises OSError as open(2) does; ELOOP where a symlink or magic
+    link was met and ``resolve`` does not admit it.
+    """
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise ValueError(f"path contains a NUL byte: {name!r}")
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
+    for _ in range(_ATTEMPTS):
+        opened = int(_syscall(SYS_OPENAT2, root, name or b".", ctypes.byref(how), _HOW_BYTES))
+        if opened >= 0 or ctypes.get_errno() not in {errno.EAGAIN, errno.EINTR}:
+            break
+    return check(opened, name)
+
+
+def make_directories(root: int, path: str | bytes, mode: int = 0o755) -> int:
+    """Open the directory, making it and its missing parents inside ``root`` first.
+
+    Existing symlinks are followed inside the root; a dangling one is FileExistsError, and a
+    file in the way NotADirectoryError.  Returns an O_PATH descriptor, the caller's to close.
+    """
+    name = os.fsencode(path)
+    try:
+        return open_in_root(root, name, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        pass
+    current = open_in_root(root, b".", os.O_PATH | os.O_DIRECTORY)
+    walked = b""
+    for component in (part for part in name.split(b"/") if part not in {b"", b"."}):
+        walked += b"/" + component
+        parent = current
+        try:
+            current = _step(root, parent, walked, component, mode)
+        finally:
+            os.close(parent)
+    return current
+
+
+def _step(root: int, parent: int, walked: bytes, component: bytes, mode: int) -> int:
+    try:
+        return open_in_root(root, walked, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        os.mkdir(component, mode, dir_fd=parent)
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(component, flags, dir_fd=parent)
+
+
+def read_file(root: int, path: str | bytes, *, limit: int = 1 << 20) -> bytes:
+    """The contents of a regular file inside ``root``; ValueError beyond ``limit`` bytes.
+
+    Opened O_NONBLOCK, so that a FIFO put in its place cannot hold us.
+    """
+    opened = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise ValueError(f"{os.fsdecode(path)} is not a regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{os.fsdecode(path)} is larger than {limit} bytes")
+    return content

@@ -1,0 +1,261 @@
+"""Pulled blobs, in an OCI image layout.
+
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+
+    content/blobs/<algorithm>/<encoded>     whole and verified
+    content/ingest/<algorithm>-<encoded>    arriving, or cut off and to be resumed
+
+A blob is synced before its rename.  The runner could pull again instead, but a name here
+says what the bytes are, and without the sync a power cut leaves the name over other bytes.
+One fsync a blob, while its layer is being unpacked, is cheaper than reading each blob
+again at its use.
+"""
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from oci.digest import LENGTHS, Digest, Digester, DigestMismatch, InvalidDigest
+from runner.errors import NotFound, RunnerError
+from runner.storage.durable import publish, sync_directory
+from runner.storage.threads import in_thread
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class BlobUnknown(NotFound):
+    """The content store does not hold this blob."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"blob {digest} is not in the content store")
+
+
+class SizeMismatch(RunnerError):
+    """A blob's bytes are more or fewer than its descriptor promised."""
+
+    def __init__(self, digest: Digest, found: int, expected: int) -> None:
+        super().__init__(f"blob {digest} has {found} bytes, expected {expected}")
+
+
+class _Turn:
+    """Who may write one digest's partial file, and how many hold or want the turn."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class ContentStore:
+    """Immutable blobs under their digests.
+
+    A blob arrives in an ``Ingest`` that nobody else sees, and becomes visible whole, by
+    ``commit``.  What an ingest has written stays when it is left without a commit, and the
+    next ingest of that digest goes on from there; also after the daemon was killed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._ingest = root / "ingest"
+        for algorithm in LENGTHS:
+            (self._blobs / algorithm).mkdir(parents=True, exist_ok=True)
+        self._ingest.mkdir(exist_ok=True)
+        self._arriving: dict[Digest, _Turn] = {}
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is or would be; for sendfile and for tools that read layouts."""
+        return self._blobs / digest.algorithm / digest.encoded
+
+    def size(self, digest: Digest) -> int | None:
+        """The blob's size in bytes, or None if it is not held."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def has(self, digest: Digest) -> bool:
+        return self.size(digest) is not None
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The blob, open for reading, or BlobUnknown; a later delete does not disturb it."""
+        try:
+            return open(self.path(digest), "rb")
+        except FileNotFoundError:
+            raise BlobUnknown(digest) from None
+
+    def read(self, digest: Digest) -> bytes:
+        """All of a small blob, a manifest or a config, verified once more."""
+        with self.open(digest) as file:
+            content = file.read()
+        actual = Digest.of(content, digest.algorithm)
+        if actual != digest:
+            raise DigestMismatch(digest, actual)
+        return content
+
+    async def put(self, digest: Digest, content: bytes) -> None:
+        """Ingest a small blob at once; one that is held already is left alone."""
+        async with self.ingest(digest, len(content)) as ingest:
+            if not ingest.complete:
+                await ingest.restart()
+                await ingest.append(content)
+                await ingest.commit()
+
+    @asynccontextmanager
+    async def ingest(self, digest: Digest, size: int) -> AsyncIterator["Ingest"]:
+        """Receive a blob of that size; a second ingest of the digest waits for the first.
+
+        Whoever waited may find ``complete`` true: the first has committed it.
+        """
+        turn = self._arriving.setdefault(digest, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                arriving = self._ingest / f"{digest.algorithm}-{digest.encoded}"
+                ingest = Ingest(digest, size, arriving, self.path(digest))
+                try:
+                    await in_thread(ingest.resume)
+                    yield ingest
+                finally:
+                    await ingest.aclose()
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._arriving[digest]
+
+    async def delete(self, digest: Digest) -> None:
+        """Forget the blob and what arrived of it; one that is not held is not an error."""
+        self.path(digest).unlink(missing_ok=True)
+        (self._ingest / f"{digest.algorithm}-{digest.encoded}").unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[Digest]:
+        """Every blob held, in no order."""
+        for directory in self._blobs.iterdir():
+            for name in os.listdir(directory):
+                with suppress(InvalidDigest):
+                    yield Digest.parse(f"{directory.name}:{name}")
+
+    async def discard_partial(self) -> None:
+        """Drop what was cut off and never resumed, except what is arriving now."""
+        busy = {f"{digest.algorithm}-{digest.encoded}" for digest in self._arriving}
+        for path in self._ingest.iterdir():
+            if path.name not in busy:
+                path.unlink(missing_ok=True)
+
+
+class Ingest:
+    """One blob on its way in: ``offset`` bytes are here, ``append`` the rest, ``commit``.
+
+    ``append`` gathers a MiB before it writes, in a thread; ``offset`` counts what was given.
+    """
+
+    def __init__(self, digest: Digest, size: int, arriving: Path, place: Path) -> None:
+        self.digest = digest
+        self.size = size
+        self.offset = 0
+        self.complete = False
+        self._arriving = arriving
+        self._place = place
+        self._file: io.FileIO | None = None
+        self._digester = Digester(digest.algorithm)
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+
+    def resume(self) -> None:
+        """Open the partial file and hash it again: hash states are not kept, bytes are."""
+        if self._place.exists():
+            self.complete, self.offset = True, self.size
+            return
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = self._file = io.FileIO(os.open(self._arriving, flags, 0o600), "r+b")
+        while chunk := file.read(_CHUNK_BYTES):
+            self._digester.update(chunk)
+        if self._digester.size > self.size:
+            self._start_over()
+        self.offset = self._digester.size
+
+    async def arrived(self) -> AsyncIterator[bytes]:
+        """What was here before the first append, for whoever must see the blob from its start."""
+        with await in_thread(self._open) as file:
+            remaining = self.offset
+            while remaining:
+                chunk = await in_thread(file.read, min(_CHUNK_BYTES, remaining))
+                if not chunk:
+                    break
+                remaining -= len(chunk)
+                yield chunk
+
+    async def append(self, chunk: bytes) -> None:
+        """Take the next bytes, or refuse them with SizeMismatch once they are too many."""
+        if self.offset + len(chunk) > self.size:
+            raise SizeMismatch(self.digest, self.offset + len(chunk), self.size)
+        self.offset += len(chunk)
+        self._waiting.append(chunk)
+        self._waiting_bytes += len(chunk)
+        if self._waiting_bytes >= _CHUNK_BYTES:
+            await self._write_waiting()
+
+    async def restart(self) -> None:
+        """Drop what has arrived: the sender cannot resume, or what was here is not the blob."""
+        self._waiting, self._waiting_bytes = [], 0
+        await in_thread(self._start_over)
+        self.offset = 0
+
+    async def commit(self) -> None:
+        """Make the blob visible and durable, or raise SizeMismatch or DigestMismatch.
+
+        A size too small keeps what arrived, to be resumed; wrong bytes are dropped.
+        """
+        if self.complete:
+            return
+        await self._write_waiting()
+        if self.offset != self.size:
+            raise SizeMismatch(self.digest, self.offset, self.size)
+        actual = self._digester.digest()
+        if actual != self.digest:
+            await self.restart()
+            raise DigestMismatch(self.digest, actual)
+        await in_thread(self._publish)
+        self.complete = True
+
+    async def aclose(self) -> None:
+        """Leave the ingest; what arrived stays for the next one."""
+        if self._file is not None:
+            try:
+                if not self.complete:
+                    await self._write_waiting()
+            finally:
+                self._file.close()
+                self._file = None
+                if not self.complete and self.offset == 0:
+                    self._arriving.unlink(missing_ok=True)
+
+    async def _write_waiting(self) -> None:
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if waiting:
+            await in_thread(self._write, waiting)
+
+    def _open(self) -> BinaryIO:
+        return open(self._place if self.complete else self._arriving, "rb")
+
+    def _write(self, chunks: list[bytes]) -> None:
+        assert self._file is not None
+        content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._digester.update(content)
+        view = memoryview(content)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _publish(self) -> None:
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        publish(self._arriving, self._place)
+        sync_directory(self._arriving.parent)
+
+    def _start_over(self) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+        self._digester = Digester(self.digest.algorithm)

@@ -1,0 +1,110 @@
+"""Layers uncompressed, chunk by chunk, always in this process.
+
+A decompressor found on PATH could be one that an image brought along (CVE-2026-41567).
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+# At most this much comes out at once, whatever went in: memory does not follow the ratio.
+OUTPUT_BYTES: Final = 1 << 20
+
+_GZIP_WINDOW: Final = 31  # 15 bits, and a gzip header
+_ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, what zstd itself takes without being asked
+
+
+class InvalidCompression(ValueError):
+    """The bytes are not what their media type says."""
+
+
+class Decompressor(Protocol):
+    """Compressed bytes in, uncompressed bytes out; ``finish`` says whether the end was one."""
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]: ...
+
+    def finish(self) -> None: ...
+
+
+class _Plain:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield chunk
+
+    def finish(self) -> None:
+        pass
+
+
+class _Gzip:
+    """RFC 1952, several members one after another included: pigz and stargz write them."""
+
+    def __init__(self) -> None:
+        self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
+        self._begun = False
+        self._ended = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        full = False
+        while chunk or full:
+            if self._member.eof:
+                if not chunk.strip(b"\0"):
+                    return  # padding after the last member, as tape tools leave it
+                self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
+            self._begun = True
+            try:
+                content = self._member.decompress(chunk, OUTPUT_BYTES)
+            except IsalError as error:
+                raise InvalidCompression(f"layer is not gzip: {error}") from None
+            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            full = len(content) == OUTPUT_BYTES and not self._member.eof
+            if content:
+                yield content
+            elif chunk and not self._member.eof:
+                raise InvalidCompression("layer is not gzip: the stream makes no progress")
+
+    def finish(self) -> None:
+        if not self._begun or not self._member.eof:
+            raise InvalidCompression("layer is cut short: its gzip stream has no end")
+
+
+class _Zstd:
+    """RFC 8878, several frames one after another included: zstd:chunked writes them."""
+
+    def __init__(self) -> None:
+        self._frame = self._open()
+        self._begun = False
+
+    @staticmethod
+    def _open() -> zstd.ZstdDecompressor:
+        options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
+        return zstd.ZstdDecompressor(options=options)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk or not (self._frame.eof or self._frame.needs_input):
+            if self._frame.eof:
+                self._frame = self._open()
+            self._begun = True
+            try:
+                content = self._frame.decompress(chunk, OUTPUT_BYTES)
+            except zstd.ZstdError as error:
+                raise InvalidCompression(f"layer is not zstd: {error}") from None
+            chunk = self._frame.unused_data if self._frame.eof else b""
+            if content:
+                yield content
+
+    def finish(self) -> None:
+        if not self._begun or not self._frame.eof:
+            raise InvalidCompression("layer is cut short: its zstd stream has no end")
+
+
+DECOMPRESSORS: Mapping[str, Callable[[], Decompressor]] = MappingProxyType(
+    {"none": _Plain, "gzip": _Gzip, "zstd": _Zstd}
+)

@@ -1,0 +1,73 @@
+"""Files that survive a power cut whole or not at all: sync, rename, sync the directory."""
+
+import ctypes
+import fcntl
+import os
+import struct
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from runner.linux.syscalls import check, libc
+
+_FS_IOC_GETFLAGS: Final = 0x80086601
+_FS_IOC_SETFLAGS: Final = 0x40086602
+_TOPDIR_FLAG: Final = 0x00020000
+
+_syncfs = libc.syncfs
+_syncfs.argtypes = (ctypes.c_int,)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the directory's entries durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Make everything written so far to the filesystem that holds ``path`` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        check(_syncfs(descriptor), path)
+    finally:
+        os.close(descriptor)
+
+
+def publish(aside: Path, place: Path) -> None:
+    """Give a synced file or a finished directory its name."""
+    os.rename(aside, place)
+    # Rename, then sync the directory: without the second, a crash can forget the first.
+    sync_directory(place.parent)
+
+
+def write_whole(place: Path, content: bytes) -> None:
+    """Write a small file, so that a reader or a crash finds the old content or the new."""
+    aside = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    with open(aside, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    publish(aside, place)
+
+
+def spread_children(directory: Path) -> None:
+    """Ask ext4 to give each new child directory a block group of its own (chattr +T).
+
+    ext4 does not hand out an inode again for minutes after it was deleted, and looks past
+    each such inode at every create.  Where a layer follows a removed one into its block
+    group, unpacking 10,000 files took 8.6 s instead of 0.4 s.  Other filesystems refuse the
+    flag, and do not need it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, bytes(8)))
+            if not flags & _TOPDIR_FLAG:
+                wanted = struct.pack("l", flags | _TOPDIR_FLAG)
+                fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, wanted)
+    finally:
+        os.close(descriptor)

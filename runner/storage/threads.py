@@ -1,0 +1,29 @@
+"""Blocking work in a thread, waited for even when whoever waits is cancelled."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the function in a thread; a cancellation is passed on once the function is done.
+
+    ``asyncio.to_thread`` returns at once when cancelled and leaves the thread at work on
+    files that the caller then closes or removes.
+    """
+    return await in_executor(None, partial(function, *args, **kwargs))
+
+
+async def in_executor(executor: Executor | None, function: Callable[[], T]) -> T:
+    """The same in an executor of the caller's."""
+    work = asyncio.get_running_loop().run_in_executor(executor, function)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
