@@ -28,7 +28,8 @@ _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
     "i686": ("386", ""),
 }
 _KNOWN_ARCHITECTURES = frozenset(
-    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm".split()
+    ("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle")
+    + ("ppc64", "ppc64le", "riscv64", "s390x", "wasm")
 )
 # What a variant stands for when none is written.
 _DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
@@ -62,7 +63,7 @@ class Platform:
             parts = ["linux", *parts]
         if not 2 <= len(parts) <= 3 or not all(_is_word(part) for part in parts):
             raise InvalidPlatform(
-                f"invalid platform {shown(text)}: expected os/architecture or os/architecture/variant"
+                f"invalid platform {shown(text)}: expected os/architecture[/variant]"
             )
         architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
         return cls(parts[0], architecture, parts[2] if len(parts) == 3 else variant)
@@ -133,7 +134,7 @@ class Descriptor:
                 f"{where}.urls: found on {media_type}, expected on foreign layers only"
             )
         artifact_type = fields.optional_string("artifactType")
-        platform = fields.object("platform")
+        platform = fields.inner("platform")
         return cls(
             media_type,
             digest,

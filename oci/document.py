@@ -83,7 +83,7 @@ class Fields:
             return value
         if value is None and default is not None:
             return default
-        self._refuse(key, "a string", value)
+        raise self._unexpected(key, "a string", value)
 
     def optional_string(self, key: str) -> str | None:
         return None if self._values.get(key) is None else self.string(key)
@@ -92,7 +92,7 @@ class Fields:
         """A whole number from 0 to 2^63-1; a boolean is not one."""
         value = self._values.get(key)
         if type(value) is not int:
-            self._refuse(key, "a whole number", value)
+            raise self._unexpected(key, "a whole number", value)
         if not 0 <= value <= MAX_INTEGER:
             raise InvalidDocument(
                 f"{self.path(key)}: found {shown(str(value))}, expected 0 to {MAX_INTEGER}"
@@ -104,14 +104,14 @@ class Fields:
         if value is None:
             return default
         if type(value) is not bool:
-            self._refuse(key, "a boolean", value)
+            raise self._unexpected(key, "a boolean", value)
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
         values = self.array(key)
         for index, value in enumerate(values):
             if type(value) is not str or "\0" in value:
-                self._refuse(f"{key}[{index}]", "a string without NUL", value)
+                raise self._unexpected(f"{key}[{index}]", "a string without NUL", value)
         return tuple(map(str, values))
 
     def array(self, key: str) -> list[object]:
@@ -119,10 +119,10 @@ class Fields:
         if value is None:
             return []
         if type(value) is not list:
-            self._refuse(key, "an array", value)
+            raise self._unexpected(key, "an array", value)
         return value
 
-    def object(self, key: str) -> "Fields | None":
+    def inner(self, key: str) -> "Fields | None":
         value = self._values.get(key)
         return None if value is None else Fields(value, self.path(key))
 
@@ -130,7 +130,7 @@ class Fields:
         values = self._mapping(key)
         for name, value in values.items():
             if type(value) is not str or "\0" in value or "\0" in name:
-                self._refuse(f"{key}[{shown(name)}]", "a string without NUL", value)
+                raise self._unexpected(f"{key}[{shown(name)}]", "a string without NUL", value)
         return {name: str(value) for name, value in values.items()}
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -152,12 +152,12 @@ class Fields:
         if value is None:
             return {}
         if type(value) is not dict:
-            self._refuse(key, "an object", value)
+            raise self._unexpected(key, "an object", value)
         return value
 
-    def _refuse(self, key: str, expected: str, value: object) -> NoReturn:
+    def _unexpected(self, key: str, expected: str, value: object) -> InvalidDocument:
         found = "nothing" if value is None else kind_of(value)
-        raise InvalidDocument(f"{self.path(key)}: found {found}, expected {expected}")
+        return InvalidDocument(f"{self.path(key)}: found {found}, expected {expected}")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -172,7 +172,8 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _bounded(digits: str) -> int:
-    if len(digits) > 20 or abs(number := int(digits)) > MAX_INTEGER:
+    number = int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
+    if abs(number) > MAX_INTEGER:
         raise InvalidDocument(f"the number {shown(digits)} is beyond ±{MAX_INTEGER}")
     return number
 

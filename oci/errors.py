@@ -56,8 +56,8 @@ class OCIError(Exception):
 def shown(text: str) -> str:
     """Quote what was found for an error text, cut short when it is long.
 
-    >>> shown("a" * 200)[-6:]
-    "aaa…'"
+    >>> shown("a" * 200)[-4:]
+    "aa…'"
     """
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -201,7 +201,7 @@ def _descriptors(fields: Fields, key: str) -> tuple[Descriptor, ...]:
 
 
 def _descriptor(fields: Fields, key: str) -> Descriptor | None:
-    value = fields.object(key)
+    value = fields.inner(key)
     return None if value is None else Descriptor.from_json(dict(value.items()), key)
 
 

@@ -1,0 +1,225 @@
+"""ImageConfig: process defaults, history, diff IDs.
+
+https://github.com/opencontainers/image-spec/blob/main/config.md
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from oci.descriptor import Platform
+from oci.digest import Digest, InvalidDigest
+from oci.document import Fields, InvalidDocument, parse_document
+from oci.errors import ErrorCode, OCIError, shown
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+MAX_DIFF_IDS = 10_000
+
+
+class ImageConfigInvalid(OCIError):
+    """The content is not an image config we can read."""
+
+    code = ErrorCode.MANIFEST_INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How one layer came to be; or one step of a build that made no layer."""
+
+    created: str | None = None
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        document: dict[str, object] = {
+            "created": self.created,
+            "created_by": self.created_by,
+            "author": self.author,
+            "comment": self.comment,
+            "empty_layer": self.empty_layer,
+        }
+        return {name: value for name, value in document.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """How to ask a container whether it is well; durations in nanoseconds, 0 for the default."""
+
+    test: tuple[str, ...] = ()
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+    def to_json(self) -> dict[str, object]:
+        document: dict[str, object] = {
+            "Test": list(self.test),
+            "Interval": self.interval,
+            "Timeout": self.timeout,
+            "StartPeriod": self.start_period,
+            "StartInterval": self.start_interval,
+            "Retries": self.retries,
+        }
+        return {name: value for name, value in document.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What an image says about running it, and which layers make its rootfs."""
+
+    content: bytes
+    platform: Platform
+    created: str | None = None
+    author: str = ""
+    env: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str = ""
+    shell: tuple[str, ...] = ()
+    healthcheck: Healthcheck | None = None
+    diff_ids: tuple[Digest, ...] = ()
+    history: tuple[History, ...] = ()
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read a config from its exact bytes, or raise ImageConfigInvalid."""
+        if len(content) > MAX_CONFIG_BYTES:
+            raise ImageConfigInvalid(
+                f"image config has {len(content)} bytes, expected at most {MAX_CONFIG_BYTES}"
+            )
+        try:
+            return cls._read(content, Fields(parse_document(content)))
+        except InvalidDocument as error:
+            raise ImageConfigInvalid(f"invalid image config: {error}") from None
+
+    @classmethod
+    def _read(cls, content: bytes, fields: Fields) -> Self:
+        process = fields.inner("config") or Fields({}, "config")
+        fields.string("os"), fields.string("architecture")
+        return cls(
+            content=content,
+            platform=Platform.from_fields(fields),
+            created=fields.optional_string("created"),
+            author=fields.string("author", ""),
+            env=process.strings("Env"),
+            entrypoint=process.strings("Entrypoint"),
+            cmd=process.strings("Cmd"),
+            user=process.string("User", ""),
+            working_dir=process.string("WorkingDir", ""),
+            labels=process.string_map("Labels"),
+            exposed_ports=process.names("ExposedPorts"),
+            volumes=process.names("Volumes"),
+            stop_signal=process.string("StopSignal", ""),
+            shell=process.strings("Shell"),
+            healthcheck=_healthcheck(process.inner("Healthcheck")),
+            diff_ids=_diff_ids(fields.inner("rootfs")),
+            history=_history(fields),
+        )
+
+    @property
+    def image_id(self) -> Digest:
+        """The name of the image on this machine: the digest of its config."""
+        return Digest.of(self.content)
+
+
+def encode_image_config(
+    platform: Platform,
+    diff_ids: Sequence[Digest],
+    *,
+    created: str | None = None,
+    author: str = "",
+    env: Sequence[str] = (),
+    entrypoint: Sequence[str] = (),
+    cmd: Sequence[str] = (),
+    user: str = "",
+    working_dir: str = "",
+    labels: Mapping[str, str] | None = None,
+    exposed_ports: Sequence[str] = (),
+    volumes: Sequence[str] = (),
+    stop_signal: str = "",
+    shell: Sequence[str] = (),
+    healthcheck: Healthcheck | None = None,
+    history: Sequence[History] = (),
+) -> bytes:
+    """The bytes of an image config, in compact JSON; what says nothing is left out."""
+    process: dict[str, object] = {
+        "User": user,
+        "ExposedPorts": {port: {} for port in exposed_ports},
+        "Env": list(env),
+        "Entrypoint": list(entrypoint),
+        "Cmd": list(cmd),
+        "Volumes": {volume: {} for volume in volumes},
+        "WorkingDir": working_dir,
+        "Labels": dict(labels or {}),
+        "StopSignal": stop_signal,
+        "Shell": list(shell),
+        "Healthcheck": healthcheck.to_json() if healthcheck else None,
+    }
+    document: dict[str, object] = {} if created is None else {"created": created}
+    if author:
+        document["author"] = author
+    document |= platform.to_json()
+    document["config"] = {name: value for name, value in process.items() if value}
+    document["rootfs"] = {"type": "layers", "diff_ids": [str(diff_id) for diff_id in diff_ids]}
+    if history:
+        document["history"] = [entry.to_json() for entry in history]
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _diff_ids(rootfs: Fields | None) -> tuple[Digest, ...]:
+    if rootfs is None:
+        raise InvalidDocument("rootfs: found nothing, expected an object")
+    kind = rootfs.string("type")
+    if kind != "layers":
+        raise InvalidDocument(f"rootfs.type: found {shown(kind)}, expected 'layers'")
+    texts = rootfs.strings("diff_ids")
+    if len(texts) > MAX_DIFF_IDS:
+        raise InvalidDocument(
+            f"rootfs.diff_ids: found {len(texts)}, expected at most {MAX_DIFF_IDS}"
+        )
+    try:
+        return tuple(Digest.parse(text) for text in texts)
+    except InvalidDigest as error:
+        raise InvalidDocument(f"rootfs.diff_ids: {error}") from None
+
+
+def _history(fields: Fields) -> tuple[History, ...]:
+    entries = [
+        Fields(value, f"history[{index}]") for index, value in enumerate(fields.array("history"))
+    ]
+    return tuple(
+        History(
+            entry.optional_string("created"),
+            entry.string("created_by", ""),
+            entry.string("author", ""),
+            entry.string("comment", ""),
+            entry.boolean("empty_layer"),
+        )
+        for entry in entries
+    )
+
+
+def _healthcheck(fields: Fields | None) -> Healthcheck | None:
+    if fields is None:
+        return None
+    numbers = {
+        name: fields.integer(name) if name in fields else 0
+        for name in ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
+    }
+    return Healthcheck(
+        fields.strings("Test"),
+        numbers["Interval"],
+        numbers["Timeout"],
+        numbers["StartPeriod"],
+        numbers["StartInterval"],
+        numbers["Retries"],
+    )
