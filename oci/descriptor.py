@@ -28,8 +28,8 @@ _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
     "i686": ("386", ""),
 }
 _KNOWN_ARCHITECTURES = frozenset(
-    ("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle")
-    + ("ppc64", "ppc64le", "riscv64", "s390x", "wasm")
+    {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"}
+    | {"ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
 )
 # What a variant stands for when none is written.
 _DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
