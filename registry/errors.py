@@ -172,13 +172,13 @@ class StorageFailed(OCIError):
 
 
 class Refusals(OCIError):
-    """Several refusals of one request, told together; the first decides the status."""
+    """Everything that one manifest names and the repository lacks, told together."""
+
+    code = ErrorCode.MANIFEST_BLOB_UNKNOWN
 
     def __init__(self, errors: Sequence[OCIError]) -> None:
         super().__init__("; ".join(str(error) for error in errors))
         self.errors = tuple(errors)
-        self.code = errors[0].code
-        self.status = errors[0].status
 
 
 class StartupError(Exception):

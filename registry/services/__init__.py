@@ -1,0 +1,1 @@
+"""What the registry does, in the words of the spec."""

@@ -1,0 +1,1 @@
+"""What outlives a request: rows in a database, bytes in a store."""

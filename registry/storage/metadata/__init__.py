@@ -1,0 +1,1 @@
+"""Metadata: the rows that say which bytes exist, and what names them."""

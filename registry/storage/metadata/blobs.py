@@ -1,0 +1,147 @@
+"""Blobs: the queries.  Which bytes exist, under which physical name, and in which repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text, update
+
+from oci.digest import Digest
+from oci.reference import RepositoryName
+from registry.storage.metadata import edges
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.point import PointRead
+from registry.storage.metadata.tables import blobs, repo_blobs, repositories, trash
+
+# A corrupt blob is as good as absent, until the next push heals it.
+_OK = text("blobs.state = 'ok'")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob's bytes: how many, and the name the store keeps them under."""
+
+    size: int
+    physical: str
+
+
+_MEMBER = PointRead(
+    select(blobs.c.size, blobs.c.physical)
+    .select_from(repositories)
+    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .where(repositories.c.name == bindparam("name"))
+    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(_OK),
+    "name",
+    "digest",
+)
+_BY_DIGEST = PointRead(
+    select(blobs.c.size, blobs.c.physical).where(blobs.c.digest == bindparam("digest")).where(_OK),
+    "digest",
+)
+_SESSION = PointRead(
+    select(repo_blobs.c.session)
+    .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
+    .where(repositories.c.name == bindparam("name"))
+    .where(repo_blobs.c.digest == bindparam("digest")),
+    "name",
+    "digest",
+)
+
+
+def member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
+    """Hot path: the blob, if this repository has it."""
+    row = _MEMBER.first(connection, str(name), str(digest))
+    return None if row is None else StoredBlob(row[0], row[1])
+
+
+def find(connection: Connection, digest: Digest) -> StoredBlob | None:
+    """The blob, whoever has it.  Nothing a client sees may depend on this."""
+    row = _BY_DIGEST.first(connection, str(digest))
+    return None if row is None else StoredBlob(row[0], row[1])
+
+
+def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> str | None:
+    """The upload session that last pushed the blob to this repository."""
+    row = _SESSION.first(connection, str(name), str(digest))
+    return None if row is None else row[0]
+
+
+def add(
+    connection: Connection, act: Act, digest: Digest, new: StoredBlob, *, doubted: str | None
+) -> bool:
+    """Record durable bytes, or keep those we have; whether the new ones were taken.
+
+    ``doubted`` is a physical name whose bytes were found missing or cut short: those are
+    replaced, as are corrupt ones, and what they leave goes to the trash.
+    """
+    query = select(blobs.c.physical, blobs.c.size, blobs.c.state).where(
+        blobs.c.digest == str(digest)
+    )
+    old = connection.execute(query).one_or_none()
+    if old is None:
+        values = {"digest": str(digest), "state": "ok", "created_at": act.at}
+        connection.execute(insert(blobs).values(**values, size=new.size, physical=new.physical))
+        return True
+    if old.state == "ok" and old.physical != doubted:
+        return False
+    discard(connection, act, digest, StoredBlob(old.size, old.physical))
+    connection.execute(
+        update(blobs)
+        .where(blobs.c.digest == str(digest))
+        .values(size=new.size, physical=new.physical, state="ok", verified_at=None)
+    )
+    return True
+
+
+def join(
+    connection: Connection, act: Act, repository: int, digest: Digest, session: str | None
+) -> None:
+    """Make the blob a member of the repository, with a lease, and whole what named it."""
+    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
+    values = {"lease_until": act.lease_until, "lease_epoch": act.epoch, "session": session}
+    renewed = connection.execute(update(repo_blobs).where(key).values(**values))
+    if renewed.rowcount == 0:
+        values |= {"repository_id": repository, "digest": str(digest), "pushed_at": act.at}
+        connection.execute(insert(repo_blobs).values(**values))
+    edges.heal_blob(connection, repository, digest)
+
+
+def leave(connection: Connection, act: Act, repository: int, digest: Digest) -> bool:
+    """End the blob's membership; bytes that no repository has go to the trash."""
+    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
+    if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
+        return False
+    unclaimed = ~exists().where(repo_blobs.c.digest == blobs.c.digest)
+    gone = connection.execute(
+        delete(blobs)
+        .where(blobs.c.digest == str(digest), unclaimed)
+        .returning(blobs.c.size, blobs.c.physical)
+    ).one_or_none()
+    if gone is not None:
+        discard(connection, act, digest, StoredBlob(gone.size, gone.physical))
+    return True
+
+
+def discard(connection: Connection, act: Act, digest: Digest, old: StoredBlob) -> None:
+    """Put bytes that no row names any more into the trash."""
+    values = {"physical": old.physical, "digest": str(digest), "size": old.size}
+    connection.execute(insert(trash).values(**values, deleted_at=act.at, epoch=act.epoch, run=None))
+
+
+def condemn(connection: Connection, physical: str) -> None:
+    """The bytes are not what their row says: absent from now on, until a push heals them."""
+    connection.execute(update(blobs).where(blobs.c.physical == physical).values(state="corrupt"))
+
+
+def holders(connection: Connection, digest: Digest) -> list[RepositoryName]:
+    """The repositories that have the blob."""
+    query = (
+        select(repositories.c.name)
+        .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
+        .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+        .where(repo_blobs.c.digest == str(digest), _OK)
+        .order_by(repositories.c.name)
+    )
+    return [RepositoryName(name) for name in connection.scalars(query)]

@@ -1,0 +1,123 @@
+"""The database: one unit of work in one transaction, and point reads in microseconds.
+
+A *unit* is a synchronous function of a Connection.  Three doors:
+
+- ``write(unit)``: on the one writer thread, in a transaction that is durable on return;
+- ``read(unit)``: in a worker thread, on a read-only connection, in one snapshot;
+- ``look(unit)``: a point read, right here in the loop.  Nothing else may run there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from registry.errors import StorageFailed, StorageFull
+from registry.storage.metadata.writer import Writer
+
+T = TypeVar("T")
+Unit = Callable[[Connection], T]
+
+BUSY_TIMEOUT_MS = 10_000
+READERS = 4
+
+# NORMAL would be faster, and can bring back a row whose file is gone: after a power cut the
+# database may be older than an unlink that followed it.
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "journal_size_limit=67108864",
+    "mmap_size=0",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+    "temp_store=MEMORY",
+)
+READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+
+
+class Database:
+    """A migrated SQLite database, opened by the one process that owns it."""
+
+    def __init__(self, path: Path) -> None:
+        self._writing = sqlite_engine(path)
+        self._reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS)
+        self._writer = Writer(self._writing)
+        self._look = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit of work; on return it is durable, on an exception nothing of it happened.
+
+        A unit may run together with others in one transaction, each in its own savepoint.
+        """
+        try:
+            return await self._writer.submit(unit)
+        except OperationalError as error:
+            raise translated(error) from error
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads, in one snapshot, away from the loop."""
+        return await asyncio.to_thread(self._read, unit)
+
+    async def look(self, unit: Unit[T]) -> T:
+        """Hot path: a point read, on a connection that never writes, without leaving the loop."""
+        return unit(self._look)
+
+    async def aclose(self) -> None:
+        """Finish what was submitted, fold the log into the database, and let go of it."""
+        self._look.close()
+        self._reading.dispose()
+        await asyncio.to_thread(self._writer.close)
+        self._writing.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def _read(self, unit: Unit[T]) -> T:
+        with self._reading.connect() as connection, connection.begin():
+            return unit(connection)
+
+
+def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
+    """An engine whose transactions are ours: IMMEDIATE where it may write."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "isolation_level": None},
+    )
+    # A deferred transaction that turns to writing is refused at once when another holds the
+    # lock, whatever the busy timeout says.
+    begin = "BEGIN" if "query_only=ON" in pragmas else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (*PRAGMAS, *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def translated(error: OperationalError) -> Exception:
+    """The refusal for a disk that is full or failing; any other error as it is."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFull()
+    if code == sqlite3.SQLITE_IOERR:
+        return StorageFailed(str(error.orig))
+    return error

@@ -1,0 +1,124 @@
+"""Manifests: the queries, and the one door through which a manifest comes and goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, bindparam, delete, insert, select, update
+
+from oci.digest import Digest
+from oci.reference import RepositoryName, Tag
+from registry.storage.metadata import edges
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.point import PointRead
+from registry.storage.metadata.tables import manifests, repositories, tags
+
+
+@dataclass(frozen=True, slots=True)
+class NewManifest:
+    """A manifest about to be recorded: what the columns need of it."""
+
+    digest: Digest
+    media_type: str
+    content: bytes
+    artifact_type: str | None
+    subject: Digest | None
+    annotations: str
+
+
+def _by_tag(*columns: Column[Any]) -> PointRead:
+    # The tag's digest, not the manifest's: it is the digest the tag was pushed with.
+    statement: Select[Any] = (
+        select(tags.c.digest, *columns)
+        .select_from(repositories)
+        .join(tags, tags.c.repository_id == repositories.c.id)
+        .join(
+            manifests,
+            (manifests.c.repository_id == tags.c.repository_id)
+            & (manifests.c.digest == tags.c.digest),
+        )
+        .where(repositories.c.name == bindparam("repository"))
+        .where(tags.c.name == bindparam("tag"))
+    )
+    return PointRead(statement, "repository", "tag")
+
+
+def _by_digest(*columns: Column[Any]) -> PointRead:
+    statement: Select[Any] = (
+        select(manifests.c.digest, *columns)
+        .select_from(repositories)
+        .join(manifests, manifests.c.repository_id == repositories.c.id)
+        .where(repositories.c.name == bindparam("repository"))
+        .where(manifests.c.digest == bindparam("digest"))
+    )
+    return PointRead(statement, "repository", "digest")
+
+
+_CONTENT = (manifests.c.media_type, manifests.c.content)
+_SIZE = (manifests.c.media_type, manifests.c.size)
+_CONTENT_BY_TAG, _CONTENT_BY_DIGEST = _by_tag(*_CONTENT), _by_digest(*_CONTENT)
+_SIZE_BY_TAG, _SIZE_BY_DIGEST = _by_tag(*_SIZE), _by_digest(*_SIZE)
+
+
+def content(
+    connection: Connection, name: RepositoryName, reference: Tag | Digest
+) -> tuple[str, str, bytes] | None:
+    """Hot path: digest, media type and bytes, in one query."""
+    read = _CONTENT_BY_TAG if isinstance(reference, Tag) else _CONTENT_BY_DIGEST
+    row: tuple[str, str, bytes] | None = read.first(connection, str(name), str(reference))
+    return row
+
+
+def size(
+    connection: Connection, name: RepositoryName, reference: Tag | Digest
+) -> tuple[str, str, int] | None:
+    """Hot path: digest, media type and size, in one query."""
+    read = _SIZE_BY_TAG if isinstance(reference, Tag) else _SIZE_BY_DIGEST
+    row: tuple[str, str, int] | None = read.first(connection, str(name), str(reference))
+    return row
+
+
+def media_type(connection: Connection, repository: int, digest: Digest) -> str | None:
+    """The media type the manifest was pushed as, or None if it is not here."""
+    return connection.scalar(select(manifests.c.media_type).where(_key(repository, digest)))
+
+
+def put(connection: Connection, act: Act, repository: int, new: NewManifest) -> None:
+    """Record a manifest with a lease, and whole the indexes that named it."""
+    connection.execute(
+        insert(manifests).values(
+            repository_id=repository,
+            digest=str(new.digest),
+            media_type=new.media_type,
+            artifact_type=new.artifact_type,
+            subject=None if new.subject is None else str(new.subject),
+            annotations=new.annotations,
+            pushed_at=act.at,
+            pushed_by=act.identity,
+            lease_until=act.lease_until,
+            lease_epoch=act.epoch,
+            size=len(new.content),
+            content=new.content,
+        )
+    )
+    edges.heal_manifest(connection, repository, new.digest)
+
+
+def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:
+    """The same manifest was pushed again: its lease begins anew."""
+    connection.execute(
+        update(manifests)
+        .where(_key(repository, digest))
+        .values(lease_until=act.lease_until, lease_epoch=act.epoch)
+    )
+
+
+def remove(connection: Connection, repository: int, digest: Digest) -> bool:
+    """Remove a manifest and its edges; whether it was there.  Its tags must be gone before."""
+    edges.forget(connection, repository, digest)
+    return connection.execute(delete(manifests).where(_key(repository, digest))).rowcount == 1
+
+
+def _key(repository: int, digest: Digest) -> Any:
+    return (manifests.c.repository_id == repository) & (manifests.c.digest == str(digest))

@@ -1,0 +1,59 @@
+"""The schema on disk: brought up to date at the start, never touched when it is newer than we."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+import registry
+from registry.errors import SchemaTooNew
+from registry.storage.metadata.database import sqlite_engine
+
+
+def migrations_directory() -> Path:
+    """Beside this package when installed; beside the package's parent in a checkout."""
+    package = Path(registry.__file__).parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def upgrade(database: Path) -> None:
+    """Create the database, or bring it to this program's schema; idempotent.
+
+    Raises SchemaTooNew, having written nothing, if a newer program has been here.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    engine = sqlite_engine(database)
+    try:
+        with engine.begin() as connection:
+            found, newest = current_revision(connection), newest_revision(config)
+            if found == newest:
+                return
+            check_known(config, found)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision(config: Config) -> str | None:
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+def check_known(config: Config, found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaTooNew(
+            f"the database has schema {found!r}, which this program does not know: "
+            "it was written by a newer one; run that, or restore a backup"
+        )

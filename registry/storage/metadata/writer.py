@@ -1,0 +1,133 @@
+"""The writer: one thread, one connection, several units of work to a durable commit."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+MAX_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    unit: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    job: Job
+    result: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Runs in the loop that waits for the job."""
+        if self.job.future.done():
+            return  # nobody waits any more; the unit has happened all the same
+        if self.error is None:
+            self.job.future.set_result(self.result)
+        else:
+            self.job.future.set_exception(self.error)
+
+
+class Writer:
+    """Group commit: while one transaction reaches the disk, the next one gathers.
+
+    Nothing waits for company: a lone unit is committed at once, and whatever arrives during
+    its fsync shares the next.  Each unit of a batch has its savepoint, so that one which
+    raises takes nothing with it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        self._thread.start()
+
+    async def submit(self, unit: Callable[[Connection], T]) -> T:
+        """Run the unit and wait until it is durable.
+
+        A waiter that is cancelled leaves; its unit runs all the same.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(Job(unit, future))
+        return await future
+
+    def close(self) -> None:
+        """Run what was submitted, then end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            while (batch := self._gather()) is not None:
+                deliver(run(connection, batch))
+
+    def _gather(self) -> list[Job] | None:
+        """The next batch: whatever is there by now; None once closed."""
+        job = self._jobs.get()
+        if job is None:
+            return None
+        batch = [job]
+        while len(batch) < MAX_BATCH:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            batch.append(job)
+        return batch
+
+
+def run(connection: Connection, batch: list[Job]) -> list[Outcome]:
+    """One transaction; if it cannot be committed, that is every unit's outcome."""
+    outcomes: list[Outcome] = []
+    try:
+        with connection.begin():
+            outcomes = [attempt(connection, job) for job in batch]
+    except Exception as error:  # noqa: BLE001 - told to everyone who waits
+        outcomes = [Outcome(job, error=error) for job in batch]
+    return outcomes
+
+
+def attempt(connection: Connection, job: Job) -> Outcome:
+    """One unit in its savepoint."""
+    try:
+        with connection.begin_nested():
+            return Outcome(job, result=job.unit(connection))
+    except Exception as error:
+        # A full disk makes SQLite roll back the whole transaction: then nobody's unit happened.
+        if not is_open(connection):
+            raise
+        return Outcome(job, error=error)
+
+
+def is_open(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
+
+
+def deliver(outcomes: list[Outcome]) -> None:
+    """Wake each loop once, however many of its units were in the batch."""
+    loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
+    for loop, told in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell_all, told)
+
+
+def tell_all(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.tell()
