@@ -1,0 +1,1 @@
+"""The daemon: the Docker Engine API on a Unix socket."""

@@ -1,0 +1,150 @@
+"""Connection: one client's socket, as h11 reads and writes it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import h11
+
+from runner.daemon.messages import Query, Request, Response
+
+# A request line with a long list of filters, and its headers, fit; nothing honest is longer.
+MAX_HEADER_BYTES = 64 * 1024
+_READ_BYTES = 64 * 1024
+_LINGER_BYTES = 16 * 1024 * 1024
+_LINGER_SECONDS = 2
+
+# Progress lines and log frames are small: let some gather before a slow client holds them up.
+_HIGH_WATER_BYTES = 256 * 1024
+
+
+class Connection:
+    """One request after another, or, once taken over, a Duplex."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
+        self._leftover = b""
+        self._wants_upgrade = False
+        peer: socket.socket = writer.get_extra_info("socket")
+        self.descriptor = peer.fileno()
+        writer.transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+
+    async def next_request(self) -> Request | None:
+        """The next request, or None when the client has no more.
+
+        Raises h11.RemoteProtocolError about what is not HTTP.
+        """
+        event = await self._event()
+        if not isinstance(event, h11.Request):
+            return None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        self._wants_upgrade = "upgrade" in headers
+        try:
+            target = urlsplit(event.target.decode("ascii"))
+            query = Query.parse(target.query)
+        except ValueError as error:
+            raise h11.RemoteProtocolError(f"bad request target: {error}") from error
+        method = event.method.decode("ascii")
+        return Request(method, target.path, (0, 0), query, headers, self._body())
+
+    async def respond(self, response: Response, body: bytes) -> None:
+        """Answer with a body of known length; for HEAD h11 leaves it out."""
+        has_none = response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        length = {} if has_none else {"Content-Length": str(len(body))}
+        self._send(self._head(response, length))
+        if body and not has_none:
+            self._send(h11.Data(data=body))
+        self._send(h11.EndOfMessage())
+        await self._writer.drain()
+
+    async def stream(self, response: Response, body: AsyncIterator[bytes]) -> None:
+        """Answer with a body of unknown length; the head is sent before the first chunk exists."""
+        self._send(self._head(response, {"Transfer-Encoding": "chunked"}))
+        await self._writer.drain()
+        async for chunk in body:
+            if chunk:
+                self._send(h11.Data(data=chunk))
+                await self._writer.drain()
+        self._send(h11.EndOfMessage())
+        await self._writer.drain()
+
+    async def reusable(self) -> bool:
+        """Whether another request may follow: a body nobody read is read away if it is short.
+
+        Closing over unread bytes would reset the connection, and the answer with it.
+        """
+        with suppress(h11.RemoteProtocolError, TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._skip_body()
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            return True
+        return False
+
+    async def take_over(self, content_type: str) -> None:
+        """Answer 101 or 200, after which the connection is a Duplex and no longer HTTP."""
+        with suppress(h11.RemoteProtocolError):
+            await self._skip_body()
+        self._leftover = self._http.trailing_data[0]
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n"
+        if self._wants_upgrade:
+            head = (
+                f"HTTP/1.1 101 UPGRADED\r\nContent-Type: {content_type}\r\n"
+                "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            )
+        await self.write(head.encode())
+
+    async def read(self) -> bytes:
+        if self._leftover:
+            content, self._leftover = self._leftover, b""
+            return content
+        return await self._reader.read(_READ_BYTES)
+
+    async def write(self, content: bytes) -> None:
+        self._writer.write(content)
+        await self._writer.drain()
+
+    async def aclose(self) -> None:
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def _event(self) -> object:
+        while True:
+            event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            if self._http.they_are_waiting_for_100_continue:
+                self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(await self._reader.read(_READ_BYTES))
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        while self._http.their_state is h11.SEND_BODY:
+            event = await self._event()
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+
+    async def _skip_body(self) -> None:
+        skipped = 0
+        while self._http.their_state is h11.SEND_BODY and skipped < _LINGER_BYTES:
+            event = await self._event()
+            skipped += len(event.data) if isinstance(event, h11.Data) else 0
+
+    def _head(self, response: Response, framing: dict[str, str]) -> h11.Response:
+        headers = {"Server": "slipway", **framing, **response.headers}
+        if framing.get("Content-Length", "0") != "0" or "Transfer-Encoding" in framing:
+            headers["Content-Type"] = response.content_type
+        return h11.Response(
+            status_code=response.status,
+            headers=list(headers.items()),
+            reason=response.status.phrase.encode(),
+        )
+
+    def _send(self, event: h11.Event) -> None:
+        if (content := self._http.send(event)) is not None:
+            self._writer.write(content)

@@ -1,0 +1,37 @@
+"""Refusal → response; the only place."""
+
+import logging
+from http import HTTPStatus
+
+from oci.errors import OCIError
+from runner.daemon.messages import Response, json_response
+from runner.errors import NotModified, RunnerError
+
+log = logging.getLogger(__name__)
+
+
+def refuse(error: Exception) -> Response:
+    """The Engine API's ``{"message": …}``, with the status that the error itself knows."""
+    if isinstance(error, NotModified):
+        return Response(HTTPStatus.NOT_MODIFIED)
+    return json_response({"message": sentence(error)}, status(error))
+
+
+def status(error: Exception) -> HTTPStatus:
+    if isinstance(error, RunnerError):
+        return error.status
+    # A reference or a digest that does not parse: whatever the registry would answer, here it is
+    # the caller's mistake.
+    return HTTPStatus.BAD_REQUEST if isinstance(error, OCIError) else _unforeseen(error)
+
+
+def sentence(error: Exception) -> str:
+    """What to tell the user; an error nobody foresaw keeps its details in the log."""
+    if isinstance(error, RunnerError | OCIError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}"
+
+
+def _unforeseen(error: Exception) -> HTTPStatus:
+    log.error("request failed", exc_info=error)
+    return HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,0 +1,149 @@
+"""Request, Response and Hijack: what a handler reads and what it returns."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from runner.errors import BadRequest, RunnerError
+
+JSON = "application/json"
+RAW_STREAM = "application/vnd.docker.raw-stream"
+MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
+
+# A create body with every field is some 3 KiB; nothing that is JSON needs more than this.
+MAX_JSON_BYTES = 4 * 1024 * 1024
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+class TooLarge(RunnerError):
+    """The body is longer than what it is for could need."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class Duplex(Protocol):
+    """A hijacked connection: bytes both ways, each way ended on its own.
+
+    ``read`` gives b"" once the client has no more to say, which says nothing about whether it
+    still listens.  ``write`` waits while the client is slow and raises ConnectionError once it
+    is gone.  The server closes it when the hijacker returns.
+    """
+
+    async def read(self) -> bytes: ...
+
+    async def write(self, content: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A request's query string.  A key said twice has its last value, but for ``all``."""
+
+    values: Mapping[str, list[str]]
+
+    @classmethod
+    def parse(cls, text: str) -> "Query":
+        return cls(parse_qs(text, keep_blank_values=True, max_num_fields=1000))
+
+    def text(self, key: str, default: str = "") -> str:
+        found = self.values.get(key)
+        return found[-1] if found else default
+
+    def all(self, key: str) -> list[str]:
+        return list(self.values.get(key, ()))
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Go's and Python's spellings of true; anything else that was said is false."""
+        found = self.text(key)
+        return found.lower() in _TRUE if found else default
+
+    def integer(self, key: str) -> int | None:
+        found = self.text(key)
+        if not found:
+            return None
+        digits = found.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+            raise BadRequest(f"{key}: expected an integer, found {found!r}")
+        return int(found)
+
+    def filters(self) -> dict[str, list[str]]:
+        """``filters``, as the docker command sends them (an object) and as docker-py (a list)."""
+        found = self.text("filters")
+        if not found:
+            return {}
+        document = _decode(found.encode(), "filters")
+        return {key: [str(value) for value in values or ()] for key, values in document.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.  ``path`` is without the version prefix, ``parameters`` are its named parts."""
+
+    method: str
+    path: str
+    version: tuple[int, int]
+    query: Query
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def wants_upgrade(self) -> bool:
+        return "upgrade" in self.headers
+
+    async def json(self) -> dict[str, Any]:
+        """The body, a JSON object; {} when there is no body."""
+        content = bytearray()
+        async for chunk in self.body:
+            content += chunk
+            if len(content) > MAX_JSON_BYTES:
+                raise TooLarge(f"the body is longer than {MAX_JSON_BYTES} bytes")
+        return _decode(bytes(content), "body") if content.strip() else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer.  A body of bytes has a length; an iterated one is sent as it comes, chunked."""
+
+    status: HTTPStatus = HTTPStatus.OK
+    body: bytes | AsyncGenerator[bytes, None] = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hijack:
+    """An answer that takes the connection over: 101, or 200 when no upgrade was asked for."""
+
+    run: Callable[[Duplex], Awaitable[None]]
+    content_type: str = RAW_STREAM
+
+
+Answer = Response | Hijack
+Handle = Callable[[Request], Awaitable[Answer]]
+
+
+def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(status, encode(document))
+
+
+def no_content() -> Response:
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def encode(document: object) -> bytes:
+    """One JSON document and a newline, as the Engine API's streams have them."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _decode(content: bytes, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{where}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BadRequest(f"{where}: expected an object, found {type(document).__name__}")
+    return document

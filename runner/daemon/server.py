@@ -1,0 +1,153 @@
+"""Server: HTTP/1.1 over a Unix socket, by h11, with connections that handlers may take over.
+
+What other servers do not do and the docker command needs: a client that half-closes is still
+served, a client that is gone ends its stream, and attach and exec get the raw connection.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
+from http import HTTPStatus
+from typing import Any
+
+import h11
+
+from runner.daemon.connection import Connection
+from runner.daemon.errors import refuse
+from runner.daemon.hangups import Hangups
+from runner.daemon.messages import Answer, Handle, Hijack, Request, Response
+from runner.errors import Forbidden
+
+log = logging.getLogger(__name__)
+
+# How long requests that are being answered have to finish when the server stops.
+GRACE_SECONDS = 5.0
+
+
+class Server:
+    """Answers every connection of one listening socket until ``aclose``.
+
+    Answers are made to the end even when the client has gone, so that no create or stop is left
+    half done; but iterated bodies and hijacks end with their client.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._connections: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        self._hangups = Hangups()
+        self._server = await asyncio.start_unix_server(self._connected, sock=listener)
+
+    async def aclose(self) -> None:
+        """Take no more connections, let answers finish, end the streams, close."""
+        self._server.close()
+        for task in self._connections - self._busy:
+            task.cancel()
+        if self._busy:
+            await asyncio.wait(set(self._busy), timeout=GRACE_SECONDS)
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._hangups.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        connection = Connection(reader, writer)
+        try:
+            await self._serve(connection, task)
+        except (ConnectionError, h11.LocalProtocolError) as error:
+            # The client went away, or spoke out of turn while we answered.
+            log.debug("connection ended", extra={"reason": str(error)})
+        except asyncio.CancelledError:
+            # Only aclose and a client that is gone cancel, and neither waits for an answer.
+            pass
+        finally:
+            self._hangups.forget(connection.descriptor)
+            self._busy.discard(task)
+            self._connections.discard(task)
+            await connection.aclose()
+
+    async def _serve(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        while True:
+            try:
+                request = await connection.next_request()
+            except h11.RemoteProtocolError as error:
+                await self._refuse_malformed(connection, error)
+                return
+            if request is None:
+                return
+            self._busy.add(task)
+            answer = await self._answer(request)
+            self._busy.discard(task)
+            if isinstance(answer, Hijack):
+                await self._while_client_listens(connection, self._hijacked(connection, answer))
+                return
+            if isinstance(answer.body, bytes):
+                await connection.respond(answer, answer.body)
+            else:
+                stream = self._streamed(connection, answer, answer.body)
+                await self._while_client_listens(connection, stream)
+            if not await connection.reusable():
+                return
+
+    async def _answer(self, request: Request) -> Answer:
+        if "origin" in request.headers:
+            # Only a browser sends it, and no page may steer this socket.
+            return refuse(Forbidden("requests of web pages are refused"))
+        try:
+            return await self._handle(request)
+        except h11.RemoteProtocolError as error:
+            return _malformed(error)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every failure must have an answer
+            return refuse(error)
+
+    async def _refuse_malformed(
+        self, connection: Connection, error: h11.RemoteProtocolError
+    ) -> None:
+        response = _malformed(error)
+        assert isinstance(response.body, bytes)
+        with suppress(h11.LocalProtocolError):
+            await connection.respond(response, response.body)
+
+    async def _hijacked(self, connection: Connection, answer: Hijack) -> None:
+        await connection.take_over(answer.content_type)
+        await answer.run(connection)
+
+    async def _streamed(
+        self, connection: Connection, answer: Response, body: AsyncGenerator[bytes, None]
+    ) -> None:
+        async with aclosing(body):
+            await connection.stream(answer, body)
+
+    async def _while_client_listens(
+        self, connection: Connection, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Run ``work`` until it ends or the client is gone."""
+        running = asyncio.create_task(work)
+        self._hangups.watch(connection.descriptor, running.cancel)
+        try:
+            await running
+        except asyncio.CancelledError:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            raise
+        finally:
+            self._hangups.forget(connection.descriptor)
+
+
+def _malformed(error: h11.RemoteProtocolError) -> Response:
+    status = HTTPStatus(error.error_status_hint)
+    message = "{" + f'"message":"malformed request: {_plain(str(error))}"' + "}\n"
+    return Response(status, message.encode(), headers={"Connection": "close"})
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
