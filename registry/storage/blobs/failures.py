@@ -1,0 +1,17 @@
+"""What the disk says, in the words of a refusal."""
+
+from __future__ import annotations
+
+import errno
+
+from oci.errors import OCIError
+from registry.errors import StorageFailed, StorageFull
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def refusal(error: OSError) -> OCIError:
+    """StorageFull when there is no room, StorageFailed for anything else."""
+    if error.errno in _FULL:
+        return StorageFull()
+    return StorageFailed(error.strerror or str(error))

@@ -1,0 +1,142 @@
+"""Files: write aside, sync, rename."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import BinaryIO, TypeVar
+
+from oci.digest import Digester
+from registry.errors import BlobUploadUnknown
+from registry.storage.blobs import paths
+from registry.storage.blobs.failures import refusal
+from registry.storage.blobs.session_file import SessionFile
+from registry.storage.blobs.store import BlobReader, BlobWriter
+from registry.storage.root import Root
+
+T = TypeVar("T")
+
+WORKERS = 8
+CHUNK_BYTES = 256 * 1024
+# Hashes of sessions between two requests.  One that falls out is computed again from the file.
+KEPT_DIGESTERS = 1024
+
+_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class FilesystemBlobStore:
+    """A BlobStore of plain files under one root."""
+
+    def __init__(self, root: Root, *, workers: int = WORKERS) -> None:
+        self._root = root.directory
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
+        self._digesters: dict[str, Digester] = {}
+
+    async def begin(self, session: str) -> None:
+        await self._run(self._create, session)
+
+    async def offset(self, session: str) -> int | None:
+        return await self._run(self._size, paths.upload_path(session))
+
+    async def writer(self, session: str, algorithm: str) -> BlobWriter:
+        fd = await self._run(self._open_session, session)
+        if fd is None:
+            raise BlobUploadUnknown(session)
+        digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
+        keep = partial(self._keep_digester, session)
+        return SessionFile(self._executor, self._root, session, fd, digester, keep)
+
+    async def discard(self, session: str) -> None:
+        self._digesters.pop(session, None)
+        await self._run(self._unlink, paths.upload_path(session))
+
+    async def open(self, physical: str) -> BlobReader | None:
+        file = await self._run(self._open_blob, physical)
+        return None if file is None else FileReader(file, self._executor)
+
+    async def stat(self, physical: str) -> int | None:
+        return await self._run(self._size, paths.blob_path(physical))
+
+    async def remove(self, physical: str) -> None:
+        await self._run(self._unlink, paths.blob_path(physical))
+
+    async def aclose(self) -> None:
+        """Wait for what is being written.  Every writer must be closed before."""
+        await asyncio.to_thread(self._executor.shutdown)
+
+    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
+        """One step in a worker thread; what the disk refuses is a refusal."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, step, *arguments)
+        except OSError as error:
+            raise refusal(error) from error
+
+    def _create(self, session: str) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
+        os.close(os.open(paths.upload_path(session), flags, 0o600, dir_fd=self._root))
+
+    def _open_session(self, session: str) -> int | None:
+        try:
+            return os.open(paths.upload_path(session), os.O_RDWR | _SAFE, dir_fd=self._root)
+        except FileNotFoundError:
+            return None
+
+    def _open_blob(self, physical: str) -> BinaryIO | None:
+        try:
+            fd = os.open(paths.blob_path(physical), os.O_RDONLY | _SAFE, dir_fd=self._root)
+        except FileNotFoundError:
+            return None
+        return open(fd, "rb", buffering=0)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            return os.stat(path, dir_fd=self._root, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+
+    def _unlink(self, path: str) -> None:
+        try:
+            os.unlink(path, dir_fd=self._root)
+        except FileNotFoundError:
+            return
+
+    def _take_digester(self, session: str, algorithm: str, size: int) -> Digester | None:
+        """The hash of the session's file so far, or None if it must be read again."""
+        kept = self._digesters.pop(session, None)
+        if kept is not None and kept.size == size:
+            return kept
+        return Digester(algorithm) if size == 0 else None
+
+    def _keep_digester(self, session: str, digester: Digester) -> None:
+        self._digesters[session] = digester
+        while len(self._digesters) > KEPT_DIGESTERS:
+            del self._digesters[next(iter(self._digesters))]
+
+
+class FileReader:
+    """A BlobReader of an open file: it can be sent by the kernel, or read in a thread."""
+
+    def __init__(self, file: BinaryIO, executor: ThreadPoolExecutor) -> None:
+        self.file = file
+        self.size = os.fstat(file.fileno()).st_size
+        self._executor = executor
+
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Hot path, where the server cannot send files itself."""
+        loop = asyncio.get_running_loop()
+        stop = self.size if stop is None else min(stop, self.size)
+        while start < stop:
+            length = min(CHUNK_BYTES, stop - start)
+            fd = self.file.fileno()
+            chunk = await loop.run_in_executor(self._executor, os.pread, fd, length, start)
+            if not chunk:
+                raise EOFError(f"the file ended at byte {start}, expected {stop}")
+            start += len(chunk)
+            yield chunk
+
+    async def aclose(self) -> None:
+        self.file.close()

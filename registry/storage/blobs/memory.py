@@ -1,0 +1,108 @@
+"""A dict, for tests and for registries that may forget everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from oci.digest import Digest, DigestMismatch
+from registry.errors import BlobUploadUnknown
+from registry.storage.blobs.paths import physical_name
+from registry.storage.blobs.store import BlobReader, BlobWriter
+
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(slots=True)
+class MemoryBlobStore:
+    """A BlobStore that lives as long as its process."""
+
+    sessions: dict[str, bytearray] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    async def begin(self, session: str) -> None:
+        self.sessions[session] = bytearray()
+
+    async def offset(self, session: str) -> int | None:
+        content = self.sessions.get(session)
+        return None if content is None else len(content)
+
+    async def writer(self, session: str, algorithm: str) -> BlobWriter:
+        if session not in self.sessions:
+            raise BlobUploadUnknown(session)
+        return MemoryWriter(self, session)
+
+    async def discard(self, session: str) -> None:
+        self.sessions.pop(session, None)
+
+    async def open(self, physical: str) -> BlobReader | None:
+        content = self.blobs.get(physical)
+        return None if content is None else MemoryReader(content)
+
+    async def stat(self, physical: str) -> int | None:
+        content = self.blobs.get(physical)
+        return None if content is None else len(content)
+
+    async def remove(self, physical: str) -> None:
+        self.blobs.pop(physical, None)
+
+    async def aclose(self) -> None:
+        return None
+
+
+@dataclass(slots=True)
+class MemoryWriter:
+    """The BlobWriter of MemoryBlobStore."""
+
+    store: MemoryBlobStore
+    session: str
+
+    @property
+    def offset(self) -> int:
+        return len(self.store.sessions[self.session])
+
+    async def write(self, chunk: bytes) -> None:
+        self.store.sessions[self.session] += chunk
+
+    async def flush(self) -> None:
+        return None
+
+    async def rewind(self, offset: int) -> None:
+        del self.store.sessions[self.session][offset:]
+
+    async def commit(self, digest: Digest) -> str:
+        content = bytes(self.store.sessions[self.session])
+        actual = Digest.of(content, digest.algorithm)
+        if actual != digest:
+            raise DigestMismatch(digest, actual)
+        physical = physical_name(digest, self.session)
+        self.store.blobs[physical] = content
+        del self.store.sessions[self.session]
+        return physical
+
+    async def aclose(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReader:
+    """The BlobReader of MemoryBlobStore."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @property
+    def file(self) -> BinaryIO | None:
+        return None
+
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        stop = self.size if stop is None else min(stop, self.size)
+        for begin in range(start, stop, CHUNK_BYTES):
+            yield self.content[begin : min(begin + CHUNK_BYTES, stop)]
+
+    async def aclose(self) -> None:
+        return None

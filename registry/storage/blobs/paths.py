@@ -1,0 +1,54 @@
+"""The directory layout, drawn once.
+
+::
+
+    <root>/
+      lock                                   held by the one process that serves this root
+      registry.db                            the rows
+      uploads/<session uuid>                 bytes on their way in
+      blobs/<2 hex>/<encoded>-<session uuid>  bytes for good, mode 0444
+
+A physical name is the digest's encoded part and the upload session's id, so it is never used
+twice: a delete and a new push of the same digest cannot meet in one file.  Nothing a client
+wrote reaches a path but hex digits that were parsed as a digest and the id of a session that
+has a row.
+"""
+
+from __future__ import annotations
+
+import re
+
+from oci.digest import Digest
+
+LOCK = "lock"
+DATABASE = "registry.db"
+UPLOADS = "uploads"
+BLOBS = "blobs"
+FAN_OUT = tuple(f"{first:02x}" for first in range(256))
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SESSION = re.compile(_UUID, re.ASCII)
+_PHYSICAL = re.compile(rf"(?:[0-9a-f]{{64}}|[0-9a-f]{{128}})-{_UUID}", re.ASCII)
+
+
+def is_session(text: str) -> bool:
+    """Whether this could be the id of an upload session."""
+    return _SESSION.fullmatch(text) is not None
+
+
+def physical_name(digest: Digest, session: str) -> str:
+    return f"{digest.encoded}-{session}"
+
+
+def upload_path(session: str) -> str:
+    assert is_session(session), session
+    return f"{UPLOADS}/{session}"
+
+
+def blob_directory(physical: str) -> str:
+    return f"{BLOBS}/{physical[:2]}"
+
+
+def blob_path(physical: str) -> str:
+    assert _PHYSICAL.fullmatch(physical), physical
+    return f"{blob_directory(physical)}/{physical}"

@@ -1,0 +1,182 @@
+"""An upload session's file: chunks gathered into batches, hashed and written in a thread.
+
+Hot path: the same buffers are written and hashed, nothing is copied or joined.  While a
+worker has one batch the loop gathers the next; so an upload holds two batches at most,
+however large the blob.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from oci.digest import Digest, Digester, DigestMismatch
+from registry.storage.blobs import paths
+from registry.storage.blobs.failures import refusal
+from registry.storage.blobs.waiting import to_the_end
+
+BATCH_BYTES = 1024 * 1024
+# Chunks may be tiny; the kernel takes 1,024 buffers in one call.
+BATCH_CHUNKS = 1024
+READ_BYTES = 1024 * 1024
+
+# Told the hash of the whole file when the writer lets go of it.
+Keep = Callable[[Digester], None]
+
+
+class SessionFile:
+    """The BlobWriter of FilesystemBlobStore.  See BlobWriter for what its methods promise."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        root: int,
+        session: str,
+        fd: int,
+        digester: Digester | None,
+        keep: Keep,
+    ) -> None:
+        self._executor = executor
+        self._root = root
+        self._session = session
+        self._fd = fd
+        self._digester = digester
+        self._keep = keep
+        self._written = os.fstat(fd).st_size
+        self._gathered: list[bytes] = []
+        self._job: asyncio.Future[Any] | None = None
+        self.offset = self._written
+
+    async def write(self, chunk: bytes) -> None:
+        """Hot path: gather; hand a full batch to a worker once it has done the one before."""
+        self._gathered.append(chunk)
+        self.offset += len(chunk)
+        gathered = self.offset - self._written
+        if gathered >= BATCH_BYTES or len(self._gathered) >= BATCH_CHUNKS:
+            await self._send()
+
+    async def flush(self) -> None:
+        if self._gathered:
+            await self._send()
+        await self._settle()
+
+    async def rewind(self, offset: int) -> None:
+        await self.flush()
+        await self._run(self._truncate, offset)
+        self.offset = offset
+
+    async def commit(self, digest: Digest) -> str:
+        await self.flush()
+        physical = paths.physical_name(digest, self._session)
+        await self._run(self._publish, digest, physical)
+        return physical
+
+    async def aclose(self) -> None:
+        await to_the_end(self._close())
+
+    async def _send(self) -> None:
+        await self._settle()
+        batch, self._gathered = self._gathered, []
+        loop = asyncio.get_running_loop()
+        self._job = loop.run_in_executor(self._executor, self._append, batch)
+
+    async def _settle(self) -> None:
+        """Wait for the batch that is being written; if it failed, nothing after it counts."""
+        job = self._job
+        if job is None:
+            return
+        await asyncio.wait([job])
+        self._job = None
+        error = job.exception()
+        if error is None:
+            return
+        self._gathered = []
+        self.offset = self._written
+        raise refusal(error) if isinstance(error, OSError) else error
+
+    async def _run(self, step: Callable[..., None], *arguments: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self._job = loop.run_in_executor(self._executor, step, *arguments)
+        await self._settle()
+
+    async def _close(self) -> None:
+        try:
+            await self.flush()
+        except Exception:  # noqa: BLE001, S110 - told already, or told by the offset that stays
+            pass
+        finally:
+            os.close(self._fd)
+        if self._digester is not None:
+            self._keep(self._digester)
+
+    def _append(self, batch: list[bytes]) -> None:
+        try:
+            written = write_all(self._fd, batch, self._written)
+        except OSError:
+            os.ftruncate(self._fd, self._written)
+            raise
+        if self._digester is not None:
+            for chunk in batch:
+                self._digester.update(chunk)
+        self._written += written
+
+    def _truncate(self, offset: int) -> None:
+        os.ftruncate(self._fd, offset)
+        self._written = offset
+        self._digester = None  # it has hashed what is gone
+
+    def _publish(self, digest: Digest, physical: str) -> None:
+        actual = self._actual(digest.algorithm)
+        if actual != digest:
+            raise DigestMismatch(digest, actual)
+        os.fsync(self._fd)
+        os.fchmod(self._fd, 0o444)
+        os.rename(
+            paths.upload_path(self._session),
+            paths.blob_path(physical),
+            src_dir_fd=self._root,
+            dst_dir_fd=self._root,
+        )
+        # Without this, a crash can forget the rename after we have said that it happened.
+        sync_directory(self._root, paths.blob_directory(physical))
+        self._digester = None
+
+    def _actual(self, algorithm: str) -> Digest:
+        if self._digester is not None:
+            actual = self._digester.digest()
+            if actual.algorithm == algorithm:
+                return actual
+        return hash_file(self._fd, algorithm)
+
+
+def write_all(fd: int, chunks: list[bytes], offset: int) -> int:
+    """Write every byte of the chunks at ``offset``, without joining them; how many that was."""
+    buffers: list[bytes | memoryview] = list(chunks)
+    total = 0
+    while buffers:
+        written = os.pwritev(fd, buffers, offset + total)
+        total += written
+        while buffers and written >= len(buffers[0]):
+            written -= len(buffers.pop(0))
+        if written:
+            buffers[0] = memoryview(buffers[0])[written:]
+    return total
+
+
+def hash_file(fd: int, algorithm: str) -> Digest:
+    """The digest of a whole file, read again from its start."""
+    digester = Digester(algorithm)
+    while chunk := os.pread(fd, READ_BYTES, digester.size):
+        digester.update(chunk)
+    return digester.digest()
+
+
+def sync_directory(root: int, path: str) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
