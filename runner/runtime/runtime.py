@@ -47,7 +47,7 @@ class RuntimeState:
 class ExitStatus:
     """How a container ended.
 
-    ``code`` is 0–255, or 128 + the number of the signal that ended it.
+    ``code`` is 0 to 255, or 128 + the number of the signal that ended it.
     ``error`` says why when nobody saw the end: then ``code`` is 255.
     """
 
