@@ -1,0 +1,46 @@
+"""Pace: whether a client keeps sending its body, and keeps taking its response."""
+
+from registry.server.limits import Limits
+
+
+class Pace:
+    """Measured over windows, never over a whole body: ten gibibytes may take an hour."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._window_seconds = limits.body_window_seconds
+        self._window_bytes = limits.body_window_seconds * limits.body_bytes_per_second
+        self._stall_seconds = limits.write_stall_seconds
+        self._arrived_bytes = 0
+        self._window_start = 0.0
+        self._taken = (0, 0)
+        self._taken_at = 0.0
+
+    def begin(self, now: float) -> None:
+        """A request's head is complete: its body, if any, is expected from now."""
+        self._window_start = self._taken_at = now
+        self._arrived_bytes = 0
+
+    def arrived(self, count: int) -> None:
+        self._arrived_bytes += count
+
+    def sends_too_slowly(self, now: float, *, may_send: bool) -> bool:
+        """Whether a whole window went by without its share of the body.
+
+        A client that was made to wait starts a new window when it may go on.
+        """
+        if may_send:
+            if now - self._window_start < self._window_seconds:
+                return False
+            if self._arrived_bytes < self._window_bytes:
+                return True
+        self._window_start = now
+        self._arrived_bytes = 0
+        return False
+
+    def takes_nothing(self, now: float, sent_bytes: int, unsent_bytes: int) -> bool:
+        """Whether there has long been something to take, and none of it went."""
+        taken = (sent_bytes, unsent_bytes)
+        if not unsent_bytes or taken != self._taken:
+            self._taken = taken
+            self._taken_at = now
+        return now - self._taken_at >= self._stall_seconds

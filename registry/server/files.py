@@ -1,0 +1,104 @@
+"""Files to sockets: by the kernel where it can, and never with the loop waiting for the disk."""
+
+import asyncio
+import os
+import socket
+from concurrent.futures import Executor
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+
+
+class FileEnded(OSError):
+    """The file is shorter than the response has already promised."""
+
+
+def read_cached(file: int, offset: int, count: int) -> bytes | None:
+    """Exactly these bytes if they are in memory; None if reading them might wait for the disk."""
+    buffer = bytearray(count)
+    try:
+        done = os.preadv(file, [buffer], offset, os.RWF_NOWAIT)
+    except OSError:  # EAGAIN, or a file system that does not know
+        return None
+    return bytes(buffer) if done == count else None
+
+
+class SocketWriter:
+    """The kernel's way out of a connection, beside its transport and only while that is empty.
+
+    It holds a duplicate of the socket: the transport may go at any moment, and a number that
+    the process has used again for another connection must never be written to.
+    """
+
+    def __init__(
+        self, connection: socket.socket, loop: asyncio.AbstractEventLoop, executor: Executor | None
+    ) -> None:
+        self._loop = loop
+        self._executor = executor
+        self._socket = os.dup(connection.fileno())
+        self._writable: asyncio.Future[None] | None = None
+        self._closed = False
+        self.sent_bytes = 0
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it is the client that everything waits for."""
+        return self._writable is not None
+
+    async def send(self, file: int, offset: int, count: int) -> None:
+        """Hot path: no byte passes through Python.
+
+        Raises FileEnded, or the ConnectionError of a client that has gone.
+        """
+        while count:
+            sent = await self._in_thread(file, offset, min(count, _CHUNK_BYTES))
+            if sent is None:
+                await self._until_writable()
+                continue
+            if sent == 0:
+                raise FileEnded(f"the file ended {count} bytes early")
+            offset += sent
+            count -= sent
+            self.sent_bytes += sent
+
+    def wake(self) -> None:
+        """The connection is gone: stop waiting for it."""
+        self._closed = True
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_exception(ConnectionAbortedError())
+
+    def close(self) -> None:
+        os.close(self._socket)
+
+    async def _in_thread(self, file: int, offset: int, count: int) -> int | None:
+        call = self._loop.run_in_executor(
+            self._executor, _send_some, self._socket, file, offset, count
+        )
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            # The thread still holds both descriptors; they must not be closed under it.
+            await asyncio.wait([call])
+            raise
+
+    async def _until_writable(self) -> None:
+        if self._closed:
+            raise ConnectionAbortedError
+        writable = self._writable = self._loop.create_future()
+        self._loop.add_writer(self._socket, _resolve, writable)
+        try:
+            await writable
+        finally:
+            self._loop.remove_writer(self._socket)
+            self._writable = None
+
+
+def _send_some(connection: int, file: int, offset: int, count: int) -> int | None:
+    try:
+        return os.sendfile(connection, file, offset, count)
+    except BlockingIOError:
+        return None
+
+
+def _resolve(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)

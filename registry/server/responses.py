@@ -1,0 +1,267 @@
+"""RespondingCycle: the response half of an exchange; files go out by the kernel.
+
+https://asgi.readthedocs.io/en/latest/extensions.html
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from itertools import chain
+from typing import IO, Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    RequestResponseCycle,
+)
+
+from registry.server.files import FileEnded, SocketWriter, read_cached
+from registry.server.refusals import INTERNAL_ERROR
+
+EXTENSIONS: dict[str, dict[object, object]] = {
+    "http.response.pathsend": {},
+    "http.response.zerocopysend": {},
+}
+
+# Up to this much goes out in one write with its head; more is worth a call to sendfile.
+_JOINED_BYTES = 64 * 1024
+_COPIED_BYTES = 256 * 1024
+# A body nobody asked for that is cheaper to read than a new connection is to make.
+_SWALLOWED_BYTES = 64 * 1024
+_WITHOUT_BODY = (204, 304)
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class RespondingCycle(RequestResponseCycle):
+    """What the application sends, put on the wire and counted."""
+
+    unread_bytes: int | None
+    """Of the request's body, as far as it said how long that is."""
+
+    def __init__(
+        self, *, loop: asyncio.AbstractEventLoop, executor: Executor | None, **uvicorns: Any
+    ) -> None:
+        super().__init__(**uvicorns)
+        self.writer: SocketWriter | None = None
+        self._loop = loop
+        self._executor = executor
+        self._head = b""
+        self._owed_bytes: int | None = None
+        self._has_body = True
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if self.response_complete or (kind == "http.response.start") == self.response_started:
+            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+        if kind == "http.response.start":
+            self._start(message["status"], message.get("headers", ()))
+            return
+        if kind == "http.response.body":
+            self._send_body(message.get("body", b""))
+        elif kind == "http.response.zerocopysend":
+            await self._send_file(message["file"], message.get("offset"), message.get("count"))
+        elif kind == "http.response.pathsend":
+            await self._send_path(message["path"])
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+        if not message.get("more_body", False) and not self.disconnected:
+            self._finish()
+
+    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if self._leaves_body_unread():
+            self.keep_alive = False
+        self.waiting_for_100_continue = False
+        self._has_body = self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY
+        lines = [STATUS_LINE[status]]
+        closes = False
+        for given, value in chain(self.default_headers, headers):
+            if HEADER_RE.search(given) or HEADER_VALUE_RE.search(value):
+                raise RuntimeError(f"invalid response header {given!r}: {value!r}")
+            name = given.lower()
+            if name == b"content-length":
+                self._owed_bytes = int(value)
+            elif name == b"transfer-encoding":
+                continue  # framing is ours to choose
+            elif name == b"connection":
+                closes = b"close" in value.lower()
+            lines += (name, b": ", value, b"\r\n")
+        if self._owed_bytes is None and self._has_body:
+            lines.append(self._frame_without_length())
+        if closes:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        # Held back for the first of the body to join it, or until the loop comes round.
+        self._head = b"".join(lines)
+        self.response_started = True
+        self._loop.call_soon(self._flush_head)
+
+    def _leaves_body_unread(self) -> bool:
+        """Whether a body is still to come that this connection is not worth reading to its end.
+
+        A client that was not told to continue may send its body or not: nobody can know where
+        its next request would begin.
+        """
+        if not self.more_body:
+            return False
+        if self.waiting_for_100_continue or self.unread_bytes is None:
+            return True
+        return self.unread_bytes > _SWALLOWED_BYTES
+
+    def _frame_without_length(self) -> bytes:
+        if self.scope["http_version"] == "1.0":
+            self.keep_alive = False
+            return b""
+        self.chunked_encoding = True
+        return b"transfer-encoding: chunked\r\n"
+
+    def _flush_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self.transport.write(head)
+
+    def _write(self, data: bytes) -> None:
+        if not self._head:
+            self.transport.write(data)
+            return
+        head, self._head = self._head, b""
+        if len(data) <= _JOINED_BYTES:
+            self.transport.write(head + data)
+        else:
+            self.transport.write(head)
+            self.transport.write(data)
+
+    def _owe_less(self, count: int) -> None:
+        if self._owed_bytes is None:
+            return
+        if count > self._owed_bytes:
+            raise RuntimeError(f"response is {count - self._owed_bytes} bytes too long")
+        self._owed_bytes -= count
+
+    def _send_body(self, body: bytes) -> None:
+        if not self._has_body or not body:
+            return
+        self._owe_less(len(body))
+        if self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        self._write(body)
+
+    def _finish(self) -> None:
+        if self._has_body and self._owed_bytes:
+            raise RuntimeError(f"response is {self._owed_bytes} bytes too short")
+        if self.chunked_encoding:
+            self._write(b"0\r\n\r\n")
+        self._flush_head()
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+
+    def _fail(self) -> None:
+        """Answer 500 if nothing was said yet; else what was said can only break off."""
+        if self.response_complete or self.disconnected:
+            return
+        if self.response_started and not self._head:
+            self.transport.close()
+        else:
+            self._head = b""
+            self.keep_alive = False
+            self.transport.write(INTERNAL_ERROR)
+            self.response_started = self.response_complete = True
+            self.message_event.set()
+            self.on_response()
+
+    # Files
+
+    async def _send_path(self, path: str) -> None:
+        file = await self._loop.run_in_executor(self._executor, os.open, path, os.O_RDONLY)
+        try:
+            await self._send_file(file, 0, None)
+        finally:
+            os.close(file)
+
+    async def _send_file(
+        self, file: int | IO[bytes], offset: int | None, count: int | None
+    ) -> None:
+        """Hot path: a blob, or a range of one."""
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if offset is None:
+            offset = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if count is None:
+            count = max(0, os.fstat(descriptor).st_size - offset)
+        if not self._has_body or not count:
+            return
+        self._owe_less(count)
+        if self.chunked_encoding:
+            self._write(b"%x\r\n" % count)
+        await self._send_range(descriptor, offset, count)
+        if self.chunked_encoding and not self.disconnected:
+            self._write(b"\r\n")
+
+    async def _send_range(self, file: int, offset: int, count: int) -> None:
+        part = read_cached(file, offset, count) if count <= _JOINED_BYTES else None
+        if part is not None:
+            self._write(part)
+            return
+        self._flush_head()
+        if self.scope["scheme"] == "http" and await self._send_by_kernel(file, offset, count):
+            return
+        await self._send_copies(file, offset, count)
+
+    async def _send_by_kernel(self, file: int, offset: int, count: int) -> bool:
+        """Whether the kernel could: not every file system has sendfile."""
+        await self._until_flushed()
+        if self.disconnected:
+            return True
+        connection = self.transport.get_extra_info("socket")
+        writer = self.writer = SocketWriter(connection, self._loop, self._executor)
+        try:
+            await writer.send(file, offset, count)
+        except FileEnded:
+            raise
+        except OSError as error:
+            if error.errno in _NO_SENDFILE and not writer.sent_bytes:
+                return False
+            if error.errno == errno.EIO:
+                raise
+            self.disconnect()
+            self.transport.abort()
+        finally:
+            self.writer = None
+            writer.close()
+        return True
+
+    async def _until_flushed(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.set_write_buffer_limits(high=0)
+            try:
+                await self.flow.drain()
+            finally:
+                self.transport.set_write_buffer_limits()
+
+    async def _send_copies(self, file: int, offset: int, count: int) -> None:
+        while count and not self.disconnected:
+            part = await self._loop.run_in_executor(
+                self._executor, os.pread, file, min(count, _COPIED_BYTES), offset
+            )
+            if not part:
+                raise FileEnded(f"the file ended {count} bytes early")
+            self.transport.write(part)
+            offset += len(part)
+            count -= len(part)
+            await self.flow.drain()
+
+    def disconnect(self) -> None:
+        """Nothing more comes, and nothing more can be said."""
+        if not self.response_complete:
+            self.disconnected = True
+        self.message_event.set()
+        if self.writer is not None:
+            self.writer.wake()
