@@ -1,0 +1,80 @@
+"""Blobs: check, pull, delete.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from oci.digest import Digest
+from registry.errors import BlobInUse, BlobUnknown
+from registry.services.context import Context
+from registry.storage.blobs.store import BlobReader
+from registry.storage.metadata import acts, blobs, edges, repositories
+from registry.storage.metadata.blobs import StoredBlob
+from registry.storage.metadata.database import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """The blobs of one repository: those that are its members, whoever else has them."""
+
+    _context: Context
+
+    async def stat(self, digest: Digest) -> int:
+        """The blob's size in bytes, or BlobUnknown."""
+        return (await self._member(digest)).size
+
+    async def open(self, digest: Digest) -> BlobReader:
+        """Hold the blob open for reading, or raise BlobUnknown."""
+        stored = await self._member(digest)
+        reader = await self._context.store.open(stored.physical)
+        if reader is not None and reader.size == stored.size:
+            return reader
+        if reader is not None:
+            await reader.aclose()
+        await self._condemn(digest, stored)
+        raise BlobUnknown(digest)
+
+    async def delete(self, digest: Digest) -> None:
+        """End the blob's membership in this repository.
+
+        Raises BlobUnknown, or BlobInUse while a manifest of this repository names the blob:
+        without it that manifest could not be pulled.
+        """
+        context = self._context
+
+        def unit(connection: Connection) -> None:
+            repository = repositories.find(connection, context.name)
+            if repository is None or blobs.member(connection, context.name, digest) is None:
+                raise BlobUnknown(digest)
+            parent = edges.parent_of_blob(connection, repository, digest)
+            if parent is not None:
+                raise BlobInUse(digest, parent)
+            act = acts.begin(connection, context.identity)
+            blobs.leave(connection, act, repository, digest)
+            acts.record(connection, act, "blob.delete", str(context.name), str(digest))
+
+        await context.database.write(unit)
+
+    async def _member(self, digest: Digest) -> StoredBlob:
+        stored = await self._context.database.look(
+            lambda connection: blobs.member(connection, self._context.name, digest)
+        )
+        if stored is None:
+            raise BlobUnknown(digest)
+        return stored
+
+    async def _condemn(self, digest: Digest, stored: StoredBlob) -> None:
+        """The row says what the disk does not have: absent from now on, until pushed again."""
+        log.error(
+            "blob lost or cut short",
+            extra={"digest": str(digest), "physical": stored.physical, "size": stored.size},
+        )
+        await self._context.database.write(
+            lambda connection: blobs.condemn(connection, stored.physical)
+        )

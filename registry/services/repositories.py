@@ -1,0 +1,70 @@
+"""Repositories: the handle through which everything in one repository is reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oci.reference import RepositoryName
+from registry.services.blobs import Blobs
+from registry.services.context import Context, ManifestPolicy, Shared
+from registry.services.manifests import Manifests
+from registry.services.pages import Page, limit
+from registry.services.referrers import Referrers
+from registry.services.tags import Tags
+from registry.services.uploads import Uploads
+from registry.storage.blobs.store import BlobStore
+from registry.storage.metadata import repositories
+from registry.storage.metadata.database import Database
+
+__all__ = ["ManifestPolicy", "Page", "Registry", "Repository"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One repository.  Whoever holds this was allowed to; only the authorizer makes one."""
+
+    _context: Context
+
+    @property
+    def name(self) -> RepositoryName:
+        return self._context.name
+
+    @property
+    def blobs(self) -> Blobs:
+        return Blobs(self._context)
+
+    @property
+    def uploads(self) -> Uploads:
+        return Uploads(self._context)
+
+    @property
+    def manifests(self) -> Manifests:
+        return Manifests(self._context)
+
+    @property
+    def tags(self) -> Tags:
+        return Tags(self._context)
+
+    @property
+    def referrers(self) -> Referrers:
+        return Referrers(self._context)
+
+
+class Registry:
+    """All repositories."""
+
+    def __init__(
+        self, database: Database, store: BlobStore, policy: ManifestPolicy | None = None
+    ) -> None:
+        self._shared = Shared(database, store, policy or ManifestPolicy())
+
+    def repository(self, name: RepositoryName, identity: str) -> Repository:
+        """A handle, whether or not the repository exists yet.  For the authorizer alone."""
+        return Repository(Context(name, identity, self._shared))
+
+    async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
+        """The repositories in byte order, after ``last``."""
+        found = await self._shared.database.read(
+            lambda connection: repositories.names(connection, last=last, limit=limit(n))
+        )
+        return Page.of(found, n)

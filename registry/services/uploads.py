@@ -1,0 +1,227 @@
+"""Uploads: start, append to, commit, cancel a session; mount a blob.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from oci.digest import LENGTHS, Digest, InvalidDigest
+from oci.errors import OCIError
+from oci.reference import RepositoryName
+from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
+from registry.services.commit import publish
+from registry.services.context import Context
+from registry.storage.blobs.paths import is_session
+from registry.storage.blobs.store import BlobWriter
+from registry.storage.blobs.waiting import to_the_end
+from registry.storage.metadata import acts, blobs, repositories, uploads
+from registry.storage.metadata.blobs import StoredBlob
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.uploads import StoredUpload
+
+Readable = Callable[[RepositoryName], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSession:
+    """One blob on its way in: ``offset`` bytes of it are here."""
+
+    id: str
+    offset: int
+
+
+class Source(Protocol):
+    """A repository that may be mounted from: a handle with ``pull`` on it."""
+
+    @property
+    def name(self) -> RepositoryName: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The upload sessions of one repository.
+
+    A session outlives requests and restarts.  Requests to one session take turns.
+    """
+
+    _context: Context
+
+    async def start(self, algorithm: str = "sha256") -> UploadSession:
+        """Begin a session; ``algorithm`` is the one its digest will probably have."""
+        if algorithm not in LENGTHS:
+            raise InvalidDigest(
+                f"digest algorithm {algorithm[:32]!r}, expected one of {', '.join(LENGTHS)}"
+            )
+        session = str(uuid.uuid4())
+        await to_the_end(self._begin(session, algorithm))
+        return UploadSession(session, 0)
+
+    async def status(self, session: str) -> UploadSession:
+        """How far the session has come, or BlobUploadUnknown."""
+        await self._find(session)
+        offset = await self._context.store.offset(session)
+        if offset is None:
+            raise BlobUploadUnknown(session)
+        return UploadSession(session, offset)
+
+    async def append(
+        self, session: str, body: AsyncIterator[bytes], *, start: int | None, length: int | None
+    ) -> UploadSession:
+        """Take a chunk that begins at ``start`` and has ``length`` bytes, where those are known.
+
+        Raises RangeInvalid if it begins elsewhere than the session stands, SizeInvalid if it
+        has another length: then nothing of it stays.  If the client goes away, what arrived
+        stays.
+        """
+        async with self._writing(session, start) as writer:
+            await receive(writer, body, length)
+            return UploadSession(session, writer.offset)
+
+    async def commit(
+        self,
+        session: str,
+        digest: Digest,
+        body: AsyncIterator[bytes],
+        *,
+        start: int | None,
+        length: int | None,
+    ) -> None:
+        """Take the last chunk, which may be empty, and make the whole a blob.
+
+        On return the blob is durable.  Doing it again is a success.  DigestMismatch ends the
+        session; whatever ``append`` raises leaves it open.
+        """
+        if await self._is_committed(session, digest):
+            return
+        async with self._writing(session, start) as writer:
+            await receive(writer, body, length)
+            await to_the_end(self._finish(writer, session, digest))
+
+    async def push(self, digest: Digest, body: AsyncIterator[bytes], *, length: int | None) -> None:
+        """A whole blob in one request: it becomes one, or leaves nothing behind."""
+        session = await self.start(digest.algorithm)
+        try:
+            await self.commit(session.id, digest, body, start=None, length=length)
+        except BaseException:
+            with contextlib.suppress(OCIError):
+                await to_the_end(self.cancel(session.id))
+            raise
+
+    async def cancel(self, session: str) -> None:
+        """End the session and drop its bytes, or raise BlobUploadUnknown."""
+        await self._find(session)
+        await to_the_end(self._end(session))
+
+    async def mount(
+        self, digest: Digest, source: Source | None, *, readable: Readable | None = None
+    ) -> bool:
+        """Make a blob of another repository a member of this one; False if that has no such blob.
+
+        Without a source, any repository will do that is ``readable`` to who asks.
+        """
+        context = self._context
+
+        def unit(connection: Connection) -> bool:
+            if not may_mount(connection, digest, source, readable):
+                return False
+            act = acts.begin(connection, context.identity)
+            repository = repositories.ensure(connection, act, context.name)
+            blobs.join(connection, act, repository, digest, None)
+            acts.record(connection, act, "blob.mount", str(context.name), str(digest))
+            return True
+
+        stored = await context.database.look(lambda connection: blobs.find(connection, digest))
+        if stored is None or await context.store.stat(stored.physical) != stored.size:
+            return False
+        return await context.database.write(unit)
+
+    async def _begin(self, session: str, algorithm: str) -> None:
+        context = self._context
+
+        def unit(connection: Connection) -> None:
+            act = acts.begin(connection, context.identity)
+            uploads.add(connection, act, context.name, session, algorithm)
+
+        # The row before the file: a file without a row is an orphan, and is swept.
+        await context.database.write(unit)
+        try:
+            await context.store.begin(session)
+        except OCIError:
+            await self._end(session)
+            raise
+
+    async def _find(self, session: str) -> StoredUpload:
+        """The session's row, or BlobUploadUnknown: also for another repository's session."""
+        found = None
+        if is_session(session):
+            found = await self._context.database.look(
+                lambda connection: uploads.find(connection, self._context.name, session)
+            )
+        if found is None:
+            raise BlobUploadUnknown(session)
+        return found
+
+    async def _is_committed(self, session: str, digest: Digest) -> bool:
+        """Whether this very session has become this very blob."""
+        pushed_by = await self._context.database.look(
+            lambda connection: blobs.pushed_by(connection, self._context.name, digest)
+        )
+        return pushed_by is not None and pushed_by == session
+
+    @contextlib.asynccontextmanager
+    async def _writing(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
+        async with self._context.shared.locks.of(session):
+            upload = await self._find(session)
+            writer = await self._context.store.writer(session, upload.algorithm)
+            try:
+                if start is not None and start != writer.offset:
+                    raise RangeInvalid(start, session=session, offset=writer.offset)
+                yield writer
+            finally:
+                await writer.aclose()
+
+    async def _finish(self, writer: BlobWriter, session: str, digest: Digest) -> None:
+        try:
+            physical = await writer.commit(digest)
+        except OCIError:
+            await self._end(session)
+            raise
+        await publish(self._context, session, digest, StoredBlob(writer.offset, physical))
+
+    async def _end(self, session: str) -> None:
+        name = self._context.name
+        try:
+            await self._context.database.write(
+                lambda connection: uploads.take(connection, name, session)
+            )
+        finally:
+            await self._context.store.discard(session)
+
+
+async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | None) -> None:
+    """Hot path: hand the body to the writer, chunk by chunk, and hold it to its length."""
+    begun = writer.offset
+    async for chunk in body:
+        await writer.write(chunk)
+        if length is not None and writer.offset - begun > length:
+            break
+    await writer.flush()
+    received = writer.offset - begun
+    if length is not None and received != length:
+        await writer.rewind(begun)
+        raise SizeInvalid(received, expected=length)
+
+
+def may_mount(
+    connection: Connection, digest: Digest, source: Source | None, readable: Readable | None
+) -> bool:
+    if source is not None:
+        return blobs.member(connection, source.name, digest) is not None
+    holders = blobs.holders(connection, digest)
+    return any(readable is None or readable(name) for name in holders)
