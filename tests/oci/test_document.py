@@ -1,0 +1,50 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oci.document import Fields, InvalidDocument, kind_of, parse_document
+
+integers = st.integers(-(2**63) + 1, 2**63 - 1)
+texts = st.text(st.characters(codec="utf-8"), max_size=6)
+values = st.recursive(
+    st.none() | st.booleans() | integers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(texts, values, max_size=4), st.booleans())
+def test_a_document_survives_the_wire(document: dict[str, object], ascii_only: bool) -> None:
+    content = json.dumps(document, ensure_ascii=ascii_only).encode()
+
+    assert parse_document(content) == document
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_document_or_are_refused(content: bytes) -> None:
+    try:
+        assert isinstance(parse_document(content), dict)
+    except InvalidDocument as refusal:
+        assert str(refusal)
+
+
+def test_a_field_is_refused_with_its_path_and_what_was_found() -> None:
+    fields = Fields({"a": {"b": [1]}})
+    inner = fields.inner("a")
+
+    assert inner is not None
+    with pytest.raises(InvalidDocument, match=r"a\.b: found an array, expected a string"):
+        inner.string("b")
+    with pytest.raises(InvalidDocument, match=r"a\.b\[0\]: found a whole number"):
+        inner.strings("b")
+
+
+def test_kinds_have_words() -> None:
+    values: list[object] = [{}, [], "", 1, 1.5, True, None]
+
+    words = [kind_of(value) for value in values]
+
+    assert words[:3] == ["an object", "an array", "a string"]
+    assert words[3:] == ["a whole number", "a number", "a boolean", "null"]
