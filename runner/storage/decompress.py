@@ -6,7 +6,7 @@ A decompressor found on PATH could be one that an image brought along (CVE-2026-
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
@@ -15,6 +15,9 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+# isal's stub declares its exception as an instance.
+_IsalError = cast("type[Exception]", IsalError)
 
 # At most this much comes out at once, whatever went in: memory does not follow the ratio.
 OUTPUT_BYTES: Final = 1 << 20
@@ -61,7 +64,7 @@ class _Gzip:
             self._begun = True
             try:
                 content = self._member.decompress(chunk, OUTPUT_BYTES)
-            except IsalError as error:
+            except _IsalError as error:
                 raise InvalidCompression(f"layer is not gzip: {error}") from None
             chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             full = len(content) == OUTPUT_BYTES and not self._member.eof

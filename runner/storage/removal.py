@@ -1,0 +1,74 @@
+"""Removing a directory tree that someone else has filled.
+
+``shutil.rmtree`` recurses, and a container can nest directories deeper than Python's stack
+and than PATH_MAX.  Here one descriptor is open at a time, and no name is longer than a part.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def remove(path: Path) -> None:
+    """Remove the tree at ``path``; one that is not there is not an error."""
+    parent = os.open(path.parent, _FLAGS)
+    try:
+        remove_tree(parent, os.fsencode(path.name))
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(parent)
+
+
+def remove_tree(parent: int, name: bytes) -> None:
+    """Remove the directory ``name`` of an open directory, and everything below it."""
+    current = _enter(parent, name)
+    try:
+        entered: list[bytes] = []
+        pending = [_empty(current)]
+        while True:
+            if pending[-1]:
+                child = pending[-1].pop()
+                current = _move(current, child)
+                entered.append(child)
+                pending.append(_empty(current))
+                continue
+            pending.pop()
+            if not entered:
+                break
+            # Nobody moves directories here: ".." is where we came from.
+            current = _move(current, b"..")
+            os.rmdir(entered.pop(), dir_fd=current)
+    finally:
+        os.close(current)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _empty(directory: int) -> list[bytes]:
+    """Unlink all that is no directory; the names of those that are."""
+    directories = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(name)
+            else:
+                os.unlink(name, dir_fd=directory)
+    return directories
+
+
+def _move(current: int, name: bytes) -> int:
+    there = _enter(current, name)
+    os.close(current)
+    return there
+
+
+def _enter(parent: int, name: bytes) -> int:
+    try:
+        return os.open(name, _FLAGS, dir_fd=parent)
+    except PermissionError:
+        # Ours, but closed even to us: only without root.
+        os.chmod(name, 0o700, dir_fd=parent)
+        return os.open(name, _FLAGS, dir_fd=parent)

@@ -1,0 +1,110 @@
+"""The child process that unpacks one layer: ``python -I -m runner.storage.unpacker``.
+
+Compressed bytes come in on standard input; its working directory receives the layer; one
+JSON object on standard output says what became of it.  A process and not a thread, because
+10,000 small system calls that each take the GIL back would stop the daemon's loop; and
+because what reads hostile input should hold nothing else.
+
+Inside, one thread reads, inflates and hashes, which releases the GIL, while the main
+thread creates files.
+"""
+
+import hashlib
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+from oci.errors import OCIError
+from runner.storage.decompress import DECOMPRESSORS, InvalidCompression
+from runner.storage.unpack import Limits, Unpacked, unpack
+
+_READ_BYTES: Final = 1 << 20
+_AHEAD: Final = 8  # chunks inflated before the files that they hold are created
+# No legal layer compresses better than this once it is large; a bomb does.
+_MAX_RATIO: Final = 200
+_RATIO_COUNTS_FROM_BYTES: Final = 1 << 30
+
+_Item = bytes | BaseException | None
+
+
+class Inflater(threading.Thread):
+    """Standard input, uncompressed: a thread that stays a few chunks ahead of its reader."""
+
+    def __init__(self, source: int, compression: str, algorithm: str) -> None:
+        super().__init__(daemon=True)
+        self.diff_id = hashlib.new(algorithm)
+        self.read_bytes = 0
+        self.inflated_bytes = 0
+        self._source = source
+        self._decompressor = DECOMPRESSORS[compression]()
+        self._chunks: queue.Queue[_Item] = queue.Queue(_AHEAD)
+
+    def run(self) -> None:
+        try:
+            while chunk := os.read(self._source, _READ_BYTES):
+                self.read_bytes += len(chunk)
+                for content in self._decompressor.feed(chunk):
+                    self._take(content)
+            self._decompressor.finish()
+            self._chunks.put(None)
+        except BaseException as error:  # noqa: BLE001 — raised again by the main thread
+            self._chunks.put(error)
+
+    def chunks(self) -> Iterator[bytes]:
+        while (item := self._chunks.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _take(self, content: bytes) -> None:
+        self.diff_id.update(content)
+        self.inflated_bytes += len(content)
+        allowed = max(_RATIO_COUNTS_FROM_BYTES, self.read_bytes * _MAX_RATIO)
+        if self.inflated_bytes > allowed:
+            raise InvalidCompression(
+                f"layer inflates to more than {_MAX_RATIO} times its {self.read_bytes} bytes"
+            )
+        self._chunks.put(content)
+
+
+def main(arguments: list[str]) -> int:
+    """Unpack standard input into the working directory; 0 when done, 1 when refused."""
+    compression, algorithm, limits = arguments
+    os.umask(0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    inflater = Inflater(sys.stdin.fileno(), compression, algorithm)
+    inflater.start()
+    root = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        unpacked = unpack(inflater.chunks(), root, Limits(**json.loads(limits)))
+    except (OCIError, InvalidCompression) as error:
+        return _tell({"refused": str(error)}, 1)
+    except OSError as error:
+        return _tell({"failed": str(error), "errno": error.errno}, 1)
+    return _tell(_result(unpacked, inflater), 0)
+
+
+def _result(unpacked: Unpacked, inflater: Inflater) -> dict[str, Any]:
+    result = asdict(unpacked)
+    del result["skipped_devices"]
+    result["diff_id"] = f"{inflater.diff_id.name}:{inflater.diff_id.hexdigest()}"
+    result["implicit"] = [os.fsdecode(path) for path in unpacked.implicit]
+    result["links"] = [[os.fsdecode(path) for path in link] for link in unpacked.links]
+    return result
+
+
+def _tell(result: dict[str, Any], code: int) -> int:
+    sys.stdout.write(json.dumps(result))
+    sys.stdout.flush()
+    return code
+
+
+if __name__ == "__main__":
+    # Not sys.exit: the reading thread may still wait for input that nobody wants.
+    os._exit(main(sys.argv[1:]))
