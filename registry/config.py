@@ -66,7 +66,7 @@ def at_least(minimum: float, default: float) -> Any:
 class ServerSettings:
     listen: Address = Address("127.0.0.1", 5000)
     header_seconds: float = at_least(0.1, 10.0)
-    idle_seconds: float = at_least(0.1, 90.0)
+    idle_seconds: float = at_least(0.1, 95.0)
     body_bytes_per_second: int = at_least(0, 1024)
     shutdown_seconds: float = at_least(0, 30.0)
 

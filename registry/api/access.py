@@ -1,0 +1,53 @@
+"""The one door: who is asking, may they, and the handle on what they asked for.
+
+Deny by default, and nothing is remembered from one request to the next.
+"""
+
+from starlette.requests import Request
+
+from oci.errors import OCIError
+from oci.reference import RepositoryName
+from registry.auth.credentials import parse_credentials
+from registry.auth.policy import ANONYMOUS, Access, Identity, Policy
+from registry.errors import Unauthorized
+from registry.services.repositories import Registry, Repository
+
+
+class Authorizer:
+    """Makes every handle that a handler gets."""
+
+    def __init__(self, registry: Registry, policy: Policy) -> None:
+        self._registry = registry
+        self._policy = policy
+
+    async def authorize(self, request: Request, access: Access) -> Registry:
+        """The whole registry, for what concerns no single repository; or raise Unauthorized."""
+        self._require(_identify(request), access, "this registry")
+        return self._registry
+
+    async def authorize_in(self, request: Request, access: Access, name: str) -> Repository:
+        """The repository of that name, or raise Unauthorized or InvalidName."""
+        identity = _identify(request)
+        self._require(identity, access, "this repository")
+        return self._registry.repository(RepositoryName.parse(name), identity.name)
+
+    async def source(self, request: Request, name: str) -> Repository | None:
+        """Where a blob may be mounted from; None, for whatever reason, says nothing about it."""
+        try:
+            return await self.authorize_in(request, "pull", name)
+        except OCIError:
+            return None
+
+    def _require(self, identity: Identity, access: Access, what: str) -> None:
+        # 401 and never 403: clients with a token for less ask for more only at a challenge.
+        if not self._policy.allows(identity, access):
+            raise Unauthorized(
+                f"{identity.name} callers may not {access} in {what}, "
+                "and no identities are configured yet: its operator decides with --anonymous"
+            )
+
+
+def _identify(request: Request) -> Identity:
+    """Who is asking.  Nobody can be known yet, so good credentials are worth none at all."""
+    parse_credentials(request.headers.getlist("authorization"))
+    return ANONYMOUS

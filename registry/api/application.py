@@ -1,0 +1,132 @@
+"""Application: one request in, one response and one log line out."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from oci.errors import OCIError
+from registry.api.access import Authorizer
+from registry.api.errors import fail, refuse
+from registry.api.requests import RegistryRequest
+from registry.api.routing import Router, decoded_path
+from registry.logs import RequestLine, RequestLog
+
+# What nginx logs when the client closed the connection before the answer.
+CLIENT_GONE = 499
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+Lifespan = Callable[[], AbstractAsyncContextManager[Authorizer]]
+"""Opens what the registry stands on, for as long as the server runs."""
+
+log = structlog.get_logger()
+
+
+class Application:
+    """The registry as an ASGI application.
+
+    Between start and stop the lifespan is open, and its authorizer answers for every
+    request.  ``stop`` only tells readiness probes to look elsewhere.
+    """
+
+    def __init__(self, router: Router, lifespan: Lifespan, requests: RequestLog | None) -> None:
+        self._router = router
+        self._lifespan = lifespan
+        self._requests = requests
+        self._authorizer: Authorizer | None = None
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        self._is_stopping = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hot path: everything that a request costs besides its handler."""
+        started = time.perf_counter()
+        exchange = Exchange(scope, send)
+        try:
+            response = await self._respond(exchange.line, scope, receive)
+            await response(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.line.status = CLIENT_GONE
+        finally:
+            if self._requests is not None:
+                self._requests.write(exchange.line, time.perf_counter() - started)
+
+    async def _respond(self, line: RequestLine, scope: Scope, receive: Receive) -> Response:
+        try:
+            return await self._handle(line, scope, receive)
+        except OCIError as error:
+            return refuse(scope["path"], error)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("request failed", request_id=line.request_id, path=line.path)
+            return fail(line.request_id)
+
+    async def _handle(self, line: RequestLine, scope: Scope, receive: Receive) -> Response:
+        scope["path"] = decoded_path(scope)
+        endpoint, found = self._router.match(scope["method"], scope["path"])
+        scope["path_params"] = found
+        name = line.repository = found.get("name")
+        line.reference = found.get("digest") or found.get("reference") or found.get("session")
+        authorizer = self._authorizer
+        assert authorizer is not None, "requests come between startup and shutdown"
+        request = RegistryRequest(scope, receive, authorizer, is_stopping=self._is_stopping)
+        if name is None:
+            return await endpoint.handler(
+                request, await authorizer.authorize(request, endpoint.access)
+            )
+        repository = await authorizer.authorize_in(request, endpoint.access, name)
+        return await endpoint.handler(request, repository)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """ASGI's lifespan: open before the first request, close after the last."""
+        await receive()
+        try:
+            async with self._lifespan() as self._authorizer:
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        finally:
+            self._authorizer = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class Exchange:
+    """What goes back to the client, and what the log will say of it."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        is_sane = _REQUEST_ID.fullmatch(given) is not None
+        self._request_id = given if is_sane else secrets.token_hex(8).encode()
+        self._send = send
+        client = scope.get("client")
+        self.line = RequestLine(
+            request_id=self._request_id.decode(),
+            client=client[0] if client else "",
+            method=scope["method"],
+            path=scope["path"],
+        )
+
+    async def send(self, message: Message) -> None:
+        match message["type"]:
+            case "http.response.start":
+                self.line.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+            case "http.response.body":
+                self.line.bytes += len(message.get("body", b""))
+            case "http.response.zerocopysend":
+                self.line.bytes += message["count"]
+        await self._send(message)

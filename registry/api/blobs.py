@@ -1,0 +1,41 @@
+"""Pull, check, delete a blob.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
+"""
+
+from contextlib import AsyncExitStack
+
+from starlette.responses import Response
+
+from registry.api.conditions import is_not_modified, requested_ranges
+from registry.api.requests import RegistryRequest
+from registry.api.responses import BlobResponse, blob_headers, not_modified
+from registry.services.repositories import Repository
+
+
+async def check_blob(request: RegistryRequest, repository: Repository) -> Response:
+    """end-2: HEAD a blob."""
+    digest = request.digest
+    size = await repository.blobs.stat(digest)
+    if is_not_modified(request.headers, digest):
+        return not_modified(digest)
+    return Response(headers={**blob_headers(digest), "Content-Length": str(size)})
+
+
+async def pull_blob(request: RegistryRequest, repository: Repository) -> Response:
+    """end-2: GET a blob, or parts of it."""
+    digest = request.digest
+    blob = await repository.blobs.open(digest)
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(blob.aclose)
+        if is_not_modified(request.headers, digest):
+            return not_modified(digest)
+        ranges = requested_ranges(request.headers, digest, blob.size)
+        undo.pop_all()
+    return BlobResponse(digest, blob, ranges)
+
+
+async def delete_blob(request: RegistryRequest, repository: Repository) -> Response:
+    """end-10: DELETE a blob."""
+    await repository.blobs.delete(request.digest)
+    return Response(status_code=202)

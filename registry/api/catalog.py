@@ -1,0 +1,24 @@
+"""List repositories."""
+
+from starlette.responses import Response
+
+from oci.reference import RepositoryName
+from registry.api.requests import MAX_PAGE, RegistryRequest
+from registry.api.responses import page
+from registry.services.repositories import Registry
+
+
+async def list_repositories(request: RegistryRequest, registry: Registry) -> Response:
+    """GET the names of the repositories; ``last`` need not exist."""
+    n, last = request.page_size, request.query("last")
+    if last is not None:
+        RepositoryName.parse(last)
+    size = MAX_PAGE if n is None else n
+    found = await registry.names(last=last, n=size)
+    names = [str(name) for name in found.items]
+    more = found.more and size > 0
+    return page(
+        {"repositories": names},
+        path=request.path,
+        next_query={"n": str(size), "last": names[-1]} if more else None,
+    )

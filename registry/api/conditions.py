@@ -1,0 +1,79 @@
+"""Conditional requests: what a client already has, and what it expects to find.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-13
+"""
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+
+from oci.digest import Digest
+from oci.errors import ErrorCode, OCIError, shown
+from oci.http import ByteRange, parse_range
+
+
+class PreconditionFailed(OCIError):
+    """What the client expected to find is not what is here; nothing was changed."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+def etag(digest: Digest) -> str:
+    return f'"{digest}"'
+
+
+def is_not_modified(headers: Headers, digest: Digest) -> bool:
+    """Whether a reader has this content already: answer 304.
+
+    Raises PreconditionFailed if it insists on another one.
+    """
+    require_match(headers, digest)
+    known = headers.get("if-none-match")
+    return known is not None and _names(known, digest, weak=True)
+
+
+def require_match(headers: Headers, digest: Digest | None) -> None:
+    """Raise PreconditionFailed unless what is here is one of those in If-Match."""
+    expected = headers.get("if-match")
+    if expected is None:
+        return
+    if digest is None or not _names(expected, digest, weak=False):
+        found = digest or "nothing"
+        raise PreconditionFailed(f"found {found}, expected {shown(expected)} by If-Match")
+
+
+def require_none(headers: Headers, digest: Digest | None) -> None:
+    """Raise PreconditionFailed if what is here is one of those in If-None-Match."""
+    unwanted = headers.get("if-none-match")
+    if unwanted is not None and digest is not None and _names(unwanted, digest, weak=True):
+        raise PreconditionFailed(f"found {digest}, expected none of {shown(unwanted)}")
+
+
+def requested_ranges(headers: Headers, digest: Digest, size: int) -> tuple[ByteRange, ...] | None:
+    """Which parts of a content to send, or None for the whole of it.
+
+    Raises RangeNotSatisfiable.
+    """
+    wanted = headers.get("range")
+    if wanted is None:
+        return None
+    condition = headers.get("if-range")
+    # A date never matches: content named by its digest has no time of change.
+    if condition is not None and not _names(condition, digest, weak=False):
+        return None
+    return parse_range(wanted, size)
+
+
+def _names(header: str, digest: Digest, *, weak: bool) -> bool:
+    """Whether a list of entity tags, quoted or bare, names this digest."""
+    text = str(digest)
+    for part in header.split(","):
+        tag = part.strip()
+        if tag.startswith("W/"):
+            if not weak:
+                continue
+            tag = tag[2:]
+        if tag in ("*", text) or tag == f'"{text}"':
+            return True
+    return False

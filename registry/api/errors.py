@@ -1,0 +1,98 @@
+"""Refusal → response; the only place.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from oci.errors import ErrorCode, OCIError, shown
+from oci.http import Challenge, RangeNotSatisfiable, encode_errors, format_upload_range
+from registry.errors import RangeInvalid, Refusals, TooManyRequests, Unauthorized
+
+CHALLENGE = Challenge("Basic", {"realm": "slipway", "charset": "UTF-8"})
+RETRY_AFTER_SECONDS = 5
+JSON = "application/json"
+
+
+class EndpointUnknown(OCIError):
+    """No endpoint has this path."""
+
+    code = ErrorCode.UNSUPPORTED
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no endpoint at {shown(path)}")
+
+
+class MethodNotAllowed(OCIError):
+    """The path has endpoints, but none for this method."""
+
+    code = ErrorCode.UNSUPPORTED
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(allowed)
+        super().__init__(f"found method {shown(method)}, expected one of {self.allowed}")
+
+
+class PathInvalid(OCIError):
+    """The path cannot be decoded to a text that two programs would read alike."""
+
+    code = ErrorCode.NAME_INVALID
+
+
+class QueryInvalid(OCIError):
+    """A query parameter that does not mean anything here."""
+
+    code = ErrorCode.UNSUPPORTED
+    status = HTTPStatus.BAD_REQUEST
+
+
+class TooManyTags(OCIError):
+    """More tags in one push than we take."""
+
+    code = ErrorCode.UNSUPPORTED
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
+
+    def __init__(self, found: int, limit: int) -> None:
+        super().__init__(f"{found} tags, expected at most {limit}")
+
+
+def refuse(path: str, error: OCIError) -> Response:
+    """Answer with the spec's error envelope; the error itself knows its code."""
+    errors: Sequence[OCIError] = error.errors if isinstance(error, Refusals) else (error,)
+    return Response(
+        encode_errors(errors),
+        status_code=error.status or error.code.status,
+        headers=_headers(path, error),
+        media_type=JSON,
+    )
+
+
+def fail(request_id: str) -> Response:
+    """Answer for an exception that nobody expected; the log has the rest."""
+    message = f"the registry failed; its log has more under request id {request_id}"
+    body = json.dumps({"errors": [{"code": "UNKNOWN", "message": message}]}).encode()
+    return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, media_type=JSON)
+
+
+def _headers(path: str, error: OCIError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    match error:
+        case Unauthorized():
+            headers["WWW-Authenticate"] = CHALLENGE.format()
+            headers["Docker-Distribution-API-Version"] = "registry/2.0"
+        case MethodNotAllowed():
+            headers["Allow"] = error.allowed
+        case RangeNotSatisfiable():
+            headers["Content-Range"] = f"bytes */{error.size}"
+        case RangeInvalid():
+            # regctl resumes from any 4xx that says where the session is and how far it got.
+            headers["Location"] = path
+            headers["Range"] = format_upload_range(error.offset)
+        case TooManyRequests():
+            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return headers

@@ -1,0 +1,33 @@
+"""Liveness, readiness, and whether this is a registry at all."""
+
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from registry.api.errors import JSON
+from registry.api.requests import RegistryRequest
+from registry.api.responses import NEVER
+from registry.services.repositories import Registry
+
+_NEVER = {"Cache-Control": NEVER}
+
+
+async def check_support(request: RegistryRequest, registry: Registry) -> Response:
+    """end-1: GET whether this registry implements the specification."""
+    headers = {"Docker-Distribution-API-Version": "registry/2.0", **_NEVER}
+    return Response(b"{}", headers=headers, media_type=JSON)
+
+
+async def check_alive(request: RegistryRequest, registry: Registry) -> Response:
+    """GET whether the process answers at all."""
+    return Response(b'{"status":"ok"}', headers=_NEVER, media_type=JSON)
+
+
+async def check_ready(request: RegistryRequest, registry: Registry) -> Response:
+    """GET whether requests should be sent here: the database answers, and we are not stopping."""
+    if request.is_stopping:
+        body = b'{"status":"stopping"}'
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(body, status_code=status, headers=_NEVER, media_type=JSON)
+    await registry.names(last=None, n=1)
+    return Response(b'{"status":"ready"}', headers=_NEVER, media_type=JSON)

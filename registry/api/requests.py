@@ -1,0 +1,135 @@
+"""What a handler asks of a request."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
+
+from oci.digest import LENGTHS, Digest, InvalidDigest
+from oci.errors import shown
+from oci.http import InvalidNumber, parse_content_range, parse_digits
+from oci.reference import Tag, parse_tag_or_digest
+from registry.api.errors import QueryInvalid
+from registry.errors import SizeInvalid, TooLarge
+from registry.services.repositories import Repository
+
+MAX_PAGE = 1000
+
+
+class MountSources(Protocol):
+    """Who may be asked for another repository to take a blob from."""
+
+    async def source(self, request: Request, name: str) -> Repository | None:
+        """The repository, or None if the caller may not pull from it, or it has no such name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What a request says about its body: where it starts, and how long it is."""
+
+    start: int | None
+    length: int | None
+
+
+class RegistryRequest(Request):
+    """One request to one endpoint; its path is matched, its query and body are not read yet."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, sources: MountSources, *, is_stopping: bool = False
+    ) -> None:
+        super().__init__(scope, receive)
+        self._sources = sources
+        self.is_stopping = is_stopping
+
+    @property
+    def path(self) -> str:
+        path: str = self.scope["path"]
+        return path
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.parse(self.path_params["digest"])
+
+    @property
+    def reference(self) -> Tag | Digest:
+        return parse_tag_or_digest(self.path_params["reference"])
+
+    @property
+    def upload_session(self) -> str:
+        session: str = self.path_params["session"]
+        return session
+
+    @property
+    def length(self) -> int | None:
+        """Content-Length, or None when the body comes in chunks."""
+        text = self.headers.get("content-length")
+        return None if text is None else parse_digits(text)
+
+    @property
+    def chunk(self) -> Chunk:
+        """The body's place in an upload; SizeInvalid if its two headers contradict each other."""
+        length, text = self.length, self.headers.get("content-range")
+        if text is None:
+            return Chunk(None, length)
+        wanted = parse_content_range(text)
+        if length is not None and length != wanted.size:
+            raise SizeInvalid(length, expected=wanted.size)
+        return Chunk(wanted.start, wanted.size)
+
+    @property
+    def page_size(self) -> int | None:
+        """``n``, clamped to 1,000, or None when it is not given."""
+        text = self.query("n")
+        if text is None:
+            return None
+        try:
+            return min(parse_digits(text), MAX_PAGE)
+        except InvalidNumber:
+            if text.isascii() and text.isdigit():
+                return MAX_PAGE
+            raise QueryInvalid(f"n is {shown(text)}, expected a whole number") from None
+
+    @property
+    def algorithm(self) -> str:
+        """``digest-algorithm``: what the client will name the blob by."""
+        text = self.query("digest-algorithm")
+        if text is not None and text not in LENGTHS:
+            known = ", ".join(LENGTHS)
+            raise InvalidDigest(f"digest-algorithm is {shown(text)}, expected one of {known}")
+        return text or "sha256"
+
+    def query(self, name: str) -> str | None:
+        """A parameter that may be given once; empty is as good as not given."""
+        values = self.query_params.getlist(name)
+        if len(values) > 1:
+            raise QueryInvalid(f"{name} is given {len(values)} times, expected once")
+        return values[0] or None if values else None
+
+    async def source(self, name: str) -> Repository | None:
+        """Another repository, for a mount, if the caller may pull from it."""
+        return await self._sources.source(self, name)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives; raises ClientDisconnect if the client goes away."""
+        more = True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message.get("more_body", False)
+            if body := message.get("body", b""):
+                yield body
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, or TooLarge before more than ``limit`` bytes are held."""
+        if (self.length or 0) > limit:
+            raise TooLarge(limit)
+        content = bytearray()
+        async for chunk in self.chunks():
+            content += chunk
+            if len(content) > limit:
+                raise TooLarge(limit)
+        return bytes(content)

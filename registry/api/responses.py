@@ -1,0 +1,141 @@
+"""BlobResponse, pages with a Link to the next, and the headers that content carries."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from oci.digest import Digest
+from oci.http import ByteRange, format_link
+from registry.api.conditions import etag
+from registry.api.errors import JSON
+from registry.storage.blobs.store import BlobReader
+
+OCTETS = "application/octet-stream"
+
+# Content named by its digest never changes; only whoever may see it may keep it.
+FOREVER = "private, max-age=31536000, immutable"
+NEVER = "private, no-store"
+
+ZERO_COPY = "http.response.zerocopysend"
+
+
+def content_headers(digest: Digest, *, cache: str = FOREVER) -> dict[str, str]:
+    """The headers of every answer that is, or stands for, content with this digest."""
+    return {
+        "Docker-Content-Digest": str(digest),
+        "ETag": etag(digest),
+        "Cache-Control": cache,
+    }
+
+
+def blob_headers(digest: Digest) -> dict[str, str]:
+    return {
+        **content_headers(digest),
+        "Content-Type": OCTETS,
+        "Accept-Ranges": "bytes",
+        # A blob is whatever someone pushed: no browser may take it for a page of ours.
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def not_modified(digest: Digest, *, cache: str = FOREVER) -> Response:
+    return Response(status_code=304, headers=content_headers(digest, cache=cache))
+
+
+def page(
+    document: Mapping[str, object],
+    *,
+    path: str,
+    next_query: Mapping[str, str] | None,
+    media_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One page of a list, as JSON, with a Link to the next if there is one."""
+    found = {"Cache-Control": NEVER, **(headers or {})}
+    if next_query is not None:
+        found["Link"] = format_link(f"{path}?{urlencode(next_query)}")
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return Response(body, headers=found, media_type=media_type)
+
+
+class BlobResponse(Response):
+    """Sends an open blob, or parts of it, and closes it once the client has it, or has gone.
+
+    Hot path: where the server can send from the file itself, no byte passes through here.
+    """
+
+    def __init__(
+        self, digest: Digest, blob: BlobReader, ranges: Sequence[ByteRange] | None = None
+    ) -> None:
+        self._blob = blob
+        self._parts: list[tuple[bytes, ByteRange]] = []
+        self._tail = b""
+        headers = blob_headers(digest)
+        if ranges is None:
+            self._parts = [(b"", ByteRange(0, blob.size))]
+        elif len(ranges) == 1:
+            self._parts = [(b"", ranges[0])]
+            headers["Content-Range"] = ranges[0].content_range(blob.size)
+        else:
+            headers["Content-Type"] = self._in_parts(ranges, blob.size)
+        length = sum(len(head) + part.size for head, part in self._parts) + len(self._tail)
+        headers["Content-Length"] = str(length)
+        status = HTTPStatus.OK if ranges is None else HTTPStatus.PARTIAL_CONTENT
+        super().__init__(status_code=status, headers=headers)
+
+    def _in_parts(self, ranges: Sequence[ByteRange], size: int) -> str:
+        """Put a head before each part (RFC 9110 section 14.6); returns the media type."""
+        boundary = secrets.token_hex(16)
+        for part in ranges:
+            head = (
+                f"\r\n--{boundary}\r\nContent-Type: {OCTETS}\r\n"
+                f"Content-Range: {part.content_range(size)}\r\n\r\n"
+            )
+            self._parts.append((head.encode(), part))
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        return f"multipart/byteranges; boundary={boundary}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._blob):
+            start = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **start})
+            if self._blob.file is not None and ZERO_COPY in (scope.get("extensions") or {}):
+                await self._send_file(self._blob.file, send)
+            else:
+                await self._send_chunks(receive, send)
+
+    async def _send_file(self, file: object, send: Send) -> None:
+        for head, part in self._parts:
+            if head:
+                await send({"type": "http.response.body", "body": head, "more_body": True})
+            if part.size:
+                span = {"file": file, "offset": part.start, "count": part.size}
+                await send({"type": ZERO_COPY, **span, "more_body": True})
+        await send({"type": "http.response.body", "body": self._tail, "more_body": False})
+
+    async def _send_chunks(self, receive: Receive, send: Send) -> None:
+        """The same through any other ASGI server, which may not say that the client has gone."""
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            for head, part in self._parts:
+                if head:
+                    await send({"type": "http.response.body", "body": head, "more_body": True})
+                async for chunk in self._blob.chunks(part.start, part.stop):
+                    if gone.done():
+                        return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": self._tail, "more_body": False})
+        finally:
+            gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,70 @@
+"""Router: the endpoint that a method and a path belong to."""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Scope
+
+from registry.api.errors import EndpointUnknown, MethodNotAllowed, PathInvalid
+from registry.api.routes import Endpoint
+
+# A repository may be called "a/blobs/b", so a name takes all it can; nothing else holds a slash.
+_NAME, _REST = r"(?P<name>.+)", r"[^/]+"
+_PARAMETER = re.compile(r"\{(\w+)\}", re.ASCII)
+_AMBIGUOUS = (b"/", b"\\", b"\0")
+
+
+class Router:
+    """The endpoint table, by path in the table's order, then by method.
+
+    Ours and not Starlette's because a path's methods are answered together: the right
+    Allow, HEAD where there is GET, and one walk over 12 patterns instead of 18.
+    """
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        paths: dict[str, dict[str, Endpoint]] = {}
+        for endpoint in endpoints:
+            methods = paths.setdefault(endpoint.path, {})
+            if methods.setdefault(endpoint.method, endpoint) is not endpoint:
+                raise ValueError(f"two endpoints for {endpoint.method} {endpoint.path}")
+        for methods in paths.values():
+            if "GET" in methods:
+                methods.setdefault("HEAD", methods["GET"])
+        self._paths = [(_pattern(path), methods) for path, methods in paths.items()]
+
+    def match(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        """The endpoint and the parts of its path, or EndpointUnknown, or MethodNotAllowed."""
+        for pattern, methods in self._paths:
+            found = pattern.fullmatch(path)
+            if found is not None:
+                endpoint = methods.get(method)
+                if endpoint is None:
+                    raise MethodNotAllowed(method, sorted(methods))
+                return endpoint, found.groupdict()
+        raise EndpointUnknown(path)
+
+
+def decoded_path(scope: Scope) -> str:
+    """The path, percent-decoded once; PathInvalid if two programs could read it differently."""
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None or b"%" not in raw:
+        path: str = scope["path"]
+        return path
+    for part in raw.split(b"%")[1:]:
+        decoded = unquote_to_bytes(b"%" + part[:2])
+        if len(decoded) != 1:
+            raise PathInvalid("the path has a % that no two hex digits follow")
+        if decoded in _AMBIGUOUS:
+            raise PathInvalid(f"the path has an encoded {decoded.decode()!r}, expected none")
+    try:
+        return unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise PathInvalid("the path is not UTF-8 once it is decoded") from None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    def group(parameter: re.Match[str]) -> str:
+        return _NAME if parameter[1] == "name" else f"(?P<{parameter[1]}>{_REST})"
+
+    return re.compile(_PARAMETER.sub(group, path), re.DOTALL)

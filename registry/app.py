@@ -1,0 +1,96 @@
+"""The composition: Settings in, a running registry out; alone in knowing concrete classes."""
+
+import resource
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, cast
+
+import structlog
+
+from registry.api.access import Authorizer
+from registry.api.application import Application
+from registry.api.routes import ENDPOINTS
+from registry.api.routing import Router
+from registry.auth.policy import Policy
+from registry.config import Address, Settings
+from registry.errors import StartupError
+from registry.logs import RequestLog, configure_logs
+from registry.server import Limits, listen
+from registry.server import serve as serve_http
+from registry.services.repositories import ManifestPolicy, Registry
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.metadata.database import Database
+from registry.storage.metadata.schema import upgrade
+from registry.storage.root import Root
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.  Raises StartupError before anything is changed."""
+    policy = policy_of(settings)
+    configure_logs(settings.logs.format, settings.logs.level)
+    _allow_many_files()
+    with ExitStack() as held:
+        root = held.enter_context(Root.open(settings.storage.root))
+        listener = held.enter_context(
+            listen(settings.server.listen.host, settings.server.listen.port)
+        )
+        upgrade(root.database)
+
+        def tell(host: str, port: int) -> None:
+            log = structlog.get_logger()
+            log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
+
+        serve_http(
+            cast(Any, build_application(settings, root)),
+            listener=listener,
+            limits=limits_of(settings),
+            on_ready=tell,
+        )
+
+
+def build_application(settings: Settings, root: Root) -> Application:
+    """The ASGI application over a root that is open and has the newest schema."""
+    policy = policy_of(settings)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Authorizer]:
+        async with Database(root.database) as database:
+            store = FilesystemBlobStore(root)
+            try:
+                registry = Registry(database, store, ManifestPolicy(settings.manifests.sparse))
+                yield Authorizer(registry, policy)
+            finally:
+                await store.aclose()
+
+    requests = RequestLog(settings.logs.format) if settings.logs.requests else None
+    return Application(Router(ENDPOINTS), lifespan, requests)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Who may do what.  Raises StartupError where that must be said and is not."""
+    anonymous, address = settings.access.anonymous, settings.server.listen
+    if anonymous != "auto":
+        return Policy(anonymous)
+    if not address.is_loopback:
+        raise StartupError(
+            f"{address} can be reached from other machines, and no identities are configured yet: "
+            "say what anyone there may do with --anonymous none, pull or push"
+        )
+    return Policy("push")
+
+
+def limits_of(settings: Settings) -> Limits:
+    server = settings.server
+    return Limits(
+        header_seconds=server.header_seconds,
+        keep_alive_seconds=server.idle_seconds,
+        body_bytes_per_second=server.body_bytes_per_second,
+        shutdown_seconds=server.shutdown_seconds,
+    )
+
+
+def _allow_many_files() -> None:
+    """Every connection is a file, and so is every blob on its way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,66 @@
+"""Credentials: what a caller sends to say who it is.
+
+https://www.rfc-editor.org/rfc/rfc7617
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from oci.errors import ErrorCode, OCIError
+from registry.errors import Unauthorized
+
+MAX_USER = 256
+MAX_PASSWORD = 1024
+
+
+class CredentialsInvalid(Unauthorized):
+    """The Authorization header is not one that anybody could be known by."""
+
+
+class CredentialsRepeated(OCIError):
+    """More than one Authorization header: a proxy and we might each believe another one."""
+
+    code = ErrorCode.UNAUTHORIZED
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, found: int) -> None:
+        super().__init__(f"{found} Authorization headers, expected at most one")
+
+
+@dataclass(frozen=True, slots=True)
+class BasicCredentials:
+    """A user name and a password, as sent; nobody has checked them yet."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+def parse_credentials(headers: Sequence[str]) -> BasicCredentials | None:
+    """The credentials in the Authorization headers of one request, if there are any.
+
+    Raises CredentialsRepeated for more than one header, CredentialsInvalid for what is not
+    strict base64 of a bounded, printable ``user:password``.
+    """
+    if not headers:
+        return None
+    if len(headers) > 1:
+        raise CredentialsRepeated(len(headers))
+    scheme, _, encoded = headers[0].strip().partition(" ")
+    if scheme.lower() != "basic":
+        raise CredentialsInvalid("Authorization must be Basic: there are no tokens here yet")
+    try:
+        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise CredentialsInvalid("Basic credentials must be base64 of user:password") from None
+    if not colon or not user:
+        raise CredentialsInvalid("Basic credentials must be base64 of user:password")
+    if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
+        raise CredentialsInvalid(
+            f"a user has at most {MAX_USER} characters, a password at most {MAX_PASSWORD}"
+        )
+    if any(character in user + password for character in "\0\r\n"):
+        raise CredentialsInvalid("Basic credentials must not hold NUL, CR or LF")
+    return BasicCredentials(user, password)

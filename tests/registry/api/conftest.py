@@ -1,0 +1,58 @@
+"""The whole application, in this process, over a root of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from registry.api.application import Application
+from registry.app import build_application
+from registry.config import (
+    AccessSettings,
+    Anonymous,
+    LogSettings,
+    ManifestSettings,
+    Settings,
+    Sparse,
+    StorageSettings,
+)
+from registry.storage.metadata.schema import upgrade
+from registry.storage.root import Root
+from tests.registry.api.wire import lived
+
+Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
+
+
+@pytest.fixture
+def open_registry(tmp_path: Path) -> Opener:
+    """Opens the registry of this test, as often as it likes, each time with other settings."""
+
+    @asynccontextmanager
+    async def opened(
+        anonymous: Anonymous = "push", sparse: Sparse = "refuse"
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        settings = Settings(
+            access=AccessSettings(anonymous),
+            storage=StorageSettings(tmp_path / "root"),
+            manifests=ManifestSettings(sparse),
+            logs=LogSettings(requests=False),
+        )
+        with Root.open(settings.storage.root) as root:
+            upgrade(root.database)
+            async with lived(build_application(settings, root)) as application:
+                yield client_of(application)
+
+    return opened
+
+
+@pytest.fixture
+async def client(open_registry: Opener) -> AsyncIterator[httpx2.AsyncClient]:
+    async with open_registry() as client:
+        yield client
+
+
+def client_of(application: Application) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=application)
+    return httpx2.AsyncClient(transport=transport, base_url="http://registry.test")
