@@ -1,0 +1,146 @@
+"""Control groups, v1 and v2: what this kernel has, a place for monitors, and what is used.
+
+https://docs.kernel.org/admin-guide/cgroup-v2.html
+https://docs.kernel.org/admin-guide/cgroup-v1/
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path("/sys/fs/cgroup")
+# More than any machine has: how v1 writes "no limit".
+_UNLIMITED: Final = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """``version`` 2 is the unified hierarchy alone; a hybrid host counts as 1.
+
+    ``hierarchies`` maps a v1 controller to its mount point, and ``""`` to v2's when it is there.
+    """
+
+    version: int = 2
+    hierarchies: Mapping[str, Path] = field(default_factory=dict)
+    swap_limit: bool = True
+    block_io_weight: bool = True
+    freezer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a group uses now: bytes, nanoseconds of CPU, processes; a limit of 0 is none."""
+
+    memory_bytes: int = 0
+    memory_limit_bytes: int = 0
+    cpu_nanoseconds: int = 0
+    pids: int = 0
+    pids_limit: int = 0
+
+
+def detect(mounts: Path = Path("/proc/self/mounts")) -> Features:
+    """Read the table of mounts: which controllers are mounted, and what they can do."""
+    hierarchies: dict[str, Path] = {}
+    for line in mounts.read_text(encoding="utf-8").splitlines():
+        _, place, kind, options, *_ = line.split(" ")
+        if kind == "cgroup2":
+            hierarchies.setdefault("", Path(place))
+        elif kind == "cgroup":
+            for option in options.split(","):
+                hierarchies.setdefault(option, Path(place))
+    if "memory" not in hierarchies and "pids" not in hierarchies and "" in hierarchies:
+        return Features(2, {"": hierarchies[""]})
+    return Features(
+        version=1,
+        hierarchies=hierarchies,
+        swap_limit=_has(hierarchies, "memory", "memory.memsw.limit_in_bytes"),
+        block_io_weight=_has(hierarchies, "blkio", "blkio.weight")
+        or _has(hierarchies, "blkio", "blkio.bfq.weight"),
+        freezer="freezer" in hierarchies,
+    )
+
+
+def move(pid: int, group: str, features: Features) -> None:
+    """Put a process into a group (made when missing) in every hierarchy that lets it in.
+
+    A process stays in its service's group otherwise, and ends when the service is stopped.
+    """
+    for place in _places(features):
+        directory = place / group.lstrip("/")
+        # A controller may be closed to us (a delegated tree): the others still count.
+        with suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "cgroup.procs").write_text(str(pid), encoding="ascii")
+
+
+def remove(group: str, features: Features) -> None:
+    """Remove an empty group; one that is not there, or still has processes, is left alone."""
+    for place in _places(features):
+        with suppress(OSError):
+            (place / group.lstrip("/")).rmdir()
+
+
+def usage(group: str, features: Features) -> Usage:
+    """What the group uses; zeros for what this kernel does not count, or a group long gone."""
+    relative = group.lstrip("/")
+    if features.version == 2:
+        directory = features.hierarchies.get("", ROOT) / relative
+        memory = _number(directory / "memory.current")
+        cache = _keyed(directory / "memory.stat").get("inactive_file", 0)
+        return Usage(
+            memory_bytes=max(memory - cache, 0),
+            memory_limit_bytes=_number(directory / "memory.max"),
+            cpu_nanoseconds=_keyed(directory / "cpu.stat").get("usage_usec", 0) * 1000,
+            pids=_number(directory / "pids.current"),
+            pids_limit=_number(directory / "pids.max"),
+        )
+    of = {name: place / relative for name, place in features.hierarchies.items()}
+    memory_group = of.get("memory", ROOT)
+    memory = _number(memory_group / "memory.usage_in_bytes")
+    cache = _keyed(memory_group / "memory.stat").get("total_inactive_file", 0)
+    return Usage(
+        memory_bytes=max(memory - cache, 0),
+        memory_limit_bytes=_number(memory_group / "memory.limit_in_bytes"),
+        cpu_nanoseconds=_number(of.get("cpuacct", ROOT) / "cpuacct.usage"),
+        pids=_number(of.get("pids", ROOT) / "pids.current"),
+        pids_limit=_number(of.get("pids", ROOT) / "pids.max"),
+    )
+
+
+def oom_kills(group: str, features: Features) -> int:
+    """How often the kernel has killed in this group for want of memory."""
+    if features.version == 2:
+        directory, name = features.hierarchies.get("", ROOT), "memory.events"
+    else:
+        directory, name = features.hierarchies.get("memory", ROOT), "memory.oom_control"
+    return _keyed(directory / group.lstrip("/") / name).get("oom_kill", 0)
+
+
+def _places(features: Features) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(features.hierarchies.values()))
+
+
+def _has(hierarchies: Mapping[str, Path], controller: str, name: str) -> bool:
+    return controller in hierarchies and (hierarchies[controller] / name).exists()
+
+
+def _number(file: Path) -> int:
+    """The number in a file; 0 for a file that is not there, and for no limit."""
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except OSError:
+        return 0
+    value = int(text) if text.isdigit() else 0
+    return 0 if value >= _UNLIMITED else value
+
+
+def _keyed(file: Path) -> dict[str, int]:
+    """A file of ``name number`` lines."""
+    try:
+        lines = file.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split() for line in lines)
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}

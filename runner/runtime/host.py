@@ -1,0 +1,84 @@
+"""Host: what this machine lets a container have; read once, so that specs stay pure."""
+
+import os
+import platform
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from runner.linux import cgroups
+from runner.runtime import capabilities, seccomp
+
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_APPARMOR_PROFILES: Final = Path("/sys/kernel/security/apparmor/profiles")
+_INITS: Final = ("/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """``hard_limits`` by setrlimit(2) name without RLIMIT_, -1 for none; ``kernel`` is (6, 18).
+
+    ``lowest_oom_score`` is the lowest oom_score_adj that a child of ours may have.
+    """
+
+    architecture: str = "amd64"
+    kernel: tuple[int, int] = (5, 10)
+    cpus: int = 1
+    cgroups: cgroups.Features = field(default_factory=cgroups.Features)
+    capabilities: frozenset[str] = frozenset(capabilities.ALL)
+    hard_limits: Mapping[str, int] = field(default_factory=dict)
+    apparmor_profiles: frozenset[str] = frozenset()
+    lowest_oom_score: int = -1000
+    init: str = ""
+    seccomp_profile: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def detect(cls) -> Self:
+        machine = platform.machine()
+        available = _capabilities()
+        unlimited = "CAP_SYS_RESOURCE" in available
+        score = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+        return cls(
+            architecture=_ARCHITECTURES.get(machine, machine),
+            kernel=_kernel(),
+            cpus=os.cpu_count() or 1,
+            cgroups=cgroups.detect(),
+            capabilities=available,
+            hard_limits={} if unlimited else _hard_limits(),
+            apparmor_profiles=_apparmor_profiles(),
+            lowest_oom_score=-1000 if unlimited else score,
+            init=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
+            seccomp_profile=seccomp.default_profile(),
+        )
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor, *_ = platform.release().split("-")[0].split(".")
+    return int(major), int(minor)
+
+
+def _hard_limits() -> dict[str, int]:
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return {
+        name.removeprefix("RLIMIT_"): resource.getrlimit(getattr(resource, name))[1]
+        for name in names
+    }
+
+
+def _capabilities() -> frozenset[str]:
+    """What this process can give away: its bounding set."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapBnd:"):
+            bits = int(line.split()[1], 16)
+            return frozenset(name for n, name in enumerate(capabilities.ALL) if bits >> n & 1)
+    return frozenset()
+
+
+def _apparmor_profiles() -> frozenset[str]:
+    try:
+        lines = _APPARMOR_PROFILES.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(line.rsplit(" (", 1)[0] for line in lines)

@@ -1,0 +1,162 @@
+"""The spec's ``process``: arguments, environment, user, limits.
+
+https://github.com/opencontainers/runtime-spec/blob/main/config.md#process
+"""
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from oci.image_config import ImageConfig
+from runner.errors import BadRequest
+from runner.runtime import capabilities
+from runner.runtime.host import Host
+from runner.runtime.security import SecurityProfile
+from runner.runtime.users import User
+from runner.schema import ContainerOptions, ExecOptions, Ulimit
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INIT_PATH: Final = "/sbin/docker-init"
+RLIMITS: Final = frozenset({
+    "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC",
+    "RSS", "RTPRIO", "RTTIME", "SIGPENDING", "STACK",
+})  # fmt: skip
+
+
+def process(
+    image: ImageConfig,
+    options: ContainerOptions,
+    user: User,
+    hostname: str,
+    profile: SecurityProfile,
+    host: Host,
+) -> dict[str, Any]:
+    args = arguments(image, options)
+    document: dict[str, Any] = {
+        "terminal": options.tty,
+        "user": user.to_json(),
+        "args": [INIT_PATH, "--", *args] if options.init else list(args),
+        "env": environment(image, options, hostname),
+        "cwd": working_directory(options.working_dir or image.working_dir),
+        "capabilities": capabilities.process_sets(profile.capabilities),
+        "noNewPrivileges": profile.no_new_privileges,
+        "oomScoreAdj": max(options.oom_score_adj or 0, host.lowest_oom_score),
+    }
+    if options.tty and options.console_size:
+        height, width = options.console_size
+        document["consoleSize"] = {"height": height, "width": width}
+    if limits := rlimits(options, host):
+        document["rlimits"] = limits
+    if profile.apparmor:
+        document["apparmorProfile"] = profile.apparmor
+    return document
+
+
+def arguments(image: ImageConfig, options: ContainerOptions) -> tuple[str, ...]:
+    """Entrypoint, then command.  An entrypoint of the user's own leaves the image's command out."""
+    if options.entrypoint is None:
+        command = image.cmd if options.command is None else options.command
+        args = (*image.entrypoint, *command)
+    else:
+        args = (*options.entrypoint, *(options.command or ()))
+    if not args or not args[0]:
+        raise BadRequest("no command specified: neither the image nor the options name a program")
+    return args
+
+
+def environment(image: ImageConfig, options: ContainerOptions, hostname: str) -> list[str]:
+    """Defaults, under the image's, under the user's; each name once, in order of first sight.
+
+    HOME is left to the runtime, which reads the container's passwd for each process it starts.
+    """
+    defaults = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
+    if options.tty:
+        defaults.append("TERM=xterm")
+    return merge_environment((*defaults, *image.env), options.env)
+
+
+def merge_environment(below: Iterable[str], above: Iterable[str]) -> list[str]:
+    """Later entries replace earlier ones; one above without ``=`` takes its name away."""
+    merged: dict[str, str] = {}
+    for entry in below:
+        name, equals, _ = entry.partition("=")
+        if name and equals:
+            merged[name] = entry
+    for entry in above:
+        name, equals, _ = entry.partition("=")
+        if equals:
+            merged[name] = entry
+        else:
+            merged.pop(name, None)
+    if any("\0" in entry for entry in merged.values()):
+        raise BadRequest("invalid environment: a variable contains a NUL character")
+    return list(merged.values())
+
+
+def working_directory(text: str) -> str:
+    """The directory, absolute and normal; a relative one is below the root.
+
+    Nothing in /proc: ``/proc/self/fd/7`` as a working directory has led out of containers
+    (CVE-2024-21626).
+    """
+    path = posixpath.normpath("/" + text.lstrip("/"))
+    if path == "/proc" or path.startswith("/proc/") or "\0" in path:
+        raise BadRequest(f"invalid working directory {text!r}: it must not lie in /proc")
+    return path
+
+
+def rlimits(options: ContainerOptions, host: Host) -> list[dict[str, Any]]:
+    """What was asked for and no defaults; clamped to what this process may give."""
+    return [
+        {"type": f"RLIMIT_{name}", "soft": _unsigned(min(soft, cap)), "hard": _unsigned(hard)}
+        for name, soft, hard, cap in (_clamped(limit, host) for limit in options.ulimits)
+    ]
+
+
+def rlimit_warnings(options: ContainerOptions, host: Host) -> tuple[str, ...]:
+    return tuple(
+        f"ulimit {limit.name}: {limit.hard} is above this host's hard limit, used {int(hard)}"
+        for limit in options.ulimits
+        if (hard := _clamped(limit, host)[2]) < _order(limit.hard)
+    )
+
+
+def exec_process(
+    container: Mapping[str, Any], options: ExecOptions, user: User, tty_size: tuple[int, int]
+) -> dict[str, Any]:
+    if options.privileged:
+        raise BadRequest("privileged is not offered: an exec has what its container has")
+    below = container["env"]
+    if options.tty and not any(entry.startswith("TERM=") for entry in below):
+        below = [*below, "TERM=xterm"]
+    directory = options.working_dir
+    document = {
+        **container,
+        "terminal": options.tty,
+        "user": user.to_json(),
+        "args": list(options.command),
+        "env": merge_environment(below, options.env),
+        "cwd": working_directory(directory) if directory else container["cwd"],
+    }
+    document.pop("consoleSize", None)
+    height, width = options.console_size or tty_size
+    if options.tty and height and width:
+        document["consoleSize"] = {"height": height, "width": width}
+    return document
+
+
+def _clamped(limit: Ulimit, host: Host) -> tuple[str, float, float, float]:
+    """Name, soft, hard and the cap of both; no limit (-1) counts as more than any number."""
+    name = limit.name.upper()
+    if name not in RLIMITS:
+        raise BadRequest(f"invalid ulimit {limit.name!r}: expected one of nofile, nproc, core …")
+    cap = min(_order(limit.hard), _order(host.hard_limits.get(name, -1)))
+    return name, _order(limit.soft), cap, cap
+
+
+def _order(value: int) -> float:
+    return value if value >= 0 else float("inf")
+
+
+def _unsigned(value: float) -> int:
+    return 2**64 - 1 if value == float("inf") else int(value)

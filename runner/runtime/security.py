@@ -1,0 +1,114 @@
+"""What a container is kept from: capabilities, seccomp, AppArmor, masked and read-only paths.
+
+https://docs.docker.com/engine/security/ has the defaults that these are at least as strict as.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runner.errors import BadRequest
+from runner.runtime import capabilities, seccomp
+from runner.runtime.host import Host
+from runner.schema import ContainerOptions
+
+MASKED_PATHS: Final = (
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+    "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+    "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+)  # fmt: skip
+READ_ONLY_PATHS: Final = (
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+)  # fmt: skip
+
+# Whichever of these the host has loaded; a profile is never loaded from here.
+_APPARMOR_DEFAULTS: Final = ("slipway-default", "docker-default")
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityProfile:
+    """The answers to ``--cap-add``, ``--cap-drop`` and ``--security-opt`` together."""
+
+    capabilities: tuple[str, ...]
+    seccomp: Mapping[str, Any] | None
+    apparmor: str = ""
+    no_new_privileges: bool = False
+    open_system_paths: bool = False
+
+
+def profile(options: ContainerOptions, host: Host) -> SecurityProfile:
+    """Read the options, or raise BadRequest for one that is unknown or cannot be had here."""
+    if options.privileged:
+        raise BadRequest("privileged containers are not offered: add capabilities by name")
+    bounding = capabilities.bounding_set(options.cap_add, options.cap_drop, host.capabilities)
+    asked = _security_options(options)
+    document = _seccomp_document(asked.get("seccomp", ""), host)
+    return SecurityProfile(
+        capabilities=bounding,
+        seccomp=document and seccomp.resolve(document, bounding, host.architecture, host.kernel),
+        apparmor=_apparmor(asked.get("apparmor", ""), host),
+        no_new_privileges=_flag("no-new-privileges", asked.get("no-new-privileges", "false")),
+        open_system_paths=asked.get("systempaths") == "unconfined",
+    )
+
+
+def paths(chosen: SecurityProfile, host: Host) -> dict[str, list[str]]:
+    """The spec's ``maskedPaths`` and ``readonlyPaths``."""
+    if chosen.open_system_paths:
+        return {"maskedPaths": [], "readonlyPaths": []}
+    thermal = [f"/sys/devices/system/cpu/cpu{n}/thermal_throttle" for n in range(host.cpus)]
+    return {"maskedPaths": [*MASKED_PATHS, *thermal], "readonlyPaths": list(READ_ONLY_PATHS)}
+
+
+def _security_options(options: ContainerOptions) -> dict[str, str]:
+    asked: dict[str, str] = {}
+    for text in options.security_opt:
+        # Old clients write a colon; a JSON profile has many.
+        separator = "=" if "=" in text.split(":", 1)[0] or ":" not in text else ":"
+        name, _, value = text.partition(separator)
+        if name == "no-new-privileges":
+            value = value or "true"
+        elif name == "systempaths" and value != "unconfined":
+            raise BadRequest(f"invalid --security-opt {text!r}: expected systempaths=unconfined")
+        elif name == "label" and value != "disable":
+            raise BadRequest(f"invalid --security-opt {text!r}: this host has no SELinux")
+        elif name not in ("seccomp", "apparmor", "systempaths", "label"):
+            raise BadRequest(f"invalid --security-opt {text[:80]!r}: unknown option {name[:40]!r}")
+        asked[name] = value
+    return asked
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise BadRequest(f"invalid --security-opt {name}={value!r}: expected true or false")
+    return value == "true"
+
+
+def _seccomp_document(value: str, host: Host) -> Mapping[str, Any] | None:
+    """The profile in Docker's format: ours, none, or the JSON that the client has read."""
+    if value == "unconfined":
+        return None
+    if value in ("", "builtin"):
+        return host.seccomp_profile
+    try:
+        document = json.loads(value)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise BadRequest(
+            f"invalid --security-opt seccomp={value[:40]!r}: "
+            "expected unconfined, builtin or a profile's JSON"
+        )
+    return document
+
+
+def _apparmor(value: str, host: Host) -> str:
+    if value == "unconfined":
+        return "unconfined" if host.apparmor_profiles else ""
+    if not value:
+        found = (name for name in _APPARMOR_DEFAULTS if name in host.apparmor_profiles)
+        return next(found, "")
+    if value not in host.apparmor_profiles:
+        raise BadRequest(f"AppArmor profile {value!r} is not loaded on this host")
+    return value

@@ -1,0 +1,102 @@
+"""Image config + options → runtime spec; pure.
+
+https://github.com/opencontainers/image-spec/blob/main/conversion.md
+
+The spec is built from an allow-list.  Of an image it takes the environment, the entrypoint and
+the command, the user and the working directory: nothing else in an image can change it.  So
+labels are *not* made annotations, as conversion.md has it: runtimes act on some annotations
+(crun's ``run.oci.*``), and an image must not drive a runtime.  Labels stay data, in the records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from oci.image_config import ImageConfig
+from runner.runtime import filesystem, process, resources, security
+from runner.runtime.host import Host
+from runner.runtime.runtime import ProcessSpec, RuntimeSpec
+from runner.runtime.users import User
+from runner.schema import ContainerOptions, ExecOptions, MountOption
+
+OCI_VERSION: Final = "1.0.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one container goes on this host: what no image and no user decides.
+
+    ``files`` holds its hostname, hosts and resolv.conf.  In ``mounts`` every volume's source
+    is already its directory on the host; ``cgroup`` is an absolute path below the cgroup root.
+    """
+
+    id: str
+    hostname: str
+    rootfs: Path
+    user: User
+    files: Path
+    cgroup: str
+    mounts: tuple[MountOption, ...] = ()
+
+
+def runtime_spec(
+    image: ImageConfig, options: ContainerOptions, place: Placement, host: Host
+) -> RuntimeSpec:
+    """The bundle's ``config.json``; BadRequest for an option that makes no sense."""
+    profile = security.profile(options, host)
+    return {
+        "ociVersion": OCI_VERSION,
+        "process": process.process(image, options, place.user, place.hostname, profile, host),
+        "root": {"path": str(place.rootfs), "readonly": options.read_only},
+        **_names(options, place),
+        "mounts": filesystem.mounts(options, place.mounts, place.files, host),
+        "linux": {
+            "cgroupsPath": place.cgroup,
+            "namespaces": namespaces(options),
+            "sysctl": resources.sysctls(options),
+            "resources": resources.resources(options, host),
+            **security.paths(profile, host),
+            **({"seccomp": profile.seccomp} if profile.seccomp else {}),
+        },
+    }
+
+
+def check_options(options: ContainerOptions, host: Host) -> tuple[str, ...]:
+    """Refuse at ``create`` what ``start`` would; returns what will be done differently.
+
+    Each warning is a sentence for the user.
+    """
+    security.profile(options, host)
+    resources.sysctls(options)
+    resources.resources(options, host)
+    return (*process.rlimit_warnings(options, host), *resources.warnings(options, host))
+
+
+def command(image: ImageConfig, options: ContainerOptions) -> tuple[str, ...]:
+    """The program and its arguments: what ``inspect`` shows as Path and Args."""
+    return process.arguments(image, options)
+
+
+def exec_process(
+    container: RuntimeSpec, options: ExecOptions, user: User, *, tty_size: tuple[int, int] = (0, 0)
+) -> ProcessSpec:
+    """What ``exec`` runs: the container's own process section, with what was asked changed."""
+    return process.exec_process(container["process"], options, user, tty_size)
+
+
+def namespaces(options: ContainerOptions) -> list[dict[str, str]]:
+    """Six, each the container's own, less those that it was asked to share with the host."""
+    shared = {
+        "network": options.network_mode == "host",
+        "pid": options.pid_mode == "host",
+        "ipc": options.ipc_mode == "host",
+        "uts": options.uts_mode == "host",
+        "cgroup": options.cgroupns_mode == "host",
+    }
+    kinds = ("mount", "pid", "ipc", "uts", "network", "cgroup")
+    return [{"type": kind} for kind in kinds if not shared.get(kind)]
+
+
+def _names(options: ContainerOptions, place: Placement) -> Mapping[str, Any]:
+    return {} if options.uts_mode == "host" else {"hostname": place.hostname}
