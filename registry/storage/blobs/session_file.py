@@ -14,7 +14,8 @@ from concurrent.futures import Executor
 from typing import Any
 
 from oci.digest import Digest, Digester, DigestMismatch
-from registry.storage.blobs import paths
+from registry.errors import BlobUploadUnknown
+from registry.storage.blobs import paths, writeback
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.waiting import to_the_end
 
@@ -22,6 +23,8 @@ BATCH_BYTES = 1024 * 1024
 # Chunks may be tiny; the kernel takes 1,024 buffers in one call.
 BATCH_CHUNKS = 1024
 READ_BYTES = 1024 * 1024
+# 1 GiB, hashed and written: the fsync after it takes 0.00 s instead of 0.3 to 0.4.
+WRITEBACK_BYTES = 8 * 1024 * 1024
 
 # Told the hash of the whole file when the writer lets go of it.
 Keep = Callable[[Digester], None]
@@ -46,6 +49,7 @@ class SessionFile:
         self._digester = digester
         self._keep = keep
         self._written = os.fstat(fd).st_size
+        self._pushed_out = self._written
         self._gathered: list[bytes] = []
         self._job: asyncio.Future[Any] | None = None
         self.offset = self._written
@@ -122,27 +126,35 @@ class SessionFile:
             for chunk in batch:
                 self._digester.update(chunk)
         self._written += written
+        dirty = self._written - self._pushed_out
+        if dirty >= WRITEBACK_BYTES:
+            writeback.start(self._fd, self._pushed_out, dirty)
+            self._pushed_out = self._written
 
     def _truncate(self, offset: int) -> None:
         os.ftruncate(self._fd, offset)
         self._written = offset
+        self._pushed_out = min(self._pushed_out, offset)
         self._digester = None  # it has hashed what is gone
 
     def _publish(self, digest: Digest, physical: str) -> None:
         actual = self._actual(digest.algorithm)
+        self._digester = None
         if actual != digest:
             raise DigestMismatch(digest, actual)
         os.fsync(self._fd)
         os.fchmod(self._fd, 0o444)
-        os.rename(
-            paths.upload_path(self._session),
-            paths.blob_path(physical),
-            src_dir_fd=self._root,
-            dst_dir_fd=self._root,
-        )
+        self._rename(physical)
         # Without this, a crash can forget the rename after we have said that it happened.
         sync_directory(self._root, paths.blob_directory(physical))
-        self._digester = None
+
+    def _rename(self, physical: str) -> None:
+        source, target = paths.upload_path(self._session), paths.blob_path(physical)
+        try:
+            os.rename(source, target, src_dir_fd=self._root, dst_dir_fd=self._root)
+        except FileNotFoundError:
+            # Cancelled under our hands.
+            raise BlobUploadUnknown(self._session) from None
 
     def _actual(self, algorithm: str) -> Digest:
         if self._digester is not None:
