@@ -1,0 +1,207 @@
+"""The contract of a BlobStore, on every implementation."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from oci.digest import Digest, DigestMismatch
+from registry.errors import BlobUploadUnknown
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.memory import MemoryBlobStore
+from registry.storage.blobs.store import BlobStore
+from registry.storage.root import Root
+from tests.support.storage import read_all
+
+CONTENT = b"some bytes of a layer" * 100_000
+
+
+@pytest.fixture(params=["memory", "filesystem"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
+    if request.param == "memory":
+        yield MemoryBlobStore()
+        return
+    with Root.open(tmp_path) as root:
+        store = FilesystemBlobStore(root)
+        yield store
+        await store.aclose()
+
+
+async def a_session(store: BlobStore, *chunks: bytes, algorithm: str = "sha256") -> str:
+    session = str(uuid4())
+    await store.begin(session)
+    await append(store, session, *chunks, algorithm=algorithm)
+    return session
+
+
+async def append(store: BlobStore, session: str, *chunks: bytes, algorithm: str = "sha256") -> None:
+    writer = await store.writer(session, algorithm)
+    for chunk in chunks:
+        await writer.write(chunk)
+    await writer.aclose()
+
+
+async def commit(store: BlobStore, session: str, digest: Digest) -> str:
+    writer = await store.writer(session, digest.algorithm)
+    try:
+        return await writer.commit(digest)
+    finally:
+        await writer.aclose()
+
+
+async def a_blob(store: BlobStore, content: bytes = CONTENT) -> str:
+    return await commit(store, await a_session(store, content), Digest.of(content))
+
+
+async def test_a_session_begins_empty(store: BlobStore) -> None:
+    session = await a_session(store)
+
+    assert await store.offset(session) == 0
+
+
+async def test_a_session_that_never_began_is_unknown(store: BlobStore) -> None:
+    session = str(uuid4())
+
+    assert await store.offset(session) is None
+    with pytest.raises(BlobUploadUnknown):
+        await store.writer(session, "sha256")
+
+
+async def test_a_session_resumes_where_its_last_writer_stopped(store: BlobStore) -> None:
+    session = await a_session(store, CONTENT[:10])
+
+    writer = await store.writer(session, "sha256")
+    resumed_at = writer.offset
+    await writer.write(CONTENT[10:])
+    physical = await writer.commit(Digest.of(CONTENT))
+    await writer.aclose()
+
+    assert resumed_at == 10
+    assert await store.stat(physical) == len(CONTENT)
+
+
+async def test_what_was_written_is_there_after_a_flush(store: BlobStore) -> None:
+    session = await a_session(store)
+    writer = await store.writer(session, "sha256")
+
+    await writer.write(b"12345")
+    await writer.flush()
+
+    assert await store.offset(session) == writer.offset == 5
+    await writer.aclose()
+
+
+async def test_a_committed_blob_reads_back_whole_and_in_part(store: BlobStore) -> None:
+    physical = await a_blob(store)
+
+    whole, part = await store.open(physical), await store.open(physical)
+
+    assert whole is not None
+    assert part is not None
+    assert whole.size == len(CONTENT)
+    assert await read_all(whole) == CONTENT
+    assert await read_all(part, 300_000, 900_001) == CONTENT[300_000:900_001]
+
+
+async def test_a_range_past_the_end_stops_at_the_end(store: BlobStore) -> None:
+    reader = await store.open(await a_blob(store, b"short"))
+
+    assert reader is not None
+    assert await read_all(reader, 3, 99) == b"rt"
+
+
+async def test_a_mismatched_commit_publishes_nothing(store: BlobStore) -> None:
+    session = await a_session(store, b"help!")
+
+    with pytest.raises(DigestMismatch) as refusal:
+        await commit(store, session, Digest.of(b"hello"))
+
+    assert refusal.value.actual == Digest.of(b"help!")
+    assert await store.offset(session) == 5
+
+
+async def test_a_mismatched_session_can_still_become_what_it_is(store: BlobStore) -> None:
+    session = await a_session(store, b"hello")
+    with pytest.raises(DigestMismatch):
+        await commit(store, session, Digest.of(b"help!"))
+
+    physical = await commit(store, session, Digest.of(b"hello"))
+
+    assert await store.stat(physical) == 5
+
+
+async def test_after_a_commit_the_session_has_no_bytes(store: BlobStore) -> None:
+    session = await a_session(store, CONTENT)
+
+    await commit(store, session, Digest.of(CONTENT))
+
+    assert await store.offset(session) is None
+
+
+async def test_the_same_digest_gets_a_name_of_its_own_each_time(store: BlobStore) -> None:
+    first, second = await a_blob(store), await a_blob(store)
+
+    assert first != second
+    await store.remove(first)
+    assert await store.stat(first) is None
+    assert await store.stat(second) == len(CONTENT)
+
+
+async def test_the_digest_may_have_another_algorithm_than_was_expected(store: BlobStore) -> None:
+    digest = Digest.of(CONTENT, "sha512")
+    session = await a_session(store, CONTENT, algorithm="sha256")
+
+    physical = await commit(store, session, digest)
+
+    assert await store.stat(physical) == len(CONTENT)
+
+
+async def test_an_empty_blob_is_a_blob(store: BlobStore) -> None:
+    reader = await store.open(await a_blob(store, b""))
+
+    assert reader is not None
+    assert (reader.size, await read_all(reader)) == (0, b"")
+
+
+async def test_rewinding_forgets_what_came_after(store: BlobStore) -> None:
+    session = await a_session(store, b"hello")
+
+    writer = await store.writer(session, "sha256")
+    await writer.write(b" and a lie")
+    await writer.rewind(5)
+    await writer.write(b", world")
+    physical = await writer.commit(Digest.of(b"hello, world"))
+    await writer.aclose()
+
+    assert await store.stat(physical) == 12
+
+
+async def test_discarding_a_session_twice_is_not_an_error(store: BlobStore) -> None:
+    session = await a_session(store, CONTENT)
+
+    await store.discard(session)
+    await store.discard(session)
+
+    assert await store.offset(session) is None
+
+
+async def test_an_open_blob_stays_readable_when_it_is_removed(store: BlobStore) -> None:
+    physical = await a_blob(store)
+    reader = await store.open(physical)
+
+    await store.remove(physical)
+    await store.remove(physical)
+
+    assert await store.open(physical) is None
+    assert reader is not None
+    assert await read_all(reader) == CONTENT
+
+
+async def test_many_tiny_chunks_are_one_blob(store: BlobStore) -> None:
+    content = bytes(range(256)) * 20
+    session = await a_session(store, *(content[n : n + 1] for n in range(len(content))))
+
+    physical = await commit(store, session, Digest.of(content))
+
+    assert await store.stat(physical) == len(content)

@@ -1,0 +1,112 @@
+"""A registry without the wire: services over a real root, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from oci.digest import Digest
+from oci.reference import RepositoryName
+from registry.services.repositories import ManifestPolicy, Registry, Repository
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.store import BlobReader, BlobStore
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import Database
+from registry.storage.root import Root
+from tests.support.images import Image, Index
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything under one root, opened."""
+
+    root: Path
+    database: Database
+    store: BlobStore
+    registry: Registry
+
+    def repository(self, name: str = "team/app", identity: str = "alice") -> Repository:
+        return self.registry.repository(RepositoryName.parse(name), identity)
+
+    async def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        def unit(connection: Connection) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(text(query), values)]
+
+        return await self.database.read(unit)
+
+    def files(self) -> set[str]:
+        """Every file under blobs/ and uploads/, by its path."""
+        return {
+            os.path.relpath(os.path.join(folder, name), self.root)
+            for part in ("blobs", "uploads")
+            for folder, _, names in os.walk(self.root / part)
+            for name in names
+        }
+
+
+@contextlib.asynccontextmanager
+async def a_service(
+    path: Path, *, policy: ManifestPolicy | None = None, store: BlobStore | None = None
+) -> AsyncIterator[Service]:
+    """Open a root, as a server does at its start; opening it again is a restart."""
+    with Root.open(path) as root:
+        schema.upgrade(root.database)
+        used = store or FilesystemBlobStore(root)
+        async with Database(root.database) as database:
+            yield Service(path, database, used, Registry(database, used, policy))
+            await used.aclose()
+
+
+async def body(*chunks: bytes) -> AsyncIterator[bytes]:
+    """A request's body, in these chunks."""
+    for chunk in chunks:
+        yield chunk
+
+
+async def push_blob(repository: Repository, content: bytes) -> Digest:
+    digest = Digest.of(content)
+    await repository.uploads.push(digest, body(content), length=len(content))
+    return digest
+
+
+async def push_blobs(repository: Repository, blobs: Iterable[bytes]) -> None:
+    for content in blobs:
+        await push_blob(repository, content)
+
+
+async def push_image(repository: Repository, image: Image, *references: Any) -> None:
+    """Its blobs, then the manifest: by its digest, or by each reference given."""
+    await push_blobs(repository, image.blobs.values())
+    for reference in references or (image.digest,):
+        await repository.manifests.push(reference, image.manifest, image.media_type)
+
+
+async def push_index(repository: Repository, index: Index, *references: Any) -> None:
+    for image in index.images:
+        await push_image(repository, image)
+    for reference in references or (index.digest,):
+        await repository.manifests.push(reference, index.manifest, index.media_type)
+
+
+async def read_all(reader: BlobReader, start: int = 0, stop: int | None = None) -> bytes:
+    try:
+        return b"".join([chunk async for chunk in reader.chunks(start, stop)])
+    finally:
+        await reader.aclose()
+
+
+async def pull_blob(repository: Repository, digest: Digest) -> bytes:
+    return await read_all(await repository.blobs.open(digest))
+
+
+def cut(content: bytes, places: Sequence[int]) -> list[bytes]:
+    """Content in chunks, cut at these places."""
+    edges = [0, *sorted(place % (len(content) + 1) for place in places), len(content)]
+    return [content[begin:end] for begin, end in itertools.pairwise(edges)]
