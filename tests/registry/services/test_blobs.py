@@ -1,0 +1,106 @@
+"""Blobs: readable through membership alone, gone at once when deleted."""
+
+import pytest
+
+from oci.digest import Digest
+from registry.errors import BlobInUse, BlobUnknown
+from registry.services.repositories import Repository
+from tests.support.images import an_image
+from tests.support.storage import Service, pull_blob, push_blob, push_image, read_all
+
+CONTENT = b"bytes"
+
+
+async def test_az_4_a_blob_is_unknown_in_every_other_repository(service: Service) -> None:
+    digest = await push_blob(service.repository("private"), CONTENT)
+    other = service.repository("other")
+
+    with pytest.raises(BlobUnknown):
+        await other.blobs.stat(digest)
+    with pytest.raises(BlobUnknown):
+        await other.blobs.open(digest)
+    with pytest.raises(BlobUnknown):
+        await other.blobs.delete(digest)
+
+
+async def test_az_4_the_refusal_is_the_same_as_for_what_nobody_has(service: Service) -> None:
+    digest = await push_blob(service.repository("private"), CONTENT)
+    nobodys = Digest.of(b"nobody's")
+
+    with pytest.raises(BlobUnknown) as elsewhere:
+        await service.repository("other").blobs.stat(digest)
+    with pytest.raises(BlobUnknown) as nowhere:
+        await service.repository("other").blobs.stat(nobodys)
+
+    assert str(elsewhere.value) == str(nowhere.value).replace(str(nobodys), str(digest))
+
+
+async def test_a_deleted_blob_is_gone_at_once_and_its_bytes_are_trash(service: Service) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, CONTENT)
+
+    await repository.blobs.delete(digest)
+
+    with pytest.raises(BlobUnknown):
+        await repository.blobs.stat(digest)
+    with pytest.raises(BlobUnknown):
+        await repository.blobs.delete(digest)
+    assert await service.rows("SELECT * FROM blobs") == []
+    ((physical, size),) = await service.rows("SELECT physical, size FROM trash")
+    assert service.files() == {f"blobs/{physical[:2]}/{physical}"}
+    assert size == len(CONTENT)
+
+
+async def test_a_deleted_blob_can_be_pushed_again(repository: Repository) -> None:
+    digest = await push_blob(repository, CONTENT)
+    await repository.blobs.delete(digest)
+
+    await push_blob(repository, CONTENT)
+
+    assert await pull_blob(repository, digest) == CONTENT
+
+
+async def test_deleting_in_one_repository_leaves_the_others(service: Service) -> None:
+    digest = await push_blob(service.repository("one"), CONTENT)
+    await push_blob(service.repository("two"), CONTENT)
+
+    await service.repository("one").blobs.delete(digest)
+
+    assert await pull_blob(service.repository("two"), digest) == CONTENT
+    assert await service.rows("SELECT * FROM trash") == []
+
+
+async def test_a_blob_that_a_manifest_names_is_not_deleted(repository: Repository) -> None:
+    image = an_image()
+    await push_image(repository, image)
+    layer = image.layers[0].descriptor.digest
+
+    with pytest.raises(BlobInUse, match=str(image.digest)):
+        await repository.blobs.delete(layer)
+
+    await repository.manifests.delete(image.digest)
+    await repository.blobs.delete(layer)
+
+
+async def test_a_reader_outlives_a_delete(repository: Repository) -> None:
+    digest = await push_blob(repository, CONTENT)
+    reader = await repository.blobs.open(digest)
+
+    await repository.blobs.delete(digest)
+
+    assert await read_all(reader) == CONTENT
+
+
+async def test_a_blob_without_its_file_is_unknown_from_the_first_read_on(service: Service) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, CONTENT)
+    (file,) = service.files()
+    (service.root / file).unlink()
+
+    with pytest.raises(BlobUnknown):
+        await repository.blobs.open(digest)
+
+    with pytest.raises(BlobUnknown):
+        await repository.blobs.stat(digest)
+    await push_blob(repository, CONTENT)
+    assert await pull_blob(repository, digest) == CONTENT

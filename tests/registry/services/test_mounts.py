@@ -1,0 +1,61 @@
+"""Mounting a blob from another repository, named or not."""
+
+import pytest
+
+from oci.digest import Digest
+from registry.errors import BlobUnknown
+from registry.services.repositories import Repository
+from tests.support.storage import Service, pull_blob, push_blob
+
+CONTENT = b"a layer that two images share"
+DIGEST = Digest.of(CONTENT)
+
+
+@pytest.fixture
+async def source(service: Service) -> Repository:
+    source = service.repository("source")
+    await push_blob(source, CONTENT)
+    return source
+
+
+async def test_a_mounted_blob_is_a_member_of_both(service: Service, source: Repository) -> None:
+    target = service.repository("target")
+
+    assert await target.uploads.mount(DIGEST, source)
+
+    assert await pull_blob(target, DIGEST) == CONTENT
+    await source.blobs.delete(DIGEST)
+    assert await pull_blob(target, DIGEST) == CONTENT
+    assert len(service.files()) == 1
+
+
+async def test_a_blob_the_source_lacks_is_not_mounted(service: Service, source: Repository) -> None:
+    target, empty = service.repository("target"), service.repository("empty")
+
+    assert not await target.uploads.mount(DIGEST, empty)
+    assert not await target.uploads.mount(Digest.of(b"nowhere"), source)
+
+    with pytest.raises(BlobUnknown):
+        await target.blobs.stat(DIGEST)
+
+
+async def test_without_a_source_any_readable_repository_will_do(
+    service: Service, source: Repository
+) -> None:
+    hidden, target = service.repository("hidden"), service.repository("target")
+
+    assert not await hidden.uploads.mount(DIGEST, None, readable=lambda name: name != source.name)
+    assert await target.uploads.mount(DIGEST, None)
+
+    assert await target.blobs.stat(DIGEST) == len(CONTENT)
+    with pytest.raises(BlobUnknown):
+        await hidden.blobs.stat(DIGEST)
+
+
+async def test_a_blob_that_lost_its_file_is_not_mounted(
+    service: Service, source: Repository
+) -> None:
+    (file,) = service.files()
+    (service.root / file).unlink()
+
+    assert not await service.repository("target").uploads.mount(DIGEST, source)
