@@ -106,6 +106,10 @@ class LayerStore:
         self.layer(diff_id)
         return self._place(diff_id) / "diff"
 
+    def adjustments(self, diff_id: Digest) -> Path:
+        """Where to keep what depends on the layer and is to go with it."""
+        return self._place(diff_id) / "adjustments"
+
     def diff_ids(self) -> Iterator[Digest]:
         """Every layer, in no order."""
         for algorithm in LENGTHS:
@@ -114,15 +118,18 @@ class LayerStore:
                     yield Digest.parse(f"{algorithm}:{name}")
 
     @asynccontextmanager
-    async def writer(self, diff_id: Digest, compression: str) -> AsyncIterator["LayerWriter"]:
+    async def writer(
+        self, diff_id: Digest | None, compression: str
+    ) -> AsyncIterator["LayerWriter"]:
         """Unpack a layer while its bytes arrive, compressed as its media type says.
 
-        ``compression`` is ``none``, ``gzip`` or ``zstd``.  Leaving without a commit leaves
+        ``compression`` is ``none``, ``gzip`` or ``zstd``.  Without a diff ID, as for an
+        import, the layer gets the one it turns out to have.  Leaving without a commit leaves
         nothing behind.
         """
         aside = self._ingest / uuid.uuid4().hex
         try:
-            await in_thread((aside / "diff").mkdir, parents=True)
+            await in_thread(_make_empty, aside / "diff")
             writer = LayerWriter(self, diff_id, aside)
             try:
                 await writer.start(compression, self._limits)
@@ -139,7 +146,7 @@ class LayerStore:
         with suppress(FileNotFoundError):
             # One rename, and the layer is gone; its files follow.
             os.rename(self._place(diff_id), aside)
-        await in_thread(remove, aside)
+            await in_thread(remove, aside)
 
     async def settle(self) -> None:
         """Make every layer published so far survive a power cut: one syncfs for all of them.
@@ -202,6 +209,11 @@ class LayerStore:
         return tuple(dropped)
 
 
+def _make_empty(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+
+
 class LayerWriter:
     """One layer being unpacked by a child process: ``write`` its blob's bytes, then ``commit``.
 
@@ -209,17 +221,19 @@ class LayerWriter:
     the archive, UnpackFailed for this machine.
     """
 
-    def __init__(self, store: LayerStore, diff_id: Digest, aside: Path) -> None:
+    def __init__(self, store: LayerStore, diff_id: Digest | None, aside: Path) -> None:
         self._store = store
-        self._diff_id = diff_id
+        self._expected = diff_id
+        self._called = f"layer {diff_id}" if diff_id else "layer"
         self._aside = aside
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self, compression: str, limits: Limits) -> None:
+        algorithm = self._expected.algorithm if self._expected else "sha256"
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-I", "-m", "runner.storage.unpacker"),
-            *(compression, self._diff_id.algorithm, json.dumps(asdict(limits))),
+            *(compression, algorithm, json.dumps(asdict(limits))),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=self._aside / "diff",
@@ -237,15 +251,15 @@ class LayerWriter:
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             await self._result()
-            raise UnpackFailed(f"layer {self._diff_id}: the unpacker stopped reading") from None
+            raise UnpackFailed(f"{self._called}: the unpacker stopped reading") from None
 
     async def commit(self) -> Layer:
         """Publish the layer if its uncompressed bytes have the diff ID, or raise DigestMismatch."""
         self._input().close()
         result = await self._result()
         actual = Digest.parse(result.pop("diff_id"))
-        if actual != self._diff_id:
-            raise DigestMismatch(self._diff_id, actual)
+        if self._expected is not None and actual != self._expected:
+            raise DigestMismatch(self._expected, actual)
         layer = Layer.from_json(result | {"diff_id": str(actual)})
         await in_thread(self._store.publish, layer, self._aside)
         return layer
@@ -268,10 +282,10 @@ class LayerWriter:
         code = await self._child.wait()
         result: dict[str, Any] = json.loads(output) if output else {}
         if "refused" in result:
-            raise InvalidLayer(f"layer {self._diff_id}: {result['refused']}")
+            raise InvalidLayer(f"{self._called}: {result['refused']}")
         if code or not result:
             reason = result.get("failed", f"the unpacker ended with code {code}")
-            raise UnpackFailed(f"layer {self._diff_id}: {reason}")
+            raise UnpackFailed(f"{self._called}: {reason}")
         return result
 
     def _input(self) -> asyncio.StreamWriter:

@@ -10,16 +10,15 @@ five times (CVE-2025-4517 and its kin).
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from oci.errors import shown
 from oci.layer import MAX_PATH, WHITEOUT_PREFIX, EntryKind, EntryName, InvalidLayer
-from runner.linux.openat2 import NO_SYMLINKS, open_in_root
 from runner.storage import tar
+from runner.storage.attributes import Attributes, opened, times
 from runner.storage.tar import Member, TarReader
 from runner.storage.tree import BelowWhiteout, Directory, Tree, components
 from runner.storage.xattrs import admitted, overlay_opaque, set_xattrs
@@ -29,8 +28,6 @@ _PREFIX: Final = WHITEOUT_PREFIX.encode()
 _MAX_ID: Final = 2**32 - 2  # the last one means "leave as it is"
 _SPECIAL: Final = {b"", b".", b".."}
 _SETID: Final = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
-# What the kernel's own time can hold, far beyond any filesystem's.
-_MAX_TIME_NS: Final = (1 << 40) * 10**9
 _ARCHIVE_ERRORS: Final = {
     errno.ENAMETOOLONG,
     errno.EINVAL,
@@ -58,7 +55,8 @@ class Unpacked:
 
     ``implicit`` are directories that the archive needed but did not describe: their
     attributes are those of the directory beneath, if there is one.  ``links`` are hard links
-    whose target is not in this layer.  Paths are below the root, without a leading slash.
+    whose target is not in this layer.  Paths are below the root, without a leading slash; an
+    empty one is the root itself.
     """
 
     members: int
@@ -82,15 +80,6 @@ def unpack(chunks: Iterable[bytes], root: int, limits: Limits | None = None) -> 
         unpacker.tree.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Attributes:
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-    xattrs: Mapping[str, bytes]
-
-
 class Unpacker:
     """One layer on its way into one directory."""
 
@@ -102,7 +91,7 @@ class Unpacker:
         self._bytes = 0
         self._skipped_devices = 0
         self._links: dict[bytes, bytes] = {}
-        self._directories: dict[bytes, _Attributes] = {}
+        self._directories: dict[bytes, Attributes] = {}
         self._owner = os.geteuid(), os.getegid()
         self._umask = os.umask(0)
         os.umask(self._umask)
@@ -165,7 +154,7 @@ class Unpacker:
             raise InvalidLayer("an entry has no name")
         if member.type != tar.DIRECTORY:
             raise InvalidLayer(f"entry {_shown(member)} would replace the root directory")
-        self._directories[b""] = _attributes(member)
+        self._directories[b""] = Attributes.of(member)
 
     def _apply_marked(self, member: Member, archive: TarReader, create: "_Create") -> None:
         """A name with ``.wh.`` in it: a whiteout, or only a name that looks a little like one."""
@@ -226,7 +215,7 @@ class Unpacker:
                 os.fchmod(descriptor, mode)
             if member.xattrs:
                 set_xattrs(descriptor, admitted(member.xattrs))
-            os.utime(descriptor, ns=_times(member))
+            os.utime(descriptor, ns=times(member))
         finally:
             os.close(descriptor)
 
@@ -236,7 +225,7 @@ class Unpacker:
         path = parent.child(name)
         self.tree.make(parent, name)
         self.tree.implicit.discard(path)
-        self._directories[path] = _attributes(member)
+        self._directories[path] = Attributes.of(member)
 
     def create_symlink(
         self, member: Member, archive: TarReader, parent: Directory, name: bytes
@@ -321,62 +310,22 @@ class Unpacker:
             os.chown(name, member.uid, member.gid, dir_fd=place, follow_symlinks=False)
         if member.type in _NODES:
             os.chmod(name, member.mode & 0o7777, dir_fd=place)
-        os.utime(name, ns=_times(member), dir_fd=place, follow_symlinks=False)
+        os.utime(name, ns=times(member), dir_fd=place, follow_symlinks=False)
 
     def _finish(self) -> None:
         """What had to wait: attributes of directories, and notes that later entries settled."""
         for path, attributes in sorted(self._directories.items(), reverse=True):
-            self._set_attributes(path, attributes)
+            attributes.apply(self._root, path)
         for path in self.tree.opaque - {b""}:
-            with self._opened(path) as descriptor:
+            with opened(self._root, path) as descriptor:
                 if descriptor is not None:
                     set_xattrs(descriptor, {overlay_opaque(): b"y"})
         for path in list(self._links):
-            with self._opened(path, os.O_PATH) as descriptor:
+            with opened(self._root, path, os.O_PATH | os.O_NOFOLLOW) as descriptor:
                 if descriptor is not None:
                     del self._links[path]
-
-    def _set_attributes(self, path: bytes, attributes: _Attributes) -> None:
-        with self._opened(path) as descriptor:
-            if descriptor is None:
-                return
-            os.fchown(descriptor, attributes.uid, attributes.gid)
-            os.fchmod(descriptor, attributes.mode)
-            set_xattrs(descriptor, attributes.xattrs)
-            os.utime(descriptor, ns=(attributes.mtime_ns, attributes.mtime_ns))
-
-    @contextmanager
-    def _opened(
-        self, path: bytes, flags: int = os.O_RDONLY | os.O_DIRECTORY
-    ) -> Iterator[int | None]:
-        """What was made at ``path``, or None where a later entry took its place."""
-        try:
-            descriptor = open_in_root(self._root, path, flags, resolve=NO_SYMLINKS)
-        except (FileNotFoundError, NotADirectoryError):
-            yield None
-            return
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            yield None
-            return
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _attributes(member: Member) -> _Attributes:
-    mtime_ns, _ = _times(member)
-    xattrs = admitted(member.xattrs)
-    return _Attributes(member.mode & 0o7777, member.uid, member.gid, mtime_ns, xattrs)
-
-
-def _times(member: Member) -> tuple[int, int]:
-    mtime_ns = member.mtime_ns
-    if not -_MAX_TIME_NS < mtime_ns < _MAX_TIME_NS:
-        mtime_ns = _MAX_TIME_NS if mtime_ns > 0 else -_MAX_TIME_NS
-    return mtime_ns, mtime_ns
+        if b"" not in self._directories:
+            self.tree.implicit.add(b"")
 
 
 def _write_sparse(descriptor: int, member: Member, archive: TarReader) -> None:

@@ -30,6 +30,28 @@ def overlay_opaque() -> str:
     return "trusted.overlay.opaque" if os.geteuid() == 0 else "user.overlay.opaque"
 
 
+def is_opaque(path: str) -> bool:
+    """Whether overlayfs shows nothing of the directories beneath this one."""
+    try:
+        return os.getxattr(path, overlay_opaque(), follow_symlinks=False) == b"y"
+    except OSError as error:
+        if error.errno not in {errno.ENODATA, errno.EOPNOTSUPP}:
+            raise
+        return False
+
+
+def file_xattrs(path: str) -> Mapping[str, bytes]:
+    """Those of a file that belong into a layer, by name."""
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return {}
+    wanted = admitted(dict.fromkeys(sorted(names), b""))
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in wanted}
+
+
 def set_xattrs(descriptor: int, xattrs: Mapping[str, bytes]) -> None:
     """Set them on an open file; a filesystem without xattrs goes without."""
     for name, value in xattrs.items():

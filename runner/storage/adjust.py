@@ -1,0 +1,238 @@
+"""Layers kept apart, adjusted to the layers they are stacked on.
+
+A layer that brings ``usr/local/x`` without an entry for ``usr`` was unpacked with a ``usr/``
+of its own making.  Stacked, that directory's attributes hide those of the ``usr/`` beneath;
+if beneath it is a symlink, as ``lib`` is since Debian merged it into ``usr``, it hides even
+that.  And a hard link may point to a file beneath.  Extracting onto one growing tree, as
+docker does, gives the right result; unpacking in parallel must mend it afterwards.
+
+So an *adjustment* goes above such a layer: one more lower directory, with the directories'
+true attributes, the symlinks, and the linked files.  Only where something differs, which is
+seldom; computed once for each stack, and kept beside the layer it belongs to.
+"""
+
+import errno
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from oci.digest import Digest, chain_id
+from oci.layer import InvalidLayer
+from runner.storage.layers import Layer
+from runner.storage.removal import remove
+from runner.storage.walk import is_whiteout, walk
+from runner.storage.xattrs import file_xattrs, is_opaque, overlay_opaque, set_xattrs
+
+_MAX_SYMLINKS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a stack shows at a path: the file that is on top there."""
+
+    path: Path
+    stat: os.stat_result
+
+
+def adjusted_lower(
+    layer: Layer,
+    directory: Path,
+    lower: tuple[Path, ...],
+    adjustments: Path,
+    beneath: Sequence[Digest],
+) -> tuple[Path, ...]:
+    """The stack with this layer on top, and its adjustment above it if it needs one.
+
+    ``lower`` is what it is stacked on, the topmost first; ``beneath`` the same as diff IDs,
+    the lowest first.  Raises InvalidLayer for a hard link to a file that no layer has.
+    """
+    place = adjustments / chain_id(beneath).encoded
+    if not place.exists():
+        aside = adjustments / f".{uuid.uuid4().hex}"
+        aside.mkdir(parents=True)
+        try:
+            Adjustment(layer, directory, lower, aside).make()
+            os.rename(aside, place)
+        except FileExistsError:
+            remove(aside)
+        except BaseException:
+            remove(aside)
+            raise
+    stack = (directory, *lower)
+    return (place, *stack) if any(place.iterdir()) else stack
+
+
+class Adjustment:
+    """One adjustment in the making, in the directory ``aside``."""
+
+    def __init__(self, layer: Layer, directory: Path, lower: tuple[Path, ...], aside: Path) -> None:
+        self._layer = layer
+        self._directory = directory
+        self._lower = lower
+        self._aside = aside
+        self._implicit = set(layer.implicit)
+
+    def make(self) -> None:
+        for path in self._layer.implicit:
+            beneath = _find(self._lower, path) if path else None
+            if beneath is None:
+                continue
+            if stat.S_ISLNK(beneath.stat.st_mode):
+                self._graft(path, beneath)
+            elif stat.S_ISDIR(beneath.stat.st_mode):
+                own = _find((self._directory,), path)
+                if own is not None and _attributes(own) != _attributes(beneath):
+                    self._make_directory(path)
+        for path, target in self._layer.links:
+            self._link(path, target)
+
+    def _make_directory(self, path: str) -> Path:
+        """The directory and its parents, each as the whole stack would have it."""
+        place = self._aside
+        walked = ""
+        for part in path.split("/"):
+            walked = f"{walked}/{part}" if walked else part
+            place = place / part
+            if not place.is_dir():
+                place.mkdir()
+                source = self._true_directory(walked)
+                if source is not None:
+                    _copy_attributes(source, place)
+        return place
+
+    def _true_directory(self, path: str) -> _Found | None:
+        """Whose attributes a directory has: the layer's if it describes it, else those beneath."""
+        own = _find((self._directory,), path)
+        if own is not None and path not in self._implicit:
+            return own
+        return _find(self._lower, path) or own
+
+    def _graft(self, path: str, link: _Found) -> None:
+        """Let the symlink beneath stand, and bring what lies below it to where it points."""
+        target = _resolve(self._lower, path)
+        if target is None:
+            raise InvalidLayer(f"layer has files below {path!r}, beneath it a symlink to nowhere")
+        self._place(path, link.path)
+        for entry in walk(self._directory / path):
+            relative = os.fsdecode(entry.path)
+            destination = f"{target}/{relative}"
+            if not stat.S_ISDIR(entry.stat.st_mode):
+                self._place(destination, self._directory / path / relative)
+                continue
+            place = self._make_directory(destination)
+            if f"{path}/{relative}" not in self._implicit:
+                _copy_attributes(_Found(self._directory / path / relative, entry.stat), place)
+            if is_opaque(entry.reachable):
+                _make_opaque(place)
+
+    def _link(self, path: str, target: str) -> None:
+        above, _, name = target.rpartition("/")
+        reached = _resolve(self._lower, above) if above else ""
+        found = None if reached is None else _find(self._lower, f"{reached}/{name}".lstrip("/"))
+        if found is None or stat.S_ISDIR(found.stat.st_mode):
+            raise InvalidLayer(f"hard link {path!r} points to {target!r}, which no layer has")
+        self._place(path, found.path)
+
+    def _place(self, path: str, source: Path) -> None:
+        """Give the file this name too: a link costs nothing, and layers never change."""
+        above, _, name = path.rpartition("/")
+        place = (self._make_directory(above) if above else self._aside) / name
+        try:
+            os.link(source, place, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EMLINK}:
+                raise
+            found = source.lstat()
+            shutil.copy2(source, place, follow_symlinks=False)
+            os.chown(place, found.st_uid, found.st_gid, follow_symlinks=False)
+
+
+def _find(stack: Sequence[Path], path: str) -> _Found | None:
+    """What overlayfs would show at the path, without following a symlink anywhere."""
+    directories = list(stack)
+    found: _Found | None = None
+    for part in path.split("/"):
+        found, directories = _look(directories, part)
+        if found is None:
+            return None
+    return found
+
+
+def _look(directories: Sequence[Path], part: str) -> tuple[_Found | None, list[Path]]:
+    """One name in directories that are merged: what shows, and the directories it merges."""
+    merged: list[Path] = []
+    top: _Found | None = None
+    for directory in directories:
+        path = directory / part
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if is_whiteout(found) or (top is not None and not stat.S_ISDIR(found.st_mode)):
+            break
+        top = top or _Found(path, found)
+        if not stat.S_ISDIR(found.st_mode):
+            break
+        merged.append(path)
+        if is_opaque(str(path)):
+            break
+    return top, merged
+
+
+def _resolve(stack: Sequence[Path], path: str) -> str | None:
+    """The directory that the path leads to inside the stack, its symlinks followed."""
+    pending = path.split("/")[::-1]
+    reached: list[str] = []
+    followed = 0
+    while pending:
+        part = pending.pop()
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            del reached[-1:]
+            continue
+        found = _find(stack, "/".join((*reached, part)))
+        if found is None:
+            return None
+        if stat.S_ISLNK(found.stat.st_mode):
+            followed += 1
+            if followed > _MAX_SYMLINKS:
+                return None
+            target = os.readlink(found.path)
+            if target.startswith("/"):
+                reached.clear()
+            pending += target.split("/")[::-1]
+        elif stat.S_ISDIR(found.stat.st_mode):
+            reached.append(part)
+        else:
+            return None
+    return "/".join(reached)
+
+
+def _attributes(found: _Found) -> tuple[object, ...]:
+    status = found.stat
+    return status.st_mode, status.st_uid, status.st_gid, file_xattrs(str(found.path))
+
+
+def _copy_attributes(source: _Found, place: Path) -> None:
+    os.chown(place, source.stat.st_uid, source.stat.st_gid)
+    os.chmod(place, source.stat.st_mode & 0o7777)
+    _set(place, file_xattrs(str(source.path)))
+    os.utime(place, ns=(source.stat.st_mtime_ns, source.stat.st_mtime_ns))
+
+
+def _make_opaque(place: Path) -> None:
+    _set(place, {overlay_opaque(): b"y"})
+
+
+def _set(place: Path, xattrs: Mapping[str, bytes]) -> None:
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        set_xattrs(descriptor, xattrs)
+    finally:
+        os.close(descriptor)
