@@ -1,0 +1,134 @@
+"""Referrers: what points at a manifest, whether or not that is here."""
+
+import pytest
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.manifest import image_index, image_manifest
+from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from registry.services.repositories import Repository
+from tests.support.images import an_image
+from tests.support.storage import Service, push_blob, push_image
+
+SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
+SUBJECT = Descriptor(OCI_MANIFEST, Digest.of(b"not pushed, and need not be"), 27)
+
+
+async def push_referrer(
+    repository: Repository,
+    artifact_type: str | None,
+    *,
+    note: str = "",
+    subject: Descriptor = SUBJECT,
+) -> Descriptor:
+    await push_blob(repository, b"{}")
+    content = image_manifest(
+        Descriptor(OCI_CONFIG, Digest.of(b"{}"), 2),
+        [],
+        subject=subject,
+        artifact_type=artifact_type,
+        annotations={"note": note},
+    )
+    pushed = await repository.manifests.push(Digest.of(content), content, OCI_MANIFEST)
+    assert pushed.subject == subject.digest
+    return Descriptor(
+        OCI_MANIFEST,
+        pushed.digest,
+        len(content),
+        artifact_type=artifact_type or OCI_CONFIG,
+        annotations={"note": note},
+    )
+
+
+async def listed(
+    repository: Repository,
+    *,
+    artifact_type: str | None = None,
+    last: Digest | None = None,
+    n: int = 100,
+) -> tuple[list[Descriptor], bool]:
+    page = await repository.referrers.list(
+        SUBJECT.digest, artifact_type=artifact_type, last=last, n=n
+    )
+    return list(page.items), page.more
+
+
+async def test_nothing_refers_to_what_is_unknown(repository: Repository) -> None:
+    assert await listed(repository) == ([], False)
+    await push_image(repository, an_image())
+    assert await listed(repository) == ([], False)
+
+
+async def test_a_referrer_brings_its_type_and_its_annotations(repository: Repository) -> None:
+    sbom = await push_referrer(repository, SBOM, note="of the build")
+
+    assert await listed(repository) == ([sbom], False)
+
+
+async def test_an_image_without_a_type_has_its_configs(repository: Repository) -> None:
+    plain = await push_referrer(repository, None)
+
+    ((found,), _) = await listed(repository)
+
+    assert found == plain
+    assert found.artifact_type == OCI_CONFIG
+
+
+async def test_an_index_without_a_type_has_none(repository: Repository) -> None:
+    content = image_index([], subject=SUBJECT)
+    await repository.manifests.push(Digest.of(content), content, OCI_INDEX)
+
+    ((found,), _) = await listed(repository)
+
+    assert (found.media_type, found.artifact_type) == (OCI_INDEX, None)
+
+
+async def test_the_filter_excludes_other_types(repository: Repository) -> None:
+    sbom = await push_referrer(repository, SBOM)
+    await push_referrer(repository, SIGNATURE)
+
+    assert await listed(repository, artifact_type=SBOM) == ([sbom], False)
+    assert await listed(repository, artifact_type="application/vnd.none") == ([], False)
+
+
+async def test_pages_joined_are_the_list(repository: Repository) -> None:
+    everything = [await push_referrer(repository, SBOM, note=str(n)) for n in range(7)]
+    everything.sort(key=lambda descriptor: str(descriptor.digest))
+
+    found: list[Descriptor] = []
+    more = True
+    while more:
+        items, more = await listed(repository, last=found[-1].digest if found else None, n=3)
+        found += items
+
+    assert found == everything
+
+
+async def test_az_8_referrers_are_of_the_same_repository(service: Service) -> None:
+    await push_referrer(service.repository("private"), SBOM)
+
+    assert await listed(service.repository("other")) == ([], False)
+
+
+async def test_a_deleted_referrer_is_gone_at_once(repository: Repository) -> None:
+    sbom = await push_referrer(repository, SBOM)
+
+    await repository.manifests.delete(sbom.digest)
+
+    assert await listed(repository) == ([], False)
+
+
+@pytest.mark.parametrize("subject_first", [True, False])
+async def test_subject_and_referrer_come_in_either_order(
+    repository: Repository, subject_first: bool
+) -> None:
+    image = an_image()
+    if subject_first:
+        await push_image(repository, image)
+    sbom = await push_referrer(repository, SBOM, subject=image.descriptor)
+    if not subject_first:
+        await push_image(repository, image)
+
+    page = await repository.referrers.list(image.digest, artifact_type=None, last=None, n=10)
+
+    assert page.items == (sbom,)
