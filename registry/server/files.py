@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+import select
 import socket
 from concurrent.futures import Executor
 
-_CHUNK_BYTES = 4 * 1024 * 1024
+# One turn of a thread: so much, and so long a wait for a client that is about to take more.
+# A round through the loop for every socket buffer costs a third more processor time.
+_TURN_BYTES = 64 * 1024 * 1024
+_WAIT_MILLISECONDS = 10
 
 
 class FileEnded(OSError):
@@ -50,7 +54,7 @@ class SocketWriter:
         Raises FileEnded, or the ConnectionError of a client that has gone.
         """
         while count:
-            sent = await self._in_thread(file, offset, min(count, _CHUNK_BYTES))
+            sent = await self._in_thread(file, offset, min(count, _TURN_BYTES))
             if sent is None:
                 await self._until_writable()
                 continue
@@ -93,10 +97,25 @@ class SocketWriter:
 
 
 def _send_some(connection: int, file: int, offset: int, count: int) -> int | None:
-    try:
-        return os.sendfile(connection, file, offset, count)
-    except BlockingIOError:
-        return None
+    """How much the client took, zero at the end of the file, None if it takes nothing now."""
+    sent = 0
+    while sent < count:
+        try:
+            step = os.sendfile(connection, file, offset + sent, count - sent)
+        except BlockingIOError:
+            if not _takes_more(connection):
+                return sent or None
+            continue
+        if step == 0:
+            break
+        sent += step
+    return sent
+
+
+def _takes_more(connection: int) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLOUT)
+    return bool(poll.poll(_WAIT_MILLISECONDS))
 
 
 def _resolve(writable: asyncio.Future[None]) -> None:

@@ -5,8 +5,11 @@ https://www.rfc-editor.org/rfc/rfc9112#section-7.1.1
 
 from registry.server.heads import MalformedRequest
 
-# A chunk's size, its line ends and 256 bytes of extensions, of which no registry client sends any.
-_BYTES_PER_CHUNK = 280
+# Sixteen digits of size and two line ends, with some to spare.
+_BYTES_PER_CHUNK = 24
+# Extensions and trailers, of which no client of a registry sends any, in the whole body.
+_SPARE_BYTES = 256
+_LOOKED_AT_BYTES = 64 * 1024
 
 
 class ChunkFraming:
@@ -22,13 +25,13 @@ class ChunkFraming:
         self._debt -= count
 
     def fed(self, count: int) -> None:
-        """Called after the parser has told of everything in ``count`` bytes, or refuses them."""
+        """Called after the parser has told of everything in ``count`` bytes; may refuse them."""
         self._debt = max(0, self._debt + count)
-        if self._debt > _BYTES_PER_CHUNK:
-            raise MalformedRequest("a chunk has more than 256 bytes of extensions")
+        if self._debt > _SPARE_BYTES:
+            raise MalformedRequest(f"chunks have more than {_SPARE_BYTES} bytes of extensions")
 
     def began(self, data: bytes | memoryview) -> None:
-        """Called in place of ``fed`` with the data that held the head as well."""
-        start = bytes(data[: 64 * 1024]).lstrip(b"\r\n")
-        head = start.find(b"\r\n\r\n") + 4
-        self.fed(len(data) - head - (min(len(data), 64 * 1024) - len(start)))
+        """Called in place of ``fed`` with the first data of a request, which has its head too."""
+        start = bytes(data[:_LOOKED_AT_BYTES])
+        empty_lines = len(start) - len(start.lstrip(b"\r\n"))
+        self.fed(len(data) - (start.find(b"\r\n\r\n", empty_lines) + 4))

@@ -19,6 +19,7 @@ _VERSIONS = ("1.0", "1.1")
 _OF_THE_CONNECTION = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization")
 )
+_NOT_IN_HOST = frozenset(b",/@ \t")
 
 
 class MalformedRequest(OCIError):
@@ -82,7 +83,9 @@ def read_head(
 
 
 def _read_target(method: str, target: bytes, host: bytes | None) -> tuple[bytes, bytes]:
-    if host is not None and (b"," in host or b"/" in host or b"@" in host or b" " in host):
+    if method == "CONNECT":
+        raise MalformedRequest("this is not a proxy: CONNECT is not served")
+    if host is not None and not _NOT_IN_HOST.isdisjoint(host):
         raise MalformedRequest(f"header host is {_text(host)}, expected a host and a port")
     if target.startswith(b"/"):
         if b"#" in target:
@@ -91,8 +94,6 @@ def _read_target(method: str, target: bytes, host: bytes | None) -> tuple[bytes,
         return path, query
     if target == b"*" and method == "OPTIONS":
         return target, b""
-    if method == "CONNECT":
-        raise MalformedRequest("this is not a proxy: CONNECT is not served")
     return _read_absolute(target, host)
 
 

@@ -64,6 +64,7 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._head_bytes = 0
         self._split_bytes = 0
         self._framing: ChunkFraming | None = None
+        self._messages = 0
         self._last_request = False
         self._deaf = False
         self._at_eof = False
@@ -89,17 +90,13 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self._deaf:
             self._discard(len(data))
             return
-        was_in_head, framing = self._head_open, self._framing
-        was_idle = not was_in_head and self._active is None
+        was_in_head, framing, messages = self._head_open, self._framing, self._messages
+        was_between = not was_in_head and self._unfinished() is None
         try:
             self._parse(data)
             if was_in_head and self._head_open:
                 self._count_split_head(len(data))
-            if self._framing is not None:
-                if framing is self._framing:
-                    framing.fed(len(data))
-                elif was_idle:
-                    self._framing.began(data)
+            self._check_framing(framing, messages, was_between, data)
         except OCIError as error:
             self._refuse(error)
 
@@ -128,6 +125,7 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self._last_request:
             raise MalformedRequest("request after connection: close")
         super().on_message_begin()
+        self._messages += 1
         self.scope["extensions"] = EXTENSIONS
         self._head_open = True
         self._head_bytes = self._split_bytes = 0
@@ -148,6 +146,9 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
         head = read_head(method, self.url, version, self.headers)
+        if self.parser.should_upgrade() and head.content_length != 0:
+            # The parser would take the body for what follows the request.
+            raise MalformedRequest("an upgrade is offered with a body, expected none")
         self._head_open = False
         path = head.path.decode("ascii")
         scope = self.scope
@@ -190,7 +191,6 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._framing.chunk()
 
     def on_message_complete(self) -> None:
-        self._framing = None
         cycle = self.cycle
         cycle.more_body = False
         cycle.message_event.set()
@@ -279,6 +279,26 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._split_bytes += count
         if self._split_bytes > self.limits.head_bytes:
             raise HeadTooLarge(f"request head is larger than {self.limits.head_bytes} bytes")
+
+    def _check_framing(
+        self,
+        before: ChunkFraming | None,
+        messages: int,
+        was_between: bool,
+        data: bytes | memoryview,
+    ) -> None:
+        """Count what was just parsed, where all of it belongs to one request."""
+        framing = self._framing
+        if framing is None:
+            return
+        try:
+            if framing is before and messages == self._messages:
+                framing.fed(len(data))
+            elif was_between and messages + 1 == self._messages:
+                framing.began(data)
+        except MalformedRequest:
+            self.cycle.more_body = True  # what came of it is not taken for the whole
+            raise
 
     def _enqueue(self, cycle: Exchange) -> None:
         self._pace.begin(self.loop.time())
