@@ -1,0 +1,98 @@
+"""The credentials files that clients share: containers' auth.json and docker's config.json.
+
+https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.credentials.values import CredentialsInvalid
+
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+
+
+def paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where credentials are looked for, in order."""
+    home = Path(environment.get("HOME") or "/root")
+    if named := environment.get("REGISTRY_AUTH_FILE"):
+        found = [Path(named)]
+    else:
+        found = [home / ".config/containers/auth.json"]
+        if runtime_directory := environment.get("XDG_RUNTIME_DIR"):
+            found.insert(0, Path(runtime_directory) / "containers/auth.json")
+    return (*found, docker_config(environment))
+
+
+def docker_config(environment: Mapping[str, str]) -> Path:
+    """Docker's own file: the one that nearly every other client reads as well."""
+    home = Path(environment.get("HOME") or "/root")
+    return Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+
+
+def keys(host: str, repository: str = "") -> tuple[str, ...]:
+    """What entries for a host may be called, most particular first: auth.json knows paths."""
+    parts = repository.split("/") if repository else []
+    scoped = [f"{host}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
+    return (*scoped, host)
+
+
+def canonical(key: str) -> str:
+    """An ``auths`` key without scheme, version and final slash: the host, or host/path."""
+    bare = key.removeprefix("https://").removeprefix("http://").rstrip("/")
+    for version in ("/v1", "/v2"):
+        bare = bare.removesuffix(version)
+    return DOCKER_HUB if bare in DOCKER_HUB_NAMES else bare
+
+
+def server_name(host: str) -> str:
+    """The name under which docker's file and helpers keep a host."""
+    return DOCKER_HUB_KEY if canonical(host) == DOCKER_HUB else host
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's document; an absent or empty file is an empty one."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise CredentialsInvalid(f"{path}: {error.strerror}") from error
+    try:
+        document = json.loads(content or b"{}")
+    except ValueError as error:
+        raise CredentialsInvalid(f"{path}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise CredentialsInvalid(f"{path}: found {type(document).__name__}, expected an object")
+    return document
+
+
+def section(document: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
+    """One object of the document; absent and null are empty."""
+    value = document.get(key) or {}
+    if not isinstance(value, dict):
+        raise CredentialsInvalid(f"{path}: {key} is {type(value).__name__}, expected an object")
+    return value
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace the file whole: 0600, in a directory that is 0700 if we had to make it."""
+    # A link is a choice of the user's: replace what it points to, not the link.
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w") as file:
+            json.dump(document, file, indent="\t")
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise

@@ -1,0 +1,109 @@
+"""CredentialStore: find, save and remove a registry's credentials, wherever the user keeps them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.credentials import files, helpers
+from runner.credentials.values import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Where credentials went; ``plain`` if anyone who reads that file can read them."""
+
+    where: str
+    plain: bool
+
+
+class CredentialStore:
+    """The user's credentials: the standard files in their order, and the helpers they name.
+
+    Nothing is cached: another client may log in or out at any time.  Calls block (files, helper
+    programs), so that a command uses them before it opens anything.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    def find(self, host: str, repository: str = "") -> Credentials | None:
+        """The most particular credentials for a repository on ``host``, or None."""
+        for path in files.paths(self._environment):
+            document = files.read(path)
+            helper = _helper(document, host, path)
+            if helper and (found := helpers.get(helper, files.server_name(host))):
+                return found
+            if found := _entry(document, host, repository, path):
+                return found
+        return None
+
+    def save(self, host: str, credentials: Credentials) -> Saved:
+        """Remember credentials for ``host`` where an earlier login put them, or docker does."""
+        path = self._path_of(host)
+        document = files.read(path)
+        server = files.server_name(host)
+        helper = _helper(document, host, path)
+        if helper:
+            helpers.store(helper, server, credentials)
+        auths = _without(files.section(document, "auths", path), host)
+        auths[server] = {} if helper else credentials.to_entry()
+        files.write(path, {**document, "auths": auths})
+        if helper:
+            return Saved(f"docker-credential-{helper}", plain=False)
+        return Saved(str(path), plain=True)
+
+    def remove(self, host: str) -> bool:
+        """Forget ``host`` everywhere; False if nothing was known of it."""
+        known = False
+        for path in files.paths(self._environment):
+            document = files.read(path)
+            if helper := _helper(document, host, path):
+                known = helpers.get(helper, files.server_name(host)) is not None or known
+                helpers.erase(helper, files.server_name(host))
+            auths = files.section(document, "auths", path)
+            kept = _without(auths, host)
+            if kept != auths:
+                known = True
+                files.write(path, {**document, "auths": kept})
+        return known
+
+    def _path_of(self, host: str) -> Path:
+        """The first file that already speaks of ``host``: a later one would never be asked."""
+        for path in files.paths(self._environment):
+            document = files.read(path)
+            auths = files.section(document, "auths", path)
+            if _helper(document, host, path) or _without(auths, host) != auths:
+                return path
+        if named := self._environment.get("REGISTRY_AUTH_FILE"):
+            return Path(named)
+        return files.docker_config(self._environment)
+
+
+def _helper(document: Mapping[str, Any], host: str, path: Path) -> str | None:
+    """The helper in charge of ``host``: its own, or the one for every host."""
+    for key, helper in files.section(document, "credHelpers", path).items():
+        if files.canonical(key) == files.canonical(host):
+            return str(helper)
+    store = document.get("credsStore")
+    return store if isinstance(store, str) and store else None
+
+
+def _entry(
+    document: Mapping[str, Any], host: str, repository: str, path: Path
+) -> Credentials | None:
+    auths = files.section(document, "auths", path)
+    named = {files.canonical(key): entry for key, entry in auths.items()}
+    for key in files.keys(files.canonical(host), repository):
+        if key in named:
+            found = Credentials.from_entry(named[key], f"{path}: auths: {key}")
+            if found:
+                return found
+    return None
+
+
+def _without(auths: Mapping[str, Any], host: str) -> dict[str, Any]:
+    """The entries that do not speak of the whole of ``host``."""
+    gone = files.canonical(host)
+    return {key: entry for key, entry in auths.items() if files.canonical(key) != gone}

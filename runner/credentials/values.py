@@ -1,0 +1,101 @@
+"""Credentials, and their two written forms: an ``auths`` entry and the X-Registry-Auth header.
+
+https://docs.docker.com/engine/api/v1.44/#section/Authentication
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+
+class CredentialsInvalid(Exception):
+    """A credentials file, helper or header does not say what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What one registry wants to see: a user and password, or a token that stands for them."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.username or self.identity_token or self.registry_token)
+
+    @classmethod
+    def from_entry(cls, entry: object, where: str) -> Self:
+        """Read one value of ``auths``."""
+        if not isinstance(entry, dict):
+            raise CredentialsInvalid(f"{where}: found {type(entry).__name__}, expected an object")
+        username, password = text(entry, "username", where), text(entry, "password", where)
+        if auth := text(entry, "auth", where):
+            username, password = _decode_pair(auth, where)
+        return cls(
+            username=username,
+            password=password,
+            identity_token=text(entry, "identitytoken", where),
+            registry_token=text(entry, "registrytoken", where),
+        )
+
+    def to_entry(self) -> dict[str, str]:
+        """The value of ``auths`` that every client reads back."""
+        entry = {}
+        if self.username or self.password:
+            pair = f"{self.username}:{self.password}".encode()
+            entry["auth"] = base64.b64encode(pair).decode()
+        if self.identity_token:
+            entry["identitytoken"] = self.identity_token
+        if self.registry_token:
+            entry["registrytoken"] = self.registry_token
+        return entry
+
+    @classmethod
+    def from_header(cls, header: str) -> Self:
+        """Read X-Registry-Auth: base64url, padded or not, of a JSON object; empty is nobody."""
+        if not header.strip():
+            return cls()
+        try:
+            padded = header.strip() + "=" * (-len(header.strip()) % 4)
+            document = json.loads(base64.b64decode(padded, altchars=b"-_"))
+        except (binascii.Error, ValueError) as error:
+            raise CredentialsInvalid(f"X-Registry-Auth is not base64 of JSON: {error}") from error
+        return cls.from_entry(document or {}, "X-Registry-Auth")
+
+    def to_header(self, host: str) -> str:
+        """Write X-Registry-Auth for requests that concern ``host``."""
+        document = {
+            "username": self.username,
+            "password": self.password,
+            "identitytoken": self.identity_token,
+            "registrytoken": self.registry_token,
+            "serveraddress": host,
+        }
+        kept = {key: value for key, value in document.items() if value}
+        return base64.urlsafe_b64encode(json.dumps(kept).encode()).decode()
+
+
+def text(entry: Mapping[str, object], key: str, where: str) -> str:
+    """The string under ``key``; absent and null are empty."""
+    value = entry.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise CredentialsInvalid(f"{where}: {key} is {type(value).__name__}, expected a string")
+    return value
+
+
+def _decode_pair(auth: str, where: str) -> tuple[str, str]:
+    try:
+        pair = base64.b64decode(auth, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise CredentialsInvalid(f"{where}: auth is not base64 of user:password") from error
+    username, colon, password = pair.partition(":")
+    if not colon:
+        raise CredentialsInvalid(f"{where}: auth has no colon between user and password")
+    # Docker of old padded passwords with NUL bytes; every client strips them.
+    return username, password.strip("\0")
