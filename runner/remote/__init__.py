@@ -1,0 +1,1 @@
+"""Outside thing 4: other registries, spoken to over the distribution protocol."""

@@ -1,0 +1,264 @@
+"""RegistryClients: one HTTP connection pool per server, no redirect followed unseen.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from oci.http import Challenge, InvalidChallenge, parse_challenge
+from oci.reference import RepositoryName
+from runner.credentials import Credentials
+from runner.errors import RunnerError, Unavailable
+from runner.remote.auth import Answer, Authorizer
+from runner.remote.errors import RemoteUntrusted, refusal
+from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
+
+MAX_HOPS = 5
+MAX_ANSWER_BYTES = 1024 * 1024
+USER_AGENT = "slipway-runner"
+TIMEOUT = httpx2.Timeout(connect=15, read=60, write=60, pool=None)
+LIMITS = httpx2.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+Body = Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a registry.  ``body`` makes a fresh stream, for each time it is sent."""
+
+    method: str
+    url: httpx2.URL
+    asked: str
+    scopes: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body | bytes | None = None
+
+
+class RegistryClients:
+    """Every connection to other registries, a pool for each server, until ``aclose``.
+
+    Plain HTTP is spoken to loopback hosts and to those listed as insecure, HTTPS to all others.
+    """
+
+    def __init__(
+        self,
+        insecure: Collection[str] = (),
+        auth_hosts: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.insecure = frozenset(insecure)
+        self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
+        self._pools: dict[Origin, httpx2.AsyncClient] = {}
+        self._authorizers: dict[tuple[str, Credentials], Authorizer] = {}
+
+    def registry(self, host: str, credentials: Credentials | None = None) -> "RemoteRegistry":
+        return RemoteRegistry(self, host, credentials or Credentials())
+
+    def repository(
+        self, host: str, name: RepositoryName, credentials: Credentials | None = None
+    ) -> "RemoteRepository":
+        return RemoteRepository(self.registry(host, credentials), name)
+
+    def authorizer(self, host: str, credentials: Credentials) -> Authorizer:
+        key = (host, credentials)
+        if key not in self._authorizers:
+            self._authorizers[key] = Authorizer(
+                Origin.of_registry(host, self.insecure),
+                credentials,
+                self._auth_hosts.get(host, ()),
+                self._ask,
+            )
+        return self._authorizers[key]
+
+    def pool(self, origin: Origin) -> httpx2.AsyncClient:
+        if origin not in self._pools:
+            self._pools[origin] = httpx2.AsyncClient(
+                timeout=TIMEOUT,
+                limits=LIMITS,
+                follow_redirects=False,
+                # Plain HTTP is for this machine and its neighbours: no proxy in between.
+                trust_env=origin.scheme == "https",
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            )
+        return self._pools[origin]
+
+    async def aclose(self) -> None:
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
+
+    async def _ask(
+        self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes
+    ) -> Answer:
+        """One question to a token endpoint; a redirect there is an answer like any other."""
+        pool = self.pool(Origin.of(url))
+        request = pool.build_request(method, url, headers=dict(headers), content=content)
+        async with send(pool, request, "give a token") as response:
+            return Answer(response.status_code, await read_limited(response))
+
+
+class RemoteRegistry:
+    """One registry, as one user sees it."""
+
+    def __init__(self, clients: RegistryClients, host: str, credentials: Credentials) -> None:
+        self.host = host
+        self.credentials = credentials
+        self._clients = clients
+        self._origin = Origin.of_registry(host, clients.insecure)
+        self._authorizer = clients.authorizer(host, credentials)
+
+    def url(self, path: str) -> httpx2.URL:
+        return httpx2.URL(f"{self._origin.scheme}://{self._origin.authority}{path}")
+
+    def owns(self, url: httpx2.URL) -> bool:
+        """Whether the URL is on this registry's own host and port."""
+        return Origin.of(url) == self._origin
+
+    @asynccontextmanager
+    async def exchange(self, request: Request) -> AsyncIterator[httpx2.Response]:
+        """Send the request, authorized, and lend the answer, whatever its status.
+
+        Raises Unavailable when the server cannot be reached.
+        """
+        if not self.owns(request.url):
+            raise RemoteUntrusted(f"{self.host} sends us to {Origin.of(request.url)} for an upload")
+        async with AsyncExitStack() as stack:
+            header = await self._authorizer.header(request.scopes)
+            response = await stack.enter_async_context(self._send(request, request.url, header))
+            if response.status_code == 401:
+                challenges = _challenges(response)
+                header = await self._authorizer.answer(challenges, request.scopes, header)
+                if header is not None:
+                    await response.aclose()
+                    again = self._send(request, request.url, header)
+                    response = await stack.enter_async_context(again)
+            yield await self._follow(request, response, header, stack)
+
+    async def expect(self, request: Request, *statuses: int) -> Answer:
+        """Send the request, read a short answer, and raise the refusal unless it was expected."""
+        async with self.exchange(request) as response:
+            await check_status(self.host, request.asked, response, statuses)
+            return Answer(response.status_code, await read_limited(response))
+
+    async def _follow(
+        self,
+        request: Request,
+        response: httpx2.Response,
+        header: str | None,
+        stack: AsyncExitStack,
+    ) -> httpx2.Response:
+        hops = 0
+        while response.status_code in REDIRECTS and request.method in SAFE_METHODS:
+            hops += 1
+            if hops > MAX_HOPS:
+                raise RemoteUntrusted(f"{self.host}: more than {MAX_HOPS} redirects")
+            target = location(self.host, response)
+            await check_hop(Origin.of(response.url), target, self._clients.insecure)
+            await response.aclose()
+            if not self.owns(target):
+                header = None
+            response = await stack.enter_async_context(self._send(request, target, header))
+        return response
+
+    @asynccontextmanager
+    async def _send(
+        self, request: Request, url: httpx2.URL, header: str | None
+    ) -> AsyncIterator[httpx2.Response]:
+        pool = self._clients.pool(Origin.of(url))
+        headers = dict(request.headers)
+        if header is not None:
+            headers["Authorization"] = header
+        content = request.body() if callable(request.body) else request.body
+        built = pool.build_request(request.method, url, headers=headers, content=content)
+        async with send(pool, built, request.asked) as response:
+            yield response
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRepository:
+    """One repository of a registry, as one user sees it."""
+
+    registry: RemoteRegistry
+    name: RepositoryName
+
+    def url(self, path: str) -> httpx2.URL:
+        return self.registry.url(f"/v2/{self.name}/{path}")
+
+    def scope(self, actions: str) -> str:
+        return f"repository:{self.name}:{actions}"
+
+    def __str__(self) -> str:
+        return f"{self.registry.host}/{self.name}"
+
+
+async def check_login(registry: RemoteRegistry) -> None:
+    """Ask the registry whether it accepts the credentials: raises Unauthorized if not."""
+    request = Request("GET", registry.url("/v2/"), "log in")
+    async with registry.exchange(request) as response:
+        await check_status(registry.host, request.asked, response, (200,))
+
+
+@asynccontextmanager
+async def send(
+    pool: httpx2.AsyncClient, request: httpx2.Request, asked: str
+) -> AsyncIterator[httpx2.Response]:
+    """Send, and lend the unread response; a failure of the wire is Unavailable."""
+    try:
+        response = await pool.send(request, stream=True)
+    except httpx2.HTTPError as error:
+        authority = request.url.netloc.decode("ascii", "replace")
+        raise Unavailable(f"{authority}: cannot {asked}: {describe(error)}") from error
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def check_status(
+    host: str, asked: str, response: httpx2.Response, expected: Collection[int]
+) -> None:
+    if response.status_code not in expected:
+        raise refusal(host, asked, response.status_code, await read_limited(response))
+
+
+async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
+    """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            content += chunk
+            if len(content) > limit:
+                raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
+    except httpx2.HTTPError as error:
+        raise Unavailable(f"{response.url.host}: answer cut off: {describe(error)}") from error
+    return bytes(content)
+
+
+def location(host: str, response: httpx2.Response) -> httpx2.URL:
+    """The Location header, absolute or relative to the request."""
+    text = response.headers.get("Location", "")
+    try:
+        if not text:
+            raise RemoteUntrusted(f"{host}: {response.status_code} without a Location")
+        return response.url.join(text)
+    except httpx2.InvalidURL as error:
+        raise RemoteUntrusted(f"{host}: Location {text[:200]!r}: {error}") from error
+
+
+def describe(error: Exception) -> str:
+    """A failure of the wire in words; some of httpx2's have none of their own."""
+    if isinstance(error, RunnerError):
+        return str(error)
+    return str(error) or type(error).__name__
+
+
+def _challenges(response: httpx2.Response) -> tuple[Challenge, ...]:
+    try:
+        return parse_challenge(response.headers.get("WWW-Authenticate", ""))
+    except InvalidChallenge:
+        return ()

@@ -1,0 +1,43 @@
+"""What another registry refused or got wrong, in one sentence each."""
+
+from http import HTTPStatus
+
+from oci.http import parse_errors
+from runner.errors import BadRequest, Forbidden, NotFound, RunnerError, Unauthorized, Unavailable
+
+
+class RemoteUntrusted(RunnerError):
+    """The registry asked for, or answered, something that must not be believed."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
+KINDS: dict[int, type[RunnerError]] = {
+    HTTPStatus.BAD_REQUEST: BadRequest,
+    HTTPStatus.UNAUTHORIZED: Unauthorized,
+    HTTPStatus.FORBIDDEN: Forbidden,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BadRequest,
+    HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
+}
+MAX_MESSAGE_CHARACTERS = 500
+
+
+def refusal(host: str, asked: str, status: int, body: bytes) -> RunnerError:
+    """The registry's refusal: who, what was asked, what came back."""
+    kind = KINDS.get(status, Unavailable if status >= 500 else RemoteUntrusted)
+    return kind(f"{host} refused to {asked}: {status} {_message(status, body)}")
+
+
+def _message(status: int, body: bytes) -> str:
+    """The envelope's sentences; without an envelope, what the status means."""
+    entries = parse_errors(body)
+    said = "; ".join(f"{entry.code}: {entry.message}".rstrip(": ") for entry in entries)
+    if not said:
+        try:
+            said = HTTPStatus(status).phrase
+        except ValueError:
+            said = "unknown status"
+    # What a registry says ends up on a terminal.
+    printable = "".join(character if character.isprintable() else " " for character in said)
+    return printable[:MAX_MESSAGE_CHARACTERS]

@@ -1,0 +1,158 @@
+"""Fetch: manifests and blobs from another registry, never trusting what it says of them.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import httpx2
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest, InvalidDigest
+from oci.errors import OCIError
+from oci.manifest import MAX_MANIFEST_BYTES, ImageIndex, ImageManifest, parse_manifest
+from oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from oci.reference import Tag
+from runner.errors import Unavailable
+from runner.remote.client import (
+    RemoteRepository,
+    Request,
+    check_status,
+    describe,
+    read_limited,
+)
+from runner.remote.errors import RemoteUntrusted
+from runner.remote.patience import BRIEF, STUBBORN, Patience
+
+ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
+# Having come this far since the last failure, a blob's failures are counted anew.
+PROGRESS_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteManifest:
+    """A manifest or index as it was fetched: its bytes have ``descriptor``'s digest."""
+
+    descriptor: Descriptor
+    document: ImageManifest | ImageIndex
+
+
+async def fetch_manifest(
+    repository: RemoteRepository, target: Tag | Digest, patience: Patience = BRIEF
+) -> RemoteManifest:
+    """GET a manifest; its bytes are checked against the digest asked for, or announced.
+
+    Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for what cannot be believed.
+    """
+    request = Request(
+        "GET",
+        repository.url(f"manifests/{target}"),
+        f"pull {_joined(repository, target)}",
+        (repository.scope("pull"),),
+        {"Accept": ACCEPT},
+    )
+    return await patience.retry(lambda: _fetch_manifest(repository, target, request))
+
+
+async def fetch_blob(
+    repository: RemoteRepository,
+    descriptor: Descriptor,
+    offset: int = 0,
+    patience: Patience = STUBBORN,
+) -> AsyncGenerator[bytes, None]:
+    """GET a blob from ``offset`` to its end, going on where a cut connection stopped.
+
+    Yields exactly the missing bytes or raises: more of them are refused, fewer asked for again.
+    Whoever writes them checks their digest.
+
+    Hot path: httpx2's buffers go to the consumer untouched.
+    """
+    failures = 0
+    while offset < descriptor.size:
+        reached = offset
+        try:
+            async with aclosing(_stream(repository, descriptor, offset)) as stream:
+                async for chunk in stream:
+                    offset += len(chunk)
+                    yield chunk
+        except Unavailable:
+            failures = 1 if offset - reached >= PROGRESS_BYTES else failures + 1
+            if failures >= patience.tries:
+                raise
+            await patience.wait(failures)
+
+
+async def _fetch_manifest(
+    repository: RemoteRepository, target: Tag | Digest, request: Request
+) -> RemoteManifest:
+    host = repository.registry.host
+    async with repository.registry.exchange(request) as response:
+        await check_status(host, request.asked, response, (200,))
+        content = await read_limited(response, MAX_MANIFEST_BYTES)
+        expected = target if isinstance(target, Digest) else _announced(host, response)
+        media_type = response.headers.get("Content-Type")
+    digest = Digest.of(content, expected.algorithm if expected else "sha256")
+    where = _joined(repository, target)
+    if expected is not None and digest != expected:
+        raise RemoteUntrusted(f"{where}: manifest has digest {digest}, expected {expected}")
+    try:
+        document = parse_manifest(content, media_type)
+    except OCIError as error:
+        raise RemoteUntrusted(f"{where}: {error}") from error
+    return RemoteManifest(Descriptor(document.media_type, digest, len(content)), document)
+
+
+def _announced(host: str, response: httpx2.Response) -> Digest | None:
+    text = response.headers.get("Docker-Content-Digest")
+    try:
+        return Digest.parse(text) if text else None
+    except InvalidDigest as error:
+        raise RemoteUntrusted(f"{host}: Docker-Content-Digest: {error}") from error
+
+
+async def _stream(
+    repository: RemoteRepository, descriptor: Descriptor, offset: int
+) -> AsyncGenerator[bytes, None]:
+    host, digest = repository.registry.host, descriptor.digest
+    request = Request(
+        "GET",
+        repository.url(f"blobs/{digest}"),
+        f"pull blob {digest} of {repository.name}",
+        (repository.scope("pull"),),
+        {"Range": f"bytes={offset}-"} if offset else {},
+    )
+    async with repository.registry.exchange(request) as response:
+        await check_status(host, request.asked, response, (200, 206) if offset else (200,))
+        # Whoever ignores the Range sends what we have once more.
+        known = 0 if response.status_code == 206 else offset
+        if response.status_code == 206:
+            _check_content_range(host, response, offset)
+        remaining = descriptor.size - offset
+        try:
+            async for chunk in response.aiter_raw():
+                fresh = chunk[known:]
+                known = max(0, known - len(chunk))
+                remaining -= len(fresh)
+                if remaining < 0:
+                    raise RemoteUntrusted(
+                        f"{host}: blob {digest} has more than {descriptor.size} bytes"
+                    )
+                if fresh:
+                    yield fresh
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"{host}: blob {digest} cut off: {describe(error)}") from error
+    if remaining:
+        have = descriptor.size - remaining
+        raise Unavailable(f"{host}: blob {digest} has {have} bytes, expected {descriptor.size}")
+
+
+def _check_content_range(host: str, response: httpx2.Response, offset: int) -> None:
+    text = response.headers.get("Content-Range", "")
+    if not text.startswith(f"bytes {offset}-"):
+        raise RemoteUntrusted(f"{host}: Content-Range {text[:100]!r}, expected from byte {offset}")
+
+
+def _joined(repository: RemoteRepository, target: Tag | Digest) -> str:
+    return f"{repository}{'@' if isinstance(target, Digest) else ':'}{target}"

@@ -1,0 +1,145 @@
+"""Push: blobs and manifests to another registry.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push
+"""
+
+from collections.abc import AsyncIterator, Callable
+from enum import Enum
+
+import httpx2
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.reference import RepositoryName, Tag
+from runner.remote.client import (
+    RemoteRepository,
+    Request,
+    check_status,
+    location,
+)
+from runner.remote.errors import RemoteUntrusted
+from runner.remote.patience import STUBBORN, Patience
+
+# Opens the blob anew from its start: once for each try.
+OpenBlob = Callable[[], AsyncIterator[bytes]]
+
+
+class Outcome(Enum):
+    """How a blob came to be in the repository."""
+
+    EXISTED = "Layer already exists"
+    MOUNTED = "Mounted"
+    PUSHED = "Pushed"
+
+
+async def push_blob(
+    repository: RemoteRepository,
+    descriptor: Descriptor,
+    open_blob: OpenBlob,
+    *,
+    mount_from: RepositoryName | None = None,
+    patience: Patience = STUBBORN,
+) -> Outcome:
+    """Make the registry hold the blob: it may have it, mount it, or be sent it in one PUT.
+
+    A try that fails on the wire is begun again with a new upload session.
+    """
+
+    async def attempt() -> Outcome:
+        if await _has_blob(repository, descriptor.digest):
+            return Outcome.EXISTED
+        session = await _start(repository, descriptor.digest, mount_from)
+        if session is None:
+            return Outcome.MOUNTED
+        await _put(repository, descriptor, session, open_blob)
+        return Outcome.PUSHED
+
+    return await patience.retry(attempt)
+
+
+async def push_manifest(
+    repository: RemoteRepository,
+    target: Tag | Digest,
+    descriptor: Descriptor,
+    content: bytes,
+    patience: Patience = STUBBORN,
+) -> None:
+    """PUT the manifest's exact bytes; a registry that took them for others is not believed."""
+    request = Request(
+        "PUT",
+        repository.url(f"manifests/{target}"),
+        f"push {repository.name}{'@' if isinstance(target, Digest) else ':'}{target}",
+        (repository.scope("pull,push"),),
+        {"Content-Type": descriptor.media_type},
+        content,
+    )
+
+    async def attempt() -> None:
+        async with repository.registry.exchange(request) as response:
+            await check_status(repository.registry.host, request.asked, response, (201,))
+            stored = response.headers.get("Docker-Content-Digest")
+        if stored is not None and stored != str(descriptor.digest):
+            raise RemoteUntrusted(
+                f"{repository}: the registry stored {stored[:200]}, expected {descriptor.digest}"
+            )
+
+    await patience.retry(attempt)
+
+
+async def has_manifest(repository: RemoteRepository, digest: Digest) -> bool:
+    """Whether the repository holds the manifest already."""
+    return await _exists(repository, f"manifests/{digest}", f"look for manifest {digest}")
+
+
+async def _has_blob(repository: RemoteRepository, digest: Digest) -> bool:
+    return await _exists(repository, f"blobs/{digest}", f"look for blob {digest}")
+
+
+async def _exists(repository: RemoteRepository, path: str, asked: str) -> bool:
+    request = Request(
+        "HEAD",
+        repository.url(path),
+        f"{asked} in {repository.name}",
+        (repository.scope("pull,push"),),
+        {"Accept": "*/*"},
+    )
+    async with repository.registry.exchange(request) as response:
+        await check_status(repository.registry.host, request.asked, response, (200, 404))
+        return response.status_code == 200
+
+
+async def _start(
+    repository: RemoteRepository, digest: Digest, mount_from: RepositoryName | None
+) -> httpx2.URL | None:
+    """Begin an upload, mounting if there is something to mount; None: the blob is mounted."""
+    url = repository.url("blobs/uploads/")
+    scopes = [repository.scope("pull,push")]
+    if mount_from is not None and mount_from != repository.name:
+        url = url.copy_merge_params({"mount": str(digest), "from": str(mount_from)})
+        scopes.append(f"repository:{mount_from}:pull")
+    asked = f"start an upload to {repository.name}"
+    request = Request("POST", url, asked, tuple(scopes), {"Content-Length": "0"})
+    host = repository.registry.host
+    async with repository.registry.exchange(request) as response:
+        await check_status(host, asked, response, (201, 202))
+        return None if response.status_code == 201 else location(host, response)
+
+
+async def _put(
+    repository: RemoteRepository, descriptor: Descriptor, session: httpx2.URL, open_blob: OpenBlob
+) -> None:
+    request = Request(
+        "PUT",
+        _with_digest(session, descriptor.digest),
+        f"push blob {descriptor.digest} to {repository.name}",
+        (repository.scope("pull,push"),),
+        {"Content-Type": "application/octet-stream", "Content-Length": str(descriptor.size)},
+        open_blob,
+    )
+    async with repository.registry.exchange(request) as response:
+        await check_status(repository.registry.host, request.asked, response, (201,))
+
+
+def _with_digest(session: httpx2.URL, digest: Digest) -> httpx2.URL:
+    """The session's own query is part of it: add to it, and change nothing."""
+    return httpx2.URL(f"{session}{'&' if session.query else '?'}digest={digest}")
