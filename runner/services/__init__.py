@@ -1,0 +1,1 @@
+"""What the runner does: images, containers, execs, volumes, events."""

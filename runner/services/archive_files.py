@@ -1,0 +1,98 @@
+"""ArchiveFiles: the files of an image archive by name; nothing is ever extracted by its name.
+
+https://github.com/moby/moby/blob/master/image/spec/spec.md
+"""
+
+import json
+import posixpath
+import tarfile
+from pathlib import Path
+from typing import Any, Self
+
+from oci.digest import Digest
+from runner.errors import BadRequest
+from runner.services.layer_files import Slice
+
+NAME_ANNOTATION = "io.containerd.image.name"
+TAG_ANNOTATION = "org.opencontainers.image.ref.name"
+MAX_ENTRIES = 100_000
+MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+MAX_LINKS = 8
+
+
+class ArchiveFiles:
+    """Where in the archive each file's bytes lie: names are keys, and never paths of ours."""
+
+    def __init__(self, files: dict[str, Slice], links: dict[str, str]) -> None:
+        self._files = files
+        self._links = links
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the headers of a tar; a blocking call.  BadRequest if it is none."""
+        files: dict[str, Slice] = {}
+        links: dict[str, str] = {}
+        try:
+            # Uncompressed, as ``plain`` left it: what a tar's header says is where its bytes are.
+            with tarfile.open(path, mode="r:") as archive:
+                for count, entry in enumerate(archive):
+                    if count >= MAX_ENTRIES:
+                        raise BadRequest(f"archive has more than {MAX_ENTRIES} entries")
+                    name = _normal(entry.name)
+                    if name in files or name in links:
+                        raise BadRequest(f"archive has two entries named {name!r}")
+                    if entry.isreg() and not entry.issparse():
+                        files[name] = Slice(path, entry.offset_data, entry.size)
+                    elif entry.issym():
+                        # Docker of old linked a layer that two images share.
+                        beside = posixpath.join(posixpath.dirname(name), entry.linkname)
+                        links[name] = _normal(beside)
+                    elif entry.islnk():
+                        links[name] = _normal(entry.linkname)
+        except (tarfile.TarError, EOFError, ValueError) as error:
+            raise BadRequest(f"archive is not a tar: {error}") from error
+        return cls(files, links)
+
+    def find(self, name: str) -> Slice | None:
+        name = _normal(name)
+        for _ in range(MAX_LINKS):
+            if name not in self._links:
+                break
+            name = self._links[name]
+        return self._files.get(name)
+
+    def get(self, name: str) -> Slice:
+        found = self.find(name)
+        if found is None:
+            raise BadRequest(f"archive has no file {name!r}")
+        return found
+
+    def document(self, name: str) -> bytes:
+        """A file small enough to be read whole."""
+        found = self.get(name)
+        if found.size > MAX_DOCUMENT_BYTES:
+            raise BadRequest(f"{name}: {found.size} bytes, expected at most {MAX_DOCUMENT_BYTES}")
+        return found.read()
+
+    def json(self, name: str) -> Any:
+        try:
+            return json.loads(self.document(name))
+        except (ValueError, RecursionError) as error:
+            raise BadRequest(f"{name}: not JSON: {error}") from error
+
+    def blob(self, digest: Digest) -> bytes:
+        """A document of an OCI layout: its bytes have its digest."""
+        name = blob_name(digest)
+        content = self.document(name)
+        actual = Digest.of(content, digest.algorithm)
+        if actual != digest:
+            raise BadRequest(f"{name}: content has digest {actual}, expected {digest}")
+        return content
+
+
+def blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
+
+
+def _normal(name: str) -> str:
+    return posixpath.normpath("/" + name).lstrip("/")

@@ -1,0 +1,76 @@
+"""Intake: an image whose bytes are all at hand becomes an image of this machine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.errors import OCIError
+from oci.image_config import ImageConfig
+from oci.manifest import ImageManifest, image_manifest, parse_manifest
+from oci.mediatype import OCI_CONFIG
+from runner.errors import BadRequest
+from runner.schema import ProgressEvent
+from runner.services.image_store import Image, ImageStore
+from runner.services.layer_arrivals import LayerArrival
+from runner.services.layer_files import LayerFile
+from runner.services.progress import LOADING
+from runner.services.together import together
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """A manifest's and a config's exact bytes, and a file for each layer, lowest first."""
+
+    manifest: ImageManifest
+    manifest_digest: Digest
+    config: ImageConfig
+    layers: tuple[LayerFile, ...]
+
+    @classmethod
+    def assemble(cls, config: bytes, layers: Sequence[LayerFile]) -> "LocalImage":
+        """An image of a config and layers that no manifest came with."""
+        parsed = ImageConfig.parse(config)
+        descriptor = Descriptor(OCI_CONFIG, parsed.image_id, len(config))
+        content = image_manifest(descriptor, [layer.descriptor for layer in layers])
+        manifest = parse_manifest(content, None)
+        assert isinstance(manifest, ImageManifest)
+        return cls(manifest, Digest.of(content), parsed, tuple(layers))
+
+    @property
+    def target(self) -> Descriptor:
+        size = len(self.manifest.content)
+        return Descriptor(self.manifest.media_type, self.manifest_digest, size)
+
+
+async def take_in(
+    store: ImageStore,
+    image: LocalImage,
+    references: Sequence[str],
+    tell: Callable[[ProgressEvent], None],
+) -> Image:
+    """Keep and unpack every part, verified, then point the references at the image.
+
+    BadRequest for parts that are not what the documents say; then nothing was recorded.
+    """
+    diff_ids, blobs = image.config.diff_ids, image.manifest.blobs
+    if len(diff_ids) != len(image.layers):
+        raise BadRequest(f"{len(image.layers)} layers, but {len(diff_ids)} diff_ids in the config")
+    layers = {
+        diff_id: LayerArrival(
+            store, diff_id, layer.descriptor, layer.content.stream, tell, words=LOADING
+        )
+        for diff_id, layer in zip(diff_ids, image.layers, strict=True)
+    }
+    try:
+        with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
+            await together(arrival.run(store.local_slots) for arrival in layers.values())
+            await store.content.put(image.manifest_digest, image.manifest.content)
+            await store.content.put(image.manifest.config.digest, image.config.content)
+            image_id = image.config.image_id
+            await store.point(references, image.target, image.manifest_digest, image_id)
+    except OCIError as error:
+        raise BadRequest(f"archive: {error}") from error
+    found = store.image(image_id)
+    assert found is not None
+    return found

@@ -1,0 +1,186 @@
+"""Load: the images of an archive, whoever made it: an OCI layout, docker's archive, or both.
+
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+https://github.com/moby/moby/blob/master/image/spec/spec.md
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oci.descriptor import Descriptor, Platform, choose
+from oci.digest import Digest
+from oci.errors import OCIError
+from oci.image_config import ImageConfig
+from oci.manifest import ImageIndex, ImageManifest, parse_manifest
+from oci.mediatype import CONFIGS
+from runner.errors import BadRequest
+from runner.schema import ProgressEvent
+from runner.services.archive_files import (
+    NAME_ANNOTATION,
+    TAG_ANNOTATION,
+    ArchiveFiles,
+    blob_name,
+)
+from runner.services.image_intake import LocalImage, take_in
+from runner.services.image_store import Image, ImageStore
+from runner.services.layer_files import LayerFile, describe, plain, spooled
+from runner.storage.threads import in_thread
+
+MAX_INDEX_DEPTH = 3
+MAX_IMAGES = 1000
+
+Tell = Callable[[ProgressEvent], None]
+
+
+class Loader:
+    """Takes in the images of archives.
+
+    Names come with the images, as docker's users expect; a name that another image had is moved
+    and that is said, with the ID of the image that lost it.
+    """
+
+    def __init__(self, store: ImageStore, scratch: Path) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    async def load(self, archive: AsyncIterator[bytes], tell: Tell) -> tuple[Image, ...]:
+        """Every image is verified before it is named; BadRequest says what is wrong with one."""
+        async with spooled(archive, self._scratch) as path:
+            await in_thread(plain, path, every=True)
+            files = await in_thread(ArchiveFiles.read, path)
+            try:
+                return await self._load(files, path, tell)
+            except OCIError as error:
+                raise BadRequest(f"archive: {error}") from error
+
+    async def _load(self, files: ArchiveFiles, path: Path, tell: Tell) -> tuple[Image, ...]:
+        items = docker_items(files)
+        images = []
+        for local, names in layout_images(files):
+            # Both documents may name an image: docker's is the one its users see.
+            item = items.pop(local.config.image_id, None)
+            images.append(await self._take(local, item.names if item else names, tell))
+        for item in items.values():
+            with ExitStack() as stack:
+                layers = []
+                for number, name in enumerate(item.layers):
+                    aside = path.with_name(f"{path.name}.{number}")
+                    stack.callback(aside.unlink, missing_ok=True)
+                    layers.append(await in_thread(describe, files.get(name), aside))
+                local = LocalImage.assemble(item.config, layers)
+                images.append(await self._take(local, item.names, tell))
+        if not images:
+            raise BadRequest("archive holds no image: expected index.json or manifest.json")
+        return tuple(images)
+
+    async def _take(self, local: LocalImage, names: Sequence[str], tell: Tell) -> Image:
+        references = [self._store.tag_reference(name) for name in names]
+        before = [self._store.records.images.get(str(reference)) for reference in references]
+        image = await take_in(self._store, local, [str(each) for each in references], tell)
+        for reference, old in zip(references, before, strict=True):
+            familiar = reference.familiar(self._store.default_registry)
+            if old is not None and old.image_id != image.id:
+                moved = (
+                    f"The image {familiar} already exists, "
+                    f"renaming the old one with ID {old.image_id} to empty string\n"
+                )
+                tell(ProgressEvent(stream=moved))
+            tell(ProgressEvent(stream=f"Loaded image: {familiar}\n"))
+        if not references:
+            tell(ProgressEvent(stream=f"Loaded image ID: {image.id}\n"))
+        return image
+
+
+@dataclass(frozen=True, slots=True)
+class DockerItem:
+    """One entry of manifest.json: a config's bytes, names, and the names of its layers' files."""
+
+    config: bytes
+    names: tuple[str, ...]
+    layers: tuple[str, ...]
+
+
+def docker_items(files: ArchiveFiles) -> dict[Digest, DockerItem]:
+    """What manifest.json names, by image ID; nothing without one."""
+    if files.find("manifest.json") is None:
+        return {}
+    document = files.json("manifest.json")
+    if not isinstance(document, list) or len(document) > MAX_IMAGES:
+        raise BadRequest(f"manifest.json: expected an array of at most {MAX_IMAGES} images")
+    items = {}
+    for entry in document:
+        if not isinstance(entry, dict) or not isinstance(name := entry.get("Config"), str):
+            raise BadRequest("manifest.json: expected objects with a Config")
+        config = files.document(name)
+        image_id = ImageConfig.parse(config).image_id
+        layers = _strings(entry, "Layers")
+        items[image_id] = DockerItem(config, _strings(entry, "RepoTags"), layers)
+    return items
+
+
+def layout_images(files: ArchiveFiles) -> list[tuple[LocalImage, tuple[str, ...]]]:
+    """The images index.json names, each once with all its names; nothing without one."""
+    if files.find("index.json") is None:
+        return []
+    found: dict[Digest, tuple[LocalImage, tuple[str, ...]]] = {}
+    index = parse_manifest(files.document("index.json"), None)
+    if not isinstance(index, ImageIndex) or len(index.manifests) > MAX_IMAGES:
+        raise BadRequest(f"index.json: expected an index of at most {MAX_IMAGES} manifests")
+    for descriptor in index.manifests:
+        local = _from_layout(files, descriptor)
+        if local is not None:
+            _, names = found.get(local.manifest_digest, (local, ()))
+            more = tuple(name for name in _annotated(descriptor) if name not in names)
+            found[local.manifest_digest] = (local, (*names, *more))
+    return list(found.values())
+
+
+def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | None:
+    """The image of a descriptor; None for what is no image, such as a signature."""
+    for _ in range(MAX_INDEX_DEPTH):
+        document = parse_manifest(files.blob(descriptor.digest), descriptor.media_type)
+        if isinstance(document, ImageManifest):
+            return _local(files, document, descriptor.digest)
+        here = [each for each in document.manifests if files.find(blob_name(each.digest))]
+        chosen = choose(here, Platform.host())
+        if chosen is None:
+            raise BadRequest(f"archive holds no image for {Platform.host()}")
+        descriptor = chosen
+    raise BadRequest(f"index.json: indexes in indexes, more than {MAX_INDEX_DEPTH} deep")
+
+
+def _local(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> LocalImage | None:
+    if manifest.config.media_type not in CONFIGS:
+        return None
+    config = ImageConfig.parse(files.blob(manifest.config.digest))
+    if len(config.diff_ids) != len(manifest.layers):
+        raise BadRequest(
+            f"{digest}: {len(manifest.layers)} layers, but {len(config.diff_ids)} diff_ids"
+        )
+    layers = tuple(
+        LayerFile(layer, diff_id, files.get(blob_name(layer.digest)))
+        for diff_id, layer in zip(config.diff_ids, manifest.layers, strict=True)
+    )
+    return LocalImage(manifest, digest, config, layers)
+
+
+def _annotated(descriptor: Descriptor) -> tuple[str, ...]:
+    """The name an index gives an image: containerd's annotation, or a ref.name with a tag in it.
+
+    The spec's ref.name may be a bare tag, which names nothing by itself.
+    """
+    name = descriptor.annotations.get(NAME_ANNOTATION)
+    ref_name = descriptor.annotations.get(TAG_ANNOTATION, "")
+    if name is None and ":" in ref_name:
+        name = ref_name
+    return (name,) if name else ()
+
+
+def _strings(entry: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = entry.get(key) or []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise BadRequest(f"manifest.json: {key}: expected an array of strings")
+    return tuple(value)

@@ -1,0 +1,200 @@
+"""Pull: resolve, choose a platform, fetch and unpack the layers side by side, then one record.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from oci.descriptor import Descriptor, Platform, choose
+from oci.digest import Digest, DigestMismatch
+from oci.errors import OCIError
+from oci.image_config import MAX_CONFIG_BYTES, ImageConfig
+from oci.manifest import ImageIndex, ImageManifest
+from oci.mediatype import CONFIGS, LAYERS
+from oci.reference import Reference
+from runner.credentials import Credentials
+from runner.errors import NotFound
+from runner.remote.client import RegistryClients, RemoteRepository
+from runner.remote.errors import RemoteUntrusted
+from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
+from runner.schema import ProgressEvent
+from runner.services.image_store import Image, ImageStore
+from runner.services.layer_arrivals import LayerArrival
+from runner.services.together import together
+
+MAX_INDEX_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference turned out to be: ``documents`` is the way from the top to the manifest."""
+
+    target: Descriptor
+    manifest: ImageManifest
+    config: ImageConfig
+    documents: tuple[RemoteManifest, ...]
+
+
+class Puller:
+    """Pulls images; at most ``parallel`` layers are on their way at once, over all pulls."""
+
+    def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
+        self._store = store
+        self._clients = clients
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def pull(
+        self,
+        reference: Reference,
+        platform: Platform | None,
+        credentials: Credentials | None,
+        progress: Callable[[ProgressEvent], None],
+    ) -> Image:
+        """Fetch everything, then point the reference at it; a pull cut short changes no name."""
+        repository = self._clients.repository(reference.host, reference.name, credentials)
+        try:
+            return await self._pull(repository, reference, platform, progress)
+        except OCIError as error:
+            raise RemoteUntrusted(f"{repository}: {error}") from error
+
+    async def _pull(
+        self,
+        repository: RemoteRepository,
+        reference: Reference,
+        platform: Platform | None,
+        progress: Callable[[ProgressEvent], None],
+    ) -> Image:
+        named = str(reference.digest or reference.tag)
+        progress(ProgressEvent(f"Pulling from {reference.name}", id=named))
+        before = self._store.records.images.get(str(reference))
+        found = await resolve(repository, reference, platform)
+        blobs = {blob.digest for blob in found.manifest.blobs}
+        kept = {document.descriptor.digest for document in found.documents}
+        with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
+            await self._pull_layers(repository, found, progress)
+            await self._keep_documents(found)
+            image = await self._record(reference, found)
+        progress(ProgressEvent(f"Digest: {found.target.digest}"))
+        fresh = before is None or before.image_id != image.id
+        status = "Downloaded newer image" if fresh else "Image is up to date"
+        familiar = reference.familiar(self._store.default_registry)
+        progress(ProgressEvent(f"Status: {status} for {familiar}"))
+        return image
+
+    async def _pull_layers(
+        self,
+        repository: RemoteRepository,
+        found: Resolved,
+        progress: Callable[[ProgressEvent], None],
+    ) -> None:
+        # The same layer twice in one image is one piece of work.
+        layers = dict(zip(found.config.diff_ids, found.manifest.layers, strict=True))
+        arrivals = [
+            LayerArrival(
+                self._store, diff_id, blob, partial(fetch_blob, repository, blob), progress
+            )
+            for diff_id, blob in layers.items()
+        ]
+        await together(arrival.run(self._slots) for arrival in arrivals)
+
+    async def _keep_documents(self, found: Resolved) -> None:
+        content = self._store.content
+        for remote in found.documents:
+            await content.put(remote.descriptor.digest, remote.document.content)
+        await content.put(found.manifest.config.digest, found.config.content)
+
+    async def _record(self, reference: Reference, found: Resolved) -> Image:
+        image_id = found.config.image_id
+        pinned = f"{reference.host}/{reference.name}@{found.target.digest}"
+        # With a digest the tag is only a note to the reader: nobody checked where it points.
+        names = [pinned] if reference.digest else [str(reference), pinned]
+        await self._store.point(
+            names, found.target, found.documents[-1].descriptor.digest, image_id
+        )
+        image = self._store.image(image_id)
+        assert image is not None
+        return image
+
+
+async def resolve(
+    repository: RemoteRepository, reference: Reference, platform: Platform | None
+) -> Resolved:
+    """Follow the reference to one manifest and its config, checking each against the last."""
+    top = await fetch_manifest(repository, reference.target)
+    documents = [top]
+    while isinstance(index := documents[-1].document, ImageIndex):
+        if len(documents) > MAX_INDEX_DEPTH:
+            raise RemoteUntrusted(f"{repository}: indexes in indexes, {len(documents)} deep")
+        documents.append(await _choose(repository, index, platform or Platform.host()))
+    manifest = documents[-1].document
+    assert isinstance(manifest, ImageManifest)
+    config = await _fetch_config(repository, manifest)
+    if platform is not None:
+        _check_platform(repository, manifest.config, config, platform)
+    return Resolved(top.descriptor, manifest, config, tuple(documents))
+
+
+async def _choose(
+    repository: RemoteRepository, index: ImageIndex, platform: Platform
+) -> RemoteManifest:
+    chosen = choose(index.manifests, platform)
+    if chosen is None:
+        offered = ", ".join(
+            sorted({str(each.platform) for each in index.manifests if each.platform})
+        )
+        raise NotFound(
+            f"no matching manifest for {platform} in {repository}: "
+            f"the index offers {offered or 'no platform'}"
+        )
+    found = await fetch_manifest(repository, chosen.digest)
+    if found.descriptor.size != chosen.size or found.descriptor.media_type != chosen.media_type:
+        raise RemoteUntrusted(
+            f"{repository}: manifest {chosen.digest} is {found.descriptor.media_type} of "
+            f"{found.descriptor.size} bytes, the index says {chosen.media_type} of {chosen.size}"
+        )
+    return found
+
+
+async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -> ImageConfig:
+    """The config, and that the manifest is an image that could be run."""
+    descriptor = manifest.config
+    if descriptor.media_type not in CONFIGS:
+        raise RemoteUntrusted(f"{repository}: not an image: its config is {descriptor.media_type}")
+    if descriptor.size > MAX_CONFIG_BYTES:
+        raise RemoteUntrusted(f"{repository}: config of {descriptor.size} bytes")
+    content = b"".join([chunk async for chunk in fetch_blob(repository, descriptor)])
+    if (actual := Digest.of(content, descriptor.digest.algorithm)) != descriptor.digest:
+        raise DigestMismatch(descriptor.digest, actual)
+    config = ImageConfig.parse(content)
+    _check_layers(repository, manifest, config)
+    return config
+
+
+def _check_layers(
+    repository: RemoteRepository, manifest: ImageManifest, config: ImageConfig
+) -> None:
+    if len(manifest.layers) != len(config.diff_ids):
+        raise RemoteUntrusted(
+            f"{repository}: {len(manifest.layers)} layers, but {len(config.diff_ids)} diff_ids"
+        )
+    for layer in manifest.layers:
+        if layer.media_type not in LAYERS:
+            raise RemoteUntrusted(f"{repository}: layer of unknown type {layer.media_type}")
+        if layer.is_foreign:
+            raise RemoteUntrusted(
+                f"{repository}: layer {layer.digest} is kept elsewhere ({layer.media_type}); "
+                "foreign layers are never fetched"
+            )
+
+
+def _check_platform(
+    repository: RemoteRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
+) -> None:
+    """A manifest outside any index says its platform in the config only."""
+    offered = config.platform
+    same = (offered.os, offered.architecture) == (wanted.os, wanted.architecture)
+    if not same or (wanted.variant and offered.variant not in ("", wanted.variant)):
+        raise NotFound(f"{repository}: the image is for {offered}, asked for was {wanted}")

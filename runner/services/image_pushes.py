@@ -1,0 +1,138 @@
+"""Push: an image's exact bytes to the registry in its name.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.reference import Reference, RepositoryName
+from runner.credentials import Credentials
+from runner.errors import BadRequest, NotFound
+from runner.remote.client import RegistryClients, RemoteRepository
+from runner.remote.fetch import fetch_blob
+from runner.remote.push import Outcome, push_blob, push_manifest
+from runner.schema import ProgressEvent
+from runner.services.image_store import Image, ImageStore, is_tag
+from runner.services.layer_files import Slice
+from runner.services.progress import LayerProgress
+from runner.services.together import together
+from runner.storage.records import ImageRecord
+
+Tell = Callable[[ProgressEvent], None]
+
+
+class Pusher:
+    """Pushes images; at most ``parallel`` blobs are on their way at once, over all pushes."""
+
+    def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
+        self._store = store
+        self._clients = clients
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def push(
+        self, reference: Reference, all_tags: bool, credentials: Credentials | None, tell: Tell
+    ) -> Digest:
+        """Send the image under this tag, or under every tag of the repository; the last digest."""
+        records = self._records(reference, all_tags)
+        repository = self._clients.repository(reference.host, reference.name, credentials)
+        tell(ProgressEvent(f"The push refers to repository [{repository}]"))
+        for record in records:
+            image = self._store.image(record.image_id)
+            assert image is not None
+            with self._store.hold(
+                {record.manifest, *(blob.digest for blob in image.manifest.blobs)}
+            ):
+                await self._push(repository, record, image, tell)
+        return records[-1].manifest
+
+    def _records(self, reference: Reference, all_tags: bool) -> list[ImageRecord]:
+        if reference.digest is not None:
+            raise BadRequest("cannot push a digest reference: name a tag")
+        if not all_tags:
+            record = self._store.records.images.get(str(reference))
+            found = [record] if record else []
+        else:
+            prefix = f"{reference.host}/{reference.name}:"
+            every = self._store.records.images.all()
+            found = [r for r in every if is_tag(r.reference) and r.reference.startswith(prefix)]
+        if not found:
+            familiar = reference.familiar(self._store.default_registry)
+            raise NotFound(f"An image does not exist locally with the tag: {familiar}")
+        return found
+
+    async def _push(
+        self, repository: RemoteRepository, record: ImageRecord, image: Image, tell: Tell
+    ) -> None:
+        layers = {layer.digest: layer for layer in image.manifest.layers}
+        await together(
+            self._push_layer(repository, image, layer, tell) for layer in layers.values()
+        )
+        config = Slice.whole(self._store.content.path(image.manifest.config.digest))
+        await push_blob(repository, image.manifest.config, config.stream)
+        content = image.manifest.content
+        descriptor = Descriptor(image.manifest.media_type, record.manifest, len(content))
+        tag = Reference.parse(record.reference, default_host=repository.registry.host).tag
+        assert tag is not None
+        await push_manifest(repository, tag, descriptor, content)
+        # What is known by its digest somewhere can be asked for by it.
+        pinned = f"{repository}@{record.manifest}"
+        await self._store.point([pinned], descriptor, record.manifest, image.id)
+        tell(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
+        aux = {"Tag": str(tag), "Digest": str(record.manifest), "Size": len(content)}
+        tell(ProgressEvent(aux=aux))
+
+    async def _push_layer(
+        self, repository: RemoteRepository, image: Image, layer: Descriptor, tell: Tell
+    ) -> None:
+        progress = LayerProgress(layer, tell)
+        progress.status("Preparing")
+        source = self._mount_source(repository, layer.digest)
+        async with self._slots:
+
+            async def opened() -> AsyncIterator[bytes]:
+                await self._ensure(repository, image, layer)
+                sent = 0
+                blob = Slice.whole(self._store.content.path(layer.digest))
+                async for chunk in blob.stream():
+                    yield chunk
+                    sent += len(chunk)
+                    progress.moved("Pushing", sent)
+
+            outcome = await push_blob(repository, layer, opened, mount_from=source)
+        mounted = outcome is Outcome.MOUNTED
+        progress.status(f"Mounted from {source}" if mounted else outcome.value)
+
+    def _mount_source(self, repository: RemoteRepository, digest: Digest) -> RepositoryName | None:
+        """Another repository of the same registry that is known to hold the blob."""
+        host = repository.registry.host
+        for image in self._store.images():
+            if any(layer.digest == digest for layer in image.manifest.layers):
+                for record in image.digests:
+                    known = Reference.parse(record.reference, default_host=host)
+                    if known.host == host and known.name != repository.name:
+                        return known.name
+        return None
+
+    async def _ensure(self, repository: RemoteRepository, image: Image, layer: Descriptor) -> None:
+        """Have the blob itself: a layer that was here already was never fetched in this form."""
+        content = self._store.content
+        if content.has(layer.digest):
+            return
+        for record in image.digests:
+            known = Reference.parse(record.reference, default_host=self._store.default_registry)
+            # The credentials at hand are those of the registry pushed to.
+            same = known.host == repository.registry.host
+            credentials = repository.registry.credentials if same else None
+            source = self._clients.repository(known.host, known.name, credentials)
+            async with content.ingest(layer.digest, layer.size) as ingest:
+                if not ingest.complete:
+                    async with aclosing(fetch_blob(source, layer, ingest.offset)) as stream:
+                        async for chunk in stream:
+                            await ingest.append(chunk)
+                    await ingest.commit()
+            return
+        raise NotFound(f"layer {layer.digest} is not here, and no registry is known to hold it")

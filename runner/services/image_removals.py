@@ -1,0 +1,146 @@
+"""Remove: take names away, and with the last one the image; docker's rules.
+
+https://docs.docker.com/reference/cli/docker/image/rm/
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from oci.digest import Digest
+from oci.reference import Reference
+from runner.errors import Conflict
+from runner.services.image_search import find, is_id
+from runner.services.image_store import Image, ImageStore, ImageUser
+from runner.storage.records import ImageRecord
+from runner.storage.snapshots import Snapshotter
+
+ALIVE = frozenset({"running", "paused", "restarting"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """One thing a removal did: a name taken away, or an image or layer deleted."""
+
+    image_id: Digest
+    untagged: str = ""
+    deleted: Digest | None = None
+
+    def to_json(self) -> dict[str, str]:
+        if self.untagged:
+            return {"Untagged": self.untagged}
+        return {"Deleted": str(self.deleted)}
+
+
+class Remover:
+    """Removes names and images, and sweeps what nothing stands on any more."""
+
+    def __init__(
+        self,
+        store: ImageStore,
+        snapshotter: Snapshotter,
+        users: Callable[[], Sequence[ImageUser]],
+    ) -> None:
+        self._store = store
+        self._snapshotter = snapshotter
+        self._users = users
+
+    async def remove(self, name: str, *, force: bool) -> tuple[Deleted, ...]:
+        """By a name only that name goes, unless it is the last; by an ID everything."""
+        image = find(self._store, name)
+        leaving = self._leaving(name, image, force=force)
+        staying = [record for record in image.tags if record not in leaving]
+        if staying:
+            return await self._untag(image, leaving)
+        # The digests of an image without a tag are no names to keep it by.
+        self._refuse_in_use(name, image, force=force)
+        return await self._delete(image, name)
+
+    async def prune(self, *, everything: bool) -> tuple[tuple[Deleted, ...], int]:
+        """Every image nobody uses that has no tag, or every one nobody uses."""
+        used = {user.image_id for user in self._users()}
+        removed: list[Deleted] = []
+        for image in self._store.images():
+            if image.id not in used and (everything or not image.tags):
+                removed += self._untagged(image, image.records)
+                removed.append(Deleted(image.id, deleted=image.id))
+                await self._store.records.images.remove(*(r.reference for r in image.records))
+        layers, size = await self._sweep()
+        images = {item.image_id for item in removed}
+        removed += [Deleted(layer, deleted=layer) for layer in layers if layer not in images]
+        return tuple(removed), size
+
+    def _leaving(self, name: str, image: Image, *, force: bool) -> tuple[ImageRecord, ...]:
+        """The records that the name speaks of."""
+        if is_id(name, image) and not self._is_name(name, image):
+            repositories = {record.reference.rpartition(":")[0] for record in image.tags}
+            if len(repositories) > 1 and not force:
+                raise Conflict(
+                    f"conflict: unable to delete {image.id.encoded[:12]} (must be forced) - "
+                    "image is referenced in multiple repositories"
+                )
+            return image.records
+        reference = self._store.reference(name)
+        key = str(reference)
+        if reference.digest is not None:
+            key = f"{reference.host}/{reference.name}@{reference.digest}"
+        return tuple(record for record in image.records if record.reference == key)
+
+    def _is_name(self, name: str, image: Image) -> bool:
+        """A name such as ``beef`` reads as an ID too."""
+        if len(name) == 64 or ":" in name:
+            return False
+        reference = Reference.parse(name, default_host=self._store.default_registry)
+        return any(record.reference == str(reference) for record in image.records)
+
+    def _refuse_in_use(self, name: str, image: Image, *, force: bool) -> None:
+        for user in self._users():
+            if user.image_id != image.id:
+                continue
+            if user.state in ALIVE:
+                raise Conflict(
+                    f"conflict: unable to delete {name} (cannot be forced) - "
+                    f"image is being used by running container {user.id[:12]}"
+                )
+            if not force:
+                raise Conflict(
+                    f"conflict: unable to delete {name} (must be forced) - "
+                    f"image is being used by stopped container {user.id[:12]}"
+                )
+
+    async def _untag(self, image: Image, leaving: Sequence[ImageRecord]) -> tuple[Deleted, ...]:
+        gone = [record.reference for record in leaving]
+        repositories = {
+            record.reference.rpartition(":")[0] for record in image.tags if record not in leaving
+        }
+        # A repository's last tag takes its digests along.
+        orphaned = [
+            record
+            for record in image.digests
+            if record not in leaving and record.reference.partition("@")[0] not in repositories
+        ]
+        await self._store.records.images.remove(*gone, *(r.reference for r in orphaned))
+        return self._untagged(image, [*leaving, *orphaned])
+
+    async def _delete(self, image: Image, name: str) -> tuple[Deleted, ...]:
+        removed = list(self._untagged(image, image.records))
+        await self._store.records.images.remove(*(record.reference for record in image.records))
+        removed.append(Deleted(image.id, deleted=image.id))
+        layers, _ = await self._sweep()
+        removed += [
+            Deleted(image.id, deleted=layer) for layer in layers if layer in image.config.diff_ids
+        ]
+        return tuple(removed)
+
+    async def _sweep(self) -> tuple[tuple[Digest, ...], int]:
+        """Sweep, sparing what snapshots stand on: containers outlive a forced removal."""
+        in_use: set[Digest] = set()
+        for key in await self._snapshotter.keys():
+            in_use.update(await self._snapshotter.parents(key))
+        return await self._store.sweep(in_use)
+
+    def _untagged(self, image: Image, records: Sequence[ImageRecord]) -> tuple[Deleted, ...]:
+        return tuple(
+            Deleted(image.id, untagged=self._store.familiar(record))
+            for record in records
+            if record.reference != str(image.id)
+        )

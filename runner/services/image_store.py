@@ -1,0 +1,227 @@
+"""ImageStore: which images there are, and what of the disk they stand on."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.errors import OCIError
+from oci.image_config import ImageConfig
+from oci.manifest import ImageManifest, parse_manifest
+from oci.reference import Reference
+from runner.errors import BadRequest, RunnerError
+from runner.storage.content import ContentStore
+from runner.storage.layers import LayerStore
+from runner.storage.records import ImageRecord, Records
+
+LOCAL_LAYERS = 2
+
+
+class ImageUser(Protocol):
+    """What stands on an image: a container."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def image_id(self) -> Digest: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+class ImageDamaged(RunnerError):
+    """A record speaks of an image whose manifest is not what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of this machine: its ID, its documents, and the records that point to it.
+
+    A record's reference is a tag (``host/name:tag``), a digest (``host/name@digest``), or, for an
+    image that nobody named, the image ID itself.
+    """
+
+    id: Digest
+    manifest: ImageManifest
+    config: ImageConfig
+    records: tuple[ImageRecord, ...]
+
+    @property
+    def tags(self) -> tuple[ImageRecord, ...]:
+        return tuple(record for record in self.records if is_tag(record.reference))
+
+    @property
+    def digests(self) -> tuple[ImageRecord, ...]:
+        return tuple(record for record in self.records if "@" in record.reference)
+
+    @property
+    def newest(self) -> ImageRecord:
+        """The record that decides: several manifests may hold the same image."""
+        return max(self.records, key=lambda record: record.updated)
+
+    @property
+    def manifest_digest(self) -> Digest:
+        return self.newest.manifest
+
+    @property
+    def layers(self) -> tuple[tuple[Digest, Descriptor], ...]:
+        """Each layer's diff ID and blob, lowest first."""
+        return tuple(zip(self.config.diff_ids, self.manifest.layers, strict=True))
+
+
+class ImageStore:
+    """The records of images, beside the blobs and layers that they keep from being swept.
+
+    Everything runs in one event loop: between two awaits nothing else changes.  Work that has not
+    been recorded yet holds its digests, so that no sweep takes them away.
+    """
+
+    def __init__(
+        self, content: ContentStore, layers: LayerStore, records: Records, default_registry: str
+    ) -> None:
+        self.content = content
+        self.layers = layers
+        self.records = records
+        self.default_registry = default_registry
+        self._held: Counter[Digest] = Counter()
+        self._locks: dict[Digest, asyncio.Lock] = {}
+        # Unpacking from a file of this machine: as many at once as are worth it.
+        self.local_slots = asyncio.Semaphore(LOCAL_LAYERS)
+        self._documents: dict[Digest, tuple[ImageManifest, ImageConfig]] = {}
+
+    def images(self) -> tuple[Image, ...]:
+        """Every image, the oldest record first."""
+        by_id: dict[Digest, list[ImageRecord]] = {}
+        for record in self.records.images.all():
+            by_id.setdefault(record.image_id, []).append(record)
+        return tuple(self._image(records) for records in by_id.values())
+
+    def image(self, image_id: Digest) -> Image | None:
+        found = [record for record in self.records.images.all() if record.image_id == image_id]
+        return self._image(found) if found else None
+
+    def size(self, diff_id: Digest, blob: Descriptor) -> int:
+        """What a layer's files take, in bytes; of its blob, as long as it is not unpacked."""
+        if self.layers.has(diff_id):
+            return self.layers.layer(diff_id).total_bytes
+        return blob.size
+
+    def reference(self, name: str) -> Reference:
+        """Read what somebody typed, or BadRequest saying what is wrong with it."""
+        try:
+            return Reference.parse(name, default_host=self.default_registry)
+        except OCIError as error:
+            raise BadRequest(f"invalid reference format: {error}") from error
+
+    def tag_reference(self, name: str) -> Reference:
+        """Read the new name of an image: only a tag can be given to one."""
+        reference = self.reference(name)
+        if reference.digest is not None:
+            raise BadRequest(f"cannot tag {name}: a digest is not a name to give")
+        return reference
+
+    def familiar(self, record: ImageRecord) -> str:
+        """The record's reference as people type it."""
+        reference = Reference.parse(record.reference, default_host=self.default_registry)
+        return reference.familiar(self.default_registry)
+
+    async def point(
+        self, references: Iterable[str], target: Descriptor, manifest: Digest, image_id: Digest
+    ) -> None:
+        """Make every reference name this image, all at once; who loses its last one keeps its ID.
+
+        With no reference at all the image is known by its ID only.
+        """
+        wanted = tuple(references)
+        if not wanted:
+            if self.image(image_id) is not None:
+                return
+            wanted = (str(image_id),)
+        now = time.time()
+        named = [ImageRecord(text, target, manifest, image_id, now) for text in wanted]
+        moved = {text: self.records.images.get(text) for text in wanted}
+        orphans = {
+            old.image_id: ImageRecord(
+                str(old.image_id), old.target, old.manifest, old.image_id, now
+            )
+            for old in moved.values()
+            if old and old.image_id != image_id and self._only(old.image_id, wanted)
+        }
+        await self.records.images.put(*named, *orphans.values())
+        if wanted != (str(image_id),):
+            await self.records.images.remove(str(image_id))
+
+    @contextmanager
+    def hold(self, digests: Iterable[Digest]) -> Iterator[None]:
+        """Keep blobs and layers from being swept until there is a record of them."""
+        held = tuple(digests)
+        self._held.update(held)
+        try:
+            yield
+        finally:
+            self._held.subtract(held)
+            self._held = +self._held
+
+    @asynccontextmanager
+    async def exclusively(self, diff_id: Digest) -> AsyncIterator[None]:
+        """One at a time makes a layer: who waited finds it made."""
+        lock = self._locks.setdefault(diff_id, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._locks.pop(diff_id, None)
+
+    async def sweep(self, in_use: Iterable[Digest] = ()) -> tuple[tuple[Digest, ...], int]:
+        """Delete blobs and layers of no image; returns what went, and how many bytes."""
+        kept = set(in_use) | set(self._held)
+        for image in self.images():
+            kept |= {record.target.digest for record in image.records}
+            kept |= {record.manifest for record in image.records}
+            kept |= {image.id, *image.config.diff_ids}
+            kept |= {blob.digest for blob in image.manifest.blobs}
+        gone, size = [], 0
+        for diff_id in tuple(self.layers.diff_ids()):
+            if diff_id not in kept and not self._held[diff_id]:
+                await self.layers.remove(diff_id)
+                gone.append(diff_id)
+        for digest in tuple(self.content.digests()):
+            if digest not in kept and not self._held[digest]:
+                size += self.content.size(digest) or 0
+                await self.content.delete(digest)
+                self._documents.pop(digest, None)
+        return tuple(gone), size
+
+    def _only(self, image_id: Digest, leaving: tuple[str, ...]) -> bool:
+        """Whether the image has no record but those leaving."""
+        return all(
+            record.reference in leaving
+            for record in self.records.images.all()
+            if record.image_id == image_id
+        )
+
+    def _image(self, records: list[ImageRecord]) -> Image:
+        newest = max(records, key=lambda record: record.updated)
+        manifest, config = self._read(newest)
+        return Image(newest.image_id, manifest, config, tuple(records))
+
+    def _read(self, record: ImageRecord) -> tuple[ImageManifest, ImageConfig]:
+        if record.manifest not in self._documents:
+            manifest = parse_manifest(self.content.read(record.manifest), None)
+            if not isinstance(manifest, ImageManifest):
+                raise ImageDamaged(f"{record.reference}: {record.manifest} is not a manifest")
+            config = ImageConfig.parse(self.content.read(manifest.config.digest))
+            self._documents[record.manifest] = (manifest, config)
+        return self._documents[record.manifest]
+
+
+def is_tag(reference: str) -> bool:
+    """Whether a record's reference is a tag: neither pinned to a digest nor an image ID."""
+    return "@" not in reference and "/" in reference

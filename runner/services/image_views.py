@@ -1,0 +1,118 @@
+"""Images as the Engine API shows them.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Image
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from oci.document import parse_document
+from runner.services.image_store import Image, ImageStore, ImageUser
+
+ZERO_TIME = "0001-01-01T00:00:00Z"
+
+
+def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
+    """ImageInspect: the process defaults are shown as the image has them."""
+    config = image.config
+    document: Any = parse_document(config.content)
+    size = total_size(store, image)
+    tagged = [record.updated for record in image.tags]
+    view: dict[str, Any] = {
+        "Id": str(image.id),
+        "RepoTags": repo_tags(store, image),
+        "RepoDigests": repo_digests(store, image),
+        "Parent": "",
+        "Comment": config.history[-1].comment if config.history else "",
+        "Created": config.created or ZERO_TIME,
+        "DockerVersion": str(document.get("docker_version", "")),
+        "Author": config.author,
+        "Config": document.get("config") or {},
+        "Architecture": config.platform.architecture,
+        "Os": config.platform.os,
+        "Size": size,
+        "VirtualSize": size,
+        "GraphDriver": {"Name": "overlay2", "Data": {}},
+        "RootFS": {"Type": "layers", "Layers": [str(diff_id) for diff_id in config.diff_ids]},
+        "Metadata": {"LastTagTime": rfc3339(max(tagged)) if tagged else ZERO_TIME},
+    }
+    if config.platform.variant:
+        view["Variant"] = config.platform.variant
+    if config.platform.os_version:
+        view["OsVersion"] = config.platform.os_version
+    return view
+
+
+def summary(store: ImageStore, image: Image, users: Sequence[ImageUser]) -> dict[str, Any]:
+    """ImageSummary: one line of a list."""
+    size = total_size(store, image)
+    return {
+        "Id": str(image.id),
+        "ParentId": "",
+        "RepoTags": repo_tags(store, image),
+        "RepoDigests": repo_digests(store, image),
+        "Created": unix_time(image.config.created),
+        "Size": size,
+        "VirtualSize": size,
+        "SharedSize": -1,
+        "Labels": dict(image.config.labels),
+        "Containers": sum(user.image_id == image.id for user in users),
+    }
+
+
+def history(store: ImageStore, image: Image) -> tuple[dict[str, Any], ...]:
+    """HistoryResponseItem, newest first; a step that made no layer has no size."""
+    sizes = iter([store.size(*layer) for layer in image.layers])
+    items: list[dict[str, Any]] = [
+        {
+            "Id": "<missing>",
+            "Created": unix_time(step.created),
+            "CreatedBy": step.created_by,
+            "Tags": None,
+            "Size": 0 if step.empty_layer else next(sizes, 0),
+            "Comment": step.comment,
+        }
+        for step in image.config.history
+    ]
+    # A config need not tell its history; the layers are there all the same.
+    items += [
+        {
+            "Id": "<missing>",
+            "Created": 0,
+            "CreatedBy": "",
+            "Tags": None,
+            "Size": size,
+            "Comment": "",
+        }
+        for size in sizes
+    ]
+    if items:
+        items[-1] |= {"Id": str(image.id), "Tags": repo_tags(store, image) or None}
+    return tuple(reversed(items))
+
+
+def total_size(store: ImageStore, image: Image) -> int:
+    """What the image's layers take, each once."""
+    return sum(store.size(diff_id, blob) for diff_id, blob in dict(image.layers).items())
+
+
+def repo_tags(store: ImageStore, image: Image) -> list[str]:
+    return [store.familiar(record) for record in image.tags]
+
+
+def repo_digests(store: ImageStore, image: Image) -> list[str]:
+    return [store.familiar(record) for record in image.digests]
+
+
+def unix_time(created: str | None) -> int:
+    """RFC 3339 to seconds since the epoch; 0 for what is no time."""
+    try:
+        moment = datetime.fromisoformat(created or "")
+    except ValueError:
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,186 @@
+"""Images: find, pull, push, tag, remove, import, save, load: all that the daemon's routes call.
+
+Composition::
+
+    clients = RegistryClients(insecure=settings.insecure_registries)
+    store = ImageStore(content, layers, records, settings.default_registry)
+    images = Images(store, clients, snapshotter, events, settings.root / "tmp")
+    images.users = containers.list
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from oci.descriptor import Platform
+from oci.digest import Digest
+from runner.credentials import Credentials
+from runner.remote.client import RegistryClients, check_login
+from runner.schema import ProgressEvent
+from runner.services import image_search, image_views
+from runner.services.events import Events
+from runner.services.image_imports import Importer, ImportOptions
+from runner.services.image_loads import Loader
+from runner.services.image_pulls import Puller
+from runner.services.image_pushes import Pusher
+from runner.services.image_removals import Deleted, Remover
+from runner.services.image_saves import Saver
+from runner.services.image_store import Image, ImageStore, ImageUser
+from runner.storage.snapshots import Snapshotter
+
+Progress = Callable[[ProgressEvent], None]
+
+PARALLEL_DOWNLOADS = 4
+
+
+class Images:
+    """The images of this machine.
+
+    Names are what people type: ``[host/]name[:tag][@digest]``, an image ID, or the unique
+    beginning of one.  Reading is synchronous; what takes time is awaited, tells its progress, and
+    when cancelled leaves nothing but what the next try goes on from.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        clients: RegistryClients,
+        snapshotter: Snapshotter,
+        events: Events,
+        scratch: Path,
+        parallel_downloads: int = PARALLEL_DOWNLOADS,
+    ) -> None:
+        self._store = store
+        self._clients = clients
+        self._events = events
+        self._puller = Puller(store, clients, parallel_downloads)
+        self._pusher = Pusher(store, clients, parallel_downloads)
+        self._remover = Remover(store, snapshotter, self._users)
+        self._importer = Importer(store, scratch)
+        self._loader = Loader(store, scratch)
+        self._saver = Saver(store)
+        # Containers stand on images; who they are is told to us once they exist.
+        self.users: Callable[[], Sequence[ImageUser]] = tuple
+
+    def find(self, name: str) -> Image:
+        """The image, or NoSuchImage; Conflict when an ID's beginning fits several."""
+        return image_search.find(self._store, name)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """Engine API, ImageInspect."""
+        return image_views.inspect(self._store, self.find(name))
+
+    def history(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Engine API, HistoryResponseItem, newest first."""
+        return image_views.history(self._store, self.find(name))
+
+    def list(
+        self, filters: Mapping[str, Sequence[str]] | None = None
+    ) -> tuple[dict[str, Any], ...]:
+        """Engine API, ImageSummary, newest first.
+
+        Filters: dangling, label, reference, before, since; BadRequest for any other.
+        """
+        found = image_search.select(self._store, filters or {})
+        return tuple(image_views.summary(self._store, image, self._users()) for image in found)
+
+    async def pull(
+        self,
+        name: str,
+        *,
+        platform: str | None = None,
+        credentials: Credentials | None = None,
+        progress: Progress,
+    ) -> Image:
+        """Fetch an image; a name without tag and digest means ``latest``."""
+        wanted = Platform.parse(platform) if platform else None
+        reference = self._store.reference(name)
+        image = await self._puller.pull(reference, wanted, credentials, progress)
+        self._tell("pull", image, name)
+        return image
+
+    async def push(
+        self,
+        name: str,
+        *,
+        all_tags: bool = False,
+        credentials: Credentials | None = None,
+        progress: Progress,
+    ) -> Digest:
+        """Send an image to the registry in its name; returns the digest it has there."""
+        reference = self._store.reference(name)
+        digest = await self._pusher.push(reference, all_tags, credentials, progress)
+        self._events.publish("image", "push", name, {"name": name})
+        return digest
+
+    async def tag(self, name: str, target: str) -> None:
+        """Give an image another name, taking it from whichever image had it."""
+        image = self.find(name)
+        reference = self._store.tag_reference(target)
+        record = image.newest
+        await self._store.point([str(reference)], record.target, record.manifest, image.id)
+        self._tell("tag", image, target)
+
+    async def remove(self, name: str, *, force: bool = False) -> tuple[Deleted, ...]:
+        """Engine API, ImageDeleteResponseItem: names untagged, and what then was deleted.
+
+        Conflict: in use by a container, or an ID with several names and no ``force``.
+        """
+        removed = await self._remover.remove(name, force=force)
+        self._tell_removed(removed)
+        return removed
+
+    async def prune(self, *, everything: bool = False) -> tuple[tuple[Deleted, ...], int]:
+        """Remove images without a name, or all that no container uses; also the bytes freed."""
+        removed, size = await self._remover.prune(everything=everything)
+        self._tell_removed(removed)
+        return removed, size
+
+    async def import_(
+        self, archive: AsyncIterator[bytes], options: ImportOptions, progress: Progress
+    ) -> Image:
+        """Make a one-layer image of a root filesystem's tar, plain or compressed."""
+        image = await self._importer.import_(archive, options, progress)
+        self._tell("import", image, options.name or str(image.id))
+        return image
+
+    def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+        """One tar with these images, for ``load`` and for every tool that reads OCI layouts.
+
+        NoSuchImage is raised at once, before the first byte.
+        """
+        stream = self._saver.save(names)
+        for name in names:
+            self._tell("save", self.find(name), name)
+        return stream
+
+    async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> tuple[Image, ...]:
+        """Take in the images of a tar made by ``save``, docker, podman or skopeo.
+
+        Each name is announced in a ``stream`` item, and so is the image that had it before.
+        """
+        images = await self._loader.load(archive, progress)
+        for image in images:
+            self._tell("load", image, str(image.id))
+        return images
+
+    async def log_in(self, host: str, credentials: Credentials) -> None:
+        """Ask the registry whether it accepts the credentials; Unauthorized if it does not."""
+        await check_login(self._clients.registry(host or self.default_registry, credentials))
+
+    @property
+    def default_registry(self) -> str:
+        return self._store.default_registry
+
+    def _users(self) -> Sequence[ImageUser]:
+        return self.users()
+
+    def _tell(self, action: str, image: Image, name: str) -> None:
+        attributes = {**image.config.labels, "name": name}
+        self._events.publish("image", action, str(image.id), attributes)
+
+    def _tell_removed(self, removed: Sequence[Deleted]) -> None:
+        for item in removed:
+            action = "untag" if item.untagged else "delete"
+            named = str(item.image_id)
+            self._events.publish("image", action, named, {"name": item.untagged or named})

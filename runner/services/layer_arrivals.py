@@ -1,0 +1,105 @@
+"""LayerArrival: one layer, received, verified and unpacked at once, as its bytes arrive.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest, DigestMismatch
+from oci.mediatype import compression_of
+from runner.errors import RunnerError
+from runner.schema import ProgressEvent
+from runner.services.image_store import ImageStore
+from runner.services.progress import PULLING, LayerProgress, Words
+from runner.storage.content import Ingest
+
+# Large enough that hashing and writing, a thread's work each time, do not wait for the loop.
+GATHER_BYTES = 1024 * 1024
+
+Fetch = Callable[[int], AsyncGenerator[bytes, None]]
+
+
+class LayerArrival:
+    """One layer on its way in.
+
+    ``fetch`` opens the blob from an offset on: from a registry, or from an archive.  A layer
+    already unpacked here is not fetched.  Two arrivals of the same layer are one: the second
+    waits, and takes over where the first was cancelled.  The layer becomes visible once both its
+    digest and its diff ID were found right; a connection cut short leaves what arrived.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        diff_id: Digest,
+        blob: Descriptor,
+        fetch: Fetch,
+        tell: Callable[[ProgressEvent], None],
+        words: Words = PULLING,
+    ) -> None:
+        self._store = store
+        self._diff_id = diff_id
+        self._blob = blob
+        self._fetch = fetch
+        self._progress = LayerProgress(blob, tell)
+        self._words = words
+
+    async def run(self, slots: asyncio.Semaphore) -> None:
+        if self._store.layers.has(self._diff_id):
+            self._progress.status(self._words.known)
+            return
+        self._progress.status(self._words.begun)
+        async with slots, self._store.exclusively(self._diff_id):
+            if not self._store.layers.has(self._diff_id):
+                await self._arrive()
+        self._progress.status(self._words.done)
+
+    async def _arrive(self) -> None:
+        async with self._store.content.ingest(self._blob.digest, self._blob.size) as ingest:
+            resumed = ingest.offset > 0 and not ingest.complete
+            try:
+                await self._unpack(ingest)
+            except DigestMismatch as mismatch:
+                # What an earlier try left may be what is wrong: once more, from the first byte.
+                if not resumed or mismatch.expected != self._blob.digest:
+                    raise
+                await self._unpack(ingest)
+
+    async def _unpack(self, ingest: Ingest) -> None:
+        """Hot path: each buffer goes to the blob's file and to the layer, once each."""
+        compression = compression_of(self._blob.media_type)
+        async with self._store.layers.writer(self._diff_id, compression) as layer:
+            async for chunk in ingest.arrived():
+                await layer.write(chunk)
+            if not ingest.complete:
+                async with aclosing(self._fetch(ingest.offset)) as stream:
+                    async for chunk in gathered(stream):
+                        await ingest.append(chunk)
+                        await layer.write(chunk)
+                        self._progress.moved(self._words.moving, ingest.offset)
+                self._progress.status(self._words.here)
+                await ingest.commit()
+            self._progress.moved(self._words.unpacking, self._blob.size)
+            await layer.commit()
+
+
+async def gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in fewer, larger chunks; also those that came before a failure."""
+    waiting: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in stream:
+            waiting.append(chunk)
+            size += len(chunk)
+            if size >= GATHER_BYTES:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    except RunnerError:
+        if waiting:
+            yield b"".join(waiting)
+        raise
+    if waiting:
+        yield b"".join(waiting)

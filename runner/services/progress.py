@@ -1,0 +1,58 @@
+"""LayerProgress: what a pull or push tells about one layer, seldom enough to be read.
+
+The words are docker's, so that its clients draw their bars.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oci.descriptor import Descriptor
+from runner.schema import ProgressEvent
+
+INTERVAL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the steps of a layer on its way in are called; nothing for a step not to be told."""
+
+    known: str = ""
+    begun: str = ""
+    moving: str = ""
+    here: str = ""
+    unpacking: str = ""
+    done: str = ""
+
+
+PULLING = Words(
+    "Already exists",
+    "Pulling fs layer",
+    "Downloading",
+    "Download complete",
+    "Extracting",
+    "Pull complete",
+)
+LOADING = Words(moving="Loading layer")
+
+
+class LayerProgress:
+    """The progress of one layer, under the first 12 characters of its digest."""
+
+    def __init__(self, layer: Descriptor, tell: Callable[[ProgressEvent], None]) -> None:
+        self._id = layer.digest.encoded[:12]
+        self._total = layer.size
+        self._tell = tell
+        self._told = 0.0
+
+    def status(self, status: str) -> None:
+        """A new step, told at once."""
+        if status:
+            self._tell(ProgressEvent(status, self._id))
+
+    def moved(self, status: str, current: int) -> None:
+        """So many bytes are done; told ten times a second at most, and when all are."""
+        now = time.monotonic()
+        if status and (current >= self._total or now - self._told >= INTERVAL_SECONDS):
+            self._told = now
+            self._tell(ProgressEvent(status, self._id, current, self._total))

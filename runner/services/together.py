@@ -1,0 +1,24 @@
+"""Together: pieces of work side by side, whose first failure is the failure of all."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from oci.errors import OCIError
+from runner.errors import RunnerError
+
+
+async def together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run all of it at once; when one fails, end the others and raise what the one raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for piece in work:
+                group.create_task(piece)
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure to tell: our own sentences before anything else."""
+    told = [each for each in failures.exceptions if isinstance(each, RunnerError | OCIError)]
+    return told[0] if told else failures.exceptions[0]
