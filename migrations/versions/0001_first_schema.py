@@ -38,7 +38,7 @@ def create_content() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", BIG, nullable=False),
         sa.Column("verified_at", BIG, nullable=True),
-        sa.CheckConstraint("state IN ('ok', 'corrupt')", name="ck_blobs_state"),
+        sa.CheckConstraint("state IN ('ok', 'corrupt')", name=op.f("ck_blobs_state")),
         sa.PrimaryKeyConstraint("digest", name="pk_blobs"),
         sa.UniqueConstraint("physical", name="uq_blobs_physical"),
         sqlite_strict=True,
@@ -131,11 +131,11 @@ def create_manifests() -> None:
         sa.Column("blob", sa.Text(), nullable=True),
         sa.Column("manifest", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('config', 'layer', 'foreign', 'child')", name="ck_manifest_edges_kind"
+            "kind IN ('config', 'layer', 'foreign', 'child')", name=op.f("ck_manifest_edges_kind")
         ),
-        sa.CheckConstraint("blob IS NULL OR blob = child", name="ck_manifest_edges_blob"),
+        sa.CheckConstraint("blob IS NULL OR blob = child", name=op.f("ck_manifest_edges_blob")),
         sa.CheckConstraint(
-            "manifest IS NULL OR manifest = child", name="ck_manifest_edges_manifest"
+            "manifest IS NULL OR manifest = child", name=op.f("ck_manifest_edges_manifest")
         ),
         sa.ForeignKeyConstraint(
             ["repository_id", "blob"],

@@ -92,25 +92,28 @@ class Writer:
 
 def run(connection: Connection, batch: list[Job]) -> list[Outcome]:
     """One transaction; if it cannot be committed, that is every unit's outcome."""
-    outcomes: list[Outcome] = []
     try:
         with connection.begin():
-            outcomes = [attempt(connection, job) for job in batch]
+            if len(batch) == 1:
+                return [Outcome(batch[0], result=batch[0].unit(connection))]
+            return [attempt(connection, job) for job in batch]
     except Exception as error:  # noqa: BLE001 - told to everyone who waits
-        outcomes = [Outcome(job, error=error) for job in batch]
-    return outcomes
+        return [Outcome(job, error=error) for job in batch]
 
 
 def attempt(connection: Connection, job: Job) -> Outcome:
     """One unit in its savepoint."""
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return Outcome(job, result=job.unit(connection))
+        result = job.unit(connection)
+        savepoint.commit()
     except Exception as error:
         # A full disk makes SQLite roll back the whole transaction: then nobody's unit happened.
         if not is_open(connection):
             raise
+        savepoint.rollback()
         return Outcome(job, error=error)
+    return Outcome(job, result=result)
 
 
 def is_open(connection: Connection) -> bool:

@@ -1,0 +1,253 @@
+"""A session's file: the order of its steps, its batches, and a disk that refuses."""
+
+import errno
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from oci.digest import Digest, Digester
+from registry.errors import StorageFailed, StorageFull
+from registry.storage.blobs import paths, session_file
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.store import BlobWriter
+from registry.storage.root import Root
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
+    with Root.open(tmp_path) as root:
+        store = FilesystemBlobStore(root)
+        yield store
+        await store.aclose()
+
+
+async def a_session(store: FilesystemBlobStore, content: bytes = b"") -> str:
+    session = str(uuid4())
+    await store.begin(session)
+    if content:
+        writer = await store.writer(session, "sha256")
+        await writer.write(content)
+        await writer.aclose()
+    return session
+
+
+async def write(writer: BlobWriter, *chunks: bytes) -> None:
+    for chunk in chunks:
+        await writer.write(chunk)
+    await writer.flush()
+
+
+class Recorder:
+    """Calls the real functions, and writes down in which order, and of what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        self.calls: list[str] = []
+        for name in names:
+            monkeypatch.setattr(os, name, self._recording(name, getattr(os, name)))
+
+    def _recording(self, name: str, real: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            of = f" {self._kind(arguments[0])}" if name == "fsync" else ""
+            self.calls.append(name + of)
+            return real(*arguments, **options)
+
+        return call
+
+    def _kind(self, fd: int) -> str:
+        return "directory" if os.path.isdir(f"/proc/self/fd/{fd}") else "file"
+
+
+async def test_bytes_are_durable_before_they_have_a_name(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await a_session(store, b"content")
+    writer = await store.writer(session, "sha256")
+    recorder = Recorder(monkeypatch, "fsync", "fchmod", "rename")
+
+    await writer.commit(Digest.of(b"content"))
+
+    assert recorder.calls == ["fsync file", "fchmod", "rename", "fsync directory"]
+    await writer.aclose()
+
+
+async def test_a_published_file_cannot_be_written(
+    store: FilesystemBlobStore, tmp_path: Path
+) -> None:
+    session = await a_session(store, b"content")
+    writer = await store.writer(session, "sha256")
+    physical = await writer.commit(Digest.of(b"content"))
+    await writer.aclose()
+
+    path = tmp_path / paths.blob_path(physical)
+
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert path.read_bytes() == b"content"
+
+
+async def test_an_upload_holds_two_batches_at_most(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await a_session(store)
+    writer = await store.writer(session, "sha256")
+    assert isinstance(writer, session_file.SessionFile)
+    held = 0
+
+    for _ in range(200):
+        await writer.write(bytes(64 * 1024))
+        held = max(held, writer.offset - writer._written)
+    await writer.aclose()
+
+    assert held <= 2 * session_file.BATCH_BYTES + 64 * 1024
+
+
+async def test_a_resumed_session_does_not_read_its_file_again(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await a_session(store, b"hello")
+    writer = await store.writer(session, "sha256")
+    await writer.write(b", world")
+    recorder = Recorder(monkeypatch, "pread")
+
+    await writer.commit(Digest.of(b"hello, world"))
+
+    assert recorder.calls == []
+    await writer.aclose()
+
+
+async def test_a_lost_hash_is_read_again_from_the_file(tmp_path: Path) -> None:
+    with Root.open(tmp_path) as root:
+        before = FilesystemBlobStore(root)
+        session = await a_session(before, b"hello")
+        await before.aclose()
+        after = FilesystemBlobStore(root)
+
+        writer = await after.writer(session, "sha256")
+        await writer.write(b", world")
+        physical = await writer.commit(Digest.of(b"hello, world"))
+
+        assert await after.stat(physical) == 12
+        await writer.aclose()
+        await after.aclose()
+
+
+async def test_a_file_that_grew_behind_our_back_is_read_again(
+    store: FilesystemBlobStore, tmp_path: Path
+) -> None:
+    session = await a_session(store, b"hello")
+    with (tmp_path / paths.upload_path(session)).open("ab") as file:
+        file.write(b"!")
+
+    writer = await store.writer(session, "sha256")
+    physical = await writer.commit(Digest.of(b"hello!"))
+
+    assert await store.stat(physical) == 6
+    await writer.aclose()
+
+
+async def test_kept_hashes_are_bounded(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.storage.blobs.filesystem.KEPT_DIGESTERS", 3)
+
+    for _ in range(5):
+        await a_session(store, b"x")
+
+    assert len(store._digesters) == 3
+
+
+def full_after(limit: int, code: int = errno.ENOSPC) -> Any:
+    """A pwritev that writes up to ``limit`` bytes of a file, and then no more."""
+    real = os.pwritev
+
+    def pwritev(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        if offset >= limit:
+            raise OSError(code, os.strerror(code))
+        rest = limit - offset
+        first = memoryview(buffers[0])[:rest]
+        return real(fd, [first], offset)
+
+    return pwritev
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFailed)]
+)
+async def test_a_disk_that_refuses_is_a_refusal_and_leaves_what_was_whole(
+    store: FilesystemBlobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    refusal: type[Exception],
+) -> None:
+    session = await a_session(store, b"a" * MIB)
+    monkeypatch.setattr(os, "pwritev", full_after(MIB + 100, code))
+
+    writer = await store.writer(session, "sha256")
+    with pytest.raises(refusal):
+        await write(writer, *[b"b" * MIB] * 5)
+    stood_at = writer.offset
+    await writer.aclose()
+    monkeypatch.undo()
+
+    assert stood_at == await store.offset(session) == MIB
+    writer = await store.writer(session, "sha256")
+    await writer.write(b"c")
+    await writer.commit(Digest.of(b"a" * MIB + b"c"))
+    await writer.aclose()
+
+
+@pytest.mark.parametrize("step", ["fsync", "fchmod", "rename"])
+async def test_a_commit_that_fails_half_way_publishes_nothing(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    session = await a_session(store, b"content")
+    writer = await store.writer(session, "sha256")
+
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, step, fail)
+
+    with pytest.raises(StorageFailed, match="Input/output error"):
+        await writer.commit(Digest.of(b"content"))
+
+    await writer.aclose()
+    assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+
+
+def test_write_all_writes_every_byte_however_little_is_taken_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwritev
+
+    def three_at_most(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        first = next(buffer for buffer in buffers if len(buffer))
+        return real(fd, [memoryview(first)[:3]], offset)
+
+    monkeypatch.setattr(os, "pwritev", three_at_most)
+    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+
+    written = session_file.write_all(fd, [b"", b"hello", b"", b", ", b"world"], 2)
+
+    os.close(fd)
+    assert written == 12
+    assert (tmp_path / "file").read_bytes() == b"\0\0hello, world"
+
+
+def test_hash_file_reads_from_the_start(tmp_path: Path) -> None:
+    content = os.urandom(3 * MIB + 17)
+    (tmp_path / "file").write_bytes(content)
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    os.lseek(fd, 5, os.SEEK_SET)
+
+    digest = session_file.hash_file(fd, "sha512")
+
+    os.close(fd)
+    whole = Digester("sha512")
+    whole.update(content)
+    assert digest == whole.digest()

@@ -1,0 +1,180 @@
+"""The database: durable units, savepoints, and readers that cannot write."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, bindparam, event, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from registry.errors import StorageFull
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import Database, Unit
+from registry.storage.metadata.point import PointRead
+from registry.storage.metadata.tables import repositories
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    schema.upgrade(tmp_path / "db")
+    async with Database(tmp_path / "db") as database:
+        yield database
+
+
+def add(connection: Connection, name: str) -> None:
+    connection.execute(insert(repositories).values(name=name, created_at=1))
+
+
+def adding(name: str) -> Unit[None]:
+    return lambda connection: add(connection, name)
+
+
+def names(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(repositories.c.name)))
+
+
+def pragma(connection: Connection, name: str) -> object:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+async def test_what_was_written_is_read_by_every_door(database: Database) -> None:
+    await database.write(lambda connection: add(connection, "a"))
+
+    assert await database.read(names) == {"a"}
+    assert await database.look(names) == {"a"}
+
+
+async def test_a_unit_returns_what_it_found(database: Database) -> None:
+    assert await database.write(lambda _connection: 42) == 42
+
+
+async def test_every_commit_reaches_the_disk(database: Database) -> None:
+    def settings(connection: Connection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "mmap_size", "trusted_schema")
+        return [pragma(connection, name) for name in names]
+
+    assert await database.write(settings) == ["wal", 2, 1, 0, 0]
+    assert (await database.look(settings))[2:] == [1, 0, 0]
+
+
+async def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
+    def unit(connection: Connection) -> None:
+        add(connection, "half")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(unit)
+
+    assert await database.read(names) == set()
+
+
+async def test_a_unit_that_raises_takes_nothing_with_it(database: Database) -> None:
+    """Thirty units in one group, every third of which fails."""
+
+    def unit(number: int, connection: Connection) -> None:
+        add(connection, str(number))
+        if number % 3 == 0:
+            raise LookupError(number)
+
+    outcomes = await asyncio.gather(
+        *(database.write(partial(unit, n)) for n in range(30)), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes[:3]] == [LookupError, type(None), type(None)]
+    assert await database.read(names) == {str(n) for n in range(30) if n % 3}
+
+
+async def test_units_that_queue_share_a_commit(database: Database) -> None:
+    begun = 0
+
+    def count(connection: Connection) -> None:
+        nonlocal begun
+        begun += 1
+
+    event.listen(database._writing, "begin", count)
+
+    await asyncio.gather(*(database.write(adding(str(n))) for n in range(200)))
+
+    assert begun <= 10
+    assert len(await database.read(names)) == 200
+
+
+async def test_a_waiter_that_is_cancelled_leaves_its_unit_done(database: Database) -> None:
+    waiting = asyncio.create_task(database.write(lambda connection: add(connection, "a")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    await database.write(lambda connection: add(connection, "b"))
+
+    assert await database.read(names) == {"a", "b"}
+
+
+async def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        await database.read(lambda connection: add(connection, "a"))
+    with pytest.raises(OperationalError, match="readonly"):
+        await database.look(lambda connection: add(connection, "a"))
+
+
+async def test_foreign_keys_hold(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await database.write(
+            lambda connection: connection.execute(
+                text("INSERT INTO tags VALUES (1, 'v1', 'sha256:none', 1, 1)")
+            )
+        )
+
+
+async def test_a_full_disk_is_a_refusal_and_passes(database: Database) -> None:
+    def limit(connection: Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    def fill(connection: Connection) -> None:
+        for n in range(2_000):
+            add(connection, f"{n}" * 50)
+
+    await database.write(lambda connection: limit(connection, 1))
+    outcomes = await asyncio.gather(
+        database.write(fill), database.write(fill), return_exceptions=True
+    )
+    await database.write(lambda connection: limit(connection, 1_000_000))
+    await database.write(lambda connection: add(connection, "after"))
+
+    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+    assert await database.read(names) == {"after"}
+
+
+async def test_what_was_submitted_before_closing_is_done(tmp_path: Path) -> None:
+    schema.upgrade(tmp_path / "db")
+    async with Database(tmp_path / "db") as database:
+        pending = [asyncio.create_task(database.write(adding(str(n)))) for n in range(5)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*pending)
+
+    async with Database(tmp_path / "db") as database:
+        assert len(await database.read(names)) == 5
+
+
+async def test_a_point_read_means_what_its_statement_means(database: Database) -> None:
+    await database.write(lambda connection: add(connection, "a"))
+    statement = select(repositories.c.id, repositories.c.name).where(
+        repositories.c.name == bindparam("name")
+    )
+    read = PointRead(statement, "name")
+
+    short = await database.look(lambda connection: read.first(connection, "a"))
+    long = await database.read(
+        lambda connection: connection.execute(statement, {"name": "a"}).first()
+    )
+
+    assert short == tuple(long or ())
+    assert await database.look(lambda connection: read.first(connection, "b")) is None
+
+
+def test_a_point_read_with_a_literal_is_refused() -> None:
+    with pytest.raises(AssertionError):
+        PointRead(select(repositories.c.id).where(repositories.c.name == "fixed"))
