@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path("/sys/fs/cgroup")
+# Options of every mount, and not the names of controllers.
+_MOUNT_OPTIONS: Final = frozenset({"rw", "ro", "relatime", "noatime", "nosuid", "nodev", "noexec"})
 # More than any machine has: how v1 writes "no limit".
 _UNLIMITED: Final = 1 << 60
 
@@ -48,8 +50,8 @@ def detect(mounts: Path = Path("/proc/self/mounts")) -> Features:
         if kind == "cgroup2":
             hierarchies.setdefault("", Path(place))
         elif kind == "cgroup":
-            for option in options.split(","):
-                hierarchies.setdefault(option, Path(place))
+            for option in set(options.split(",")) - _MOUNT_OPTIONS:
+                hierarchies.setdefault(option.removeprefix("name="), Path(place))
     if "memory" not in hierarchies and "pids" not in hierarchies and "" in hierarchies:
         return Features(2, {"": hierarchies[""]})
     return Features(
@@ -71,8 +73,11 @@ def move(pid: int, group: str, features: Features) -> None:
         directory = place / group.lstrip("/")
         # A controller may be closed to us (a delegated tree): the others still count.
         with suppress(OSError):
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / "cgroup.procs").write_text(str(pid), encoding="ascii")
+            try:
+                _enter(directory, pid)
+            except FileNotFoundError:
+                directory.mkdir(parents=True, exist_ok=True)
+                _enter(directory, pid)
 
 
 def remove(group: str, features: Features) -> None:
@@ -118,8 +123,15 @@ def oom_kills(group: str, features: Features) -> int:
     return _keyed(directory / group.lstrip("/") / name).get("oom_kill", 0)
 
 
+def _enter(directory: Path, pid: int) -> None:
+    with open(directory / "cgroup.procs", "wb", buffering=0) as file:
+        file.write(b"%d" % pid)
+
+
 def _places(features: Features) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(features.hierarchies.values()))
+    # A new v1 cpuset admits nobody until it is given CPUs, and has nothing to do with lifetimes.
+    chosen = (place for name, place in features.hierarchies.items() if name != "cpuset")
+    return tuple(dict.fromkeys(chosen))
 
 
 def _has(hierarchies: Mapping[str, Path], controller: str, name: str) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from runner.linux import cgroups
-from runner.runtime import capabilities, seccomp
+from runner.linux.cgroups import Features, detect
+from runner.runtime.capabilities import ALL
+from runner.runtime.seccomp import default_profile
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _APPARMOR_PROFILES: Final = Path("/sys/kernel/security/apparmor/profiles")
@@ -26,8 +27,8 @@ class Host:
     architecture: str = "amd64"
     kernel: tuple[int, int] = (5, 10)
     cpus: int = 1
-    cgroups: cgroups.Features = field(default_factory=cgroups.Features)
-    capabilities: frozenset[str] = frozenset(capabilities.ALL)
+    cgroups: Features = field(default_factory=Features)
+    capabilities: frozenset[str] = frozenset(ALL)
     hard_limits: Mapping[str, int] = field(default_factory=dict)
     apparmor_profiles: frozenset[str] = frozenset()
     lowest_oom_score: int = -1000
@@ -44,13 +45,13 @@ class Host:
             architecture=_ARCHITECTURES.get(machine, machine),
             kernel=_kernel(),
             cpus=os.cpu_count() or 1,
-            cgroups=cgroups.detect(),
+            cgroups=detect(),
             capabilities=available,
             hard_limits={} if unlimited else _hard_limits(),
             apparmor_profiles=_apparmor_profiles(),
             lowest_oom_score=-1000 if unlimited else score,
             init=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
-            seccomp_profile=seccomp.default_profile(),
+            seccomp_profile=default_profile(),
         )
 
 
@@ -72,7 +73,7 @@ def _capabilities() -> frozenset[str]:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapBnd:"):
             bits = int(line.split()[1], 16)
-            return frozenset(name for n, name in enumerate(capabilities.ALL) if bits >> n & 1)
+            return frozenset(name for n, name in enumerate(ALL) if bits >> n & 1)
     return frozenset()
 
 

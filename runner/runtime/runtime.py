@@ -112,7 +112,7 @@ class ExecProcess(Streams, Protocol):
 
     @property
     def pid(self) -> int:
-        """The process's pid on the host, or 0 when it ended before anyone could look."""
+        """The process's pid on the host, or 0 before it has started and after it has ended."""
         ...
 
     async def wait(self) -> int: ...
@@ -161,10 +161,10 @@ class OCIRuntime(Protocol):
     async def exec(
         self, container: str, process: ProcessSpec, *, open_stdin: bool = False
     ) -> ExecProcess:
-        """Start a process in a running container; it has started when this returns.
+        """Start a process in a running container.
 
         A program that cannot be run ends at once with 127 or 126, and the
-        runtime's sentence on STDERR.
+        runtime's sentence on STDERR (on a terminal: on the terminal).
         """
         ...
 
@@ -200,7 +200,9 @@ class MonitoredContainer(Protocol):
         """Make the monitor open its log path again, after the file was renamed."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the handle; whoever still waits is cancelled.  May be repeated."""
+        ...
 
 
 class Monitor(Protocol):
@@ -210,6 +212,7 @@ class Monitor(Protocol):
         """Run the runtime's ``create``: afterwards the container waits for ``start``.
 
         Raises RuntimeRefused, and then nothing is left: no container, no monitor.
+        Cancelled half-way, a container may have come to be: delete it with force.
         """
         ...
 

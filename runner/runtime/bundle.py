@@ -1,0 +1,119 @@
+"""Bundle: the directory a runtime starts from, and the three files that every container gets.
+
+https://github.com/opencontainers/runtime-spec/blob/main/bundle.md
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from runner.errors import BadRequest
+from runner.runtime.runtime import RuntimeSpec
+from runner.schema import MountOption
+
+_STUB_RESOLVER: Final = "127.0.0.53"
+_RESOLVED: Final = Path("/run/systemd/resolve/resolv.conf")
+_HOSTS: Final = (
+    ("127.0.0.1", "localhost"),
+    ("::1", "localhost ip6-localhost ip6-loopback"),
+    ("fe00::0", "ip6-localnet"),
+    ("ff00::0", "ip6-mcastprefix"),
+    ("ff02::1", "ip6-allnodes"),
+    ("ff02::2", "ip6-allrouters"),
+)
+
+
+def write_bundle(directory: Path, spec: RuntimeSpec) -> None:
+    """Make the bundle, or make it anew: what an earlier start left in it is gone.
+
+    The directory lies on a file system that a reboot empties, so nothing needs syncing.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        remove_bundle(directory)
+        directory.mkdir(mode=0o700)
+    (directory / "config.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+def read_spec(directory: Path) -> RuntimeSpec:
+    """The spec that the container was created from."""
+    document: RuntimeSpec = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    return document
+
+
+def remove_bundle(directory: Path) -> None:
+    """Remove it with all that the monitor kept there; one that is not there is not an error."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_files(
+    directory: Path, hostname: str, addresses: Sequence[str], extra_hosts: Sequence[str] = ()
+) -> None:
+    """Write hostname, hosts and resolv.conf into the container's directory.
+
+    Running containers have these files bound: they are updated in place, because a rename would
+    leave the container with the old one.  ``addresses`` are the container's own.
+    """
+    write_in_place(directory / "hostname", f"{hostname}\n")
+    write_in_place(directory / "hosts", hosts(hostname, addresses, extra_hosts))
+    write_in_place(directory / "resolv.conf", resolv_conf())
+
+
+def write_in_place(file: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(file, flags, 0o644), "w", encoding="utf-8") as opened:
+        # For whatever user the container runs as, whatever umask the daemon has.
+        os.fchmod(opened.fileno(), 0o644)
+        opened.write(text)
+
+
+def hosts(hostname: str, addresses: Sequence[str], extra_hosts: Sequence[str] = ()) -> str:
+    """The hosts file; each of ``extra_hosts`` is ``name:address``, the address as it is written."""
+    entries = [*_HOSTS, *((address, hostname) for address in addresses)]
+    for text in extra_hosts:
+        name, separator, address = text.partition(":")
+        if not (name and separator and address) or any(c.isspace() for c in text):
+            raise BadRequest(f"invalid extra host {text!r}: expected name:address")
+        entries.append((address.strip("[]"), name))
+    return "".join(f"{address}\t{names}\n" for address, names in entries)
+
+
+def resolv_conf(host_file: Path = Path("/etc/resolv.conf"), resolved: Path = _RESOLVED) -> str:
+    """The host's resolvers; where they are only systemd's stub on loopback, those behind it."""
+    text = _read(host_file)
+    servers = [line.split()[1] for line in text.splitlines() if _is_server(line)]
+    if servers == [_STUB_RESOLVER] and (behind := _read(resolved)):
+        return behind
+    return text
+
+
+def prepare_sources(mounts: Iterable[MountOption]) -> None:
+    """See that every bind has something to show.
+
+    ``-v`` has always made a missing directory, and scripts rely on it; ``--mount`` refuses it,
+    and so does BadRequest here.
+    """
+    for mount in mounts:
+        if mount.kind != "bind" or os.path.exists(mount.source):
+            continue
+        if "create" not in mount.options:
+            raise BadRequest(
+                'invalid mount config for type "bind": bind source path does not exist: '
+                f"{mount.source}"
+            )
+        os.makedirs(mount.source, exist_ok=True)
+
+
+def _is_server(line: str) -> bool:
+    return line.split()[:1] == ["nameserver"] and len(line.split()) > 1
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,139 @@
+"""conmon: one small process for each container, which outlives the daemon.
+
+https://github.com/containers/conmon/blob/main/docs/conmon.8.md
+
+conmon runs the runtime's ``create``, so the container's process is its child: it keeps the
+stdio and the terminal, writes the log, and leaves the exit code in a file.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from runner.linux import cgroups
+from runner.runtime.children import Child, contents
+from runner.runtime.monitored import Monitored
+from runner.runtime.runtime import Launch
+from runner.runtime.sentences import refusal
+
+# A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
+MONITORS_GROUP: Final = "/slipway/monitors"
+
+
+class Conmon:
+    """A Monitor; ``exits`` is the directory of exit codes, one file for each container."""
+
+    def __init__(
+        self,
+        executable: str,
+        runtime: str,
+        runtime_root: Path,
+        exits: Path,
+        features: cgroups.Features,
+    ) -> None:
+        self._executable = executable
+        self._runtime = runtime
+        self._runtime_root = runtime_root
+        self._exits = exits
+        self._features = features
+        exits.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def create(self, launch: Launch) -> Monitored:
+        """Hot path: two pipes, one child, and what its parent says about it."""
+        loop = asyncio.get_running_loop()
+        with ExitStack() as ours, ExitStack() as theirs:
+            sync, sync_write = os.pipe()
+            start_read, start = os.pipe()
+            said = os.memfd_create("conmon")
+            for descriptor in (sync, start, said):
+                ours.callback(os.close, descriptor)
+            for descriptor in (sync_write, start_read):
+                theirs.callback(os.close, descriptor)
+            child = Child(
+                self._arguments(launch),
+                stderr=said,
+                pass_fds=(sync_write, start_read),
+                environment={"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)},
+            )
+            theirs.close()
+            cgroups.move(child.pid, MONITORS_GROUP, self._features)
+            os.write(start, b"\0")
+            answer = await _line(loop, sync)
+            await child.wait()
+            pid = _created(answer, said)
+        return Monitored(
+            launch, self._exits / launch.id, pid, _number(launch.bundle / "conmon.pid")
+        )
+
+    async def adopt(self, launch: Launch) -> Monitored:
+        exit_file = self._exits / launch.id
+        monitor = _number(launch.bundle / "conmon.pid")
+        return Monitored(
+            launch, exit_file, _number(launch.bundle / "pidfile"), monitor, adopted=True
+        )
+
+    def forget(self, container: str) -> None:
+        """Remove what is left of a container that was deleted: its exit code."""
+        (self._exits / container).unlink(missing_ok=True)
+
+    def _arguments(self, launch: Launch) -> Sequence[str]:
+        bundle = str(launch.bundle)
+        flags = {
+            "-t": launch.terminal,
+            "-i": launch.open_stdin,
+            "--leave-stdin-open": launch.open_stdin and not launch.stdin_once,
+        }
+        return (
+            self._executable, "--api-version", "1", "-c", launch.id, "-u", launch.id,
+            "-n", launch.id, "-r", self._runtime, "-b", bundle, "-p", f"{bundle}/pidfile",
+            "-P", f"{bundle}/conmon.pid", "--exit-dir", str(self._exits), "--persist-dir", bundle,
+            "--full-attach", "--no-sync-log", "-l", f"k8s-file:{launch.log}",
+            "--log-level", "error", "--no-new-keyring",
+            "--runtime-arg", f"--root={self._runtime_root}", "--runtime-arg", "--log=/dev/null",
+            *(flag for flag, wanted in flags.items() if wanted),
+        )  # fmt: skip
+
+
+async def _line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
+    """Everything up to a newline, or to the end."""
+    os.set_blocking(descriptor, False)
+    received = bytearray()
+    finished: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
+        with suppress(BlockingIOError):
+            chunk = os.read(descriptor, 65536)
+            received.extend(chunk)
+            if (not chunk or b"\n" in chunk) and not finished.done():
+                finished.set_result(None)
+
+    loop.add_reader(descriptor, read)
+    try:
+        await finished
+    finally:
+        loop.remove_reader(descriptor)
+    return bytes(received)
+
+
+def _created(answer: bytes, said: int) -> int:
+    """The container's pid; or RuntimeRefused with what conmon or the runtime said."""
+    try:
+        document: dict[str, Any] = json.loads(answer)
+        pid = int(document["data"])
+    except (ValueError, KeyError, TypeError):
+        raise refusal(contents(said).decode(errors="replace")) from None
+    if pid <= 0:
+        raise refusal(str(document.get("message", "")))
+    return pid
+
+
+def _number(file: Path) -> int:
+    """The pid in a file; 0 when there is none."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0

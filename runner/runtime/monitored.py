@@ -1,0 +1,147 @@
+"""Monitored: the daemon's handle on a container that conmon watches."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from runner.runtime.errors import NotRunning
+from runner.runtime.io import AttachSocket
+from runner.runtime.runtime import ExitStatus, Launch
+
+_UNKNOWN_CODE: Final = 255
+
+# The verbs of conmon's control FIFO (conmon: src/ctrl.c).
+_RESIZE: Final = b"1 %d %d\n"
+_REOPEN_LOG: Final = b"2 0 0\n"
+
+
+class Monitored:
+    """A MonitoredContainer.
+
+    conmon ends when its container has ended and the exit file is written: a pidfd says when,
+    also for a conmon that is not our child.
+    """
+
+    def __init__(
+        self, launch: Launch, exit_file: Path, pid: int, monitor_pid: int, *, adopted: bool = False
+    ) -> None:
+        """The pids of a container just created are beyond doubt; adopted ones must prove it."""
+        self._launch = launch
+        self._exit_file = exit_file
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[ExitStatus] = self._loop.create_future()
+        self._container = _open(pid, launch.id if adopted else "")
+        self._pid = pid if self._container is not None else 0
+        self._monitor = _open(monitor_pid, launch.id if adopted else "")
+        self._watch()
+
+    @property
+    def pid(self) -> int:
+        return 0 if self._ended.done() else self._pid
+
+    async def wait(self) -> ExitStatus:
+        return await asyncio.shield(self._ended)
+
+    def signal(self, number: int) -> None:
+        if self._container is None or self._ended.done():
+            raise NotRunning(f"container {self._launch.id} is not running")
+        try:
+            signal.pidfd_send_signal(self._container, number)
+        except ProcessLookupError:
+            raise NotRunning(f"container {self._launch.id} is not running") from None
+
+    async def attach(self) -> AttachSocket:
+        try:
+            return AttachSocket.connect(self._launch.bundle / "attach")
+        except OSError:
+            raise NotRunning(f"container {self._launch.id} has no monitor to attach to") from None
+
+    def resize(self, height: int, width: int) -> None:
+        self._tell(_RESIZE % (max(height, 0), max(width, 0)))
+
+    def reopen_log(self) -> None:
+        self._tell(_REOPEN_LOG)
+
+    def close(self) -> None:
+        for descriptor in (self._monitor, self._container):
+            if descriptor is not None:
+                self._loop.remove_reader(descriptor)
+                os.close(descriptor)
+        self._monitor = self._container = None
+        if not self._ended.done():
+            self._ended.cancel()
+
+    def _tell(self, words: bytes) -> None:
+        # Without a monitor there is nobody to read, and nothing that could be told.
+        with suppress(OSError):
+            control = os.open(self._launch.bundle / "ctl", os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(control, words)
+            finally:
+                os.close(control)
+
+    def _watch(self) -> None:
+        """Wait for the monitor; without one, for the container; without either, for nothing."""
+        for descriptor in (self._monitor, self._container):
+            if descriptor is not None:
+                self._loop.add_reader(descriptor, self._gone, descriptor)
+                return
+        self._settle()
+
+    def _gone(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        if descriptor == self._monitor:
+            os.close(descriptor)
+            self._monitor = None
+            if not self._exit_file.exists():
+                # The monitor was killed; the container may live on without it.
+                self._watch()
+                return
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(self._exit_status())
+
+    def _exit_status(self) -> ExitStatus:
+        """What conmon wrote down; a file that is not there means that nobody saw the end."""
+        try:
+            code = int(self._exit_file.read_text(encoding="ascii"))
+            finished = datetime.fromtimestamp(self._exit_file.stat().st_mtime, UTC)
+        except (OSError, ValueError):
+            reason = "its monitor was killed, or the host restarted: the exit code is not known"
+            return ExitStatus(_UNKNOWN_CODE, datetime.now(UTC), error=reason)
+        return ExitStatus(code & 0xFF, finished, (self._launch.bundle / "oom").exists())
+
+
+def _open(pid: int, container: str) -> int | None:
+    """A pidfd of a process that has to do with the container; None when it is gone.
+
+    Without a container to prove, any process of that pid will do.
+
+    The pidfd comes first: from then on the pid cannot become somebody else's unnoticed.
+    """
+    if pid <= 0:
+        return None
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return None
+    if not container or _belongs(pid, container):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _belongs(pid: int, container: str) -> bool:
+    """conmon names the container in its command line, the container's process in its cgroup."""
+    needle = container.encode()
+    for name in ("cmdline", "cgroup"):
+        with suppress(OSError):
+            if needle in Path(f"/proc/{pid}/{name}").read_bytes():
+                return True
+    return False

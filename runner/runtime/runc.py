@@ -1,0 +1,79 @@
+"""runc (or crun) as a child process.
+
+https://github.com/opencontainers/runc/blob/main/man/runc.8.md
+"""
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Final
+
+from runner.runtime.children import ENVIRONMENT, run
+from runner.runtime.errors import ContainerUnknown, RuntimeRefused
+from runner.runtime.execs import spawn
+from runner.runtime.runtime import ContainerState, ExecProcess, ProcessSpec, RuntimeState
+from runner.runtime.sentences import refusal
+
+_STATES: Final = {state.value: state for state in ContainerState}
+
+
+class Runc:
+    """An OCIRuntime; ``root`` is where it keeps its own state of containers."""
+
+    def __init__(self, executable: str, root: Path) -> None:
+        self.executable = executable
+        self.root = root
+        # With a log of its own, runc writes the bare sentence to stderr.
+        self._command = (executable, f"--root={root}", "--log=/dev/null")
+
+    async def start(self, container: str) -> None:
+        await self._do("start", container)
+
+    async def kill(self, container: str, signal: int) -> None:
+        await self._do("kill", container, str(signal))
+
+    async def pause(self, container: str) -> None:
+        await self._do("pause", container)
+
+    async def resume(self, container: str) -> None:
+        await self._do("resume", container)
+
+    async def delete(self, container: str, *, force: bool = False) -> None:
+        try:
+            await self._do("delete", *(["--force"] if force else []), container)
+        except ContainerUnknown:
+            return
+
+    async def state(self, container: str) -> RuntimeState:
+        output = await self._do("state", container)
+        document = json.loads(output)
+        status = _STATES.get(document["status"], ContainerState.RUNNING)
+        return RuntimeState(status, document.get("pid", 0), Path(document["bundle"]))
+
+    async def exec(
+        self, container: str, process: ProcessSpec, *, open_stdin: bool = False
+    ) -> ExecProcess:
+        return await spawn(self._command[:2], container, process, open_stdin=open_stdin)
+
+    async def _do(self, verb: str, *arguments: str) -> bytes:
+        outcome = await run((*self._command, verb, *arguments))
+        if outcome.code != 0:
+            raise refusal(outcome.errors)
+        return outcome.output
+
+
+def find_executable(name: str) -> str:
+    """The absolute path of a helper program: named by path, or found in the fixed PATH.
+
+    It will run as root, so nobody else may be able to write to it.  Raises RuntimeRefused.
+    """
+    found = shutil.which(name, path=ENVIRONMENT["PATH"])
+    if found is None:
+        raise RuntimeRefused(f"{name} is not installed, or cannot be executed")
+    path = os.path.realpath(found)
+    status = os.stat(path)
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        raise RuntimeRefused(f"{path} may be changed by others than its owner: not run as root")
+    return path
