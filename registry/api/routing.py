@@ -12,7 +12,8 @@ from registry.api.routes import Endpoint
 # A repository may be called "a/blobs/b", so a name takes all it can; nothing else holds a slash.
 _NAME, _REST = r"(?P<name>.+)", r"[^/]+"
 _PARAMETER = re.compile(r"\{(\w+)\}", re.ASCII)
-_AMBIGUOUS = (b"/", b"\\", b"\0")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_AMBIGUOUS = (b"2F", b"5C", b"00")
 
 
 class Router:
@@ -51,12 +52,11 @@ def decoded_path(scope: Scope) -> str:
     if raw is None or b"%" not in raw:
         path: str = scope["path"]
         return path
-    for part in raw.split(b"%")[1:]:
-        decoded = unquote_to_bytes(b"%" + part[:2])
-        if len(decoded) != 1:
+    for escape in _ESCAPE.findall(raw):
+        if not escape:
             raise PathInvalid("the path has a % that no two hex digits follow")
-        if decoded in _AMBIGUOUS:
-            raise PathInvalid(f"the path has an encoded {decoded.decode()!r}, expected none")
+        if escape.upper() in _AMBIGUOUS:
+            raise PathInvalid(f"the path has %{escape.decode()}, expected no encoded / \\ or NUL")
     try:
         return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
