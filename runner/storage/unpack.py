@@ -26,6 +26,8 @@ from runner.storage.xattrs import admitted, overlay_opaque, set_xattrs
 _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PREFIX: Final = WHITEOUT_PREFIX.encode()
 _MAX_ID: Final = 2**32 - 2  # the last one means "leave as it is"
+_MAX_MAJOR: Final = (1 << 12) - 1
+_MAX_MINOR: Final = (1 << 20) - 1
 _SPECIAL: Final = {b"", b".", b".."}
 _SETID: Final = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 _ARCHIVE_ERRORS: Final = {
@@ -47,6 +49,9 @@ class Limits:
     members: int = 1_000_000
     total_bytes: int = 1 << 40
     file_bytes: int = 1 << 38
+    # How many times its compressed size a layer may have, once it is large: a bomb's measure.
+    ratio: int = 200
+    ratio_from_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +290,12 @@ class Unpacker:
         kind = _NODES[member.type]
         if kind == stat.S_IFCHR and member.device == (0, 0):
             raise InvalidLayer(f"entry {_shown(member)} is device 0:0, which overlayfs hides")
-        device = os.makedev(*member.device)
+        major, minor = member.device if kind != stat.S_IFIFO else (0, 0)
+        if major > _MAX_MAJOR or minor > _MAX_MINOR:
+            raise InvalidLayer(
+                f"entry {_shown(member)} is device {major}:{minor}, which Linux has not"
+            )
+        device = os.makedev(major, minor)
         try:
             os.mknod(name, kind | 0o600, device, dir_fd=parent.descriptor)
         except FileExistsError:

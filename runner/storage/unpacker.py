@@ -26,9 +26,6 @@ from runner.storage.unpack import Limits, Unpacked, unpack
 
 _READ_BYTES: Final = 1 << 20
 _AHEAD: Final = 8  # chunks inflated before the files that they hold are created
-# No legal layer compresses better than this once it is large; a bomb does.
-_MAX_RATIO: Final = 200
-_RATIO_COUNTS_FROM_BYTES: Final = 1 << 30
 
 _Item = bytes | BaseException | None
 
@@ -36,12 +33,13 @@ _Item = bytes | BaseException | None
 class Inflater(threading.Thread):
     """Standard input, uncompressed: a thread that stays a few chunks ahead of its reader."""
 
-    def __init__(self, source: int, compression: str, algorithm: str) -> None:
+    def __init__(self, source: int, compression: str, algorithm: str, limits: Limits) -> None:
         super().__init__(daemon=True)
         self.diff_id = hashlib.new(algorithm)
         self.read_bytes = 0
         self.inflated_bytes = 0
         self._source = source
+        self._limits = limits
         self._decompressor = DECOMPRESSORS[compression]()
         self._chunks: queue.Queue[_Item] = queue.Queue(_AHEAD)
 
@@ -65,24 +63,25 @@ class Inflater(threading.Thread):
     def _take(self, content: bytes) -> None:
         self.diff_id.update(content)
         self.inflated_bytes += len(content)
-        allowed = max(_RATIO_COUNTS_FROM_BYTES, self.read_bytes * _MAX_RATIO)
-        if self.inflated_bytes > allowed:
+        ratio = self._limits.ratio
+        if self.inflated_bytes > max(self._limits.ratio_from_bytes, self.read_bytes * ratio):
             raise InvalidCompression(
-                f"layer inflates to more than {_MAX_RATIO} times its {self.read_bytes} bytes"
+                f"layer inflates to more than {ratio} times its {self.read_bytes} bytes"
             )
         self._chunks.put(content)
 
 
 def main(arguments: list[str]) -> int:
     """Unpack standard input into the working directory; 0 when done, 1 when refused."""
-    compression, algorithm, limits = arguments
+    compression, algorithm, limits_text = arguments
+    limits = Limits(**json.loads(limits_text))
     os.umask(0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    inflater = Inflater(sys.stdin.fileno(), compression, algorithm)
+    inflater = Inflater(sys.stdin.fileno(), compression, algorithm, limits)
     inflater.start()
     root = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        unpacked = unpack(inflater.chunks(), root, Limits(**json.loads(limits)))
+        unpacked = unpack(inflater.chunks(), root, limits)
     except (OCIError, InvalidCompression) as error:
         return _tell({"refused": str(error)}, 1)
     except OSError as error:
