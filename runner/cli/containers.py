@@ -1,0 +1,146 @@
+"""start, stop, restart, kill, pause, unpause, wait, rename, rm, top: one word to containers."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+from runner.cli.arguments import Arguments, Parser, number
+from runner.cli.output import Column, table
+from runner.client import DaemonClient, DaemonRefused
+
+
+def each(names: Iterable[str], act: Callable[[str], str | None]) -> int:
+    """Do it for every name, print each that worked, tell each that did not, and go on."""
+    code = 0
+    for name in names:
+        try:
+            said = act(name)
+        except DaemonRefused as error:
+            sys.stdout.flush()
+            sys.stderr.write(f"Error: {_small(str(error))}\n")
+            code = 1
+        else:
+            sys.stdout.write(f"{name if said is None else said}\n")
+            sys.stdout.flush()
+    return code
+
+
+def _small(message: str) -> str:
+    from runner.cli.main import lowered
+
+    return lowered(" ".join(message.split()))
+
+
+def _names(parser: Parser) -> None:
+    parser.argument("container", nargs="+")
+
+
+def _start_arguments(parser: Parser) -> None:
+    parser.flag("-a", "--attach", help="show its output, pass signals on, answer with its code")
+    parser.flag("-i", "--interactive", help="attach stdin as well")
+    parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
+    _names(parser)
+
+
+def _start(daemon: DaemonClient, asked: Arguments) -> int:
+    if asked.attach or asked.interactive:
+        from runner.cli.run import start_attached
+
+        return start_attached(daemon, asked)
+    return each(asked.container, daemon.start_container)
+
+
+def _stop_arguments(parser: Parser) -> None:
+    parser.option("-t", "--timeout", "--time", metavar="SECONDS", type=number, help="before a kill")
+    parser.option("-s", "--signal", metavar="SIGNAL", help="instead of the container's own")
+    _names(parser)
+
+
+def _stop(daemon: DaemonClient, asked: Arguments) -> int:
+    timeout = None if asked.timeout is None else str(asked.timeout)
+    return each(
+        asked.container, lambda name: daemon.stop_container(name, t=timeout, signal=asked.signal)
+    )
+
+
+def _restart(daemon: DaemonClient, asked: Arguments) -> int:
+    timeout = None if asked.timeout is None else str(asked.timeout)
+    return each(
+        asked.container, lambda name: daemon.restart_container(name, t=timeout, signal=asked.signal)
+    )
+
+
+def _kill_arguments(parser: Parser) -> None:
+    parser.option("-s", "--signal", metavar="SIGNAL", default="KILL", help="KILL when not said")
+    _names(parser)
+
+
+def _kill(daemon: DaemonClient, asked: Arguments) -> int:
+    return each(asked.container, lambda name: daemon.kill_container(name, asked.signal))
+
+
+def _pause(daemon: DaemonClient, asked: Arguments) -> int:
+    return each(asked.container, daemon.pause_container)
+
+
+def _unpause(daemon: DaemonClient, asked: Arguments) -> int:
+    return each(asked.container, daemon.unpause_container)
+
+
+def _wait(daemon: DaemonClient, asked: Arguments) -> int:
+    return each(asked.container, lambda name: str(daemon.wait_container(name).json()["StatusCode"]))
+
+
+def _rename_arguments(parser: Parser) -> None:
+    parser.argument("container")
+    parser.argument("new_name")
+
+
+def _rename(daemon: DaemonClient, asked: Arguments) -> int:
+    daemon.rename_container(asked.container, asked.new_name)
+    return 0
+
+
+def _rm_arguments(parser: Parser) -> None:
+    parser.flag("-f", "--force", help="kill it first if it runs; absent ones are no error")
+    parser.flag("-v", "--volumes", help="remove its anonymous volumes too")
+    _names(parser)
+
+
+def _rm(daemon: DaemonClient, asked: Arguments) -> int:
+    def remove(name: str) -> None:
+        try:
+            daemon.remove_container(name, force=asked.force, volumes=asked.volumes)
+        except DaemonRefused as error:
+            if not (asked.force and error.status == 404):
+                raise
+
+    return each(asked.container, remove)
+
+
+def _top_arguments(parser: Parser) -> None:
+    parser.argument("container")
+
+
+def _top(daemon: DaemonClient, asked: Arguments) -> int:
+    document = daemon.container_top(asked.container)
+    columns = [Column(title, _cell(index)) for index, title in enumerate(document["Titles"])]
+    sys.stdout.write(table(columns, document["Processes"] or []))
+    return 0
+
+
+def _cell(index: int) -> Callable[[list[str]], str]:
+    return lambda row: str(row[index])
+
+
+VERBS = {
+    "start": (_start_arguments, _start),
+    "stop": (_stop_arguments, _stop),
+    "restart": (_stop_arguments, _restart),
+    "kill": (_kill_arguments, _kill),
+    "pause": (_names, _pause),
+    "unpause": (_names, _unpause),
+    "wait": (_names, _wait),
+    "rename": (_rename_arguments, _rename),
+    "rm": (_rm_arguments, _rm),
+    "top": (_top_arguments, _top),
+}

@@ -1,0 +1,66 @@
+"""login, logout: credentials for a registry, kept where every client keeps them."""
+
+import sys
+
+from runner.cli.arguments import Arguments, Parser, UsageError
+from runner.client import DaemonClient
+
+
+def _login_arguments(parser: Parser) -> None:
+    parser.option("-u", "--username", metavar="NAME", help="who to log in as")
+    parser.option("-p", "--password", metavar="PASSWORD", help="visible to others; better stdin")
+    parser.flag("--password-stdin", help="read the password from stdin")
+    parser.argument("server", nargs="?", help="the registry; the default one when not said")
+
+
+def _login(daemon: DaemonClient, asked: Arguments) -> int:
+    from runner.credentials import Credentials, CredentialStore
+
+    server = asked.server or str(daemon.info()["IndexServerAddress"])
+    username, password = _asked_for(asked)
+    answer = daemon.auth({"username": username, "password": password, "serveraddress": server})
+    token = str(answer.get("IdentityToken") or "")
+    credentials = Credentials(username, "" if token else password, identity_token=token)
+    saved = CredentialStore().save(server, credentials)
+    if saved.plain:
+        sys.stderr.write(
+            f"WARNING: the password is kept unencrypted in {saved.where}; "
+            "a credential helper would keep it safer\n"
+        )
+    sys.stdout.write(f"{answer.get('Status', 'Login Succeeded')}\n")
+    return 0
+
+
+def _asked_for(asked: Arguments) -> tuple[str, str]:
+    if asked.password_stdin:
+        if asked.password is not None:
+            raise UsageError("--password and --password-stdin cannot both be given")
+        if not asked.username:
+            raise UsageError("--password-stdin needs --username")
+        return asked.username, sys.stdin.read().rstrip("\r\n")
+    if asked.password is not None:
+        sys.stderr.write("WARNING: --password is seen by every user of this machine\n")
+    if (asked.username is None or asked.password is None) and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: use --username and --password-stdin")
+    from getpass import getpass
+
+    username = asked.username if asked.username is not None else input("Username: ")
+    return username, asked.password if asked.password is not None else getpass("Password: ")
+
+
+def _logout_arguments(parser: Parser) -> None:
+    parser.argument("server", nargs="?", help="the registry; the default one when not said")
+
+
+def _logout(daemon: DaemonClient, asked: Arguments) -> int:
+    from runner.credentials import CredentialStore
+
+    server = asked.server or str(daemon.info()["IndexServerAddress"])
+    if CredentialStore().remove(server):
+        sys.stdout.write(f"Removing login credentials for {server}\n")
+    else:
+        sys.stdout.write(f"Not logged in to {server}\n")
+    return 0
+
+
+VERBS = {"login": (_login_arguments, _login), "logout": (_logout_arguments, _logout)}

@@ -1,0 +1,249 @@
+"""The flags of run and create, and the create body they make."""
+
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runner.cli.arguments import Arguments, Parser, UsageError, nano_cpus, number, size
+
+NETWORKS = ("none", "host")
+
+
+def add_options(parser: Parser) -> None:
+    """Everything that says how the container is to be, in docker's words."""
+    _add_process(parser)
+    _add_filesystem(parser)
+    _add_limits(parser)
+    _add_isolation(parser)
+    parser.option("--name", metavar="NAME", help="the container's name")
+    parser.options("-l", "--label", metavar="KEY=VALUE", help="metadata on the container")
+    parser.options("--label-file", metavar="FILE", help="read labels from a file, one a line")
+    parser.flag("--rm", help="remove the container when it exits")
+    parser.option("--platform", metavar="OS/ARCH", help="which platform of the image to take")
+    parser.option(
+        "--pull",
+        choices=("always", "missing", "never"),
+        default="missing",
+        help="when to pull the image",
+    )
+    parser.flag("-q", "--quiet", help="no progress while pulling")
+    parser.option("--cidfile", metavar="FILE", help="write the container's ID to a new file")
+
+
+def _add_process(parser: Parser) -> None:
+    parser.flag("-i", "--interactive", help="keep stdin open")
+    parser.flag("-t", "--tty", help="give the container a terminal")
+    parser.options("-e", "--env", metavar="KEY[=VALUE]", help="set an environment variable")
+    parser.options("--env-file", metavar="FILE", help="read environment variables from a file")
+    parser.option("-w", "--workdir", metavar="DIR", default="", help="the working directory")
+    parser.option("-u", "--user", metavar="NAME|UID[:GROUP|GID]", default="", help="the user")
+    parser.options("--group-add", metavar="GROUP", help="another group to be in")
+    parser.option("--entrypoint", metavar="PROGRAM", help="instead of the image's entrypoint")
+    parser.option("-h", "--hostname", metavar="NAME", default="", help="the container's host name")
+    parser.option("--stop-signal", metavar="SIGNAL", help="the signal that stops the container")
+    parser.option("--stop-timeout", metavar="SECONDS", type=number, help="before it is killed")
+
+
+def _add_filesystem(parser: Parser) -> None:
+    parser.options(
+        "-v", "--volume", metavar="[SOURCE:]TARGET[:OPTIONS]", help="mount a directory or volume"
+    )
+    parser.options("--mount", metavar="type=…,source=…,target=…", help="the same, spelt out")
+    parser.options("--tmpfs", metavar="TARGET[:OPTIONS]", help="mount an empty tmpfs")
+    parser.flag("--read-only", help="mount the container's root filesystem read-only")
+    parser.option("--shm-size", metavar="BYTES", type=size, help="the size of /dev/shm")
+
+
+def _add_limits(parser: Parser) -> None:
+    parser.option("-m", "--memory", metavar="BYTES", type=size, help="memory limit")
+    parser.option("--memory-swap", metavar="BYTES", type=size, help="memory and swap; -1: no limit")
+    parser.option("--memory-reservation", metavar="BYTES", type=size, help="soft memory limit")
+    parser.option("--cpus", metavar="NUMBER", type=nano_cpus, help="how many CPUs, such as 1.5")
+    parser.option("-c", "--cpu-shares", metavar="WEIGHT", type=number, help="CPU weight")
+    parser.option("--cpuset-cpus", metavar="LIST", default="", help="which CPUs, such as 0-3,5")
+    parser.option("--cpuset-mems", metavar="LIST", default="", help="which memory nodes")
+    parser.option("--pids-limit", metavar="NUMBER", type=number, help="processes; -1: no limit")
+    parser.option("--blkio-weight", metavar="WEIGHT", type=number, help="block I/O weight, 10-1000")
+    parser.option("--oom-score-adj", metavar="NUMBER", type=number, help="-1000 to 1000")
+    parser.options("--ulimit", metavar="NAME=SOFT[:HARD]", help="a resource limit")
+
+
+def _add_isolation(parser: Parser) -> None:
+    parser.options("--cap-add", metavar="CAPABILITY", help="add a Linux capability, or ALL")
+    parser.options("--cap-drop", metavar="CAPABILITY", help="drop a Linux capability, or ALL")
+    parser.options(
+        "--security-opt",
+        metavar="OPTION",
+        help="no-new-privileges, seccomp=unconfined, seccomp=FILE",
+    )
+    parser.option("--network", "--net", metavar="MODE", default="default", help="none or host")
+    parser.options("--add-host", metavar="NAME:IP", help="a line for /etc/hosts")
+    parser.option("--pid", metavar="MODE", default="", help="the PID namespace: host")
+    parser.option("--ipc", metavar="MODE", default="", help="the IPC namespace: none, host")
+    parser.option("--uts", metavar="MODE", default="", help="the UTS namespace: host")
+    parser.option("--cgroupns", metavar="MODE", default="", help="host or private")
+    parser.options("--sysctl", metavar="KEY=VALUE", help="a namespaced kernel parameter")
+
+
+def create_body(asked: Arguments, *, attached: bool, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The Engine API's create body.  UsageError about what cannot be read."""
+    host_config: dict[str, Any] = {
+        "AutoRemove": asked.rm,
+        "ReadonlyRootfs": asked.read_only,
+        "NetworkMode": asked.network,
+        "PidMode": asked.pid,
+        "IpcMode": asked.ipc,
+        "UTSMode": asked.uts,
+        "CgroupnsMode": asked.cgroupns,
+        "GroupAdd": asked.group_add,
+        "ExtraHosts": asked.add_host,
+        "CapAdd": asked.cap_add,
+        "CapDrop": asked.cap_drop,
+        "SecurityOpt": [_security_option(option) for option in asked.security_opt],
+        "Sysctls": dict(_pair("--sysctl", text) for text in asked.sysctl),
+        "Memory": asked.memory,
+        "MemorySwap": asked.memory_swap,
+        "MemoryReservation": asked.memory_reservation,
+        "NanoCpus": asked.cpus,
+        "CpuShares": asked.cpu_shares,
+        "CpusetCpus": asked.cpuset_cpus,
+        "CpusetMems": asked.cpuset_mems,
+        "PidsLimit": asked.pids_limit,
+        "BlkioWeight": asked.blkio_weight,
+        "OomScoreAdj": asked.oom_score_adj,
+        "ShmSize": asked.shm_size,
+        "Ulimits": [_ulimit(text) for text in asked.ulimit],
+        "Binds": [_bind(text) for text in asked.volume if ":" in text],
+        "Mounts": [_mount(text) for text in asked.mount],
+        "Tmpfs": dict(_target_and_options(text) for text in asked.tmpfs),
+    }
+    stdin = asked.interactive
+    labels = dict(_pair("--label", text) for text in [*_lines(asked.label_file), *asked.label])
+    return {
+        "Image": asked.image,
+        "Cmd": asked.command or None,
+        "Entrypoint": None if asked.entrypoint is None else [asked.entrypoint],
+        "Env": environment(asked.env, asked.env_file, environ),
+        "WorkingDir": asked.workdir,
+        "User": asked.user,
+        "Hostname": asked.hostname,
+        "Labels": labels,
+        "Tty": asked.tty,
+        "OpenStdin": stdin,
+        "StdinOnce": stdin and attached,
+        "AttachStdin": stdin and attached,
+        "AttachStdout": attached,
+        "AttachStderr": attached,
+        "StopSignal": asked.stop_signal,
+        "StopTimeout": asked.stop_timeout,
+        "Volumes": {text: {} for text in asked.volume if ":" not in text},
+        # What was not said is left out: the daemon knows its defaults.
+        "HostConfig": {key: value for key, value in host_config.items() if value not in _UNSAID},
+    }
+
+
+_UNSAID: tuple[object, ...] = (None, "", [], {}, False)
+
+
+def environment(said: Iterable[str], files: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """``--env-file`` first, ``--env`` over it; a bare name takes its value from our own."""
+    found: dict[str, str] = {}
+    for entry in [*_lines(files), *said]:
+        name, equals, value = entry.partition("=")
+        if not name:
+            raise UsageError(f"invalid environment variable {entry!r}: expected KEY=VALUE")
+        if equals:
+            found[name] = f"{name}={value}"
+        elif name in environ:
+            found[name] = f"{name}={environ[name]}"
+    return list(found.values())
+
+
+def _lines(files: Iterable[str]) -> list[str]:
+    """The lines of the files that say something; a line beginning with # is a comment."""
+    lines: list[str] = []
+    for path in files:
+        with open(path, encoding="utf-8") as file:
+            stripped = [line.lstrip().rstrip("\r\n") for line in file]
+        lines += [line for line in stripped if line and not line.startswith("#")]
+    return lines
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name:
+        raise UsageError(f"{option}: invalid {text!r}: expected KEY=VALUE")
+    return name, value
+
+
+def _bind(text: str) -> str:
+    """``SOURCE:TARGET[:OPTIONS]``; a source that begins with . or ~ is a path from here."""
+    source, rest = text.split(":", 1)
+    if source.startswith((".", "~")):
+        source = os.path.abspath(os.path.expanduser(source))
+    return f"{source}:{rest}"
+
+
+def _target_and_options(text: str) -> tuple[str, str]:
+    target, _, options = text.partition(":")
+    return target, options
+
+
+_MOUNT_KEYS = {
+    "type": "Type",
+    "source": "Source",
+    "src": "Source",
+    "target": "Target",
+    "dst": "Target",
+    "destination": "Target",
+}
+_TRUE = ("", "1", "true")
+
+
+def _mount(text: str) -> dict[str, Any]:
+    """``type=bind,source=/a,target=/b,readonly``; the type is volume when it is not said."""
+    mount: dict[str, Any] = {"Type": "volume"}
+    for field in text.split(","):
+        key, _, value = field.partition("=")
+        if key in _MOUNT_KEYS:
+            mount[_MOUNT_KEYS[key]] = value
+        elif key in ("readonly", "ro"):
+            mount["ReadOnly"] = value in _TRUE
+        elif key == "bind-propagation":
+            mount["BindOptions"] = {"Propagation": value}
+        elif key == "volume-nocopy":
+            mount["VolumeOptions"] = {"NoCopy": value in _TRUE}
+        elif key == "tmpfs-size":
+            mount.setdefault("TmpfsOptions", {})["SizeBytes"] = size(value)
+        elif key == "tmpfs-mode":
+            mount.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8)
+        else:
+            raise UsageError(f"--mount: unknown key {key!r} in {text!r}")
+    if "Target" not in mount:
+        raise UsageError(f"--mount: {text!r} has no target")
+    source = mount.get("Source", "")
+    if mount["Type"] == "bind" and source and not posixpath.isabs(source):
+        mount["Source"] = os.path.abspath(source)
+    return mount
+
+
+def _ulimit(text: str) -> dict[str, Any]:
+    name, equals, values = text.partition("=")
+    soft, _, hard = values.partition(":")
+    try:
+        limits = {"Soft": int(soft), "Hard": int(hard or soft)}
+    except ValueError:
+        equals = ""
+    if not equals:
+        raise UsageError(f"--ulimit: invalid {text!r}: expected NAME=SOFT[:HARD]")
+    return {"Name": name, **limits}
+
+
+def _security_option(text: str) -> str:
+    """The daemon may be on another file system: a seccomp profile travels as its content."""
+    key, _, value = text.replace(":", "=", 1).partition("=")
+    if key != "seccomp" or value in ("unconfined", "builtin") or value.startswith("{"):
+        return text
+    with open(value, encoding="utf-8") as file:
+        return f"seccomp={file.read()}"

@@ -1,0 +1,94 @@
+"""Tables, --format, -q: how lists are shown."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.cli.arguments import Parser
+from runner.cli.template import Template
+
+Row = Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list: its title, what it shows, and its name in a --format template."""
+
+    title: str
+    value: Callable[[Row], str]
+    name: str = ""
+
+
+def list_options(parser: Parser) -> None:
+    """What every list understands."""
+    parser.flag("-q", "--quiet", help="only the IDs")
+    parser.flag("--no-trunc", help="nothing shortened")
+    parser.options("-f", "--filter", metavar="KEY=VALUE", help="show only what fits")
+    parser.option("--format", metavar="FORMAT", help="table, json, or a template: '{{.ID}}'")
+
+
+def filters_json(filters: Sequence[str]) -> str | None:
+    """``--filter`` in the Engine API's form."""
+    if not filters:
+        return None
+    found: dict[str, list[str]] = {}
+    for text in filters:
+        key, _, value = text.partition("=")
+        found.setdefault(key, []).append(value)
+    return json.dumps(found)
+
+
+def listing(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    shown: Sequence[str],
+    format: str | None,
+    quiet: Column | None,
+) -> str:
+    """The whole list as text.  ``shown`` are the titles of the plain table, in order."""
+    if quiet is not None:
+        return "".join(f"{quiet.value(row)}\n" for row in rows)
+    if format in (None, "", "table"):
+        return table([column for column in columns if column.title in shown], rows)
+    named = {column.name: column for column in columns if column.name}
+    if format == "json":
+        return "".join(json.dumps(_values(named, row)) + "\n" for row in rows)
+    assert format is not None
+    if format.startswith("table "):
+        return _template_table(named, rows, format.removeprefix("table "))
+    template = Template.parse(format.replace(r"\t", "\t").replace(r"\n", "\n"))
+    return "".join(f"{template.render(_values(named, row))}\n" for row in rows)
+
+
+def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+    """Columns side by side, three spaces between them, as docker's tables."""
+    return _aligned(
+        [[column.title for column in columns]]
+        + [[column.value(row) for column in columns] for row in rows]
+    )
+
+
+def _template_table(named: Mapping[str, Column], rows: Sequence[Row], text: str) -> str:
+    """``table {{.ID}}\\t{{.Names}}``: the template's own columns, under their titles."""
+    template = Template.parse(text.replace(r"\t", "\t"))
+    titles = {name: column.title for name, column in named.items()}
+    lines = [template.render(titles)] + [template.render(_values(named, row)) for row in rows]
+    return _aligned([line.split("\t") for line in lines])
+
+
+def _values(named: Mapping[str, Column], row: Row) -> dict[str, str]:
+    return {name: column.value(row) for name, column in named.items()}
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [0] * max((len(line) for line in lines), default=0)
+    for line in lines:
+        for index, cell in enumerate(line):
+            widths[index] = max(widths[index], len(cell))
+    text = ""
+    for line in lines:
+        cells = [cell.ljust(widths[index]) for index, cell in enumerate(line)]
+        text += "   ".join(cells).rstrip() + "\n"
+    return text

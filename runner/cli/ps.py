@@ -1,0 +1,92 @@
+"""ps: list containers."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.cli.arguments import Arguments, Parser, number
+from runner.cli.output import Column, filters_json, list_options, listing
+from runner.client import DaemonClient
+from runner.schema.words import human_duration, human_size
+
+Summary = dict[str, Any]
+
+SHOWN = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+_COMMAND_WIDTH = 20
+
+
+def _arguments(parser: Parser) -> None:
+    parser.flag("-a", "--all", help="stopped containers too")
+    parser.option("-n", "--last", metavar="N", type=number, help="the last N created, all states")
+    parser.flag("-l", "--latest", help="the last one created, whatever its state")
+    parser.flag("-s", "--size", help="how much each has written")
+    list_options(parser)
+
+
+def _ps(daemon: DaemonClient, asked: Arguments) -> int:
+    limit = 1 if asked.latest else asked.last
+    found = daemon.list_containers(
+        all="1" if asked.all else None,
+        limit=None if limit is None else str(limit),
+        size="1" if asked.size else None,
+        filters=filters_json(asked.filter),
+    )
+    columns = _columns(truncate=not asked.no_trunc)
+    shown = (*SHOWN, "SIZE") if asked.size else SHOWN
+    quiet = columns[0] if asked.quiet else None
+    sys.stdout.write(listing(columns, found, shown=shown, format=asked.format, quiet=quiet))
+    return 0
+
+
+def _columns(*, truncate: bool) -> list[Column]:
+    def command(row: Summary) -> str:
+        text = str(row["Command"])
+        if truncate and len(text) > _COMMAND_WIDTH:
+            text = text[: _COMMAND_WIDTH - 1] + "…"
+        return f'"{text}"'
+
+    def identity(row: Summary) -> str:
+        return str(row["Id"])[:12] if truncate else str(row["Id"])
+
+    return [
+        Column("CONTAINER ID", identity, "ID"),
+        Column("IMAGE", lambda row: str(row["Image"]), "Image"),
+        Column("COMMAND", command, "Command"),
+        Column("CREATED", _ago, "RunningFor"),
+        Column("CREATED AT", _created_at, "CreatedAt"),
+        Column("STATUS", lambda row: str(row["Status"]), "Status"),
+        Column("STATE", lambda row: str(row["State"]), "State"),
+        Column("PORTS", lambda row: "", "Ports"),
+        Column("NAMES", _names, "Names"),
+        Column("SIZE", _size, "Size"),
+        Column("LABELS", _labels, "Labels"),
+        Column("MOUNTS", _mounts, "Mounts"),
+        Column("NETWORKS", lambda row: str(row["HostConfig"]["NetworkMode"]), "Networks"),
+    ]
+
+
+def _ago(row: Summary) -> str:
+    return f"{human_duration(datetime.now(UTC).timestamp() - row['Created'])} ago"
+
+
+def _created_at(row: Summary) -> str:
+    return datetime.fromtimestamp(row["Created"], UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+
+
+def _names(row: Summary) -> str:
+    return ",".join(name.removeprefix("/") for name in row["Names"])
+
+
+def _size(row: Summary) -> str:
+    return human_size(row.get("SizeRw") or 0)
+
+
+def _labels(row: Summary) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((row["Labels"] or {}).items()))
+
+
+def _mounts(row: Summary) -> str:
+    return ",".join(mount.get("Name") or mount["Source"] for mount in row["Mounts"] or ())
+
+
+VERBS = {"ps": (_arguments, _ps)}

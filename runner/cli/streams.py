@@ -1,0 +1,232 @@
+"""The terminal's side of attach, exec and logs: bytes both ways, frames apart, signals on."""
+
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable
+
+_READ_BYTES = 64 * 1024
+
+# A container's first process is told of these; the rest concerns only the command itself.
+FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
+
+# ctrl-p ctrl-q leaves a terminal without ending what runs in it.
+DETACH_KEYS = b"\x10\x11"
+
+
+class Detached(Exception):
+    """The user typed the detach keys."""
+
+
+class Frames:
+    """Takes the Engine API's frames apart, however they arrive, and writes each to its stream."""
+
+    def __init__(self, stdout: int = 1, stderr: int = 2) -> None:
+        self._outputs = {1: stdout, 2: stderr}
+        self._pending = b""
+
+    def feed(self, content: bytes) -> None:
+        self._pending += content
+        while len(self._pending) >= 8:
+            stream, size = self._pending[0], int.from_bytes(self._pending[4:8], "big")
+            if len(self._pending) < 8 + size:
+                return
+            write_all(self._outputs.get(stream, 1), self._pending[8 : 8 + size])
+            self._pending = self._pending[8 + size :]
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def copy_frames(chunks: Iterable[bytes], *, tty: bool) -> None:
+    """Write a whole logs answer to our own streams."""
+    frames = Frames()
+    for chunk in chunks:
+        if tty:
+            write_all(1, chunk)
+        else:
+            frames.feed(chunk)
+
+
+class Session:
+    """Ties this terminal to a hijacked connection until the other end is done.
+
+    ``on_signal`` is given the name of each signal that is to be passed on, ``on_resize`` the new
+    height and width of the terminal.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        leftover: bytes,
+        *,
+        tty: bool,
+        stdin: bool,
+        on_signal: Callable[[str], None] | None,
+        on_resize: Callable[[int, int], None],
+        detach_keys: bytes = DETACH_KEYS,
+    ) -> None:
+        self._connection = connection
+        self._leftover = leftover
+        self._tty = tty
+        self._stdin = stdin
+        self._on_signal = on_signal
+        self._on_resize = on_resize
+        self._detach = DetachKeys(detach_keys) if tty else None
+        self._frames = Frames()
+        self._wake, self._woken = os.pipe()
+        self._signals: list[int] = []
+        self._catch()
+
+    def resize(self) -> None:
+        """Give the process the size that our terminal has."""
+        if self._tty and sys.stdout.isatty():
+            columns, lines = os.get_terminal_size(1)
+            self._on_resize(lines, columns)
+
+    def run(self) -> None:
+        """Copy until the process's output ends; raises Detached when the user left it."""
+        restore = _raw_terminal() if self._tty and self._stdin and sys.stdin.isatty() else None
+        try:
+            self._output(self._leftover)
+            self._copy()
+        finally:
+            if restore is not None:
+                restore()
+            self._connection.close()
+
+    def _copy(self) -> None:
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        if self._stdin:
+            poll.register(0, select.POLLIN)
+        else:
+            self._end_input()
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self._wake in ready:
+                os.read(self._wake, 512)
+                self._pass_signals()
+            if 0 in ready and not self._input():
+                poll.unregister(0)
+                self._end_input()
+            if self._connection.fileno() in ready and not self._receive():
+                return
+
+    def _receive(self) -> bool:
+        try:
+            content = self._connection.recv(_READ_BYTES)
+        except ConnectionError:
+            return False
+        self._output(content)
+        return bool(content)
+
+    def _output(self, content: bytes) -> None:
+        if self._tty:
+            write_all(1, content)
+        else:
+            self._frames.feed(content)
+
+    def _input(self) -> bool:
+        """Pass on what was typed; False once there will be no more."""
+        try:
+            content = os.read(0, _READ_BYTES)
+        except OSError:
+            return False
+        if not content:
+            return False
+        if self._detach is not None:
+            content = self._detach.filter(content)
+            if self._detach.complete:
+                raise Detached
+        try:
+            self._connection.sendall(content)
+        except ConnectionError:
+            return False
+        return True
+
+    def _end_input(self) -> None:
+        try:
+            self._connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The other end was quicker.
+            return
+
+    def _catch(self) -> None:
+        def caught(number: int, _: object) -> None:
+            self._signals.append(number)
+            os.write(self._woken, b"\0")
+
+        names = ["SIGWINCH"] if self._tty else []
+        if self._on_signal is not None:
+            names += FORWARDED
+        for name in names:
+            signal.signal(getattr(signal, name), caught)
+
+    def _pass_signals(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            if number == signal.SIGWINCH:
+                self.resize()
+            elif self._on_signal is not None:
+                self._on_signal(signal.Signals(number).name)
+
+
+class DetachKeys:
+    """Recognises the detach keys in what is typed, and holds them back from the process."""
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = keys
+        self._seen = 0
+        self.complete = False
+
+    def filter(self, typed: bytes) -> bytes:
+        """What of it to pass on: a key that began the sequence is passed on when it breaks off."""
+        passed = bytearray()
+        for byte in typed:
+            if self._keys and byte == self._keys[self._seen]:
+                self._seen += 1
+                if self._seen == len(self._keys):
+                    self.complete = True
+                    break
+                continue
+            passed += self._keys[: self._seen]
+            self._seen = 1 if self._keys and byte == self._keys[0] else 0
+            if not self._seen:
+                passed.append(byte)
+        return bytes(passed)
+
+
+def parse_detach_keys(text: str) -> bytes:
+    """docker's notation: ``ctrl-p,ctrl-q``, or plain characters."""
+    if not text:
+        return b""
+    keys = bytearray()
+    for key in text.split(","):
+        if key.startswith("ctrl-") and len(key) == 6:
+            keys.append(ord(key[5].upper()) & 0x1F)
+        elif len(key) == 1:
+            keys += key.encode()
+        else:
+            raise ValueError(f"invalid detach keys {text!r}: expected for example ctrl-p,ctrl-q")
+    return bytes(keys)
+
+
+def _raw_terminal() -> Callable[[], None]:
+    """Make our terminal pass every key on; the result puts it back."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+
+    def restore() -> None:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+    return restore

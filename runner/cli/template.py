@@ -1,0 +1,234 @@
+"""Template: the part of Go's text/template that people use in --format.
+
+Fields (``{{.State.Pid}}``), ``json``, ``index``, ``len``, ``upper``, ``lower``, ``join``,
+``println``, pipes, ``range``, ``if``/``else``, ``with``: enough for what scripts ask of docker.
+https://pkg.go.dev/text/template
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from runner.cli.arguments import UsageError
+
+_ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
+_WORD = re.compile(r'\s*("(?:[^"\\]|\\.)*"|`[^`]*`|\(|\)|\||[^\s()|]+)')
+
+Node = Callable[[Any], str]
+
+
+class Template:
+    """Text with actions in it, ready to be filled many times."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a template, or raise UsageError about the action that cannot be had."""
+        tokens = _tokens(text)
+        nodes, ended = _block(tokens)
+        if ended:
+            raise UsageError(f"template: unexpected {{{{{ended}}}}}")
+        return cls(nodes)
+
+    def render(self, value: Any) -> str:
+        return "".join(node(value) for node in self._nodes)
+
+
+def _tokens(text: str) -> Iterator[tuple[bool, str]]:
+    """Pieces of plain text (False) and actions (True)."""
+    at, trim = 0, False
+    for match in _ACTION.finditer(text):
+        plain = text[at : match.start()]
+        plain = plain.lstrip() if trim else plain
+        yield False, plain.rstrip() if match[1] else plain
+        yield True, match[2].strip()
+        at, trim = match.end(), bool(match[3])
+    rest = text[at:]
+    if "{{" in rest:
+        raise UsageError("template: an action is not closed: expected }}")
+    yield False, rest.lstrip() if trim else rest
+
+
+def _block(tokens: Iterator[tuple[bool, str]]) -> tuple[list[Node], str]:
+    """The nodes up to the next ``end`` or ``else``, and which of them it was ("" at the end)."""
+    nodes: list[Node] = []
+    for is_action, text in tokens:
+        if not is_action:
+            nodes.append(_plain(text))
+            continue
+        keyword, _, rest = text.partition(" ")
+        if keyword in ("end", "else"):
+            return nodes, text
+        if keyword in _BLOCKS:
+            nodes.append(_BLOCKS[keyword](_pipeline(rest), *_branches(tokens, keyword)))
+        elif not text.startswith("/*"):
+            nodes.append(_printed(_pipeline(text)))
+    return nodes, ""
+
+
+def _plain(text: str) -> Node:
+    return lambda _: text
+
+
+def _branches(tokens: Iterator[tuple[bool, str]], keyword: str) -> tuple[Template, Template]:
+    body, ended = _block(tokens)
+    otherwise: list[Node] = []
+    if ended.startswith("else if "):
+        chained = Template(
+            [_if(_pipeline(ended.removeprefix("else if ")), *_branches(tokens, keyword))]
+        )
+        return Template(body), chained
+    if ended == "else":
+        otherwise, ended = _block(tokens)
+    if ended != "end":
+        raise UsageError(f"template: {{{{{keyword}}}}} has no {{{{end}}}}")
+    return Template(body), Template(otherwise)
+
+
+Expression = Callable[[Any], Any]
+
+
+def _if(condition: Expression, body: Template, otherwise: Template) -> Node:
+    return lambda value: (body if condition(value) else otherwise).render(value)
+
+
+def _with(subject: Expression, body: Template, otherwise: Template) -> Node:
+    def render(value: Any) -> str:
+        found = subject(value)
+        return body.render(found) if found else otherwise.render(value)
+
+    return render
+
+
+def _range(subject: Expression, body: Template, otherwise: Template) -> Node:
+    def render(value: Any) -> str:
+        found = subject(value)
+        items = list(found.values()) if isinstance(found, Mapping) else list(found or ())
+        return "".join(body.render(item) for item in items) if items else otherwise.render(value)
+
+    return render
+
+
+_BLOCKS = {"if": _if, "with": _with, "range": _range}
+
+
+def _pipeline(text: str) -> Expression:
+    """Commands joined by pipes: each one's result is the last argument of the next."""
+    words = _WORD.findall(text)
+    if _WORD.sub("", text).strip():
+        raise UsageError(f"template: cannot read {{{{{text}}}}}")
+    expression, rest = _piped(words, text)
+    if rest:
+        raise UsageError(f"template: a parenthesis too many in {{{{{text}}}}}")
+    return expression
+
+
+def _piped(words: list[str], text: str) -> tuple[Expression, list[str]]:
+    """Read up to the end, or to the closing parenthesis, which is left."""
+    piped: Expression | None = None
+    command: list[Expression | str] = []
+    while words and words[0] != ")":
+        word, words = words[0], words[1:]
+        if word == "(":
+            inner, words = _piped(words, text)
+            if not words:
+                raise UsageError(f"template: a parenthesis is not closed in {{{{{text}}}}}")
+            command.append(inner)
+            words = words[1:]
+        elif word == "|":
+            piped, command = _command(command, piped, text), []
+        else:
+            command.append(word)
+    return _command(command, piped, text), words
+
+
+def _command(parts: list[Expression | str], piped: Expression | None, text: str) -> Expression:
+    if not parts:
+        raise UsageError(f"template: an empty command in {{{{{text}}}}}")
+    head = parts[0]
+    arguments = [part if callable(part) else _operand(part) for part in parts[1:]]
+    if piped is not None:
+        arguments.append(piped)
+    if callable(head) or head not in FUNCTIONS:
+        if arguments:
+            raise UsageError(f"template: function {head!r} is not offered")
+        return head if callable(head) else _operand(head)
+    function = FUNCTIONS[head]
+
+    def call(value: Any) -> Any:
+        try:
+            return function(*(argument(value) for argument in arguments))
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise UsageError(f"template: {head}: {error}") from error
+
+    return call
+
+
+def _operand(word: str) -> Expression:
+    if word.startswith(('"', "`")):
+        literal = json.loads(word) if word.startswith('"') else word[1:-1]
+        return lambda _: literal
+    if word == "." or word.startswith((".", "$.")):
+        path = [part for part in word.removeprefix("$").split(".") if part]
+        return lambda value: _field(value, path)
+    if word in ("true", "false"):
+        return lambda _: word == "true"
+    if word.lstrip("-").isdigit():
+        return lambda _: int(word)
+    raise UsageError(f"template: cannot read {word!r}: expected a field such as .ID")
+
+
+def _field(value: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or part not in value:
+            raise UsageError(f"template: there is no field .{'.'.join(path)}")
+        value = value[part]
+    return value
+
+
+def _printed(expression: Expression) -> Node:
+    return lambda value: shown(expression(value))
+
+
+def shown(value: Any) -> str:
+    """A value as Go prints it: true, <no value>, [a b], map[k:v]."""
+    if value is None:
+        return "<no value>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{shown(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list | tuple):
+        return f"[{' '.join(shown(item) for item in value)}]"
+    return str(value)
+
+
+def _index(value: Any, *keys: Any) -> Any:
+    for key in keys:
+        value = value.get(key, "") if isinstance(value, Mapping) else value[key]
+    return value
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "eq": lambda left, *right: left in right,
+    "ne": lambda left, right: left != right,
+    "not": lambda value: not value,
+    "and": lambda *values: next((value for value in values if not value), values[-1]),
+    "or": lambda *values: next((value for value in values if value), values[-1]),
+    "index": _index,
+    "join": lambda items, separator: separator.join(items or ()),
+    "json": lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False),
+    "len": lambda value: len(value or ()),
+    "lower": lambda text: str(text).lower(),
+    "upper": lambda text: str(text).upper(),
+    "print": lambda *values: "".join(shown(value) for value in values),
+    "println": lambda *values: " ".join(shown(value) for value in values) + "\n",
+    "slice": lambda text, *bounds: text[slice(*bounds)] if len(bounds) > 1 else text[bounds[0] :],
+    "split": lambda text, separator: text.split(separator),
+    "title": lambda text: str(text).title(),
+}

@@ -1,0 +1,162 @@
+"""pull, push, import, save, load: images to and from elsewhere."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+from runner.cli.arguments import Arguments, Parser, UsageError
+from runner.cli.images import split_reference
+from runner.cli.progress import show
+from runner.client import DaemonClient
+
+_READ_BYTES = 1024 * 1024
+
+
+def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
+    """The X-Registry-Auth header for whoever the reference's registry is, or None for nobody."""
+    from runner.credentials import CredentialStore
+
+    host, repository = _host_and_repository(daemon, reference)
+    found = CredentialStore().find(host, repository)
+    return found.to_header(host) if found else None
+
+
+def _host_and_repository(daemon: DaemonClient, reference: str) -> tuple[str, str]:
+    """What the reference says of host and repository; only the daemon knows the default host."""
+    name = split_reference(reference.partition("@")[0])[0]
+    host, slash, repository = name.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, repository
+    return str(daemon.info()["IndexServerAddress"]), name
+
+
+def pull_image(daemon: DaemonClient, reference: str, *, platform: str | None, quiet: bool) -> None:
+    """Pull, telling how it goes on stderr, so that stdout stays the container's."""
+    credentials = credentials_for(daemon, reference)
+    items = daemon.pull_image(reference, platform=platform, credentials=credentials)
+    show(items, sys.stderr, quiet=quiet)
+
+
+def _pull_arguments(parser: Parser) -> None:
+    parser.option("--platform", metavar="OS/ARCH", help="which platform of the image to take")
+    parser.flag("-q", "--quiet", help="only the image's name")
+    parser.argument("image")
+
+
+def _pull(daemon: DaemonClient, asked: Arguments) -> int:
+    credentials = credentials_for(daemon, asked.image)
+    items = daemon.pull_image(asked.image, platform=asked.platform, credentials=credentials)
+    show(items, sys.stdout, quiet=asked.quiet)
+    sys.stdout.write(f"{asked.image}\n")
+    return 0
+
+
+def _push_arguments(parser: Parser) -> None:
+    parser.flag("-a", "--all-tags", help="every tag of the repository")
+    parser.flag("-q", "--quiet", help="no progress")
+    parser.argument("image")
+
+
+def _push(daemon: DaemonClient, asked: Arguments) -> int:
+    name, tag = split_reference(asked.image)
+    if asked.all_tags and tag:
+        raise UsageError("a tag and --all-tags cannot both be given")
+    sent = None if asked.all_tags else tag or "latest"
+    credentials = credentials_for(daemon, asked.image)
+    show(daemon.push_image(name, sent, credentials=credentials), sys.stdout, quiet=asked.quiet)
+    if asked.quiet:
+        sys.stdout.write(f"{asked.image}\n")
+    return 0
+
+
+def _import_arguments(parser: Parser) -> None:
+    parser.options("-c", "--change", metavar="INSTRUCTION", help="such as 'CMD [\"sh\"]'")
+    parser.option("-m", "--message", metavar="TEXT", help="a note in the image's history")
+    parser.option("--platform", metavar="OS/ARCH", help="what the archive's programs are made for")
+    parser.argument("file", help="a tar archive, or - for stdin")
+    parser.argument("repository", nargs="?", help="the image's name: NAME[:TAG]")
+
+
+def _import(daemon: DaemonClient, asked: Arguments) -> int:
+    repository, tag = split_reference(asked.repository) if asked.repository else (None, None)
+    items = daemon.import_image(
+        _archive(asked.file),
+        asked.change,
+        repo=repository,
+        tag=tag,
+        message=asked.message,
+        platform=asked.platform,
+    )
+    show(items, sys.stdout, quiet=False)
+    return 0
+
+
+def _load_arguments(parser: Parser) -> None:
+    parser.option("-i", "--input", metavar="FILE", help="read this archive instead of stdin")
+    parser.flag("-q", "--quiet", help="no progress")
+
+
+def _load(daemon: DaemonClient, asked: Arguments) -> int:
+    if asked.input is None and sys.stdin.isatty():
+        raise UsageError("expected an archive: --input FILE, or one on stdin")
+    items = daemon.load_images(_archive(asked.input or "-"), quiet=asked.quiet)
+    show(items, sys.stdout, quiet=False)
+    return 0
+
+
+def _save_arguments(parser: Parser) -> None:
+    parser.option("-o", "--output", metavar="FILE", help="write to a file instead of stdout")
+    parser.argument("image", nargs="+")
+
+
+def _save(daemon: DaemonClient, asked: Arguments) -> int:
+    if asked.output is None and sys.stdout.isatty():
+        raise UsageError("an archive is nothing for a terminal: --output FILE, or redirect it")
+    chunks = daemon.save_images(asked.image)
+    if asked.output is None:
+        _write(chunks, sys.stdout.fileno())
+    else:
+        _save_to(chunks, asked.output)
+    return 0
+
+
+def _save_to(chunks: Iterable[bytes], path: str) -> None:
+    """Write aside and rename, so that what bears the name is whole."""
+    aside = f"{path}.{os.getpid()}.part"
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        _write(chunks, descriptor)
+        os.rename(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(chunks: Iterable[bytes], descriptor: int) -> None:
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
+def _archive(path: str) -> Iterator[bytes]:
+    """The file's bytes; opened now, so that an absent one is told before anything is asked."""
+    file = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - closed below
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(_READ_BYTES):
+                yield chunk
+
+    return chunks()
+
+
+VERBS = {
+    "pull": (_pull_arguments, _pull),
+    "push": (_push_arguments, _push),
+    "import": (_import_arguments, _import),
+    "load": (_load_arguments, _load),
+    "save": (_save_arguments, _save),
+}

@@ -1,0 +1,92 @@
+"""volume: create, ls, rm, inspect."""
+
+import sys
+from typing import Any
+
+from runner.cli.arguments import REMAINDER, Arguments, Parser, UsageError, assignment
+from runner.cli.containers import each
+from runner.cli.inspect import inspect
+from runner.cli.output import Column, filters_json, list_options, listing
+from runner.client import DaemonClient, DaemonRefused
+
+
+def _arguments(parser: Parser) -> None:
+    parser.add_argument("verb", choices=tuple(ACTIONS), metavar="create|ls|rm|inspect")
+    parser.add_argument("words", nargs=REMAINDER, metavar="...")
+
+
+def _volume(daemon: DaemonClient, asked: Arguments) -> int:
+    arguments, run = ACTIONS[asked.verb]
+    parser = Parser(f"volume {asked.verb}", "")
+    arguments(parser)
+    return run(daemon, parser.parse_args(asked.words))
+
+
+def _create_arguments(parser: Parser) -> None:
+    parser.options("--label", metavar="KEY=VALUE", help="metadata on the volume")
+    parser.option("--name", metavar="NAME", help="the same as the argument")
+    parser.argument("volume", nargs="?")
+
+
+def _create(daemon: DaemonClient, asked: Arguments) -> int:
+    if asked.name and asked.volume:
+        raise UsageError("the name was given twice")
+    labels = dict(assignment(text) for text in asked.label)
+    volume = daemon.create_volume(asked.volume or asked.name or "", labels)
+    sys.stdout.write(f"{volume['Name']}\n")
+    return 0
+
+
+def _ls(daemon: DaemonClient, asked: Arguments) -> int:
+    columns = [
+        Column("DRIVER", lambda row: str(row["Driver"]), "Driver"),
+        Column("VOLUME NAME", lambda row: str(row["Name"]), "Name"),
+        Column("MOUNTPOINT", lambda row: str(row["Mountpoint"]), "Mountpoint"),
+        Column("LABELS", _labels, "Labels"),
+    ]
+    rows = daemon.list_volumes(filters=filters_json(asked.filter))
+    quiet = columns[1] if asked.quiet else None
+    shown = ("DRIVER", "VOLUME NAME")
+    sys.stdout.write(listing(columns, rows, shown=shown, format=asked.format, quiet=quiet))
+    return 0
+
+
+def _labels(row: dict[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((row["Labels"] or {}).items()))
+
+
+def _rm_arguments(parser: Parser) -> None:
+    parser.flag("-f", "--force", help="absent ones are no error")
+    parser.argument("volume", nargs="+")
+
+
+def _rm(daemon: DaemonClient, asked: Arguments) -> int:
+    def remove(name: str) -> None:
+        try:
+            daemon.remove_volume(name, force=asked.force)
+        except DaemonRefused as error:
+            if not (asked.force and error.status == 404):
+                raise
+
+    return each(asked.volume, remove)
+
+
+def _inspect_arguments(parser: Parser) -> None:
+    parser.option("-f", "--format", metavar="FORMAT", help="a template: '{{.Mountpoint}}'")
+    parser.argument("volume", nargs="+")
+
+
+def _inspect(daemon: DaemonClient, asked: Arguments) -> int:
+    return inspect(daemon, asked.volume, ("volume",), asked.format)
+
+
+ACTIONS = {
+    "create": (_create_arguments, _create),
+    "ls": (list_options, _ls),
+    "list": (list_options, _ls),
+    "rm": (_rm_arguments, _rm),
+    "remove": (_rm_arguments, _rm),
+    "inspect": (_inspect_arguments, _inspect),
+}
+
+VERBS = {"volume": (_arguments, _volume)}

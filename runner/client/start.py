@@ -1,0 +1,88 @@
+"""Start the daemon when none answers: its own session, its own log, and no child of ours."""
+
+import os
+import select
+import sys
+import time
+
+from runner.client.wire import DaemonUnreachable, connect
+
+START_SECONDS = 20.0
+_OTHER_SECONDS = 5.0
+
+# What the daemon says when it finds the root taken: then another command has just started one.
+TAKEN = "another daemon"
+
+
+def start_daemon(path: str) -> None:
+    """Start a daemon on this socket and return when it listens, or raise DaemonUnreachable."""
+    directory = os.path.dirname(path)
+    log = os.path.join(directory, "daemon.log")
+    try:
+        os.makedirs(directory, 0o755, exist_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DaemonUnreachable(
+            f"no daemon answers on {path}, and none can be started: {error.filename}: "
+            f"{error.strerror}"
+        ) from error
+    began = os.lseek(output, 0, os.SEEK_END)
+    ready, told = os.pipe()
+    _spawn(path, output, told)
+    os.close(output)
+    os.close(told)
+    heard = _hear(ready)
+    os.close(ready)
+    if heard == b"1":
+        return
+    last = _last_line(log, began)
+    if TAKEN in last and _answers(path):
+        return
+    reason = "does not answer" if heard is None else "ended"
+    raise DaemonUnreachable(f"the daemon was started and {reason}: {last or f'see {log}'}")
+
+
+def _spawn(path: str, output: int, told: int) -> None:
+    """Fork twice, so that the daemon's parent is init and not this command."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.set_inheritable(told, True)
+            os.chdir("/")
+            command = ["-m", "runner.daemon", "--socket", path, "--ready-fd", str(told)]
+            os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - no shell is wanted
+    finally:
+        os._exit(0)
+
+
+def _hear(ready: int) -> bytes | None:
+    """b"1" once the daemon listens, b"" when it has ended before, None when neither in time."""
+    readable, _, _ = select.select([ready], [], [], START_SECONDS)
+    return os.read(ready, 1) if readable else None
+
+
+def _answers(path: str) -> bool:
+    deadline = time.monotonic() + _OTHER_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            connect(path).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _last_line(log: str, began: int) -> str:
+    with open(log, "rb") as file:
+        file.seek(began)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
