@@ -94,6 +94,20 @@ class ManifestTypeMismatch(OCIError):
         super().__init__(f"manifest {digest} has media type {found}, and was pushed as {expected}")
 
 
+class PreconditionFailed(OCIError):
+    """The request was for a state that is not the present one: If-Match, If-None-Match."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.PRECONDITION_FAILED
+
+    def __init__(self, reference: Tag | Digest, found: Digest | None) -> None:
+        now = "does not exist" if found is None else f"is now {found}"
+        super().__init__(
+            f"{reference} {now}, which the request did not expect",
+            detail={"reference": str(reference), "digest": None if found is None else str(found)},
+        )
+
+
 class NameUnknown(OCIError):
     """No repository of that name."""
 

@@ -9,30 +9,18 @@ client deletes or lists by one name says nothing about the other.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oci.digest import Digest, DigestMismatch
-from oci.manifest import ImageIndex, ImageManifest, parse_manifest
+from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from registry.errors import (
-    ManifestBlobUnknown,
-    ManifestTypeMismatch,
-    ManifestUnknown,
-    NameUnknown,
-    Refusals,
-)
-from registry.services.context import Context, Sparse
+from registry.errors import ManifestUnknown, NameUnknown
+from registry.services import manifest_steps as steps
+from registry.services.context import Context
 from registry.storage.metadata import acts, edges, manifests, repositories, tags
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.database import Connection
-from registry.storage.metadata.edges import Edge, Presence
-from registry.storage.metadata.manifests import NewManifest
-
-# Below this, parsing takes less time than a thread takes to be woken.
-PARSE_HERE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +43,12 @@ class ManifestStat:
 
 @dataclass(frozen=True, slots=True)
 class PushedManifest:
-    """What became of a push."""
+    """What became of a push; ``absent`` is what it names, and the policy let be missing."""
 
     digest: Digest
     subject: Digest | None
     tags: tuple[Tag, ...]
+    absent: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,29 +86,35 @@ class Manifests:
         media_type: str | None,
         *,
         tags: Sequence[Tag] = (),
+        if_match: Digest | None = None,
+        if_absent: bool = False,
     ) -> PushedManifest:
         """Store the exact bytes, and point the tags to them; all of it or nothing.
 
         Raises ManifestInvalid, DigestMismatch, ManifestTypeMismatch, or Refusals with one
         ManifestBlobUnknown for each digest that should be in this repository and is not.
+        Raises PreconditionFailed unless the reference leads to ``if_match``, or nowhere, at
+        the moment of the change.
         """
         context = self._context
-        manifest = await parse(content, media_type)
-        digest = check_digest(content, reference)
-        named = edges_of(manifest)
-        pointed = all_tags(reference, tags)
-        new = new_manifest(digest, manifest)
+        manifest = await steps.parse(content, media_type)
+        digest = steps.check_digest(content, reference)
+        named = steps.edges_of(manifest)
+        pointed = steps.all_tags(reference, tags)
+        new = steps.new_manifest(digest, manifest)
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> tuple[Digest, ...]:
+            steps.check_precondition(connection, context.name, reference, if_match, if_absent)
             act = acts.begin(connection, context.identity)
             repository = repositories.ensure(connection, act, context.name)
             here = edges.presence(connection, repository, named)
-            check_references(named, here, context.shared.policy.sparse)
-            record(connection, act, repository, new, named, here)
-            point(connection, act, context.name, repository, digest, pointed)
+            absent = steps.check_references(named, here, context.shared.policy.sparse)
+            steps.record(connection, act, repository, new, named, here)
+            steps.point(connection, act, context.name, repository, digest, pointed)
+            return absent
 
-        await context.database.write(unit)
-        return PushedManifest(digest, new.subject, pointed)
+        absent = await context.database.write(unit)
+        return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:
         """By tag: the tag alone.  By digest: the manifest, and every tag that points to it."""
@@ -145,95 +140,6 @@ class Manifests:
         return NameUnknown(name) if repository is None else ManifestUnknown(reference)
 
 
-# The steps of a push, in their order.
-
-
-async def parse(content: bytes, media_type: str | None) -> ImageManifest | ImageIndex:
-    """Read the manifest, away from the loop if that would take long."""
-    if len(content) <= PARSE_HERE_BYTES:
-        return parse_manifest(content, media_type)
-    return await asyncio.to_thread(parse_manifest, content, media_type)
-
-
-def check_digest(content: bytes, reference: Tag | Digest) -> Digest:
-    """The digest the manifest is stored under: the one it was pushed by, or its sha256."""
-    if isinstance(reference, Tag):
-        return Digest.of(content)
-    actual = Digest.of(content, reference.algorithm)
-    if actual != reference:
-        raise DigestMismatch(reference, actual)
-    return actual
-
-
-def edges_of(manifest: ImageManifest | ImageIndex) -> tuple[Edge, ...]:
-    """What the manifest names, in its order.  A subject is no edge: it need never exist."""
-    if isinstance(manifest, ImageIndex):
-        return tuple(Edge("child", child.digest, child.size) for child in manifest.manifests)
-    config = Edge("config", manifest.config.digest, manifest.config.size)
-    layers = (
-        Edge("foreign" if layer.is_foreign else "layer", layer.digest, layer.size)
-        for layer in manifest.layers
-    )
-    return (config, *layers)
-
-
-def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> None:
-    """Every edge leads to something of this repository, as far as the policy asks for it."""
-    missing = {
-        edge.child: edge.kind
-        for edge in named
-        if not may_be_absent(edge, sparse) and not here.has(edge)
-    }
-    if missing:
-        words = {"child": "manifest"}
-        raise Refusals(
-            [ManifestBlobUnknown(digest, words.get(kind, kind)) for digest, kind in missing.items()]
-        )
-
-
-def may_be_absent(edge: Edge, sparse: Sparse) -> bool:
-    if edge.kind == "foreign" or sparse == "any":
-        return True
-    return edge.kind == "child" and sparse == "index"
-
-
-def record(
-    connection: Connection,
-    act: Act,
-    repository: int,
-    new: NewManifest,
-    named: Sequence[Edge],
-    here: Presence,
-) -> None:
-    """Add the manifest and its edges, or find that the same one is here already."""
-    found = manifests.media_type(connection, repository, new.digest)
-    if found is None:
-        manifests.put(connection, act, repository, new)
-        edges.record(connection, repository, new.digest, named, here)
-    elif found == new.media_type:
-        manifests.renew(connection, act, repository, new.digest)
-    else:
-        raise ManifestTypeMismatch(new.digest, found=new.media_type, expected=found)
-
-
-def point(
-    connection: Connection,
-    act: Act,
-    name: RepositoryName,
-    repository: int,
-    digest: Digest,
-    pointed: Sequence[Tag],
-) -> None:
-    """Point the tags to the manifest, and write down the whole push."""
-    for tag in pointed:
-        tags.change(connection, act, repository, tag, digest)
-    detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
-    acts.record(connection, act, "manifest.push", str(name), str(digest), detail)
-
-
-# The two deletes.
-
-
 def untag(
     connection: Connection, act: Act, name: RepositoryName, repository: int, tag: Tag
 ) -> None:
@@ -252,30 +158,6 @@ def remove(
         raise ManifestUnknown(digest)
     detail = json.dumps({"tags": [str(tag) for tag in removed]}) if removed else ""
     acts.record(connection, act, "manifest.delete", str(name), str(digest), detail)
-
-
-# Values.
-
-
-def all_tags(reference: Tag | Digest, more: Sequence[Tag]) -> tuple[Tag, ...]:
-    """Each tag once, in the order given."""
-    first = (reference,) if isinstance(reference, Tag) else ()
-    return tuple(dict.fromkeys((*first, *more)))
-
-
-def new_manifest(digest: Digest, manifest: ImageManifest | ImageIndex) -> NewManifest:
-    """The columns: for an image without an artifact type, its config's media type stands in."""
-    artifact_type = manifest.artifact_type
-    if not artifact_type and isinstance(manifest, ImageManifest):
-        artifact_type = manifest.config.media_type
-    return NewManifest(
-        digest=digest,
-        media_type=manifest.media_type,
-        content=manifest.content,
-        artifact_type=artifact_type,
-        subject=None if manifest.subject is None else manifest.subject.digest,
-        annotations=json.dumps(dict(manifest.annotations), separators=(",", ":")),
-    )
 
 
 def stored_digest(text: str) -> Digest:

@@ -1,5 +1,6 @@
 """Manifests: exact bytes in, exact bytes out, and nothing that leads nowhere."""
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,14 @@ from oci.digest import Digest, DigestMismatch
 from oci.manifest import ManifestInvalid, image_index, image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci.reference import Tag
-from registry.errors import ManifestTypeMismatch, ManifestUnknown, NameUnknown, Refusals
+from registry.errors import (
+    ManifestTypeMismatch,
+    ManifestUnknown,
+    NameUnknown,
+    PreconditionFailed,
+    Refusals,
+)
+from registry.services.manifests import PushedManifest
 from registry.services.repositories import ManifestPolicy, Repository
 from tests.support.images import Image, an_image, an_index
 from tests.support.storage import (
@@ -264,6 +272,53 @@ async def test_sparse_says_what_may_be_absent(
 
         assert await is_stored(repository, index.manifest, index.media_type) is index_is_stored
         assert await is_stored(repository, image.manifest, image.media_type) is image_is_stored
+
+
+async def test_a_sparse_push_says_what_is_absent(tmp_path: Path) -> None:
+    index = an_index()
+    async with a_service(tmp_path, policy=ManifestPolicy("index")) as service:
+        repository = service.repository()
+        await push_image(repository, index.images[1])
+
+        pushed = await repository.manifests.push(V1, index.manifest, index.media_type)
+
+        assert pushed.absent == (index.images[0].digest,)
+
+
+async def test_a_tag_moves_only_from_where_it_was_expected(repository: Repository) -> None:
+    old, new = an_image(seed="old"), an_image(seed="new")
+    await push_image(repository, old, V1)
+    await push_blobs(repository, new.blobs.values())
+
+    with pytest.raises(PreconditionFailed, match=str(old.digest)):
+        await repository.manifests.push(V1, new.manifest, new.media_type, if_match=new.digest)
+    with pytest.raises(PreconditionFailed):
+        await repository.manifests.push(V1, new.manifest, new.media_type, if_absent=True)
+    with pytest.raises(PreconditionFailed, match="does not exist"):
+        await repository.manifests.push(V2, new.manifest, new.media_type, if_match=old.digest)
+    await repository.manifests.push(V1, new.manifest, new.media_type, if_match=old.digest)
+    await repository.manifests.push(V2, new.manifest, new.media_type, if_absent=True)
+
+    assert (await repository.manifests.stat(V1)).digest == new.digest
+    assert await tags_of(repository) == ["v1", "v2"]
+
+
+async def test_of_many_that_create_one_tag_one_does(repository: Repository) -> None:
+    images = [an_image(seed=str(n)) for n in range(8)]
+    for image in images:
+        await push_blobs(repository, image.blobs.values())
+
+    outcomes = await asyncio.gather(
+        *(
+            repository.manifests.push(V1, image.manifest, image.media_type, if_absent=True)
+            for image in images
+        ),
+        return_exceptions=True,
+    )
+
+    winners = [outcome for outcome in outcomes if isinstance(outcome, PushedManifest)]
+    assert len(winners) == 1
+    assert (await repository.manifests.stat(V1)).digest == winners[0].digest
 
 
 async def is_stored(repository: Repository, content: bytes, media_type: str) -> bool:

@@ -1,0 +1,150 @@
+"""The steps of a manifest's push, in their order.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from oci.digest import Digest, DigestMismatch
+from oci.manifest import ImageIndex, ImageManifest, parse_manifest
+from oci.reference import RepositoryName, Tag
+from registry.errors import (
+    ManifestBlobUnknown,
+    ManifestTypeMismatch,
+    PreconditionFailed,
+    Refusals,
+)
+from registry.services.context import Sparse
+from registry.storage.metadata import acts, edges, manifests, tags
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.edges import Edge, EdgeKind, Presence
+from registry.storage.metadata.manifests import NewManifest
+
+# Below this, parsing takes less time than a thread takes to be woken.
+PARSE_HERE_BYTES = 16 * 1024
+
+
+async def parse(content: bytes, media_type: str | None) -> ImageManifest | ImageIndex:
+    """Read the manifest, away from the loop if that would take long."""
+    if len(content) <= PARSE_HERE_BYTES:
+        return parse_manifest(content, media_type)
+    return await asyncio.to_thread(parse_manifest, content, media_type)
+
+
+def check_digest(content: bytes, reference: Tag | Digest) -> Digest:
+    """The digest the manifest is stored under: the one it was pushed by, or its sha256."""
+    if isinstance(reference, Tag):
+        return Digest.of(content)
+    actual = Digest.of(content, reference.algorithm)
+    if actual != reference:
+        raise DigestMismatch(reference, actual)
+    return actual
+
+
+def edges_of(manifest: ImageManifest | ImageIndex) -> tuple[Edge, ...]:
+    """What the manifest names, in its order.  A subject is no edge: it need never exist."""
+    if isinstance(manifest, ImageIndex):
+        return tuple(Edge("child", child.digest, child.size) for child in manifest.manifests)
+    config = Edge("config", manifest.config.digest, manifest.config.size)
+    layers = (
+        Edge("foreign" if layer.is_foreign else "layer", layer.digest, layer.size)
+        for layer in manifest.layers
+    )
+    return (config, *layers)
+
+
+def check_precondition(
+    connection: Connection,
+    name: RepositoryName,
+    reference: Tag | Digest,
+    if_match: Digest | None,
+    if_absent: bool,
+) -> None:
+    """The reference still leads where the client last saw it lead."""
+    if if_match is None and not if_absent:
+        return
+    row = manifests.size(connection, name, reference)
+    found = None if row is None else Digest.parse(row[0])
+    if (if_absent and found is not None) or (if_match is not None and found != if_match):
+        raise PreconditionFailed(reference, found)
+
+
+def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> tuple[Digest, ...]:
+    """Every edge leads to something of this repository, as far as the policy asks for it.
+
+    Returns what is absent by leave of the policy; a foreign layer is not absent, but elsewhere.
+    """
+    missing = {
+        edge.child: edge.kind for edge in named if edge.kind != "foreign" and not here.has(edge)
+    }
+    refused = {digest: kind for digest, kind in missing.items() if not may_be_absent(kind, sparse)}
+    if refused:
+        words = {"child": "manifest"}
+        raise Refusals(
+            [ManifestBlobUnknown(digest, words.get(kind, kind)) for digest, kind in refused.items()]
+        )
+    return tuple(missing)
+
+
+def may_be_absent(kind: EdgeKind, sparse: Sparse) -> bool:
+    return sparse == "any" or (sparse == "index" and kind == "child")
+
+
+def record(
+    connection: Connection,
+    act: Act,
+    repository: int,
+    new: NewManifest,
+    named: Sequence[Edge],
+    here: Presence,
+) -> None:
+    """Add the manifest and its edges, or find that the same one is here already."""
+    found = manifests.media_type(connection, repository, new.digest)
+    if found is None:
+        manifests.put(connection, act, repository, new)
+        edges.record(connection, repository, new.digest, named, here)
+    elif found == new.media_type:
+        manifests.renew(connection, act, repository, new.digest)
+    else:
+        raise ManifestTypeMismatch(new.digest, found=new.media_type, expected=found)
+
+
+def point(
+    connection: Connection,
+    act: Act,
+    name: RepositoryName,
+    repository: int,
+    digest: Digest,
+    pointed: Sequence[Tag],
+) -> None:
+    """Point the tags to the manifest, and write down the whole push."""
+    for tag in pointed:
+        tags.change(connection, act, repository, tag, digest)
+    detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
+    acts.record(connection, act, "manifest.push", str(name), str(digest), detail)
+
+
+def all_tags(reference: Tag | Digest, more: Sequence[Tag]) -> tuple[Tag, ...]:
+    """Each tag once, in the order given."""
+    first = (reference,) if isinstance(reference, Tag) else ()
+    return tuple(dict.fromkeys((*first, *more)))
+
+
+def new_manifest(digest: Digest, manifest: ImageManifest | ImageIndex) -> NewManifest:
+    """The columns: for an image without an artifact type, its config's media type stands in."""
+    artifact_type = manifest.artifact_type
+    if not artifact_type and isinstance(manifest, ImageManifest):
+        artifact_type = manifest.config.media_type
+    return NewManifest(
+        digest=digest,
+        media_type=manifest.media_type,
+        content=manifest.content,
+        artifact_type=artifact_type,
+        subject=None if manifest.subject is None else manifest.subject.digest,
+        annotations=json.dumps(dict(manifest.annotations), separators=(",", ":")),
+    )
