@@ -1,4 +1,4 @@
-"""The root directory: made ready once, and held by one process at a time."""
+"""The root directory: everything a registry keeps, held by one process at a time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from registry.errors import RootInUse, StartupError
-from registry.storage.blobs.paths import BLOBS, DATABASE, FAN_OUT, LOCK, UPLOADS
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+LOCK = "lock"
+DATABASE = "registry.db"
 
 
 class Root:
@@ -31,14 +31,7 @@ class Root:
             lock = take_lock(path)
         except OSError as error:
             raise StartupError(f"storage root {path}: {error.strerror}") from error
-        directory = os.open(path, DIRECTORY)
-        try:
-            prepare(directory)
-        except (OSError, StartupError) as error:
-            os.close(directory)
-            os.close(lock)
-            raise StartupError(f"storage root {path}: {error}") from error
-        return cls(path, lock, directory)
+        return cls(path, lock, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     @property
     def database(self) -> Path:
@@ -70,35 +63,3 @@ def take_lock(root: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
-
-
-def prepare(root: int) -> None:
-    """Make the directories that are missing, durably, on the root's own file system."""
-    for name in (UPLOADS, BLOBS):
-        make(root, name)
-    blobs = os.open(BLOBS, DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
-    try:
-        present = set(os.listdir(blobs))
-        for name in FAN_OUT:
-            if name not in present:
-                make(blobs, name)
-        os.fsync(blobs)
-    finally:
-        os.close(blobs)
-    os.fsync(root)
-    check_one_device(root)
-
-
-def make(parent: int, name: str) -> None:
-    try:
-        os.mkdir(name, 0o700, dir_fd=parent)
-    except FileExistsError:
-        return
-
-
-def check_one_device(root: int) -> None:
-    """A rename between uploads and blobs must not be a copy."""
-    device = os.fstat(root).st_dev
-    for name in (UPLOADS, BLOBS):
-        if os.stat(name, dir_fd=root, follow_symlinks=False).st_dev != device:
-            raise StartupError(f"{name} is on another file system than the root")

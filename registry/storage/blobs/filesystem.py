@@ -12,6 +12,7 @@ from typing import BinaryIO, TypeVar
 from oci.digest import Digester
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs import paths
+from registry.storage.blobs.directories import prepare
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.session_file import SessionFile
 from registry.storage.blobs.store import BlobReader, BlobWriter
@@ -28,9 +29,13 @@ _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class FilesystemBlobStore:
-    """A BlobStore of plain files under one root."""
+    """A BlobStore of plain files under one root.
+
+    Raises StartupError where its directories cannot be made.
+    """
 
     def __init__(self, root: Root, *, workers: int = WORKERS) -> None:
+        prepare(root.directory)
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
@@ -42,7 +47,7 @@ class FilesystemBlobStore:
         return await self._run(self._size, paths.upload_path(session))
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        fd = await self._run(self._open_session, session)
+        fd = await self._open(self._open_session, session, os.close)
         if fd is None:
             raise BlobUploadUnknown(session)
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
@@ -54,7 +59,7 @@ class FilesystemBlobStore:
         await self._run(self._unlink, paths.upload_path(session))
 
     async def open(self, physical: str) -> BlobReader | None:
-        file = await self._run(self._open_blob, physical)
+        file = await self._open(self._open_blob, physical, close_file)
         return None if file is None else FileReader(file, self._executor)
 
     async def stat(self, physical: str) -> int | None:
@@ -66,6 +71,17 @@ class FilesystemBlobStore:
     async def aclose(self) -> None:
         """Wait for what is being written.  Every writer must be closed before."""
         await asyncio.to_thread(self._executor.shutdown)
+
+    async def _open(
+        self, step: Callable[[str], T | None], name: str, close: Callable[[T], object]
+    ) -> T | None:
+        """A step that opens; if nobody waits for it any more, what it opened is closed."""
+        opening = asyncio.ensure_future(self._run(step, name))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(partial(close_late, close))
+            raise
 
     async def _run(self, step: Callable[..., T], *arguments: object) -> T:
         """One step in a worker thread; what the disk refuses is a refusal."""
@@ -115,6 +131,18 @@ class FilesystemBlobStore:
         self._digesters[session] = digester
         while len(self._digesters) > KEPT_DIGESTERS:
             del self._digesters[next(iter(self._digesters))]
+
+
+def close_late(close: Callable[[T], object], opening: asyncio.Future[T | None]) -> None:
+    if opening.cancelled() or opening.exception() is not None:
+        return
+    opened = opening.result()
+    if opened is not None:
+        close(opened)
+
+
+def close_file(file: BinaryIO) -> None:
+    file.close()
 
 
 class FileReader:

@@ -3,9 +3,7 @@
 ::
 
     <root>/
-      lock                                   held by the one process that serves this root
-      registry.db                            the rows
-      uploads/<session uuid>                 bytes on their way in
+      uploads/<session uuid>                  bytes on their way in
       blobs/<2 hex>/<encoded>-<session uuid>  bytes for good, mode 0444
 
 A physical name is the digest's encoded part and the upload session's id, so it is never used
@@ -20,8 +18,6 @@ import re
 
 from oci.digest import Digest
 
-LOCK = "lock"
-DATABASE = "registry.db"
 UPLOADS = "uploads"
 BLOBS = "blobs"
 FAN_OUT = tuple(f"{first:02x}" for first in range(256))

@@ -1,0 +1,54 @@
+"""The store's directories: all there, on one file system, or a sentence why not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from registry.errors import StartupError
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.root import Root
+
+
+async def test_every_directory_is_made_and_made_again_if_missing(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Root.open(tmp_path) as root:
+            await FilesystemBlobStore(root).aclose()
+        directories = {path.name for path in (tmp_path / "blobs").iterdir()}
+        assert directories == {f"{n:02x}" for n in range(256)}
+        (tmp_path / "blobs" / "7f").rmdir()
+    assert (tmp_path / "uploads").is_dir()
+
+
+@pytest.mark.parametrize("name", ["blobs", "uploads"])
+def test_what_stands_in_the_way_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+
+    with Root.open(tmp_path) as root, pytest.raises(StartupError, match=name):
+        FilesystemBlobStore(root)
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "blobs").symlink_to(tmp_path / "elsewhere")
+
+    with Root.open(tmp_path / "root") as root, pytest.raises(StartupError):
+        FilesystemBlobStore(root)
+
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.needs_root
+def test_another_file_system_under_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    mount("-t", "tmpfs", "tmpfs", str(tmp_path / "blobs"))
+    try:
+        with Root.open(tmp_path) as root, pytest.raises(StartupError, match="another file system"):
+            FilesystemBlobStore(root)
+    finally:
+        subprocess.run(["/bin/umount", tmp_path / "blobs"], check=True)  # noqa: S603
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["/bin/mount", *arguments], check=True)  # noqa: S603
