@@ -6,6 +6,7 @@ It stands on uvicorn's HttpToolsProtocol, which is not its public surface: see s
 import asyncio
 import math
 import socket
+import struct
 import urllib.parse
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -26,6 +27,7 @@ from registry.server.refusals import refusal
 from registry.server.responses import EXTENSIONS
 
 _CHECK_SECONDS = 0.5
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class TooManyConnections(MalformedRequest):
@@ -70,13 +72,14 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._at_eof = False
         self._refusal: bytes | None = None
         self._drained_bytes = 0
+        self._patience_end = 0.0
 
     # What the transport tells
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
         self._set_socket_options(transport.get_extra_info("socket"))
-        self.deadline = self.loop.time() + self.limits.header_seconds
+        self._wait_until(self.loop.time() + self.limits.header_seconds)
         if len(self.connections) > self.limits.connections:
             self._refuse(TooManyConnections("too many connections to this registry"))
 
@@ -130,7 +133,7 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._head_open = True
         self._head_bytes = self._split_bytes = 0
         if self._active is None:
-            self.deadline = self.loop.time() + self.limits.header_seconds
+            self._wait_until(self.loop.time() + self.limits.header_seconds)
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -143,6 +146,8 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._count_head(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= self.limits.pipelined_requests:
+            raise MalformedRequest(f"more than {len(self.pipeline)} requests wait for an answer")
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
         head = read_head(method, self.url, version, self.headers)
@@ -205,7 +210,10 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return
         if cycle is None or not cycle.keep_alive:
-            self._linger()
+            if self._deaf or self.pipeline or self._unfinished() is not None:
+                self._linger()
+            else:
+                self.transport.close()
         elif self.pipeline:
             self._begin(self._pop())
         elif self._refusal is not None:
@@ -227,12 +235,14 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         active = self._active
         sent = 0 if active is None or active.writer is None else active.writer.sent_bytes
         if self._pace.takes_nothing(now, sent, self._unsent_bytes()):
-            self.transport.abort()
+            self._reset()
         elif active is not None:
             if active.more_body and self._pace.sends_too_slowly(now, may_send=self._may_send()):
                 self._refuse(TooSlow("the body comes too slowly"))
+        elif now < self._patience_end:
+            self._wait_until(self._patience_end)
         elif self._deaf:
-            self.transport.abort()
+            self._reset()
         elif self._head_open:
             self._refuse(TooSlow("the request's head took too long"))
         else:
@@ -305,10 +315,6 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         if self._active is None:
             self._begin(cycle)
             return
-        if len(self.pipeline) >= self.limits.pipelined_requests:
-            raise MalformedRequest(
-                f"more than {self.limits.pipelined_requests} requests wait for an answer"
-            )
         self.flow.pause_reading()
         self.pipeline.appendleft((cycle, self.app))
 
@@ -334,7 +340,12 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             patience = self.limits.header_seconds
         else:
             patience = self.limits.keep_alive_seconds
-        self.deadline = self.loop.time() + patience
+        self._wait_until(self.loop.time() + patience)
+
+    def _wait_until(self, moment: float) -> None:
+        self._patience_end = self.deadline = moment
+        if self._unsent_bytes():
+            self.deadline = min(moment, self.loop.time() + _CHECK_SECONDS)
 
     def _refuse(self, error: OCIError) -> None:
         """Answer what could not be read, after the answers before it; nothing more is read."""
@@ -365,7 +376,7 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
     def _linger(self) -> None:
         """Close without a reset, which could destroy the answer before the client has read it."""
         self._deaf = True
-        self.deadline = self.loop.time() + self.limits.drain_seconds
+        self._wait_until(self.loop.time() + self.limits.drain_seconds)
         if self._at_eof or not self.transport.can_write_eof():
             self.transport.close()
         else:
@@ -378,7 +389,14 @@ class SlipwayProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
             return
         self._drained_bytes += count
         if self._drained_bytes > self.limits.drain_bytes:
-            self.transport.abort()
+            self._reset()
+
+    def _reset(self) -> None:
+        """Let go at once, and keep nothing in the kernel for a client that does not take it."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
     def _may_send(self) -> bool:
         return not self.flow.read_paused and not self.cycle.waiting_for_100_continue

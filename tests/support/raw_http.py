@@ -172,11 +172,16 @@ async def _say(send: Any, status: int, body: bytes, *headers: tuple[bytes, bytes
 
 @contextmanager
 def running(
-    app: Any, limits: Limits | None = None, ssl_context: ssl.SSLContext | None = None
+    app: Any,
+    limits: Limits | None = None,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[Server]:
     """A server in a thread of its own, stopped gracefully at the end."""
     ready = threading.Event()
-    server = Server(app, listen("127.0.0.1", 0), limits=limits or Limits(), ssl_context=ssl_context)
+    listener = listener or listen("127.0.0.1", 0)
+    server = Server(app, listener, limits=limits or Limits(), ssl_context=ssl_context)
     server.on_ready = lambda host, port: ready.set()
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()

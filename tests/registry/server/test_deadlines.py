@@ -1,0 +1,164 @@
+"""HT-3: whoever sends or takes nothing is let go, and nobody else."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from registry.server import Limits, Server
+from registry.server.deadlines import Pace
+from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
+
+LIMITS = Limits(
+    header_seconds=0.4,
+    keep_alive_seconds=0.8,
+    body_window_seconds=0.4,
+    body_bytes_per_second=1000,
+    drain_seconds=0.3,
+)
+GET = b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture
+def probe() -> Probe:
+    return Probe()
+
+
+@pytest.fixture
+def server(probe: Probe) -> Iterator[Server]:
+    with running(probe, LIMITS) as server:
+        yield server
+
+
+def drip(connection: socket.socket, data: bytes, seconds: float) -> None:
+    pause = threading.Event()
+    for byte in data:
+        pause.wait(seconds)
+        connection.send(bytes([byte]))
+
+
+def test_a_head_that_drips_is_refused_at_its_deadline(server: Server) -> None:
+    started = time.monotonic()
+    with connected(server) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        drip(connection, GET * 2, 0.05)
+    assert 0.3 < time.monotonic() - started < 3
+
+
+def test_a_silent_connection_is_closed_without_a_word(server: Server) -> None:
+    started = time.monotonic()
+    with connected(server) as connection:
+        assert read_to_end(connection) == b""
+    assert 0.3 < time.monotonic() - started < 3
+
+
+def test_an_idle_connection_is_kept_for_as_long_as_promised(server: Server) -> None:
+    with connected(server, GET) as connection:
+        read_answer(connection)
+        threading.Event().wait(0.5)
+        connection.sendall(GET)
+        assert read_answer(connection).body == b"hello"
+        started = time.monotonic()
+        assert read_to_end(connection) == b""
+    assert 0.6 < time.monotonic() - started < 3
+
+
+def test_by_default_it_is_kept_longer_than_go_clients_keep_theirs() -> None:
+    assert Limits().keep_alive_seconds > 90
+    assert Limits().header_seconds <= 10
+    assert Limits().write_stall_seconds <= 60
+
+
+def test_the_next_head_after_an_answer_has_the_same_deadline(server: Server) -> None:
+    with connected(server, GET + GET[:20]) as connection:
+        assert read_answer(connection).status == 200
+        assert read_answer(connection).status == 408
+        assert read_to_end(connection) == b""
+
+
+def test_a_body_below_the_rate_is_refused(server: Server, probe: Probe) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    with connected(server, head + b"a") as connection:
+        answer = read_answer(connection)
+
+    assert answer.status == 408
+    assert probe.ended.wait(10)
+    assert probe.endings[0] == "disconnected after 1"
+
+
+def test_a_body_at_the_rate_may_take_any_time(server: Server) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n"
+    with connected(server, head) as connection:
+        for _ in range(10):
+            threading.Event().wait(0.15)
+            connection.sendall(bytes(500))
+        answer = read_answer(connection)
+
+    assert answer.status == 200
+    assert answer.body == bytes(5000)
+
+
+def test_an_application_may_take_longer_than_any_deadline(server: Server, probe: Probe) -> None:
+    body = bytes(3_000_000)
+    head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with connected(server, head) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(body,))
+        sender.start()
+        threading.Event().wait(1.5)
+        probe.go_on.set()
+        answer = read_answer(connection)
+        sender.join()
+
+    assert answer.body == b"hello"
+
+
+def test_a_client_that_was_not_told_to_continue_is_not_slow(server: Server, probe: Probe) -> None:
+    head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with connected(server, head) as connection:
+        threading.Event().wait(1)
+        probe.go_on.set()
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(b"abc")
+        assert read_answer(connection).body == b"hello"
+
+
+def test_a_client_that_never_reads_its_refusal_is_let_go(server: Server) -> None:
+    with connected(server, b"\0\0\0") as connection:
+        assert read_answer(connection).status == 400
+        # The other direction stays open: the server does not wait for it for ever.
+        started = time.monotonic()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            drip(connection, bytes(100), 0.05)
+    assert time.monotonic() - started < 3
+
+
+def test_a_window_counts_only_while_the_client_may_send() -> None:
+    pace = Pace(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    pace.begin(0)
+
+    assert not pace.sends_too_slowly(9, may_send=True)
+    assert not pace.sends_too_slowly(15, may_send=False)
+    assert not pace.sends_too_slowly(20, may_send=True)
+    assert pace.sends_too_slowly(25, may_send=True)
+
+
+def test_a_window_with_its_share_opens_the_next() -> None:
+    pace = Pace(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    pace.begin(0)
+    pace.arrived(1000)
+
+    assert not pace.sends_too_slowly(10, may_send=True)
+    pace.arrived(999)
+    assert pace.sends_too_slowly(20, may_send=True)
+
+
+def test_only_something_untaken_can_stall() -> None:
+    pace = Pace(Limits(write_stall_seconds=10))
+    pace.begin(0)
+
+    assert not pace.takes_nothing(100, sent_bytes=0, unsent_bytes=0)
+    assert not pace.takes_nothing(105, sent_bytes=0, unsent_bytes=50)
+    assert not pace.takes_nothing(110, sent_bytes=5, unsent_bytes=50)
+    assert not pace.takes_nothing(119, sent_bytes=5, unsent_bytes=50)
+    assert pace.takes_nothing(120, sent_bytes=5, unsent_bytes=50)

@@ -1,0 +1,173 @@
+"""The server's own life: its address, its readiness, its end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.errors import StartupError
+from registry.server import ApplicationFailed, CannotListen, Limits, SlipwayProtocol, listen, serve
+from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from typing import Any
+from registry.server import Limits, serve
+from tests.support.raw_http import Probe
+
+serve(
+    Probe(Path(sys.argv[1])),
+    port=0,
+    limits=Limits(shutdown_seconds=float(sys.argv[2])),
+    on_ready=lambda host, port: print(port, flush=True),
+)
+print("finished", flush=True)
+"""
+GET = b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@contextmanager
+def process(
+    directory: Path, shutdown_seconds: float = 30
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    with subprocess.Popen(  # noqa: S603  (a fixed program)
+        [sys.executable, "-c", PROGRAM, directory, str(shutdown_seconds)],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield server, int(server.stdout.readline())
+        finally:
+            server.kill()
+
+
+def connect(port: int, data: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(data)
+    return connection
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_with_0_and_without_a_word(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with process(tmp_path) as (server, port), connect(port, GET) as idle:
+        assert read_answer(idle).status == 200
+
+        server.send_signal(number)
+        out, err = server.communicate(timeout=20)
+
+        assert server.returncode == 0
+        assert (out, err) == ("finished\n", "")
+
+
+def test_what_is_in_flight_at_sigterm_is_finished_and_nothing_new_begins(tmp_path: Path) -> None:
+    content = os.urandom(20 * 1024 * 1024)
+    (tmp_path / "large").write_bytes(content)
+    target = f"GET /file/large?0-{len(content)} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    upload = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+    with (
+        process(tmp_path) as (server, port),
+        connect(port, target) as download,
+        connect(port, upload + b"01234") as sender,
+    ):
+        first = download.recv(1000)
+        server.send_signal(signal.SIGTERM)
+        while is_accepting(port):
+            threading.Event().wait(0.01)
+        sender.sendall(b"56789")
+        echoed = read_answer(sender)
+        received = first + read_to_end(download)
+        server.wait(20)
+
+        assert server.returncode == 0
+    assert echoed.body == b"0123456789"
+    assert echoed.headers["connection"] == "close"
+    assert received.endswith(content[-1000:])
+    assert len(received) > len(content)
+
+
+def is_accepting(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
+    upload = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+    with process(tmp_path, shutdown_seconds=1) as (server, port), connect(port, upload) as sender:
+        threading.Event().wait(0.2)
+        server.send_signal(signal.SIGTERM)
+        received = sender.recv(100)
+        server.wait(20)
+
+        assert received == b""
+        assert server.returncode == 0
+
+
+def test_a_taken_port_is_told_in_one_sentence() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(CannotListen) as refused:
+            listen("127.0.0.1", port)
+
+    assert str(refused.value) == f"cannot listen on 127.0.0.1:{port}: address already in use"
+    assert isinstance(refused.value, StartupError)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.7"])
+def test_an_address_that_is_not_ours_is_told(host: str) -> None:
+    with pytest.raises(CannotListen, match=f"cannot listen on {host}:0: "):
+        listen(host, 0)
+
+
+def test_ipv6_is_served() -> None:
+    with running(Probe()) as server:
+        assert server.address[0] == "127.0.0.1"
+    with listen("::1", 0) as listener:
+        assert listener.family == socket.AF_INET6
+
+
+def test_an_application_that_cannot_start_is_told() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        message = {"type": "lifespan.startup.failed", "message": "the disk is gone"}
+        await receive()
+        await send(message)
+
+    with pytest.raises(ApplicationFailed):
+        serve(app, port=0)
+
+
+@pytest.mark.parametrize("given_protocol", [0, socket.IPPROTO_TCP])
+def test_every_connection_is_without_delay(given_protocol: int) -> None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, given_protocol)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    with running(Probe(), listener=listener) as server, connected(server, GET) as connection:
+        read_answer(connection)
+        [held] = server.server_state.connections
+        assert isinstance(held, SlipwayProtocol)
+        accepted = held.transport.get_extra_info("socket")
+
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+
+
+def test_limits_cannot_be_changed_under_a_server() -> None:
+    with pytest.raises(AttributeError):
+        Limits().header_seconds = 1  # type: ignore[misc]
