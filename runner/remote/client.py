@@ -16,6 +16,7 @@ from runner.errors import RunnerError, Unavailable
 from runner.remote.auth import Answer, Authorizer
 from runner.remote.errors import RemoteUntrusted, refusal
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
+from runner.remote.patience import Patience
 
 MAX_HOPS = 5
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -50,7 +51,9 @@ class RegistryClients:
         self,
         insecure: Collection[str] = (),
         auth_hosts: Mapping[str, Collection[str]] | None = None,
+        patience: Patience | None = None,
     ) -> None:
+        self.patience = patience or Patience()
         self.insecure = frozenset(insecure)
         self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
         self._pools: dict[Origin, httpx2.AsyncClient] = {}
@@ -108,6 +111,7 @@ class RemoteRegistry:
     def __init__(self, clients: RegistryClients, host: str, credentials: Credentials) -> None:
         self.host = host
         self.credentials = credentials
+        self.patience = clients.patience
         self._clients = clients
         self._origin = Origin.of_registry(host, clients.insecure)
         self._authorizer = clients.authorizer(host, credentials)

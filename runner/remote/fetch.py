@@ -24,7 +24,6 @@ from runner.remote.client import (
     read_limited,
 )
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.patience import BRIEF, STUBBORN, Patience
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 # Having come this far since the last failure, a blob's failures are counted anew.
@@ -39,9 +38,7 @@ class RemoteManifest:
     document: ImageManifest | ImageIndex
 
 
-async def fetch_manifest(
-    repository: RemoteRepository, target: Tag | Digest, patience: Patience = BRIEF
-) -> RemoteManifest:
+async def fetch_manifest(repository: RemoteRepository, target: Tag | Digest) -> RemoteManifest:
     """GET a manifest; its bytes are checked against the digest asked for, or announced.
 
     Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for what cannot be believed.
@@ -53,6 +50,7 @@ async def fetch_manifest(
         (repository.scope("pull"),),
         {"Accept": ACCEPT},
     )
+    patience = repository.registry.patience.brief()
     return await patience.retry(lambda: _fetch_manifest(repository, target, request))
 
 
@@ -60,7 +58,6 @@ async def fetch_blob(
     repository: RemoteRepository,
     descriptor: Descriptor,
     offset: int = 0,
-    patience: Patience = STUBBORN,
 ) -> AsyncGenerator[bytes, None]:
     """GET a blob from ``offset`` to its end, going on where a cut connection stopped.
 
@@ -69,7 +66,7 @@ async def fetch_blob(
 
     Hot path: httpx2's buffers go to the consumer untouched.
     """
-    failures = 0
+    patience, failures = repository.registry.patience, 0
     while offset < descriptor.size:
         reached = offset
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from runner.errors import Unavailable
@@ -18,6 +18,10 @@ class Patience:
     tries: int = 5
     first_wait_seconds: float = 0.25
 
+    def brief(self) -> "Patience":
+        """For what somebody is waiting to see begin."""
+        return replace(self, tries=min(self.tries, 3))
+
     async def wait(self, failures: int) -> None:
         """Wait before the try that follows so many failures."""
         jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, keeps no secret
@@ -31,7 +35,3 @@ class Patience:
             except Unavailable:
                 await self.wait(failures)
         return await call()
-
-
-BRIEF = Patience(tries=3, first_wait_seconds=0.1)
-STUBBORN = Patience()

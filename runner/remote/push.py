@@ -18,7 +18,6 @@ from runner.remote.client import (
     location,
 )
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.patience import STUBBORN, Patience
 
 # Opens the blob anew from its start: once for each try.
 OpenBlob = Callable[[], AsyncIterator[bytes]]
@@ -38,7 +37,6 @@ async def push_blob(
     open_blob: OpenBlob,
     *,
     mount_from: RepositoryName | None = None,
-    patience: Patience = STUBBORN,
 ) -> Outcome:
     """Make the registry hold the blob: it may have it, mount it, or be sent it in one PUT.
 
@@ -54,7 +52,7 @@ async def push_blob(
         await _put(repository, descriptor, session, open_blob)
         return Outcome.PUSHED
 
-    return await patience.retry(attempt)
+    return await repository.registry.patience.retry(attempt)
 
 
 async def push_manifest(
@@ -62,7 +60,6 @@ async def push_manifest(
     target: Tag | Digest,
     descriptor: Descriptor,
     content: bytes,
-    patience: Patience = STUBBORN,
 ) -> None:
     """PUT the manifest's exact bytes; a registry that took them for others is not believed."""
     request = Request(
@@ -83,7 +80,7 @@ async def push_manifest(
                 f"{repository}: the registry stored {stored[:200]}, expected {descriptor.digest}"
             )
 
-    await patience.retry(attempt)
+    await repository.registry.patience.retry(attempt)
 
 
 async def has_manifest(repository: RemoteRepository, digest: Digest) -> bool:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from oci.descriptor import Platform
 from oci.digest import Digest
-from oci.errors import OCIError
 from oci.image_config import History, encode_image_config
-from runner.errors import BadRequest
 from runner.schema import ProgressEvent
 from runner.services.image_changes import ProcessDefaults, apply_changes
 from runner.services.image_intake import LocalImage, take_in
+from runner.services.image_search import parse_platform
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_files import Slice, describe, plain, spooled
 from runner.storage.threads import in_thread
@@ -25,10 +24,10 @@ from runner.storage.threads import in_thread
 class ImportOptions:
     """What to make of the archive; ``changes`` are Dockerfile instructions."""
 
-    name: str = ""
+    name: str | None = None
     changes: tuple[str, ...] = ()
     message: str = ""
-    platform: str = ""
+    platform: str | None = None
 
 
 class Importer:
@@ -47,7 +46,7 @@ class Importer:
         """Unpack the archive, plain or compressed, and record the image made of it."""
         names = [str(self._store.tag_reference(options.name))] if options.name else []
         defaults = apply_changes(options.changes)
-        platform = _platform(options.platform)
+        platform = parse_platform(options.platform) or Platform.host()
         async with spooled(archive, self._scratch) as path:
             aside = path.with_name(f"{path.name}.gz")
             try:
@@ -69,10 +68,3 @@ def _config(diff_id: Digest, defaults: ProcessDefaults, platform: Platform, mess
     return encode_image_config(
         platform, [diff_id], created=now, history=[history], **asdict(defaults)
     )
-
-
-def _platform(text: str) -> Platform:
-    try:
-        return Platform.parse(text) if text else Platform.host()
-    except OCIError as error:
-        raise BadRequest(str(error)) from error

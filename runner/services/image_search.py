@@ -4,6 +4,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from oci.descriptor import Platform
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Reference
@@ -39,6 +40,14 @@ def select(store: ImageStore, filters: Mapping[str, Sequence[str]]) -> list[Imag
             raise BadRequest(f"invalid filter '{key}'")
         images = FILTERS[key](store, images, values)
     return images
+
+
+def parse_platform(text: str | None) -> Platform | None:
+    """Read ``os/architecture[/variant]``, or BadRequest; nothing asked for is None."""
+    try:
+        return Platform.parse(text) if text else None
+    except OCIError as error:
+        raise BadRequest(str(error)) from error
 
 
 def created(image: Image) -> str:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oci.descriptor import Platform
 from oci.digest import Digest
 from runner.credentials import Credentials
 from runner.remote.client import RegistryClients, check_login
@@ -26,6 +25,7 @@ from runner.services.image_pushes import Pusher
 from runner.services.image_removals import Deleted, Remover
 from runner.services.image_saves import Saver
 from runner.services.image_store import Image, ImageStore, ImageUser
+from runner.services.layer_arrivals import restore
 from runner.storage.snapshots import Snapshotter
 
 Progress = Callable[[ProgressEvent], None]
@@ -93,7 +93,7 @@ class Images:
         progress: Progress,
     ) -> Image:
         """Fetch an image; a name without tag and digest means ``latest``."""
-        wanted = Platform.parse(platform) if platform else None
+        wanted = image_search.parse_platform(platform)
         reference = self._store.reference(name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
         self._tell("pull", image, name)
@@ -163,6 +163,16 @@ class Images:
         for image in images:
             self._tell("load", image, str(image.id))
         return images
+
+    async def recover(self) -> None:
+        """At the daemon's start: unpack again, from kept blobs, layers that a power cut took.
+
+        One whose blob is not here either is left to the next pull.
+        """
+        for image in self._store.images():
+            for diff_id, blob in image.layers:
+                if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
+                    await restore(self._store, diff_id, blob)
 
     async def log_in(self, host: str, credentials: Credentials) -> None:
         """Ask the registry whether it accepts the credentials; Unauthorized if it does not."""

@@ -86,6 +86,18 @@ class LayerArrival:
             await layer.commit()
 
 
+async def restore(store: ImageStore, diff_id: Digest, blob: Descriptor) -> None:
+    """Unpack a layer whose blob is here."""
+    compression = compression_of(blob.media_type)
+    async with (
+        store.content.ingest(blob.digest, blob.size) as ingest,
+        store.layers.writer(diff_id, compression) as layer,
+    ):
+        async for chunk in ingest.arrived():
+            await layer.write(chunk)
+        await layer.commit()
+
+
 async def gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in fewer, larger chunks; also those that came before a failure."""
     waiting: list[bytes] = []

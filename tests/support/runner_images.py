@@ -1,0 +1,95 @@
+"""The runner's images over a real root in this process, with whatever registries a test has."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oci.digest import Digest
+from runner.remote.client import RegistryClients
+from runner.remote.patience import Patience
+from runner.schema import ProgressEvent
+from runner.services.events import Events
+from runner.services.image_store import ImageStore
+from runner.services.images import Images
+from runner.storage.content import ContentStore
+from runner.storage.layers import LayerStore
+from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.records import Records
+
+IMPATIENT = Patience(first_wait_seconds=0.01)
+
+
+@dataclass
+class RunnerImages:
+    """Images, and a look behind them."""
+
+    images: Images
+    store: ImageStore
+    clients: RegistryClients
+    snapshotter: OverlaySnapshotter
+    events: Events
+    root: Path
+    told: list[ProgressEvent] = field(default_factory=list)
+
+    def tell(self, event: ProgressEvent) -> None:
+        self.told.append(event)
+
+    @property
+    def statuses(self) -> list[str]:
+        return [event.status for event in self.told]
+
+    @property
+    def tags(self) -> list[str]:
+        return sorted(tag for image in self.images.list() for tag in image["RepoTags"])
+
+    def lies(self) -> list[str]:
+        """Blobs under a digest that is not theirs, and layers without an image or work to do."""
+        return [
+            str(digest)
+            for digest in self.store.content.digests()
+            if Digest.of(self.store.content.path(digest).read_bytes(), digest.algorithm) != digest
+        ]
+
+
+@asynccontextmanager
+async def runner_images(
+    root: Path,
+    default_registry: str = "registry.test",
+    *,
+    insecure: Sequence[str] = (),
+    auth_hosts: Mapping[str, Sequence[str]] | None = None,
+) -> AsyncIterator[RunnerImages]:
+    """Images on this root; another of the same root goes on with what the first one left."""
+    clients = RegistryClients(insecure, auth_hosts, IMPATIENT)
+    composed = _compose(root, default_registry, clients)
+    try:
+        yield composed
+    finally:
+        await clients.aclose()
+        composed.store.records.close()
+
+
+def _compose(root: Path, default_registry: str, clients: RegistryClients) -> RunnerImages:
+    (root / "content").mkdir(parents=True, exist_ok=True)
+    layers = LayerStore(root / "layers")
+    records = Records(root / "records.db")
+    store = ImageStore(ContentStore(root / "content"), layers, records, default_registry)
+    snapshotter = OverlaySnapshotter(root / "snapshots", layers)
+    events = Events()
+    images = Images(store, clients, snapshotter, events, root / "tmp")
+    return RunnerImages(images, store, clients, snapshotter, events, root)
+
+
+async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
+    """A body as it arrives."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def joined(stream: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in stream])
+
+
+def layer_ids(diff_ids: Iterable[Digest]) -> set[str]:
+    return {str(diff_id) for diff_id in diff_ids}
