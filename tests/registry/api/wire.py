@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oci.digest import Digest
 from registry.api.application import Application
@@ -100,3 +101,33 @@ def envelope(answer: httpx2.Response) -> list[dict[str, Any]]:
 def open_files() -> int:
     """How many files this process holds open."""
     return len(os.listdir("/proc/self/fd"))
+
+
+async def as_written(
+    client: httpx2.AsyncClient,
+    method: str,
+    target: str,
+    *,
+    headers: Sequence[tuple[str, str]] = (),
+    content: bytes = b"",
+) -> httpx2.Response:
+    """A request whose target, in ASCII, and headers arrive exactly so; httpx2 would mend them."""
+    transport = client._transport
+    assert isinstance(transport, httpx2.ASGITransport)
+    app: ASGIApp = transport.app
+    path, _, query = target.partition("?")
+
+    async def rewritten(scope: Scope, receive: Receive, send: Send) -> None:
+        written = {
+            "method": method,
+            "raw_path": path.encode("ascii"),
+            "path": unquote(path),
+            "query_string": query.encode("ascii"),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+        }
+        await app({**scope, **written}, receive, send)
+
+    request = client.build_request("POST", "http://registry.test/", content=content)
+    answer = await httpx2.ASGITransport(app=rewritten).handle_async_request(request)
+    await answer.aread()
+    return answer
