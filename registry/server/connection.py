@@ -1,0 +1,258 @@
+"""Connection: the life of one, from its first byte to a close that harms nothing.
+
+It stands on uvicorn's HttpToolsProtocol, which is not its public surface: see selfcheck.py.
+"""
+
+import asyncio
+import math
+import socket
+import struct
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from oci.errors import ErrorCode, OCIError
+from registry.server.config import ServerConfig
+from registry.server.deadlines import Pace
+from registry.server.exchange import Exchange
+from registry.server.heads import MalformedRequest, TooSlow
+from registry.server.refusals import refusal
+
+_CHECK_SECONDS = 0.5
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class TooManyConnections(MalformedRequest):
+    """More connections than this server can hold open."""
+
+    code = ErrorCode.TOOMANYREQUESTS
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Connection(HttpToolsProtocol):
+    """Requests answered in their order, one at a time; then a refusal, a close, or silence.
+
+    ``deadline`` is the loop's time after which ``enforce`` must be called.
+    """
+
+    cycle: Exchange
+    deadline = math.inf
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        assert isinstance(config, ServerConfig)
+        self.limits = config.limits
+        self._pace = Pace(self.limits)
+        self._active: Exchange | None = None
+        self._head_open = False
+        self._deaf = False
+        self._at_eof = False
+        self._refusal: bytes | None = None
+        self._drained_bytes = 0
+        self._patience_end = 0.0
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        super().connection_made(transport)
+        self._set_socket_options(transport.get_extra_info("socket"))
+        self._wait_until(self.loop.time() + self.limits.header_seconds)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(TooManyConnections("too many connections to this registry"))
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio lets it say
+        """A client that has only shut its own direction still gets its answers."""
+        cycle = self.cycle
+        if self._deaf or self._active is None or cycle.more_body:
+            return None
+        self._deaf = self._at_eof = True
+        cycle.keep_alive = False
+        return self.scope["scheme"] == "http"
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.deadline = math.inf
+        self._deaf = True
+        for cycle in self._waiting():
+            cycle.disconnect()
+        if self._active is not None:
+            self._active.disconnect()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    # What the server and an exchange tell
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        cycle, self._active = self._active, None
+        if self.transport.is_closing():
+            return
+        if cycle is None or not cycle.keep_alive:
+            if self._deaf or self.pipeline or self._unfinished() is not None:
+                self._linger()
+            else:
+                self.transport.close()
+        elif self.pipeline:
+            self._begin(self._pop())
+        elif self._refusal is not None:
+            self._say(self._refusal)
+        else:
+            self._read_on()
+            self._settle()
+
+    def shutdown(self) -> None:
+        """The server stops: finish the exchange that is under way, and nothing else."""
+        if self._active is None:
+            self.transport.close()
+        else:
+            self._active.keep_alive = False
+
+    def enforce(self, now: float) -> None:
+        """Judge a connection whose deadline has come, and set the next."""
+        self.deadline = now + _CHECK_SECONDS
+        active = self._active
+        sent = 0 if active is None or active.writer is None else active.writer.sent_bytes
+        if self._pace.takes_nothing(now, sent, self._unsent_bytes()):
+            self._reset()
+        elif active is not None:
+            if active.more_body and self._pace.sends_too_slowly(now, may_send=self._may_send()):
+                self._refuse(TooSlow("the body comes too slowly"))
+        elif now < self._patience_end:
+            self._wait_until(self._patience_end)
+        elif self._deaf:
+            self._reset()
+        elif self._head_open:
+            self._refuse(TooSlow("the request's head took too long"))
+        else:
+            self.transport.close()
+
+    # Beginning
+
+    def _set_socket_options(self, connection: socket.socket | None) -> None:
+        if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        # asyncio does so only where the listening socket names its protocol; an inherited one
+        # does not, and then a head and a body in two writes wait 40 ms for each other.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        patience = int(self.limits.unacknowledged_seconds * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+
+    def _enqueue(self, cycle: Exchange) -> None:
+        self._pace.begin(self.loop.time())
+        if self._active is None:
+            self._begin(cycle)
+            return
+        self.flow.pause_reading()
+        self.pipeline.appendleft((cycle, self.app))
+
+    def _begin(self, cycle: Exchange) -> None:
+        self._active = cycle
+        self.deadline = self.loop.time() + _CHECK_SECONDS
+        self._start_asgi_task(cycle, self.app)
+
+    def _pop(self) -> Exchange:
+        cycle, _ = self.pipeline.pop()
+        assert isinstance(cycle, Exchange)
+        return cycle
+
+    def _read_on(self) -> None:
+        if not self.pipeline:
+            self.flow.resume_reading()
+
+    # Waiting
+
+    def _settle(self) -> None:
+        """Nothing is being answered: say until when the next request must come."""
+        if self.cycle.more_body:
+            patience = self.limits.drain_seconds
+        elif self._head_open:
+            patience = self.limits.header_seconds
+        else:
+            patience = self.limits.keep_alive_seconds
+        self._wait_until(self.loop.time() + patience)
+
+    def _wait_until(self, moment: float) -> None:
+        self._patience_end = self.deadline = moment
+        if self._unsent_bytes():
+            self.deadline = min(moment, self.loop.time() + _CHECK_SECONDS)
+
+    def _may_send(self) -> bool:
+        return not self.flow.read_paused and not self.cycle.waiting_for_100_continue
+
+    def _unsent_bytes(self) -> int:
+        waiting = self.transport.get_write_buffer_size()
+        if self._active is not None and self._active.writer is not None:
+            waiting += self._active.writer.is_blocked
+        return waiting
+
+    def _waiting(self) -> Iterator[Exchange]:
+        for cycle, _ in self.pipeline:
+            assert isinstance(cycle, Exchange)
+            yield cycle
+
+    def _unfinished(self) -> Exchange | None:
+        """The exchange whose request has not come to its end."""
+        cycle: Exchange | None = self.cycle
+        return cycle if cycle is not None and cycle.more_body else None
+
+    # Ending
+
+    def _refuse(self, error: OCIError) -> None:
+        """Answer what could not be read, after the answers before it; nothing more is read."""
+        self._deaf = True
+        broken = self._unfinished()
+        if broken is not None and broken is self._active:
+            self._active = None
+            began = broken.response_started
+            broken.disconnect()
+            if began:
+                self.transport.close()
+                return
+        elif broken is not None and self.pipeline:
+            self.pipeline.popleft()
+        elif broken is not None:
+            self._linger()  # its answer has been given
+            return
+        if self._active is None:
+            self._say(refusal(error))
+        else:
+            self._refusal = refusal(error)
+
+    def _say(self, answer: bytes) -> None:
+        self._refusal = None
+        self.transport.write(answer)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close without a reset, which could destroy the answer before the client has read it."""
+        self._deaf = True
+        self._wait_until(self.loop.time() + self.limits.drain_seconds)
+        if self._at_eof or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.flow.resume_reading()
+            self.transport.write_eof()
+
+    def _discard(self, count: int) -> None:
+        if self._active is not None:
+            self.flow.pause_reading()
+            return
+        self._drained_bytes += count
+        if self._drained_bytes > self.limits.drain_bytes:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Let go at once, and keep nothing in the kernel for a client that does not take it."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
