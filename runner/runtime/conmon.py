@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -40,10 +41,15 @@ class Conmon:
         self._runtime_root = runtime_root
         self._exits = exits
         self._features = features
+        self._mover = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cgroups")
         exits.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def create(self, launch: Launch) -> Monitored:
-        """Hot path: two pipes, one child, and what its parent says about it."""
+        """Hot path: two pipes, one child, and what its parent says about it.
+
+        The kernel makes the first move into a group after a pause wait for 10 ms.  conmon is
+        moved while the runtime is still starting, so that both wait for the same 10.
+        """
         loop = asyncio.get_running_loop()
         with ExitStack() as ours, ExitStack() as theirs:
             sync, sync_write = os.pipe()

@@ -1,0 +1,94 @@
+"""Versions: which runtime this is, and which known holes it still has.
+
+https://github.com/opencontainers/runc/blob/main/CHANGELOG.md
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from runner.runtime.children import run
+from runner.runtime.sentences import refusal
+
+Version = tuple[int, int, int]
+
+# CVE → the first fixed release of each line that got one; newer lines than these have the fix.
+FIXED_IN: Final[Mapping[str, tuple[Version, ...]]] = {
+    "CVE-2024-21626": ((1, 1, 12),),
+    "CVE-2024-45310": ((1, 1, 14), (1, 2, 0)),
+    "CVE-2025-31133": ((1, 2, 8), (1, 3, 3), (1, 4, 0)),
+    "CVE-2025-52565": ((1, 2, 8), (1, 3, 3), (1, 4, 0)),
+    "CVE-2025-52881": ((1, 2, 8), (1, 3, 3), (1, 4, 0)),
+    "CVE-2026-41579": ((1, 3, 6), (1, 4, 3), (1, 5, 0)),
+}
+
+# A distribution's revision → what it has fixed without a new upstream version.
+_BACKPORTS: Final[Mapping[str, frozenset[str]]] = {"+deb12u": frozenset({"CVE-2024-21626"})}
+
+_FIRST_LINE: Final = re.compile(r"(\w+) version (\d+)\.(\d+)(?:\.(\d+))?(\S*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeVersion:
+    """``text`` is the whole of what ``--version`` prints."""
+
+    name: str
+    number: Version
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the output of ``--version``; what cannot be read is version 0.0.0 of itself."""
+        match = _FIRST_LINE.search(text)
+        if match is None:
+            return cls("unknown", (0, 0, 0), text)
+        name, major, minor, patch, rest = match.groups()
+        number = (int(major), int(minor), int(patch or 0))
+        # A release candidate comes before the release that it is a candidate of.
+        if rest.startswith("-rc") and number[2] == 0:
+            number = (number[0], number[1], -1)
+        return cls(name, number, text)
+
+    def __str__(self) -> str:
+        return f"{self.name} {'.'.join(str(max(n, 0)) for n in self.number)}"
+
+
+async def probe(executable: str) -> RuntimeVersion:
+    """Ask the runtime; RuntimeRefused when it does not even run."""
+    outcome = await run((executable, "--version"))
+    if outcome.code != 0:
+        raise refusal(outcome.errors)
+    return RuntimeVersion.parse(outcome.output.decode(errors="replace"))
+
+
+def holes(version: RuntimeVersion) -> tuple[str, ...]:
+    """The CVEs of the table that this runc has; other runtimes have a history of their own."""
+    if version.name != "runc":
+        return ()
+    patched = frozenset[str]().union(
+        *(cves for revision, cves in _BACKPORTS.items() if revision in version.text)
+    )
+    return tuple(
+        cve
+        for cve, releases in FIXED_IN.items()
+        if cve not in patched and not _has_fix(version.number, releases)
+    )
+
+
+def warning(version: RuntimeVersion) -> str:
+    """A sentence for ``info`` and the log; empty when there is nothing to warn of."""
+    found = holes(version)
+    if not found:
+        return ""
+    return (
+        f"{version} has known holes ({', '.join(found)}): run only images you trust, "
+        "or set runner.runtime to a newer runc"
+    )
+
+
+def _has_fix(number: Version, releases: tuple[Version, ...]) -> bool:
+    same_line = [release for release in releases if release[:2] == number[:2]]
+    if same_line:
+        return number >= same_line[0]
+    return number > max(releases)
