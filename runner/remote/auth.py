@@ -16,7 +16,7 @@ import httpx2
 
 from oci.http import Challenge
 from runner.credentials import Credentials
-from runner.errors import Unauthorized
+from runner.errors import RunnerError, Unauthorized
 from runner.remote.errors import RemoteUntrusted, refusal
 from runner.remote.origin import Origin
 
@@ -73,7 +73,13 @@ class Authorizer:
             return None
         if self._challenge.scheme.lower() == "basic":
             return self._basic()
-        return f"Bearer {(await self._token(self._challenge, frozenset(scopes))).text}"
+        try:
+            token = await self._token(self._challenge, frozenset(scopes))
+        except RunnerError:
+            # The registry may challenge otherwise tomorrow: ask it again the next time.
+            self._challenge = None
+            raise
+        return f"Bearer {token.text}"
 
     async def answer(
         self, challenges: Collection[Challenge], scopes: Collection[str], refused: str | None
