@@ -1,0 +1,86 @@
+"""Events: what happened, for those who subscribe.
+
+Engine API, ``SystemEvents``.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+# As moby: what a late subscriber may still ask for with ``since``.
+KEPT: Final = 256
+# A subscriber this far behind is let go, rather than that the daemon grows.
+QUEUED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; ``time`` in seconds since the epoch.
+
+    ``type`` is container, image or volume; ``action`` the Engine API's word for it.
+    """
+
+    type: str
+    action: str
+    id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    time: float = 0.0
+
+
+class Events:
+    """Tells everyone who listens; remembers the last few for those who come late."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._queues: set[asyncio.Queue[Event | None]] = set()
+
+    def publish(
+        self, type: str, action: str, id: str, attributes: Mapping[str, str] | None = None
+    ) -> None:
+        event = Event(type, action, id, dict(attributes or {}), self._clock())
+        self._kept.append(event)
+        for queue in tuple(self._queues):
+            if queue.qsize() >= QUEUED:
+                self._queues.discard(queue)
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(event)
+
+    def subscribe(
+        self, *, since: float | None = None, until: float | None = None
+    ) -> AsyncIterator[Event]:
+        """Events from now on, after the kept ones since ``since``; the end comes at ``until``.
+
+        Subscribed when this returns, not when the first event is asked for.
+        """
+        past = [event for event in self._kept if since is not None and event.time >= since]
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._queues.add(queue)
+        return self._listen(past, queue, until)
+
+    async def _listen(
+        self, past: list[Event], queue: asyncio.Queue[Event | None], until: float | None
+    ) -> AsyncIterator[Event]:
+        try:
+            for event in past:
+                if until is not None and event.time > until:
+                    return
+                yield event
+            while (news := await self._next(queue, until)) is not None:
+                yield news
+        finally:
+            self._queues.discard(queue)
+
+    async def _next(self, queue: asyncio.Queue[Event | None], until: float | None) -> Event | None:
+        patience = None if until is None else until - self._clock()
+        if patience is not None and patience <= 0:
+            return None
+        try:
+            async with asyncio.timeout(patience):
+                return await queue.get()
+        except TimeoutError:
+            return None

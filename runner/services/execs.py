@@ -1,0 +1,188 @@
+"""execs: run another process in a container.
+
+Engine API, "Exec".  An exec is a child of the daemon and ends with it.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from runner.errors import Conflict, NoSuchExec
+from runner.runtime.runtime import ExecProcess, Frame, OCIRuntime, ProcessSpec, StdStream, Streams
+from runner.runtime.spec import exec_process
+from runner.runtime.users import User, find_user
+from runner.schema import ExecOptions
+from runner.services.containers import Containers
+from runner.services.events import Events
+from runner.services.lifecycle import Verb
+from runner.services.names import new_id
+from runner.services.tracked import Tracked
+from runner.storage.threads import in_thread
+
+# As many ended execs of one container are remembered, for those who ask how they ended.
+KEPT: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """A view of now.  ``exit_code`` is None until it has ended, ``pid`` 0 unless it runs."""
+
+    id: str
+    container: str
+    options: ExecOptions
+    running: bool = False
+    exit_code: int | None = None
+    pid: int = 0
+
+
+class Execs:
+    """The execs of this daemon: made, started once, and remembered while the container is."""
+
+    def __init__(self, containers: Containers, runtime: OCIRuntime, events: Events) -> None:
+        self._containers = containers
+        self._runtime = runtime
+        self._events = events
+        self._all: dict[str, Exec] = {}
+        self._processes: dict[str, ExecProcess] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def create(self, container: str, options: ExecOptions) -> str:
+        """Make an exec that can be started; Conflict unless the container runs."""
+        tracked = self._containers.tracked(container)
+        tracked.check(Verb.EXEC)
+        # Refuse now what cannot be run later.
+        await self._process_spec(tracked, options)
+        identifier = new_id()
+        self._all[identifier] = Exec(identifier, tracked.id, options)
+        tracked.exec_ids.append(identifier)
+        self._forget_old(tracked)
+        command = " ".join(options.command)
+        self._tell(tracked, f"exec_create: {command}", execID=identifier)
+        return identifier
+
+    async def start(self, exec_id: str, *, detach: bool = False) -> Streams | None:
+        """Run it; its streams, or None when nobody is to be attached."""
+        found = self.find(exec_id)
+        if found.running or found.exit_code is not None:
+            raise Conflict(f"exec {exec_id} has already run")
+        tracked = self._containers.tracked(found.container)
+        tracked.check(Verb.EXEC)
+        options = found.options
+        self._all[exec_id] = replace(found, running=True)
+        try:
+            process_spec = await self._process_spec(tracked, options)
+            process = await self._runtime.exec(
+                tracked.id, process_spec, open_stdin=options.attach_stdin and not detach
+            )
+        except BaseException:
+            self._all[exec_id] = found
+            raise
+        self._processes[exec_id] = process
+        self._all[exec_id] = replace(found, running=True, pid=process.pid)
+        self._tell(tracked, f"exec_start: {' '.join(options.command)}", execID=exec_id)
+        self._keep(self._see_end(exec_id, process, tracked))
+        if detach:
+            self._keep(_drain(process))
+            return None
+        return _ChosenStreams(process, _wanted(options))
+
+    async def resize(self, exec_id: str, height: int, width: int) -> None:
+        """Set the size of its terminal, in characters; Conflict unless it runs."""
+        process = self._processes.get(self.find(exec_id).id)
+        if process is None:
+            raise Conflict(f"exec {exec_id} is not running")
+        process.resize(height, width)
+
+    def find(self, exec_id: str) -> Exec:
+        found = self._all.get(exec_id)
+        if found is None:
+            raise NoSuchExec(exec_id)
+        return found
+
+    async def close(self) -> None:
+        """At the daemon's stop: execs end with it."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _process_spec(self, tracked: Tracked, options: ExecOptions) -> ProcessSpec:
+        assert tracked.spec is not None
+        container_user = tracked.desired.options.user or tracked.desired.image.user
+        text = options.user or container_user
+        # Supplementary groups that were added belong to the container's own user.
+        added = () if options.user else tracked.desired.options.group_add
+        user = await in_thread(_find_user, tracked.places.rootfs, text, added)
+        return exec_process(tracked.spec, options, user)
+
+    async def _see_end(self, exec_id: str, process: ExecProcess, tracked: Tracked) -> None:
+        code = await process.wait()
+        self._processes.pop(exec_id, None)
+        if exec_id in self._all:
+            self._all[exec_id] = replace(self._all[exec_id], running=False, exit_code=code, pid=0)
+        self._tell(tracked, "exec_die", execID=exec_id, exitCode=str(code))
+
+    def _forget_old(self, tracked: Tracked) -> None:
+        """Forget all but the last ended execs, and those of containers that are gone."""
+        ended = [one for one in tracked.exec_ids if self._all[one].exit_code is not None]
+        for exec_id in ended[:-KEPT]:
+            tracked.exec_ids.remove(exec_id)
+            del self._all[exec_id]
+        present = {container.id for container in self._containers.list()}
+        for exec_id, found in tuple(self._all.items()):
+            if found.container not in present and not found.running:
+                del self._all[exec_id]
+
+    def _tell(self, tracked: Tracked, action: str, **more: str) -> None:
+        self._events.publish("container", action, tracked.id, tracked.attributes(**more))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _ChosenStreams:
+    """A process's streams, of which only some outputs are wanted; all are read."""
+
+    def __init__(self, process: ExecProcess, wanted: Collection[StdStream]) -> None:
+        self._process = process
+        self._wanted = frozenset(wanted)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        async for frame in self._process.frames():
+            if frame.stream in self._wanted:
+                yield frame
+        # Whoever asks for the exit code once the streams have ended shall find it.
+        await self._process.wait()
+
+    async def write(self, content: bytes) -> None:
+        await self._process.write(content)
+
+    async def close_stdin(self) -> None:
+        await self._process.close_stdin()
+
+    async def aclose(self) -> None:
+        await self._process.aclose()
+
+
+async def _drain(process: ExecProcess) -> None:
+    async for _ in process.frames():
+        continue
+    await process.aclose()
+
+
+def _wanted(options: ExecOptions) -> tuple[StdStream, ...]:
+    if options.tty:
+        return (StdStream.STDOUT,) if options.attach_stdout or options.attach_stderr else ()
+    streams = {StdStream.STDOUT: options.attach_stdout, StdStream.STDERR: options.attach_stderr}
+    return tuple(stream for stream, wanted in streams.items() if wanted)
+
+
+def _find_user(rootfs: os.PathLike[str], text: str, added: tuple[str, ...]) -> User:
+    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return find_user(root, text, added)
+    finally:
+        os.close(root)

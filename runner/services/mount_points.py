@@ -1,0 +1,94 @@
+"""Mount points: what was asked for and what the image declares, decided on at ``create``."""
+
+import posixpath
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
+
+from oci.image_config import ImageConfig
+from runner.errors import RunnerError
+from runner.linux.mounts import Mount, mount, unmount
+from runner.runtime.bundle import prepare_sources
+from runner.schema import ContainerOptions, MountOption
+from runner.services.container import MountPoint
+from runner.services.copy_up import inside
+from runner.services.volumes import Volumes
+from runner.storage.threads import in_thread
+
+
+async def decide(
+    image: ImageConfig, options: ContainerOptions, volumes: Volumes, undo: AsyncExitStack
+) -> tuple[MountPoint, ...]:
+    """Every mount of a container; volumes are made, the anonymous ones undone with ``undo``.
+
+    What the user mounts at a place goes before what the image declares for it.
+    """
+    points = [await _point(option, volumes, undo) for option in options.mounts]
+    taken = {point.target for point in points}
+    for declared in image.volumes:
+        target = posixpath.normpath("/" + declared.lstrip("/"))
+        if target != "/" and target not in taken:
+            taken.add(target)
+            points.append(await _point(MountOption("volume", "", target), volumes, undo))
+    return tuple(points)
+
+
+async def fill_volumes(
+    points: tuple[MountPoint, ...], rootfs: Path, mounts: tuple[Mount, ...], volumes: Volumes
+) -> None:
+    """Copy what the image has at their places into volumes that are new.
+
+    The rootfs is mounted for it, and not any more afterwards.
+    """
+    empty = [
+        point
+        for point in points
+        if point.kind == "volume" and "nocopy" not in point.options and _is_empty(point.source)
+    ]
+    if not empty:
+        return
+    async with AsyncExitStack() as undo:
+        await in_thread(rootfs.mkdir, parents=True, exist_ok=True, mode=0o700)
+        undo.push_async_callback(in_thread, rootfs.rmdir)
+        undo.push_async_callback(in_thread, unmount, rootfs)
+        for one in mounts:
+            await in_thread(mount, one, rootfs)
+        for point in empty:
+            with ExitStack() as opened:
+                source = opened.enter_context(inside(rootfs, point.target))
+                if source is not None:
+                    await volumes.fill(point.volume, source)
+
+
+async def _point(option: MountOption, volumes: Volumes, undo: AsyncExitStack) -> MountPoint:
+    if option.kind == "volume":
+        return await _volume(option, volumes, undo)
+    await in_thread(prepare_sources, (option,))
+    return MountPoint(
+        option.kind, option.source, option.target, option.read_only, options=option.options
+    )
+
+
+async def _volume(option: MountOption, volumes: Volumes, undo: AsyncExitStack) -> MountPoint:
+    anonymous = not option.source
+    volume = await volumes.create(option.source, option.labels)
+    if anonymous:
+        undo.push_async_callback(forget_volume, volumes, volume.name)
+    return MountPoint(
+        "volume",
+        str(volume.mountpoint),
+        option.target,
+        option.read_only,
+        volume.name,
+        option.options,
+        anonymous,
+    )
+
+
+async def forget_volume(volumes: Volumes, name: str) -> None:
+    """Remove an anonymous volume, if nobody else came to use it."""
+    with suppress(RunnerError):
+        await volumes.remove(name)
+
+
+def _is_empty(source: str) -> bool:
+    return not any(Path(source).iterdir())

@@ -1,0 +1,70 @@
+"""Names of containers and volumes: what they may be, and made-up ones."""
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from runner.errors import BadRequest, Conflict
+
+MAX_NAME: Final = 253
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+# fmt: off
+_ADJECTIVES: Final = (
+    "able", "amber", "bold", "brave", "brisk", "bright", "calm", "candid", "clear", "clever",
+    "cosy", "crisp", "daring", "deft", "eager", "early", "fair", "fond", "frank", "fresh",
+    "gentle", "glad", "golden", "grand", "happy", "hardy", "honest", "jolly", "keen", "kind",
+    "lively", "lucid", "lucky", "mellow", "merry", "mild", "neat", "nimble", "noble", "patient",
+    "plucky", "polite", "proud", "quick", "quiet", "ready", "robust", "serene", "sharp", "silver",
+    "smooth", "snug", "solid", "spry", "steady", "sunny", "swift", "tidy", "trusty", "vivid",
+    "warm", "wise", "witty", "zesty",
+)
+_SHIPS: Final = (
+    "ark", "barge", "bark", "boat", "brig", "canoe", "caravel", "carrack", "catamaran", "clipper",
+    "cog", "coracle", "corvette", "currach", "cutter", "dhow", "dinghy", "dory", "felucca",
+    "ferry", "frigate", "galleon", "galley", "gondola", "hoy", "hulk", "jolly", "junk", "kayak",
+    "ketch", "launch", "liner", "longship", "lugger", "packet", "pinnace", "pram", "proa", "punt",
+    "raft", "schooner", "scow", "shallop", "skiff", "sloop", "smack", "tartane", "tender",
+    "trawler", "trireme", "tug", "umiak", "wherry", "whaler", "xebec", "yacht", "yawl", "zebec",
+)
+# fmt: on
+
+
+def check_name(name: str, kind: str = "container") -> str:
+    """Return the name, or raise BadRequest if nothing may be called so."""
+    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"invalid {kind} name {name[:80]!r}: expected a letter or digit, "
+            "then letters, digits, '_', '.' or '-'"
+        )
+    return name
+
+
+def check_container_name(name: str) -> str:
+    """Return the name of a container; what looks like an ID would hide the container it is of."""
+    if _ID.fullmatch(check_name(name)):
+        raise BadRequest(f"invalid container name {name!r}: 64 hex characters are an ID")
+    return name
+
+
+def made_up_name(is_taken: Callable[[str], bool]) -> str:
+    """An adjective and a ship that nobody is called yet."""
+    for attempt in range(100):
+        name = f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_SHIPS)}"
+        if attempt >= 10:
+            name = f"{name}{secrets.randbelow(1000)}"
+        if not is_taken(name):
+            return name
+    raise Conflict("cannot make up a container name that is free: give one with --name")
+
+
+def new_id() -> str:
+    """A container's, exec's or anonymous volume's ID: 64 hex characters.
+
+    With a letter among its first twelve characters, the short ID is no number to anyone.
+    """
+    while (identifier := secrets.token_hex(32))[:12].isdigit():
+        continue
+    return identifier

@@ -1,0 +1,63 @@
+"""Outside: what the container services stand on, made once by the composition."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from runner.config import RunnerSettings
+from runner.runtime.host import Host
+from runner.runtime.runtime import Monitor, OCIRuntime
+from runner.services.events import Events
+from runner.services.image_store import Image
+from runner.services.tracked import Places, Tracked
+from runner.services.volumes import Volumes
+from runner.storage.records import Records
+from runner.storage.snapshots import Snapshotter
+
+
+class FindsImages(Protocol):
+    """As much of the images as containers need."""
+
+    def find(self, name: str) -> Image:
+        """The image, or NoSuchImage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The records, the disk, the runtime and its monitors; and who is told."""
+
+    settings: RunnerSettings
+    records: Records
+    snapshotter: Snapshotter
+    images: FindsImages
+    volumes: Volumes
+    runtime: OCIRuntime
+    monitor: Monitor
+    events: Events
+    host: Host
+
+    def places(self, container: str) -> Places:
+        # Short names: sockets lie below, and their paths have 107 bytes.
+        return Places(
+            self.settings.root / "containers" / container,
+            self.settings.run_dir / "b" / container,
+            self.settings.run_dir / "r" / container,
+        )
+
+    async def save(self, tracked: Tracked) -> None:
+        """Make durable what memory says of a container."""
+        await self.records.containers.put(tracked.to_record())
+
+    async def observe(self, tracked: Tracked, **seen: Any) -> None:
+        """Remember what was seen of a container, now and after the next start."""
+        tracked.observed = replace(tracked.observed, **seen)
+        await self.save(tracked)
+
+    def tell(self, tracked: Tracked, action: str, **more: str) -> None:
+        self.events.publish("container", action, tracked.id, tracked.attributes(**more))
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> int:
+    """Whole seconds from one to the other; 0 if either is not known."""
+    return int((end - start).total_seconds()) if start and end else 0

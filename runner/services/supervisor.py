@@ -1,0 +1,155 @@
+"""Notice when containers end; and find out, when a daemon starts, what happened without one."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from runner.errors import RunnerError
+from runner.runtime.bundle import read_spec
+from runner.runtime.runtime import ContainerState, ExitStatus
+from runner.services.lifecycle import ALIVE, State
+from runner.services.outside import Outside, seconds_between
+from runner.services.starting import clear, release
+from runner.services.tracked import Tracked
+from runner.storage.threads import in_thread
+
+log = structlog.get_logger()
+
+_UNSEEN: Final = "nobody saw its end: the host was stopped while it ran"
+_LIVING: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
+
+
+class Supervisor:
+    """Watches what runs.  ``forget`` is what becomes of a container that removes itself."""
+
+    def __init__(self, outside: Outside, forget: Callable[[Tracked], Awaitable[None]]) -> None:
+        self._outside = outside
+        self._forget = forget
+        self._watches: dict[str, asyncio.Task[None]] = {}
+
+    def watch(self, tracked: Tracked) -> None:
+        """See to the container's end, whenever it comes."""
+        task = asyncio.create_task(self._watch(tracked), name=f"watch {tracked.id[:12]}")
+        self._watches[tracked.id] = task
+        task.add_done_callback(lambda _: self._drop(tracked.id, task))
+
+    async def recover(self, tracked: Tracked) -> None:
+        """Bring one container's record to the truth, at the daemon's start."""
+        if tracked.state is State.REMOVING:
+            await release(self._outside, tracked)
+            await self._forget(tracked)
+        elif (tracked.places.bundle / "config.json").exists():
+            await self._take_up(tracked)
+        elif tracked.state in ALIVE:
+            # The host was restarted, and took the bundle with it.
+            now = datetime.now(UTC)
+            await self.ended(tracked, ExitStatus(255, now, error=_UNSEEN))
+
+    async def sweep(self, known: set[str]) -> None:
+        """Undo what was under way for containers that have no record, at the daemon's start."""
+        settings, snapshotter = self._outside.settings, self._outside.snapshotter
+        for kind in ("b", "r"):
+            for name in await in_thread(_names, settings.run_dir / kind):
+                if name not in known:
+                    await self._release_unknown(name)
+        for key in await snapshotter.keys():
+            if key not in known:
+                await snapshotter.remove(key)
+
+    async def ended(self, tracked: Tracked, status: ExitStatus) -> None:
+        """Record how it ended, tell who waits, then put away what it ran in."""
+        outside = self._outside
+        tracked.observed = replace(
+            tracked.observed,
+            state=State.EXITED,
+            pid=0,
+            exit_code=status.code,
+            error=status.error,
+            oom_killed=status.oom_killed,
+            finished_at=status.finished_at,
+        )
+        if not tracked.desired.options.auto_remove:
+            await outside.save(tracked)
+        if status.oom_killed:
+            outside.tell(tracked, "oom")
+        lasted = seconds_between(tracked.observed.started_at, status.finished_at)
+        outside.tell(tracked, "die", exitCode=str(status.code), execDuration=str(lasted))
+        tracked.waiters.ended(status)
+        await self._put_away(tracked)
+        if tracked.desired.options.auto_remove:
+            await self._forget(tracked)
+
+    async def close(self) -> None:
+        """Stop watching.  Containers go on; the next daemon takes them up."""
+        watches = tuple(self._watches.values())
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    async def _watch(self, tracked: Tracked) -> None:
+        assert tracked.monitored is not None
+        status = await tracked.monitored.wait()
+        try:
+            await asyncio.shield(self.ended(tracked, status))
+        except (RunnerError, OSError) as error:
+            log.exception("container not put away", container=tracked.id, error=str(error))
+
+    async def _put_away(self, tracked: Tracked) -> None:
+        try:
+            await release(self._outside, tracked)
+        except (RunnerError, OSError) as error:
+            # What is left is put away before the next start, or at the daemon's.
+            log.warning("container not released", container=tracked.id, error=str(error))
+        finally:
+            tracked.at_rest.set()
+
+    async def _take_up(self, tracked: Tracked) -> None:
+        """A bundle means that a start, a run or an end was under way."""
+        status = await self._status(tracked)
+        ended_unseen = tracked.state is State.CREATED and status is ContainerState.STOPPED
+        if tracked.state not in ALIVE and status not in _LIVING and not ended_unseen:
+            # The daemon was killed before the program ran, or after its end was recorded.
+            await self._put_away(tracked)
+            return
+        tracked.at_rest.clear()
+        tracked.spec = await in_thread(read_spec, tracked.places.bundle)
+        tracked.monitored = await self._outside.monitor.adopt(tracked.launch)
+        paused = status is ContainerState.PAUSED
+        await self._outside.observe(
+            tracked,
+            state=State.PAUSED if paused else State.RUNNING,
+            pid=tracked.monitored.pid,
+            started_at=tracked.observed.started_at or datetime.now(UTC),
+        )
+        self.watch(tracked)
+
+    async def _status(self, tracked: Tracked) -> ContainerState | None:
+        """What the runtime says; None if it does not know the container."""
+        try:
+            return (await self._outside.runtime.state(tracked.id)).status
+        except RunnerError:
+            return None
+
+    async def _release_unknown(self, container: str) -> None:
+        places = self._outside.places(container)
+        with suppress(RunnerError):
+            await self._outside.runtime.delete(container, force=True)
+        await in_thread(clear, places)
+
+    def _drop(self, container: str, task: asyncio.Task[None]) -> None:
+        if self._watches.get(container) is task:
+            del self._watches[container]
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []

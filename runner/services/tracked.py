@@ -1,0 +1,142 @@
+"""Tracked: one container in the daemon's memory, and what happens around it."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.linux.mounts import Mount
+from runner.runtime import process, spec
+from runner.runtime.runtime import Launch, MonitoredContainer, RuntimeSpec
+from runner.services.container import Container, Desired, Observed
+from runner.services.lifecycle import State, Verb, after
+from runner.services.streams import AwaitedStreams
+from runner.services.waiting import Waiters
+from runner.storage.records import ContainerRecord
+
+LOG_NAME = "container.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one container keeps things: ``directory`` outlives a reboot, the others do not.
+
+    ``rootfs`` is where its snapshot gets mounted: beside the bundle, which is removed as a tree.
+    """
+
+    directory: Path
+    bundle: Path
+    rootfs: Path
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG_NAME
+
+
+class Tracked:
+    """A container's record, who watches it, who waits for it, and the lock of its verbs.
+
+    Verbs run one at a time, under ``lock``.  An end is nobody's verb: it is noticed without the
+    lock, and ``at_rest`` is set once nothing of the run is left: no process, no mount, no bundle.
+    """
+
+    def __init__(
+        self, id: str, name: str, desired: Desired, observed: Observed, places: Places
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.desired = desired
+        self.observed = observed
+        self.places = places
+        self.lock = asyncio.Lock()
+        self.waiters = Waiters()
+        self.attaching: list[AwaitedStreams] = []
+        self.monitored: MonitoredContainer | None = None
+        self.rootfs_mounts: tuple[Mount, ...] = ()
+        self.spec: RuntimeSpec | None = None
+        self.exec_ids: list[str] = []
+        self.at_rest = asyncio.Event()
+        self.at_rest.set()
+        self._fixed = _fixed(self)
+
+    @classmethod
+    def from_record(cls, record: ContainerRecord, places: Places) -> "Tracked":
+        desired = Desired.from_json(record.desired)
+        return cls(record.id, record.name, desired, Observed.from_json(record.observed), places)
+
+    def to_record(self) -> ContainerRecord:
+        return ContainerRecord(self.id, self.name, self.desired.to_json(), self.observed.to_json())
+
+    @property
+    def state(self) -> State:
+        return self.observed.state
+
+    def check(self, verb: Verb) -> State:
+        """The state the verb leads to, or its refusal."""
+        return after(self.state, verb, self.id, self.name)
+
+    @property
+    def launch(self) -> Launch:
+        options = self.desired.options
+        return Launch(
+            self.id,
+            self.places.bundle,
+            self.places.log,
+            terminal=options.tty,
+            open_stdin=options.open_stdin,
+            stdin_once=options.stdin_once,
+        )
+
+    def view(self) -> Container:
+        """The container as it is now."""
+        seen = self.observed
+        return replace(
+            self._fixed,
+            name=self.name,
+            state=seen.state,
+            pid=seen.pid,
+            exit_code=seen.exit_code,
+            error=seen.error,
+            oom_killed=seen.oom_killed,
+            started_at=seen.started_at,
+            finished_at=seen.finished_at,
+            exec_ids=tuple(self.exec_ids),
+        )
+
+    def attributes(self, **more: str) -> dict[str, str]:
+        """What an event about it tells: its labels, image and name."""
+        labels = dict(self._fixed.labels)
+        return {**labels, "image": self.desired.options.image, "name": self.name, **more}
+
+
+def _fixed(tracked: Tracked) -> Container:
+    desired = tracked.desired
+    options, image = desired.options, desired.image
+    path, *args = spec.command(image, options)
+    directory = options.working_dir or image.working_dir
+    return Container(
+        id=tracked.id,
+        name=tracked.name,
+        created=desired.created,
+        image_id=desired.image_id,
+        options=options,
+        path=path,
+        args=tuple(args),
+        env=tuple(process.environment(image, options, desired.hostname)),
+        working_dir=process.working_directory(directory) if directory else "",
+        user=options.user or image.user,
+        labels={**image.labels, **options.labels},
+        hostname=desired.hostname,
+        mounts=desired.mounts,
+        stop_signal=desired.stop_signal,
+        stop_timeout=desired.stop_timeout,
+        network_mode="host" if options.network_mode == "host" else "none",
+        state=tracked.observed.state,
+        pid=0,
+        exit_code=0,
+        error="",
+        oom_killed=False,
+        started_at=None,
+        finished_at=None,
+        directory=tracked.places.directory,
+        log_path=tracked.places.log,
+    )

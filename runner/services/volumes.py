@@ -1,0 +1,195 @@
+"""Volumes: directories that outlive the containers that use them.
+
+A volume's files are at ``<root>/volumes/<name>/_data``; what exists, the records say.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from runner.errors import Conflict, NoSuchVolume
+from runner.services.copy_up import copy_tree
+from runner.services.events import Events
+from runner.services.names import check_name, new_id
+from runner.storage.durable import sync_filesystem
+from runner.storage.records import Records, VolumeRecord
+from runner.storage.removal import remove
+from runner.storage.threads import in_thread
+from runner.storage.walk import walk
+
+_DATA = "_data"
+_ASIDE = ".copying"
+
+
+class VolumeMount(Protocol):
+    """A mount that may be of a volume: then ``volume`` is its name."""
+
+    @property
+    def volume(self) -> str: ...
+
+
+class VolumeUser(Protocol):
+    """Whoever has volumes mounted: a container."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def mounts(self) -> Sequence[VolumeMount]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume: its name, and where on this host its files are."""
+
+    name: str
+    created: datetime
+    labels: Mapping[str, str]
+    mountpoint: Path
+    anonymous: bool = False
+
+
+class Volumes:
+    """The volumes of this machine.
+
+    A volume exists from its record on; files without a record are swept by ``recover``.
+    """
+
+    def __init__(self, root: Path, records: Records, events: Events) -> None:
+        self._root = root
+        self._records = records
+        self._events = events
+        self._held: Counter[str] = Counter()
+        # Containers use volumes; who they are is told to us once they exist.
+        self.users: Callable[[], Sequence[VolumeUser]] = tuple
+
+    async def create(self, name: str = "", labels: Mapping[str, str] | None = None) -> Volume:
+        """Make a volume; of the same name there is only one, which is returned unchanged.
+
+        Without a name it is anonymous, and called by an ID.
+        """
+        existing = self._records.volumes.get(name)
+        if existing is not None:
+            return self._volume(existing)
+        anonymous = not name
+        name = new_id() if anonymous else check_name(name, "volume")
+        await in_thread(_make, self._root / name / _DATA)
+        record = VolumeRecord(
+            name, datetime.now(UTC).timestamp(), dict(labels or {}), anonymous=anonymous
+        )
+        await self._records.volumes.put(record)
+        self._events.publish("volume", "create", name, {"driver": "local"})
+        return self._volume(record)
+
+    def find(self, name: str) -> Volume:
+        record = self._records.volumes.get(name)
+        if record is None:
+            raise NoSuchVolume(name)
+        return self._volume(record)
+
+    def list(self) -> tuple[Volume, ...]:
+        """Every volume, the oldest first."""
+        return tuple(self._volume(record) for record in self._records.volumes.all())
+
+    def users_of(self, name: str) -> tuple[str, ...]:
+        """The IDs of the containers that use a volume, running or not."""
+        return tuple(
+            user.id for user in self.users() if any(mount.volume == name for mount in user.mounts)
+        )
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove a volume and its files.  One in use is a Conflict; with ``force``, one that
+        is not there is not an error."""
+        if force and self._records.volumes.get(name) is None:
+            return
+        volume = self.find(name)
+        users = self.users_of(name)
+        if users or self._held[name]:
+            named = f" - [{', '.join(users)}]" if users else ""
+            raise Conflict(f"remove {name}: volume is in use{named}")
+        await self._records.volumes.remove(name)
+        await in_thread(remove, volume.mountpoint.parent)
+        self._events.publish("volume", "destroy", name, {"driver": "local"})
+
+    async def prune(self, *, everything: bool = False) -> tuple[tuple[str, ...], int]:
+        """Remove anonymous volumes that nobody uses, or all such; names, and bytes freed."""
+        removed, size = [], 0
+        for volume in self.list():
+            unused = not self.users_of(volume.name) and not self._held[volume.name]
+            if unused and (volume.anonymous or everything):
+                size += await in_thread(_bytes, volume.mountpoint)
+                await self.remove(volume.name)
+                removed.append(volume.name)
+        self._events.publish("volume", "prune", "", {"reclaimed": str(size)})
+        return tuple(removed), size
+
+    async def fill(self, name: str, source: Path) -> None:
+        """Copy what an image has at a volume's place into it, if it is empty and nobody's.
+
+        All of it or nothing, also when the daemon is killed in the middle.
+        """
+        volume = self.find(name)
+        if not self.users_of(name):
+            await in_thread(_fill, volume.mountpoint, source)
+
+    @contextmanager
+    def hold(self, names: Sequence[str]) -> Iterator[None]:
+        """Keep volumes from being removed until the container that wants them is recorded."""
+        self._held.update(names)
+        try:
+            yield
+        finally:
+            self._held.subtract(names)
+            self._held = +self._held
+
+    async def recover(self) -> None:
+        """At the daemon's start: remove the files of volumes that were never or no more."""
+        await in_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o711)
+        for name in await in_thread(os.listdir, self._root):
+            if self._records.volumes.get(name) is None:
+                await in_thread(remove, self._root / name)
+            else:
+                await in_thread(_finish, self._root / name)
+
+    def _volume(self, record: VolumeRecord) -> Volume:
+        return Volume(
+            record.name,
+            datetime.fromtimestamp(record.created, UTC),
+            record.labels,
+            self._root / record.name / _DATA,
+            record.anonymous,
+        )
+
+
+def _make(data: Path) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    # Containers' users other than root must be able to pass.
+    data.parent.chmod(0o711)
+    data.chmod(0o755)
+    sync_filesystem(data)
+
+
+def _fill(data: Path, source: Path) -> None:
+    if any(data.iterdir()):
+        return
+    aside = data.with_name(_ASIDE)
+    if aside.exists():
+        remove(aside)
+    copy_tree(source, aside)
+    sync_filesystem(aside)
+    # Over an empty directory, rename(2) is one step: the volume is empty or complete.
+    os.rename(aside, data)
+
+
+def _finish(volume: Path) -> None:
+    if (volume / _ASIDE).exists():
+        remove(volume / _ASIDE)
+
+
+def _bytes(data: Path) -> int:
+    return sum(entry.stat.st_blocks * 512 for entry in walk(data))
