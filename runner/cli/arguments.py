@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 Arguments = argparse.Namespace
-REMAINDER = argparse.REMAINDER
+
+
+_COMMAND_HELP = "then the command to run, and its arguments"
 
 
 class UsageError(Exception):
@@ -30,6 +32,7 @@ class Parser(argparse.ArgumentParser):
                 prog, max_help_position=30, width=100
             ),
         )
+        self._before_command = ""
         self.add_argument("--help", action="help", help="show this and exit")
 
     def flag(self, *names: str, help: str, default: bool = False) -> None:
@@ -64,9 +67,22 @@ class Parser(argparse.ArgumentParser):
     def argument(self, name: str, *, nargs: str | None = None, help: str = "") -> None:
         self.add_argument(name, nargs=nargs, help=help or argparse.SUPPRESS, metavar=name.upper())
 
-    def command_line(self) -> None:
-        """A program and its arguments: from the first of them on nothing is an option of ours."""
-        self.add_argument("command", nargs=REMAINDER, metavar="COMMAND [ARG...]")
+    def command_line(self, name: str) -> None:
+        """``name``, then a program and its arguments: from ``name`` on no word is ours to read.
+
+        One argument for all, or argparse would take a ``--`` out of the user's command.
+        """
+        self._before_command = name
+        self.add_argument("words", nargs=argparse.PARSER, metavar=name.upper(), help=_COMMAND_HELP)
+
+    def read(self, words: Sequence[str]) -> Arguments:
+        """The parsed command line, or UsageError."""
+        asked = self.parse_args(words)
+        if self._before_command:
+            said = asked.words[1:] if asked.words[0] == "--" else asked.words
+            setattr(asked, self._before_command, said[0])
+            asked.command = said[1:]
+        return asked
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)

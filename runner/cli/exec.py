@@ -19,8 +19,7 @@ def _arguments(parser: Parser) -> None:
     parser.option("-w", "--workdir", metavar="DIR", default="", help="the working directory")
     parser.option("-u", "--user", metavar="NAME|UID[:GROUP|GID]", default="", help="the user")
     parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
-    parser.argument("container")
-    parser.command_line()
+    parser.command_line("container")
 
 
 def _exec(daemon: DaemonClient, asked: Arguments) -> int:

@@ -96,7 +96,7 @@ def _run(verb: str, words: list[str], socket: str) -> int:
     arguments, run = import_module(f"runner.cli.{module}").VERBS[verb]
     parser = Parser(verb, summary)
     arguments(parser)
-    parsed = parser.parse_args(words)
+    parsed = parser.read(words)
     code: int = run(DaemonClient(socket), parsed)
     sys.stdout.flush()
     return code

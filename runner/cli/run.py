@@ -21,14 +21,12 @@ def _run_arguments(parser: Parser) -> None:
     parser.flag("-d", "--detach", help="run in the background and print the container's ID")
     parser.flag("--sig-proxy", default=True, help="pass signals on to the process")
     _detach_keys(parser)
-    parser.argument("image")
-    parser.command_line()
+    parser.command_line("image")
 
 
 def _create_arguments(parser: Parser) -> None:
     add_options(parser)
-    parser.argument("image")
-    parser.command_line()
+    parser.command_line("image")
 
 
 def _attach_arguments(parser: Parser) -> None:

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from runner.cli.arguments import REMAINDER, Arguments, Parser, UsageError, assignment
+from runner.cli.arguments import Arguments, Parser, UsageError, assignment
 from runner.cli.containers import each
 from runner.cli.inspect import inspect
 from runner.cli.output import Column, filters_json, list_options, listing
@@ -11,15 +11,16 @@ from runner.client import DaemonClient, DaemonRefused
 
 
 def _arguments(parser: Parser) -> None:
-    parser.add_argument("verb", choices=tuple(ACTIONS), metavar="create|ls|rm|inspect")
-    parser.add_argument("words", nargs=REMAINDER, metavar="...")
+    parser.command_line("verb")
 
 
 def _volume(daemon: DaemonClient, asked: Arguments) -> int:
+    if asked.verb not in ACTIONS:
+        raise UsageError(f"unknown command 'volume {asked.verb}': expected create, ls, rm, inspect")
     arguments, run = ACTIONS[asked.verb]
     parser = Parser(f"volume {asked.verb}", "")
     arguments(parser)
-    return run(daemon, parser.parse_args(asked.words))
+    return run(daemon, parser.read(asked.command))
 
 
 def _create_arguments(parser: Parser) -> None:

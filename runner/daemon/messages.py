@@ -19,6 +19,9 @@ MAX_JSON_BYTES = 4 * 1024 * 1024
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
+Close = Callable[[], Awaitable[None]]
+
+
 class TooLarge(RunnerError):
     """The body is longer than what it is for could need."""
 
@@ -106,20 +109,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer.  A body of bytes has a length; an iterated one is sent as it comes, chunked."""
+    """An answer.  A body of bytes has a length; an iterated one is sent as it comes, chunked.
+
+    ``close`` is called once the answer is over, also when not a byte of it was wanted.
+    """
 
     status: HTTPStatus = HTTPStatus.OK
     body: bytes | AsyncGenerator[bytes, None] = b""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    close: Close | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hijack:
-    """An answer that takes the connection over: 101, or 200 when no upgrade was asked for."""
+    """An answer that takes the connection over: 101, or 200 when no upgrade was asked for.
+
+    ``close`` is called once it is over, also when ``run`` could not even begin.
+    """
 
     run: Callable[[Duplex], Awaitable[None]]
     content_type: str = RAW_STREAM
+    close: Close | None = None
 
 
 Answer = Response | Hijack

@@ -7,7 +7,7 @@ served, a client that is gone ends its stream, and attach and exec get the raw c
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Any
@@ -37,6 +37,7 @@ class Server:
         self._handle = handle
         self._connections: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def start(self, listener: socket.socket) -> None:
         self._hangups = Hangups()
@@ -44,6 +45,7 @@ class Server:
 
     async def aclose(self) -> None:
         """Take no more connections, let answers finish, end the streams, close."""
+        self._closing = True
         self._server.close()
         for task in self._connections - self._busy:
             task.cancel()
@@ -84,16 +86,17 @@ class Server:
                 return
             self._busy.add(task)
             answer = await self._answer(request)
-            self._busy.discard(task)
-            if isinstance(answer, Hijack):
-                await self._while_client_listens(connection, self._hijacked(connection, answer))
-                return
-            if isinstance(answer.body, bytes):
-                await connection.respond(answer, answer.body)
-            else:
-                stream = self._streamed(connection, answer, answer.body)
-                await self._while_client_listens(connection, stream)
-            if not await connection.reusable():
+            try:
+                if isinstance(answer, Response) and isinstance(answer.body, bytes):
+                    await connection.respond(answer, answer.body)
+                    self._busy.discard(task)
+                else:
+                    self._busy.discard(task)
+                    await self._while_client_listens(connection, self._give(connection, answer))
+            finally:
+                if answer.close is not None:
+                    await answer.close()
+            if self._closing or isinstance(answer, Hijack) or not await connection.reusable():
                 return
 
     async def _answer(self, request: Request) -> Answer:
@@ -117,15 +120,14 @@ class Server:
         with suppress(h11.LocalProtocolError):
             await connection.respond(response, response.body)
 
-    async def _hijacked(self, connection: Connection, answer: Hijack) -> None:
-        await connection.take_over(answer.content_type)
-        await answer.run(connection)
-
-    async def _streamed(
-        self, connection: Connection, answer: Response, body: AsyncGenerator[bytes, None]
-    ) -> None:
-        async with aclosing(body):
-            await connection.stream(answer, body)
+    async def _give(self, connection: Connection, answer: Answer) -> None:
+        if isinstance(answer, Hijack):
+            await connection.take_over(answer.content_type)
+            await answer.run(connection)
+        else:
+            assert not isinstance(answer.body, bytes)
+            async with aclosing(answer.body):
+                await connection.stream(answer, answer.body)
 
     async def _while_client_listens(
         self, connection: Connection, work: Coroutine[Any, Any, None]

@@ -140,6 +140,9 @@ def refuse_unsupported(document: Mapping[str, Any], host_config: Mapping[str, An
         value = host_config.get(key)
         if value and value not in allowed:
             raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed[0]!r}")
+    for key in ("MaskedPaths", "ReadonlyPaths"):
+        if host_config.get(key) is not None:
+            raise BadRequest(f"HostConfig.{key}: other paths than the default ones are not offered")
     log_type = fields.text(fields.mapping(host_config, "LogConfig"), "Type")
     if log_type not in ("", "json-file"):
         raise BadRequest(f"log driver {log_type!r} is not offered: expected 'json-file'")

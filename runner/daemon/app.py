@@ -1,0 +1,98 @@
+"""The composition: RunnerSettings in, Services out; the only place that knows concrete classes."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from runner.config import InvalidSettings, RunnerSettings
+from runner.daemon.services import Services
+from runner.remote.client import RegistryClients
+from runner.runtime.conmon import Conmon
+from runner.runtime.host import Host
+from runner.runtime.runc import Runc
+from runner.services.containers import Containers
+from runner.services.events import Events
+from runner.services.execs import Execs
+from runner.services.image_store import ImageStore
+from runner.services.images import Images
+from runner.services.outside import Outside
+from runner.services.volumes import Volumes
+from runner.storage.content import ContentStore
+from runner.storage.layers import LayerStore
+from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.records import Records
+
+# Debian keeps runc where only root's PATH looks.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@asynccontextmanager
+async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
+    """Every service, on this root, recovered; containers go on when it ends.
+
+    Raises RecordsUnusable when another daemon has the root, InvalidSettings when a program that
+    is needed is not there.
+    """
+    programs = _programs(settings)
+    for directory in (settings.root, settings.run_dir):
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    records = Records(settings.root / "records.db")
+    clients = RegistryClients(insecure=settings.insecure_registries)
+    try:
+        services = await _recovered(settings, records, clients, programs)
+        try:
+            yield services
+        finally:
+            await services.containers.close()
+    finally:
+        await clients.aclose()
+        records.close()
+
+
+async def _recovered(
+    settings: RunnerSettings, records: Records, clients: RegistryClients, programs: dict[str, str]
+) -> Services:
+    root, host, events = settings.root, Host.detect(), Events()
+    layers = LayerStore(root / "layers")
+    snapshotter = OverlaySnapshotter(root / "snapshots", layers)
+    await layers.recover()
+    await snapshotter.recover()
+    store = ImageStore(ContentStore(root / "content"), layers, records, settings.default_registry)
+    images = Images(store, clients, snapshotter, events, root / "tmp", settings.parallel_downloads)
+    runtime = Runc(programs["runtime"], settings.run_dir / "runc")
+    monitor = Conmon(
+        programs["monitor"],
+        programs["runtime"],
+        runtime.root,
+        settings.run_dir / "exits",
+        host.cgroups,
+    )
+    volumes = Volumes(root / "volumes", records, events)
+    outside = Outside(
+        settings, records, snapshotter, images, volumes, runtime, monitor, events, host
+    )
+    containers = Containers(outside)
+    images.users = containers.list
+    await containers.recover()
+    return Services(
+        settings=settings,
+        containers=containers,
+        execs=Execs(containers, runtime, events),
+        images=images,
+        volumes=volumes,
+        events=events,
+    )
+
+
+def _programs(settings: RunnerSettings) -> dict[str, str]:
+    found, mistakes = {}, []
+    for key in ("runtime", "monitor"):
+        name = str(getattr(settings, key))
+        path = shutil.which(name, path=_PATH)
+        if path is None:
+            mistakes.append(f"{key}: there is no program {name!r}: install it, or name another")
+        else:
+            found[key] = path
+    if mistakes:
+        raise InvalidSettings(mistakes)
+    return found

@@ -1,0 +1,150 @@
+"""Containers as the Engine API shows them: ``ContainerSummary`` and ``ContainerInspect``."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.daemon.times import moment
+from runner.schema.words import human_duration
+from runner.services.containers import Container, MountPoint
+
+
+def summary(container: Container, *, size: int | None = None) -> dict[str, Any]:
+    """One element of ``GET /containers/json``."""
+    document: dict[str, Any] = {
+        "Id": container.id,
+        "Names": [f"/{container.name}"],
+        "Image": container.options.image,
+        "ImageID": str(container.image_id),
+        "Command": " ".join([container.path, *container.args]),
+        "Created": int(container.created.timestamp()),
+        "Ports": [],
+        "Labels": dict(container.labels),
+        "State": container.state,
+        "Status": status(container),
+        "HostConfig": {"NetworkMode": container.network_mode},
+        "NetworkSettings": {"Networks": {}},
+        "Mounts": [_mount(point) for point in container.mounts],
+    }
+    if size is not None:
+        document |= {"SizeRw": size, "SizeRootFs": size}
+    return document
+
+
+def inspection(container: Container, *, size: int | None = None) -> dict[str, Any]:
+    """``GET /containers/{id}/json``."""
+    document: dict[str, Any] = {
+        "Id": container.id,
+        "Created": moment(container.created),
+        "Path": container.path,
+        "Args": list(container.args),
+        "State": _state(container),
+        "Image": str(container.image_id),
+        "ResolvConfPath": str(container.directory / "resolv.conf"),
+        "HostnamePath": str(container.directory / "hostname"),
+        "HostsPath": str(container.directory / "hosts"),
+        "LogPath": str(container.log_path),
+        "Name": f"/{container.name}",
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": list(container.exec_ids) or None,
+        "HostConfig": _host_config(container),
+        "GraphDriver": {"Name": "overlay", "Data": None},
+        "Mounts": [_mount(point) for point in container.mounts],
+        "Config": _config(container),
+        "NetworkSettings": {"SandboxID": "", "Ports": {}, "Networks": {}},
+    }
+    if size is not None:
+        document |= {"SizeRw": size, "SizeRootFs": size}
+    return document
+
+
+def status(container: Container) -> str:
+    """The STATUS column: "Up 3 minutes (Paused)", "Exited (0) 2 hours ago"."""
+    if container.state in ("running", "paused"):
+        since = human_duration(_since(container.started_at))
+        return f"Up {since} (Paused)" if container.state == "paused" else f"Up {since}"
+    if container.state == "exited":
+        since = human_duration(_since(container.finished_at))
+        return f"Exited ({container.exit_code}) {since} ago"
+    return "Removal In Progress" if container.state == "removing" else "Created"
+
+
+def _since(when: datetime | None) -> float:
+    return (datetime.now(UTC) - when).total_seconds() if when is not None else 0.0
+
+
+def _state(container: Container) -> dict[str, Any]:
+    return {
+        "Status": container.state,
+        # A paused container counts as running, as it always has in this API.
+        "Running": container.state in ("running", "paused"),
+        "Paused": container.state == "paused",
+        "Restarting": False,
+        "OOMKilled": container.oom_killed,
+        "Dead": False,
+        "Pid": container.pid,
+        "ExitCode": container.exit_code,
+        "Error": container.error,
+        "StartedAt": moment(container.started_at),
+        "FinishedAt": moment(container.finished_at),
+    }
+
+
+def _host_config(container: Container) -> dict[str, Any]:
+    asked = container.options.to_json()["HostConfig"]
+    return {
+        **asked,
+        "Binds": None,
+        "ContainerIDFile": "",
+        "LogConfig": {"Type": "json-file", "Config": {}},
+        "NetworkMode": container.network_mode,
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "Runtime": "runc",
+        **{key: 0 for key, value in asked.items() if value is None and key in _NUMBERS},
+        "ConsoleSize": asked["ConsoleSize"] or [0, 0],
+    }
+
+
+# Go and docker-py expect a number where nothing was said; PidsLimit alone may be null.
+_NUMBERS = frozenset(
+    {"Memory", "MemorySwap", "MemoryReservation", "NanoCpus", "CpuPeriod", "CpuQuota",
+     "CpuShares", "BlkioWeight", "OomScoreAdj", "ShmSize"}
+)  # fmt: skip
+
+
+def _config(container: Container) -> dict[str, Any]:
+    asked = container.options.to_json()
+    del asked["HostConfig"]
+    stop_timeout = asked.pop("StopTimeout")
+    document = {
+        **asked,
+        "Hostname": container.hostname,
+        "Env": list(container.env),
+        "WorkingDir": container.working_dir,
+        "User": container.user,
+        "Labels": dict(container.labels),
+        "StopSignal": container.stop_signal,
+        "Volumes": {point.target: {} for point in container.mounts if point.kind == "volume"},
+        "OnBuild": None,
+    }
+    return document if stop_timeout is None else {**document, "StopTimeout": stop_timeout}
+
+
+def _mount(point: MountPoint) -> dict[str, Any]:
+    document: dict[str, Any] = {"Type": point.kind}
+    if point.kind == "volume":
+        document |= {"Name": point.volume, "Driver": "local"}
+    propagation = next((word for word in point.options if "private" in word or "s" in word), "")
+    return {
+        **document,
+        "Source": point.source,
+        "Destination": point.target,
+        "Mode": "",
+        "RW": not point.read_only,
+        "Propagation": propagation if point.kind == "bind" else "",
+    }

@@ -1,0 +1,177 @@
+"""Handlers: containers, from create to remove."""
+
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+
+from runner.daemon import container_documents
+from runner.daemon.container_filters import select
+from runner.daemon.messages import Answer, Request, Response, encode, json_response, no_content
+from runner.daemon.services import Services
+from runner.daemon.streams import framed, hijack, stream_type
+from runner.daemon.times import parse_moment
+from runner.errors import BadRequest
+from runner.schema import ContainerOptions
+from runner.services.containers import Condition
+
+
+async def list_containers(services: Services, request: Request) -> Answer:
+    query = request.query
+    chosen = select(
+        services.containers.list(),
+        query.filters(),
+        everything=query.flag("all"),
+        limit=query.integer("limit"),
+    )
+    documents = []
+    for container in chosen:
+        written = query.flag("size")
+        size = await services.containers.changed_bytes(container.id) if written else None
+        documents.append(container_documents.summary(container, size=size))
+    return json_response(documents)
+
+
+async def create(services: Services, request: Request) -> Answer:
+    options = ContainerOptions.from_json(await request.json())
+    name = request.query.text("name").removeprefix("/") or None
+    platform = request.query.text("platform") or None
+    container, warnings = await services.containers.create(options, name, platform)
+    document = {"Id": container.id, "Warnings": list(warnings)}
+    return json_response(document, HTTPStatus.CREATED)
+
+
+async def inspect(services: Services, request: Request) -> Answer:
+    container = services.containers.find(request.parameters["id"])
+    size = None
+    if request.query.flag("size"):
+        size = await services.containers.changed_bytes(container.id)
+    return json_response(container_documents.inspection(container, size=size))
+
+
+async def start(services: Services, request: Request) -> Answer:
+    if request.query.text("checkpoint"):
+        raise BadRequest("checkpoint: starting from a checkpoint is not offered")
+    await services.containers.start(request.parameters["id"])
+    return no_content()
+
+
+async def stop(services: Services, request: Request) -> Answer:
+    timeout, signal = request.query.integer("t"), request.query.text("signal") or None
+    await services.containers.stop(request.parameters["id"], timeout=timeout, signal=signal)
+    return no_content()
+
+
+async def restart(services: Services, request: Request) -> Answer:
+    timeout, signal = request.query.integer("t"), request.query.text("signal") or None
+    await services.containers.restart(request.parameters["id"], timeout=timeout, signal=signal)
+    return no_content()
+
+
+async def kill(services: Services, request: Request) -> Answer:
+    signal = request.query.text("signal") or "KILL"
+    await services.containers.kill(request.parameters["id"], signal)
+    return no_content()
+
+
+async def pause(services: Services, request: Request) -> Answer:
+    await services.containers.pause(request.parameters["id"])
+    return no_content()
+
+
+async def unpause(services: Services, request: Request) -> Answer:
+    await services.containers.unpause(request.parameters["id"])
+    return no_content()
+
+
+async def rename(services: Services, request: Request) -> Answer:
+    name = request.query.text("name").removeprefix("/")
+    await services.containers.rename(request.parameters["id"], name)
+    return no_content()
+
+
+async def remove(services: Services, request: Request) -> Answer:
+    if request.query.flag("link"):
+        raise BadRequest("link: containers have no links here")
+    await services.containers.remove(
+        request.parameters["id"], force=request.query.flag("force"), volumes=request.query.flag("v")
+    )
+    return no_content()
+
+
+async def prune(services: Services, request: Request) -> Answer:
+    removed, reclaimed = await services.containers.prune()
+    return json_response({"ContainersDeleted": list(removed), "SpaceReclaimed": reclaimed})
+
+
+async def wait(services: Services, request: Request) -> Answer:
+    """Subscribe, answer the head at once, and the exit code when it exists.
+
+    The docker command starts the container only after it has seen the head.
+    """
+    text = request.query.text("condition") or Condition.NOT_RUNNING
+    try:
+        condition = Condition(text)
+    except ValueError as error:
+        offered = ", ".join(Condition)
+        raise BadRequest(f"invalid condition {text!r}: expected one of {offered}") from error
+    waiter = await services.containers.wait(request.parameters["id"], condition)
+
+    async def exited() -> AsyncGenerator[bytes, None]:
+        exit_status = await waiter.result()
+        error = {"Message": exit_status.error} if exit_status.error else None
+        yield encode({"StatusCode": exit_status.code, "Error": error})
+
+    async def close() -> None:
+        waiter.close()
+
+    return Response(body=exited(), close=close)
+
+
+async def logs(services: Services, request: Request) -> Answer:
+    query = request.query
+    container = services.containers.find(request.parameters["id"])
+    stdout, stderr = query.flag("stdout"), query.flag("stderr")
+    if not stdout and not stderr:
+        raise BadRequest("Bad parameters: you must choose at least one stream")
+    # "all" is the default; a negative number means all as well.
+    tail = None if query.text("tail") in ("", "all") else query.integer("tail")
+    frames = services.containers.logs(
+        container.id,
+        follow=query.flag("follow"),
+        stdout=stdout,
+        stderr=stderr,
+        tail=tail if tail is None or tail >= 0 else None,
+        since=parse_moment(query.text("since")),
+        until=parse_moment(query.text("until")),
+        timestamps=query.flag("timestamps"),
+    )
+    tty = container.options.tty
+    return Response(body=framed(frames, tty=tty), content_type=stream_type(request, tty=tty))
+
+
+async def attach(services: Services, request: Request) -> Answer:
+    query = request.query
+    container = services.containers.find(request.parameters["id"])
+    stdin = query.flag("stdin") and container.options.open_stdin
+    streams = await services.containers.attach(
+        container.id,
+        stdin=stdin,
+        stdout=query.flag("stdout"),
+        stderr=query.flag("stderr"),
+        stream=query.flag("stream"),
+        logs=query.flag("logs"),
+    )
+    options = container.options
+    return hijack(request, streams, tty=options.tty, stdin=stdin, ends_input=options.stdin_once)
+
+
+async def resize(services: Services, request: Request) -> Answer:
+    height, width = request.query.integer("h"), request.query.integer("w")
+    if height is None or width is None:
+        raise BadRequest("resize: expected both h and w")
+    await services.containers.resize(request.parameters["id"], height, width)
+    return Response()
+
+
+async def top(services: Services, request: Request) -> Answer:
+    titles, rows = await services.containers.top(request.parameters["id"])
+    return json_response({"Titles": list(titles), "Processes": [list(row) for row in rows]})

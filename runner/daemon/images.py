@@ -1,0 +1,159 @@
+"""Handlers: images."""
+
+from collections.abc import AsyncGenerator, Callable
+from http import HTTPStatus
+
+from runner.credentials import Credentials, CredentialsInvalid
+from runner.daemon.messages import Answer, Request, Response, json_response
+from runner.daemon.progress import Progress, progress_response
+from runner.daemon.services import Services
+from runner.errors import BadRequest
+from runner.schema import ProgressEvent
+from runner.services.image_imports import ImportOptions
+
+TAR = "application/x-tar"
+
+
+async def list_images(services: Services, request: Request) -> Answer:
+    filters = request.query.filters()
+    # Before 1.25 the name pattern was a parameter of its own.
+    if pattern := request.query.text("filter"):
+        filters.setdefault("reference", []).append(pattern)
+    return json_response(list(services.images.list(filters)))
+
+
+async def create(services: Services, request: Request) -> Answer:
+    """Pull (``fromImage``) or import (``fromSrc``)."""
+    if request.query.text("fromSrc"):
+        return await _import(services, request)
+    name = request.query.text("fromImage")
+    if not name:
+        raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
+    name = _with_tag(name, request.query.text("tag"))
+    platform = request.query.text("platform") or None
+    credentials = _credentials(request)
+
+    async def pull(progress: Progress) -> tuple[ProgressEvent, ...]:
+        await services.images.pull(
+            name, platform=platform, credentials=credentials, progress=progress
+        )
+        return ()
+
+    return await progress_response(pull)
+
+
+async def _import(services: Services, request: Request) -> Answer:
+    query = request.query
+    if query.text("fromSrc") != "-":
+        raise BadRequest("fromSrc: only '-' is offered: send the archive as the body")
+    repository = query.text("repo")
+    options = ImportOptions(
+        name=_with_tag(repository, query.text("tag")) if repository else None,
+        message=query.text("message"),
+        changes=tuple(query.all("changes")),
+        platform=query.text("platform") or None,
+    )
+
+    async def import_(progress: Progress) -> tuple[ProgressEvent, ...]:
+        image = await services.images.import_(request.body, options, progress)
+        return (ProgressEvent(str(image.id)),)
+
+    return await progress_response(import_)
+
+
+async def load(services: Services, request: Request) -> Answer:
+    quiet = request.query.flag("quiet")
+
+    async def take_in(progress: Progress) -> tuple[ProgressEvent, ...]:
+        await services.images.load(request.body, _words_only(progress) if quiet else progress)
+        return ()
+
+    return await progress_response(take_in)
+
+
+async def save(services: Services, request: Request) -> Answer:
+    """One image (``/images/{name}/get``) or several (``?names=…``) as one archive."""
+    named = request.parameters.get("name")
+    names = [named] if named else _names(request)
+    stream = services.images.save(names)
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+
+    return Response(body=body(), content_type=TAR)
+
+
+async def inspect(services: Services, request: Request) -> Answer:
+    return json_response(services.images.inspect(request.parameters["name"]))
+
+
+async def history(services: Services, request: Request) -> Answer:
+    return json_response(list(services.images.history(request.parameters["name"])))
+
+
+async def push(services: Services, request: Request) -> Answer:
+    tag = request.query.text("tag")
+    name = _with_tag(request.parameters["name"], tag)
+    credentials = _credentials(request)
+
+    async def send(progress: Progress) -> tuple[ProgressEvent, ...]:
+        await services.images.push(
+            name, all_tags=not tag, credentials=credentials, progress=progress
+        )
+        return ()
+
+    return await progress_response(send)
+
+
+async def tag(services: Services, request: Request) -> Answer:
+    repository = request.query.text("repo")
+    if not repository:
+        raise BadRequest("expected repo, the new name")
+    target = _with_tag(repository, request.query.text("tag"))
+    await services.images.tag(request.parameters["name"], target)
+    return Response(HTTPStatus.CREATED)
+
+
+async def remove(services: Services, request: Request) -> Answer:
+    force = request.query.flag("force")
+    removed = await services.images.remove(request.parameters["name"], force=force)
+    return json_response([item.to_json() for item in removed])
+
+
+async def prune(services: Services, request: Request) -> Answer:
+    dangling = request.query.filters().get("dangling", ["true"])
+    everything = dangling[0] in ("0", "false")
+    removed, reclaimed = await services.images.prune(everything=everything)
+    deleted = [item.to_json() for item in removed]
+    return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
+
+
+def _names(request: Request) -> list[str]:
+    names = [name for text in request.query.all("names") for name in text.split(",") if name]
+    if not names:
+        raise BadRequest("expected names, the images to save")
+    return names
+
+
+def _with_tag(name: str, tag: str) -> str:
+    if not tag:
+        return name
+    return f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
+
+
+def _credentials(request: Request) -> Credentials | None:
+    try:
+        return Credentials.from_header(request.headers.get("x-registry-auth", "")) or None
+    except CredentialsInvalid as error:
+        raise BadRequest(str(error)) from error
+
+
+def _words_only(progress: Progress) -> Callable[[ProgressEvent], None]:
+    """Leave out the bars: what is quiet still says which images were loaded."""
+
+    def tell(item: ProgressEvent) -> None:
+        if item.stream is not None:
+            progress(item)
+
+    return tell

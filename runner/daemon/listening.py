@@ -1,0 +1,79 @@
+"""The daemon's socket: 0660 in a 0755 directory, never a second daemon's, never a dead one's."""
+
+import errno
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+
+from runner.errors import Conflict, RunnerError
+
+# systemd passes listening sockets from this descriptor on (sd_listen_fds(3)).
+_FIRST_INHERITED = 3
+
+
+class CannotListen(RunnerError):
+    """The socket's place is not to be had."""
+
+
+def listen(path: Path, group: str | None = None) -> socket.socket:
+    """A listening socket at ``path``, readable and writable by root and by ``group``.
+
+    A socket that nobody answers on any more is replaced; one that answers is another daemon's,
+    and any other file is somebody's: both are refused.
+    """
+    owner = _group(group)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _clear(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # bind(2) creates the file: with this umask nobody else can connect before chmod.
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {path}: {error.strerror}") from error
+    finally:
+        os.umask(before)
+    if owner is not None:
+        os.chown(path, -1, owner)
+    path.chmod(0o660)
+    listener.listen(128)
+    return listener
+
+
+def inherited() -> socket.socket | None:
+    """The socket that systemd listens on for us, or None when it does not."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    if os.environ.get("LISTEN_FDS") != "1":
+        raise CannotListen(f"expected one socket from systemd, got {os.environ['LISTEN_FDS']}")
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    os.set_inheritable(_FIRST_INHERITED, False)
+    return socket.socket(fileno=_FIRST_INHERITED)
+
+
+def _clear(path: Path) -> None:
+    """Remove what a dead daemon left."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise CannotListen(f"cannot listen on {path}: it is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        refused = probe.connect_ex(str(path))
+    if refused not in (errno.ECONNREFUSED, errno.ENOENT):
+        raise Conflict(f"another daemon answers on {path}")
+    path.unlink(missing_ok=True)
+
+
+def _group(name: str | None) -> int | None:
+    if name is None:
+        return None
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise CannotListen(f"socket_group: there is no group {name!r}") from error

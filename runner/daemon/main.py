@@ -1,0 +1,109 @@
+"""Start, recover what was running, listen, stop."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.config import InvalidSettings, RunnerSettings
+from runner.daemon.app import composed
+from runner.daemon.listening import inherited, listen
+from runner.daemon.routes import router
+from runner.daemon.server import Server
+from runner.errors import RunnerError
+
+log = logging.getLogger("runner.daemon")
+
+REFUSED, USAGE = 1, 2
+
+FLAGS = (
+    ("--root", "DIR", "where images, containers and volumes are kept"),
+    ("--socket", "PATH", "where to listen"),
+    ("--run-dir", "DIR", "for what need not outlive a reboot; the socket's directory if not said"),
+    ("--socket-group", "GROUP", "who besides root may use the socket"),
+    ("--default-registry", "HOST", "the host of names that have none"),
+    ("--insecure-registries", "HOSTS", "registries without TLS, separated by commas"),
+    ("--runtime", "PROGRAM", "the OCI runtime: runc, crun, or a path"),
+    ("--log-level", "LEVEL", "debug, info, warning or error"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``runner daemon``; returns the exit code."""
+    asked = vars(_parser().parse_args(argv))
+    config, ready = asked.pop("config"), asked.pop("ready_fd")
+    flags = {key: value for key, value in asked.items() if value is not None}
+    try:
+        settings = RunnerSettings.load(config, os.environ, flags)
+        if os.geteuid() != 0:
+            raise RunnerError("the daemon needs root: it mounts file systems and makes namespaces")
+        _log_to_stderr(settings.log_level)
+        asyncio.run(_serve(settings, ready))
+    except InvalidSettings as error:
+        sys.stderr.write("".join(f"Error: {mistake}\n" for mistake in error.mistakes))
+        return USAGE
+    except (RunnerError, OSError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return REFUSED
+    return 0
+
+
+async def _serve(settings: RunnerSettings, ready: int | None) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # The records are locked before the socket is touched: a second daemon ends here.
+    async with composed(settings) as services:
+        given = inherited()
+        listener = given or listen(settings.socket, settings.socket_group)
+        server = Server(router(services))
+        await server.start(listener)
+        log.info("listening on %s, root %s", settings.socket, settings.root)
+        _tell_ready(ready)
+        await stopping.wait()
+        log.info("stopping; containers go on")
+        await server.aclose()
+        if given is None:
+            _remove(settings.socket)
+
+
+def _tell_ready(ready: int | None) -> None:
+    """Whoever started us waits on this pipe; systemd waits on a socket of its own."""
+    if ready is not None:
+        os.write(ready, b"1")
+        os.close(ready)
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        name = "\0" + address[1:] if address.startswith("@") else address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", name)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="runner daemon", description="Run the daemon.", allow_abbrev=False
+    )
+    parser.add_argument("--config", metavar="FILE", type=Path, help="settings, as TOML")
+    for name, metavar, text in FLAGS:
+        parser.add_argument(name, metavar=metavar, help=text)
+    parser.add_argument(
+        "--ready-fd", metavar="FD", type=int, help="a descriptor to write 1 to, once listening"
+    )
+    return parser

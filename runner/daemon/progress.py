@@ -1,0 +1,58 @@
+"""Progress items as they come: the answers of pull, push, load and import.
+
+A failure before the first item has its own status; after it, only an item can tell.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+
+from runner.daemon.errors import sentence, status
+from runner.daemon.messages import Response, encode
+from runner.schema import ProgressEvent
+
+Progress = Callable[[ProgressEvent], None]
+Work = Callable[[Progress], Awaitable[tuple[ProgressEvent, ...]]]
+
+
+async def progress_response(work: Work) -> Response:
+    """Run ``work`` and send what it tells; its result is the last items.
+
+    The work ends with the client: what a pull has fetched by then is kept by those who fetch.
+    """
+    items: asyncio.Queue[ProgressEvent | None] = asyncio.Queue()
+    task = asyncio.ensure_future(work(items.put_nowait))
+    task.add_done_callback(lambda _: items.put_nowait(None))
+    try:
+        first = await items.get()
+    except asyncio.CancelledError:
+        await _cancelled(task)
+        raise
+    if first is None:
+        ends = await task
+        return Response(body=b"".join(encode(item.to_json()) for item in ends))
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        item: ProgressEvent | None = first
+        while item is not None:
+            yield encode(item.to_json())
+            item = await items.get()
+        try:
+            ends = await task
+        except Exception as error:  # noqa: BLE001 - after the head, an item is the only answer
+            status(error)
+            ends = (ProgressEvent(error=sentence(error)),)
+        for end in ends:
+            yield encode(end.to_json())
+
+    async def close() -> None:
+        await _cancelled(task)
+
+    return Response(body=body(), close=close)
+
+
+async def _cancelled(task: asyncio.Future[tuple[ProgressEvent, ...]]) -> None:
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task

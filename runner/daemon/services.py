@@ -1,0 +1,22 @@
+"""Services: what the handlers may call; app.py makes it."""
+
+from dataclasses import dataclass
+
+from runner.config import RunnerSettings
+from runner.services.containers import Containers
+from runner.services.events import Events
+from runner.services.execs import Execs
+from runner.services.images import Images
+from runner.services.volumes import Volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every service of one daemon, and the settings it was started with."""
+
+    settings: RunnerSettings
+    containers: Containers
+    execs: Execs
+    images: Images
+    volumes: Volumes
+    events: Events

@@ -1,0 +1,62 @@
+"""attach, logs -f, exec: two-way byte streams, in the Engine API's frames.
+
+Engine API, ``ContainerAttach``, "Stream format".
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+
+from runner.daemon.messages import MULTIPLEXED_STREAM, RAW_STREAM, Duplex, Hijack, Request
+from runner.runtime.runtime import Frame, Streams
+
+_HEADER = struct.Struct(">BxxxI")
+
+# Before this version both kinds of stream had the raw stream's type.
+_TYPED_SINCE = (1, 42)
+
+
+def frame_bytes(frame: Frame, *, tty: bool) -> bytes:
+    """A terminal has one stream and needs no frames; anything else says which of two it is."""
+    if tty:
+        return frame.content
+    return _HEADER.pack(frame.stream, len(frame.content)) + frame.content
+
+
+def stream_type(request: Request, *, tty: bool) -> str:
+    return RAW_STREAM if tty or request.version < _TYPED_SINCE else MULTIPLEXED_STREAM
+
+
+def hijack(
+    request: Request, streams: Streams, *, tty: bool, stdin: bool, ends_input: bool = True
+) -> Hijack:
+    """Tie a process's streams to the client's connection, until either has ended."""
+
+    async def run(client: Duplex) -> None:
+        feeding = asyncio.create_task(_feed(client, streams, ends_input)) if stdin else None
+        try:
+            async for frame in streams.frames():
+                await client.write(frame_bytes(frame, tty=tty))
+        finally:
+            if feeding is not None:
+                feeding.cancel()
+                with suppress(asyncio.CancelledError):
+                    await feeding
+
+    return Hijack(run, stream_type(request, tty=tty), streams.aclose)
+
+
+async def _feed(client: Duplex, streams: Streams, ends_input: bool) -> None:
+    """Give the client's bytes to the process; its half-close ends the input, nothing more."""
+    with suppress(ConnectionError):
+        while content := await client.read():
+            await streams.write(content)
+        if ends_input:
+            await streams.close_stdin()
+
+
+async def framed(frames: AsyncIterator[Frame], *, tty: bool) -> AsyncGenerator[bytes, None]:
+    """The body of a logs answer."""
+    async for frame in frames:
+        yield frame_bytes(frame, tty=tty)

@@ -1,0 +1,203 @@
+"""Handlers: ping, version, info, auth, events, disk usage."""
+
+import os
+import platform
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Any
+
+from runner.credentials import Credentials
+from runner.daemon.event_filters import check_filters, selects
+from runner.daemon.messages import Answer, Request, Response, encode, json_response
+from runner.daemon.services import Services
+from runner.daemon.times import moment, parse_moment
+from runner.schema import fields
+from runner.services.events import Event
+
+API_VERSION = (1, 44)
+MINIMUM_API_VERSION = (1, 24)
+
+
+def dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+@cache
+def server_version() -> str:
+    return distribution_version("slipway")
+
+
+async def ping(services: Services, request: Request) -> Answer:
+    headers = {
+        "Api-Version": dotted(API_VERSION),
+        "Ostype": "linux",
+        "Docker-Experimental": "false",
+        # 1 is the classic builder; 2 would send clients to BuildKit's endpoints.
+        "Builder-Version": "1",
+        "Swarm": "inactive",
+        "Cache-Control": "no-cache, no-store, must-revalidate",
+        "Pragma": "no-cache",
+    }
+    body = b"" if request.method == "HEAD" else b"OK"
+    return Response(body=body, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def version(services: Services, request: Request) -> Answer:
+    details = {"ApiVersion": dotted(API_VERSION), "Os": "linux", "Arch": _architecture()}
+    document = {
+        "Platform": {"Name": "Slipway"},
+        "Version": server_version(),
+        "ApiVersion": dotted(API_VERSION),
+        "MinAPIVersion": dotted(MINIMUM_API_VERSION),
+        "GitCommit": "",
+        "GoVersion": f"Python {platform.python_version()}",
+        "Os": "linux",
+        "Arch": _architecture(),
+        "KernelVersion": platform.release(),
+        "BuildTime": "",
+        "Components": [{"Name": "Engine", "Version": server_version(), "Details": details}],
+    }
+    return json_response(document)
+
+
+async def info(services: Services, request: Request) -> Answer:
+    states = [str(container.state) for container in services.containers.list()]
+    settings = services.settings
+    document: dict[str, Any] = {
+        "ID": _machine_id(),
+        "Containers": len(states),
+        "ContainersRunning": states.count("running"),
+        "ContainersPaused": states.count("paused"),
+        "ContainersStopped": len(states) - states.count("running") - states.count("paused"),
+        "Images": len(services.images.list()),
+        "Driver": "overlay",
+        "DriverStatus": [],
+        "DockerRootDir": str(settings.root),
+        "Plugins": {"Volume": ["local"], "Network": ["host", "none"], "Log": ["json-file"]},
+        "MemoryLimit": True,
+        "SwapLimit": True,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": True,
+        "PidsLimit": True,
+        "OomKillDisable": False,
+        "IPv4Forwarding": True,
+        "Debug": settings.log_level == "debug",
+        "SystemTime": moment(datetime.now(UTC)),
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": _cgroup_version(),
+        "KernelVersion": platform.release(),
+        "OperatingSystem": _operating_system(),
+        "OSType": "linux",
+        "Architecture": platform.machine(),
+        "NCPU": os.cpu_count() or 1,
+        "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "IndexServerAddress": settings.default_registry,
+        "RegistryConfig": {
+            "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+            "IndexConfigs": {},
+            "Mirrors": [],
+        },
+        "Name": platform.node(),
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": server_version(),
+        "Runtimes": {"runc": {"path": settings.runtime}},
+        "DefaultRuntime": "runc",
+        "Swarm": {"LocalNodeState": "inactive"},
+        # What live restore promises: the daemon may end, containers go on.
+        "LiveRestoreEnabled": True,
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "Warnings": [],
+    }
+    return json_response(document)
+
+
+async def auth(services: Services, request: Request) -> Answer:
+    document = await request.json()
+    credentials = Credentials(
+        username=fields.text(document, "username"),
+        password=fields.text(document, "password"),
+        identity_token=fields.text(document, "identitytoken"),
+    )
+    address = fields.text(document, "serveraddress")
+    host = address.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    await services.images.log_in(host, credentials)
+    return json_response({"Status": "Login Succeeded", "IdentityToken": ""})
+
+
+async def events(services: Services, request: Request) -> Answer:
+    filters = request.query.filters()
+    check_filters(filters)
+    since = parse_moment(request.query.text("since"))
+    until = parse_moment(request.query.text("until"))
+    subscription = services.events.subscribe(
+        since=since.timestamp() if since else None, until=until.timestamp() if until else None
+    )
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        async for event in subscription:
+            if selects(filters, event):
+                yield encode(_event_document(event))
+
+    return Response(body=body())
+
+
+async def disk_usage(services: Services, request: Request) -> Answer:
+    images = services.images.list()
+    document = {
+        "LayersSize": sum(image["Size"] for image in images),
+        "Images": list(images),
+        "Containers": [],
+        "Volumes": [],
+        "BuildCache": [],
+    }
+    return json_response(document)
+
+
+def _event_document(event: Event) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "Type": event.type,
+        "Action": event.action,
+        "Actor": {"ID": event.id, "Attributes": dict(event.attributes)},
+        "scope": "local",
+        "time": int(event.time),
+        "timeNano": int(event.time * 1_000_000_000),
+    }
+    # The form that came before Type and Actor; clients still read it.
+    if event.type in ("container", "image"):
+        document |= {"status": event.action, "id": event.id}
+    if event.type == "container":
+        document["from"] = event.attributes.get("image", "")
+    return document
+
+
+def _architecture() -> str:
+    """The machine's name in Go's words, as images have it."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(
+        machine, machine
+    )
+
+
+def _cgroup_version() -> str:
+    return "2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "1"
+
+
+def _operating_system() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def _machine_id() -> str:
+    try:
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return platform.node()

@@ -1,0 +1,84 @@
+"""RunnerSettings: who overrides whom, and every mistake at once."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.client.daemon import DEFAULT_SOCKET as COMMAND_SOCKET
+from runner.config import DEFAULT_SOCKET, InvalidSettings, RunnerSettings
+
+
+def test_nothing_said_is_the_defaults() -> None:
+    settings = RunnerSettings.load(None, {}, {})
+
+    assert settings == RunnerSettings()
+    assert settings.run_dir == Path("/run/slipway")
+
+
+def test_the_command_and_the_daemon_agree_on_the_default_socket() -> None:
+    assert str(DEFAULT_SOCKET) == COMMAND_SOCKET
+
+
+def test_flags_are_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[runner]\nroot = "/file"\nlog_level = "error"\ndefault_registry = "file.test"\n'
+        '[server]\nlisten = "for the registry"\n'
+    )
+    environ = {"RUNNER_ROOT": "/environment", "RUNNER_LOG_LEVEL": "debug", "PATH": "/bin"}
+
+    settings = RunnerSettings.load(file, environ, {"root": "/flag"})
+
+    assert settings.root == Path("/flag")
+    assert settings.log_level == "debug"
+    assert settings.default_registry == "file.test"
+
+
+def test_the_run_directory_follows_the_socket() -> None:
+    assert RunnerSettings.load(None, {}, {"socket": "/run/x/s"}).run_dir == Path("/run/x")
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[runner]\nrooot = "/x"\nparallel_downloads = 0\nlog_level = "loud"\n')
+
+    with pytest.raises(InvalidSettings) as caught:
+        RunnerSettings.load(file, {"RUNNER_ROOT": "relative"}, {"default_registry": "a b"})
+
+    assert sorted(caught.value.mistakes) == sorted(
+        [
+            f"{file}: runner.rooot: no such setting",
+            f"{file}: runner.parallel_downloads: expected at least 1, found 0",
+            f"{file}: runner.log_level: expected one of debug, info, warning, error, found 'loud'",
+            "RUNNER_ROOT: expected an absolute path, found 'relative'",
+            "--default-registry: expected host or host:port, found 'a b'",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        ("[runner", "Expected ']'"),
+        ("runner = 1", "expected a table, found 1"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_an_unreadable_file_is_a_mistake(tmp_path: Path, content: str | None, mistake: str) -> None:
+    file = tmp_path / "config.toml"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(InvalidSettings, match=r"config\.toml") as caught:
+        RunnerSettings.load(file, {}, {})
+    assert mistake in str(caught.value)
+
+
+def test_a_socket_must_fit_its_address() -> None:
+    with pytest.raises(InvalidSettings, match="at most 107 bytes"):
+        RunnerSettings.load(None, {}, {"socket": "/" + "x" * 200})
+
+
+def test_the_run_directory_must_leave_room_for_sockets() -> None:
+    with pytest.raises(InvalidSettings, match="at most 32 bytes"):
+        RunnerSettings.load(None, {}, {"run_dir": "/" + "x" * 40})
