@@ -38,6 +38,10 @@ class Authorizer:
         except OCIError:
             return None
 
+    def is_source(self, request: Request, name: RepositoryName) -> bool:
+        """Whether a blob may be mounted from there."""
+        return self._policy.allows(_identify(request), "pull")
+
     def _require(self, identity: Identity, access: Access, what: str) -> None:
         # 401 and never 403: clients with a token for less ask for more only at a challenge.
         if not self._policy.allows(identity, access):

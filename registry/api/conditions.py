@@ -3,24 +3,20 @@
 https://www.rfc-editor.org/rfc/rfc9110#section-13
 """
 
-from http import HTTPStatus
-
 from starlette.datastructures import Headers
 
 from oci.digest import Digest
-from oci.errors import ErrorCode, OCIError, shown
 from oci.http import ByteRange, parse_range
-
-
-class PreconditionFailed(OCIError):
-    """What the client expected to find is not what is here; nothing was changed."""
-
-    code = ErrorCode.DENIED
-    status = HTTPStatus.PRECONDITION_FAILED
+from oci.reference import Tag
+from registry.errors import PreconditionFailed
 
 
 def etag(digest: Digest) -> str:
     return f'"{digest}"'
+
+
+def has_conditions(headers: Headers) -> bool:
+    return "if-match" in headers or "if-none-match" in headers
 
 
 def is_not_modified(headers: Headers, digest: Digest) -> bool:
@@ -28,26 +24,23 @@ def is_not_modified(headers: Headers, digest: Digest) -> bool:
 
     Raises PreconditionFailed if it insists on another one.
     """
-    require_match(headers, digest)
+    require_match(headers, digest, digest)
     known = headers.get("if-none-match")
     return known is not None and _names(known, digest, weak=True)
 
 
-def require_match(headers: Headers, digest: Digest | None) -> None:
+def require_match(headers: Headers, reference: Tag | Digest, found: Digest | None) -> None:
     """Raise PreconditionFailed unless what is here is one of those in If-Match."""
     expected = headers.get("if-match")
-    if expected is None:
-        return
-    if digest is None or not _names(expected, digest, weak=False):
-        found = digest or "nothing"
-        raise PreconditionFailed(f"found {found}, expected {shown(expected)} by If-Match")
+    if expected is not None and (found is None or not _names(expected, found, weak=False)):
+        raise PreconditionFailed(reference, found)
 
 
-def require_none(headers: Headers, digest: Digest | None) -> None:
+def require_none(headers: Headers, reference: Tag | Digest, found: Digest | None) -> None:
     """Raise PreconditionFailed if what is here is one of those in If-None-Match."""
     unwanted = headers.get("if-none-match")
-    if unwanted is not None and digest is not None and _names(unwanted, digest, weak=True):
-        raise PreconditionFailed(f"found {digest}, expected none of {shown(unwanted)}")
+    if unwanted is not None and found is not None and _names(unwanted, found, weak=True):
+        raise PreconditionFailed(reference, found)
 
 
 def requested_ranges(headers: Headers, digest: Digest, size: int) -> tuple[ByteRange, ...] | None:

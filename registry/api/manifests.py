@@ -11,10 +11,15 @@ from oci.digest import Digest
 from oci.manifest import MAX_MANIFEST_BYTES
 from oci.mediatype import without_parameters
 from oci.reference import Tag
-from registry.api.conditions import is_not_modified, require_match, require_none
+from registry.api.conditions import (
+    has_conditions,
+    is_not_modified,
+    require_match,
+    require_none,
+)
 from registry.api.errors import TooManyTags
 from registry.api.requests import RegistryRequest
-from registry.api.responses import FOREVER, NEVER, content_headers, not_modified
+from registry.api.responses import FOREVER, NEVER, content_headers, not_modified, warning
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.manifests import PushedManifest
 from registry.services.repositories import Repository
@@ -57,9 +62,15 @@ async def push_manifest(request: RegistryRequest, repository: Repository) -> Res
     if len(tags) > MAX_TAGS:
         raise TooManyTags(len(tags), MAX_TAGS)
     content = await request.read(MAX_MANIFEST_BYTES)
-    await _check_conditions(request, repository, reference)
     media_type = without_parameters(request.headers.get("content-type", "")) or None
-    pushed = await repository.manifests.push(reference, content, media_type, tags=tags)
+    if not has_conditions(request.headers):
+        pushed = await repository.manifests.push(reference, content, media_type, tags=tags)
+        return _created(repository, pushed)
+    found = await _judged(request, repository, reference)
+    # What was judged must still be so when the tag moves.
+    pushed = await repository.manifests.push(
+        reference, content, media_type, tags=tags, if_match=found, if_absent=found is None
+    )
     return _created(repository, pushed)
 
 
@@ -69,19 +80,20 @@ async def delete_manifest(request: RegistryRequest, repository: Repository) -> R
     return Response(status_code=HTTPStatus.ACCEPTED)
 
 
-async def _check_conditions(
+async def _judged(
     request: RegistryRequest, repository: Repository, reference: Tag | Digest
-) -> None:
-    """If-Match and If-None-Match, by which clients keep from overwriting each other's tags."""
-    headers = request.headers
-    if "if-match" not in headers and "if-none-match" not in headers:
-        return
+) -> Digest | None:
+    """What is here now, if that is what If-Match and If-None-Match ask for.
+
+    By these, clients keep from overwriting each other's tags.
+    """
     try:
         found = (await repository.manifests.stat(reference)).digest
     except (ManifestUnknown, NameUnknown):
         found = None
-    require_match(headers, found)
-    require_none(headers, found)
+    require_match(request.headers, reference, found)
+    require_none(request.headers, reference, found)
+    return found
 
 
 def _created(repository: Repository, pushed: PushedManifest) -> Response:
@@ -93,6 +105,8 @@ def _created(repository: Repository, pushed: PushedManifest) -> Response:
         headers["OCI-Subject"] = str(pushed.subject)
     if pushed.tags:
         headers["OCI-Tag"] = ", ".join(map(str, pushed.tags))
+    if pushed.absent:
+        headers["Warning"] = warning(f"{len(pushed.absent)} named digests are not here yet")
     return Response(status_code=HTTPStatus.CREATED, headers=headers)
 
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 from oci.digest import LENGTHS, Digest, InvalidDigest
 from oci.errors import shown
 from oci.http import InvalidNumber, parse_content_range, parse_digits
-from oci.reference import Tag, parse_tag_or_digest
+from oci.reference import RepositoryName, Tag, parse_tag_or_digest
 from registry.api.errors import QueryInvalid
 from registry.errors import SizeInvalid, TooLarge
 from registry.services.repositories import Repository
@@ -23,6 +23,10 @@ class MountSources(Protocol):
 
     async def source(self, request: Request, name: str) -> Repository | None:
         """The repository, or None if the caller may not pull from it, or it has no such name."""
+        ...
+
+    def is_source(self, request: Request, name: RepositoryName) -> bool:
+        """Whether the caller may pull from that repository."""
         ...
 
 
@@ -111,6 +115,10 @@ class RegistryRequest(Request):
     async def source(self, name: str) -> Repository | None:
         """Another repository, for a mount, if the caller may pull from it."""
         return await self._sources.source(self, name)
+
+    def may_pull(self, name: RepositoryName) -> bool:
+        """Whether the caller may pull from a repository, for a mount from wherever that is."""
+        return self._sources.is_source(self, name)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises ClientDisconnect if the client goes away."""

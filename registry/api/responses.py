@@ -49,6 +49,14 @@ def not_modified(digest: Digest, *, cache: str = FOREVER) -> Response:
     return Response(status_code=304, headers=content_headers(digest, cache=cache))
 
 
+def warning(text: str) -> str:
+    """A Warning header: something for the client to show to its user, and for nobody to act on.
+
+    https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings
+    """
+    return f'299 - "{text}"'
+
+
 def page(
     document: Mapping[str, object],
     *,

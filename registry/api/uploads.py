@@ -70,7 +70,7 @@ async def _mount(request: RegistryRequest, repository: Repository, digest: Diges
     """Take the blob from another repository; False, whatever the reason, means: upload it."""
     name = request.query("from")
     if name is None:
-        return await repository.uploads.mount(digest, None)
+        return await repository.uploads.mount(digest, None, readable=request.may_pull)
     source = await request.source(name)
     return source is not None and await repository.uploads.mount(digest, source)
 

@@ -1,5 +1,6 @@
 """Pull, push, delete a manifest, on the wire."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -214,6 +215,7 @@ async def test_an_index_of_absent_platforms_is_refused_unless_the_registry_is_sp
 
     refused(refusal, 404, "MANIFEST_BLOB_UNKNOWN")
     assert admitted.status_code == 201
+    assert admitted.headers["warning"] == '299 - "2 named digests are not here yet"'
     refused(image, 404, "MANIFEST_BLOB_UNKNOWN")
     assert mirrored.status_code == 201
 
@@ -422,3 +424,18 @@ async def test_content_by_digest_may_be_kept_forever_and_a_tag_may_not(
 
     assert by_digest.headers["cache-control"] == "private, max-age=31536000, immutable"
     assert by_tag.headers["cache-control"] == "private, no-store"
+
+
+async def test_of_those_who_create_a_tag_at_once_one_wins(client: httpx2.AsyncClient) -> None:
+    images = [an_image(seed=str(n)) for n in range(5)]
+    for image in images:
+        await push_image(client, image, str(image.digest))
+
+    answers = await asyncio.gather(
+        *(put(client, image.manifest, "new", If_None_Match="*") for image in images)
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [201, 412, 412, 412, 412]
+    won = next(n for n, answer in enumerate(answers) if answer.status_code == 201)
+    found = await client.head(f"{PATH}/new")
+    assert found.headers["docker-content-digest"] == str(images[won].digest)
