@@ -5,8 +5,10 @@ stream socket the kernel tells them apart: EPOLLHUP means that both directions a
 """
 
 import asyncio
+import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Hangups:
@@ -18,15 +20,26 @@ class Hangups:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._ready)
 
-    def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
-        self._callbacks[descriptor] = callback
+    @contextmanager
+    def watched(self, descriptor: int, callback: Callable[[], object]) -> Iterator[None]:
+        """Watch inside the block; a socket that has been closed already counts as gone."""
+        try:
+            # Our own descriptor: asyncio closes the other one at any error, and the number
+            # would soon be another connection's.
+            own = os.dup(descriptor)
+        except OSError:
+            callback()
+            yield
+            return
+        self._callbacks[own] = callback
         # No event is asked for: EPOLLHUP is always told.
-        self._epoll.register(descriptor, select.EPOLLONESHOT)
-
-    def forget(self, descriptor: int) -> None:
-        """Stop watching; before the descriptor is closed, for its number will be used again."""
-        if self._callbacks.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
+        self._epoll.register(own, select.EPOLLONESHOT)
+        try:
+            yield
+        finally:
+            del self._callbacks[own]
+            self._epoll.unregister(own)
+            os.close(own)
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())

@@ -55,8 +55,8 @@ async def _import(services: Services, request: Request) -> Answer:
     )
 
     async def import_(progress: Progress) -> tuple[ProgressEvent, ...]:
-        image = await services.images.import_(request.body, options, progress)
-        return (ProgressEvent(str(image.id)),)
+        await services.images.import_(request.body, options, progress)
+        return ()
 
     return await progress_response(import_)
 

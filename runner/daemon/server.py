@@ -70,7 +70,6 @@ class Server:
             # Only aclose and a client that is gone cancel, and neither waits for an answer.
             pass
         finally:
-            self._hangups.forget(connection.descriptor)
             self._busy.discard(task)
             self._connections.discard(task)
             await connection.aclose()
@@ -134,15 +133,13 @@ class Server:
     ) -> None:
         """Run ``work`` until it ends or the client is gone."""
         running = asyncio.create_task(work)
-        self._hangups.watch(connection.descriptor, running.cancel)
-        try:
-            await running
-        except asyncio.CancelledError:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            raise
-        finally:
-            self._hangups.forget(connection.descriptor)
+        with self._hangups.watched(connection.descriptor, running.cancel):
+            try:
+                await running
+            except asyncio.CancelledError:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                raise
 
 
 def _malformed(error: h11.RemoteProtocolError) -> Response:
