@@ -1,0 +1,217 @@
+"""The command: what it refuses to do, in one line, and with which exit code."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner, Result
+
+from registry.cli import main
+from tests.support.processes import free_port, make_registry_server, registry_server
+
+
+def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
+
+
+def refused(result: Result, code: int, *texts: str) -> None:
+    """One line that says what is wrong, and the exit code."""
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    for text in texts:
+        assert text in result.output
+    if code == 1:
+        assert result.output.startswith("Error: ")
+
+
+def test_help_is_quick_and_names_the_commands() -> None:
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "registry", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "serve" in result.stdout
+    assert "check-config" in result.stdout
+    for heavy in ("starlette", "sqlalchemy", "uvicorn", "structlog"):
+        assert f" {heavy}" not in result.stderr
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--anonymous", "admin"],
+        ["serve", "--listen", "5000"],
+        ["serve", "--config", "/does/not/exist"],
+        ["serve", "--no-such-flag"],
+        ["serve", "argument"],
+        ["no-such-command"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    refused(run(*arguments), 2, "Error: ")
+
+
+def test_every_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[server]\nidle_seconds = -1\n[strage]\nroot = 'x'\n")
+
+    for command in ("serve", "check-config"):
+        result = run(command, "--config", file, environment={"REGISTRY_LOGS__LEVEL": "loud"})
+        refused(result, 1, "server.idle_seconds", "strage.root", "REGISTRY_LOGS__LEVEL")
+        assert len(result.output.splitlines()) == 3
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
+@pytest.mark.parametrize("command", ["serve", "check-config"])
+def test_beyond_this_machine_it_asks_who_may_do_what(
+    tmp_path: Path, listen: str, command: str
+) -> None:
+    environment = {
+        "REGISTRY_SERVER__LISTEN": listen,
+        "REGISTRY_STORAGE__ROOT": str(tmp_path / "root"),
+    }
+
+    result = run(command, environment=environment)
+
+    refused(result, 1, listen, "--anonymous none, pull or push")
+    assert len(result.output.splitlines()) == 1
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("anonymous", ["none", "pull", "push"])
+def test_check_config_says_who_may_do_what(anonymous: str) -> None:
+    result = run("check-config", environment={"REGISTRY_ACCESS__ANONYMOUS": anonymous})
+
+    assert result.exit_code == 0
+    assert "127.0.0.1:5000" in result.output
+    assert ("nobody may pull or push" in result.output) is (anonymous == "none")
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        result = run("serve", "--root", tmp_path / "root", "--listen", f"127.0.0.1:{port}")
+
+    refused(result, 1, str(port), "in use")
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", ["file", "nested/file"])
+def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    root = tmp_path / "file" / "root"
+
+    result = run("serve", "--root", root, "--listen", "127.0.0.1:0")
+
+    refused(result, 1, str(root))
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_second_server_on_the_same_root_is_one_line(tmp_path: Path) -> None:
+    with registry_server(tmp_path / "root") as first:
+        result = run("serve", "--root", tmp_path / "root", "--listen", "127.0.0.1:0")
+
+        refused(result, 1, "in use", str(first.server.pid))
+        assert len(result.output.splitlines()) == 1
+        assert httpx2.get(f"{first.url}/v2/").status_code == 200
+
+
+def test_the_first_line_of_the_log_says_who_may_do_what(tmp_path: Path) -> None:
+    with registry_server(tmp_path / "root", anonymous="pull") as registry:
+        first = registry.server.log.read_text().splitlines()[0]
+
+    line = json.loads(first)
+    assert line["event"] == (
+        f"listening on {registry.host}: anyone who can connect may pull, nobody may push or delete"
+    )
+    assert line["root"] == str(tmp_path / "root")
+
+
+def test_lines_for_requests_can_be_turned_off(tmp_path: Path) -> None:
+    environment = {"REGISTRY_LOGS__REQUESTS": "false"}
+
+    with registry_server(tmp_path / "root", environment=environment) as registry:
+        httpx2.get(f"{registry.url}/v2/")
+
+    assert '"request"' not in registry.server.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0(tmp_path: Path, number: int) -> None:
+    with registry_server(tmp_path / "root") as registry:
+        os.kill(registry.server.pid, number)
+
+        assert registry.server.process is not None
+        assert registry.server.process.wait(10) == 0
+    assert "Traceback" not in registry.server.log.read_text()
+
+
+def test_sigterm_finishes_what_is_in_flight_and_refuses_what_is_new(tmp_path: Path) -> None:
+    with registry_server(tmp_path / "root") as registry:
+        location = httpx2.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
+        with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
+            connection.settimeout(10)
+            connection.sendall(
+                f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345".encode()
+            )
+            time.sleep(0.3)
+            os.kill(registry.server.pid, signal.SIGTERM)
+            wait_until_refused(registry.port)
+
+            connection.sendall(b"67890")
+            answer = connection.recv(4096)
+
+        assert b"202 Accepted" in answer
+        assert b"range: 0-9" in answer.lower()
+        assert registry.server.process is not None
+        assert registry.server.process.wait(10) == 0
+
+
+def test_sigterm_waits_no_longer_than_the_setting(tmp_path: Path) -> None:
+    environment = {"REGISTRY_SERVER__SHUTDOWN_SECONDS": "0.5"}
+    registry = make_registry_server(tmp_path / "root", environment=environment)
+    registry.start()
+    location = httpx2.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
+
+    with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
+        connection.sendall(
+            f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345".encode()
+        )
+        time.sleep(0.3)
+        started = time.monotonic()
+        code = registry.stop()
+
+    assert code == 0
+    assert time.monotonic() - started < 5
+
+
+def wait_until_refused(port: int) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    pytest.fail("it still accepts connections")
+
+
+def test_a_port_of_zero_is_told_once_it_is_known(tmp_path: Path) -> None:
+    registry = make_registry_server(tmp_path / "root", port=free_port())
+    registry.start()
+    try:
+        assert f"listening on 127.0.0.1:{registry.port}" in registry.server.tail
+    finally:
+        registry.stop()
