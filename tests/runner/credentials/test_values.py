@@ -1,0 +1,43 @@
+"""Credentials: the X-Registry-Auth header, read back."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.credentials import Credentials, CredentialsInvalid
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters=":\0"), min_size=1, max_size=30)
+
+
+@given(NAMES, TEXT, TEXT)
+def test_a_header_reads_back(username: str, password: str, token: str) -> None:
+    credentials = Credentials(username, password, identity_token=token)
+
+    assert Credentials.from_header(credentials.to_header("registry.test")) == credentials
+
+
+@given(NAMES, TEXT)
+def test_an_entry_reads_back(username: str, password: str) -> None:
+    credentials = Credentials(username, password)
+
+    assert Credentials.from_entry(credentials.to_entry(), "file") == credentials
+
+
+@pytest.mark.parametrize("header", ["", "e30=", "e30", "bnVsbA=="])
+def test_a_header_that_says_nothing_is_nobody(header: str) -> None:
+    assert not Credentials.from_header(header)
+
+
+def test_padding_may_be_missing_and_the_alphabet_is_the_urls() -> None:
+    text = base64.urlsafe_b64encode(b'{"username":"a","password":"?>?>"}').decode().rstrip("=")
+
+    assert Credentials.from_header(text) == Credentials("a", "?>?>")
+
+
+@pytest.mark.parametrize("header", ["%%%", "YWJj", "WzFd", "eyJ1c2VybmFtZSI6M30="])
+def test_any_other_header_is_refused(header: str) -> None:
+    with pytest.raises(CredentialsInvalid, match="X-Registry-Auth"):
+        Credentials.from_header(header)
