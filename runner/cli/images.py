@@ -73,7 +73,7 @@ def _columns(*, truncate: bool) -> list[Column]:
         Column("IMAGE ID", identity, "ID"),
         Column("CREATED", _ago, "CreatedSince"),
         Column("CREATED AT", _created_at, "CreatedAt"),
-        Column("SIZE", lambda line: human_size(line["Size"]), "Size"),
+        Column("SIZE", lambda line: human_size(line["Size"], 3), "Size"),
         Column("CONTAINERS", lambda line: str(line["Containers"]), "Containers"),
     ]
 
@@ -143,7 +143,7 @@ def _history(daemon: DaemonClient, asked: Arguments) -> int:
         Column("IMAGE", identity, "ID"),
         Column("CREATED", _ago, "CreatedSince"),
         Column("CREATED BY", created_by, "CreatedBy"),
-        Column("SIZE", lambda line: human_size(line["Size"]), "Size"),
+        Column("SIZE", lambda line: human_size(line["Size"], 3), "Size"),
         Column("COMMENT", lambda line: str(line["Comment"]), "Comment"),
     ]
     rows = daemon.image_history(asked.image)

@@ -78,7 +78,7 @@ def _names(row: Summary) -> str:
 
 
 def _size(row: Summary) -> str:
-    return human_size(row.get("SizeRw") or 0)
+    return human_size(row.get("SizeRw") or 0, 3)
 
 
 def _labels(row: Summary) -> str:

@@ -13,6 +13,9 @@ from runner.errors import BadRequest
 from runner.schema import ContainerOptions
 from runner.services.containers import Condition
 
+# The exit code of a container whose end nobody saw.
+_UNSEEN = 255
+
 
 async def list_containers(services: Services, request: Request) -> Answer:
     query = request.query
@@ -117,7 +120,9 @@ async def wait(services: Services, request: Request) -> Answer:
 
     async def exited() -> AsyncGenerator[bytes, None]:
         exit_status = await waiter.result()
-        error = {"Message": exit_status.error} if exit_status.error else None
+        # Only what went wrong with the waiting belongs here: clients make exit code 125 of it.
+        unseen = exit_status.code == _UNSEEN and exit_status.error
+        error = {"Message": exit_status.error} if unseen else None
         yield encode({"StatusCode": exit_status.code, "Error": error})
 
     async def close() -> None:

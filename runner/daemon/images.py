@@ -29,7 +29,7 @@ async def create(services: Services, request: Request) -> Answer:
     name = request.query.text("fromImage")
     if not name:
         raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
-    name = _with_tag(name, request.query.text("tag"))
+    name = _with_tag(typed(request, name), request.query.text("tag"))
     platform = request.query.text("platform") or None
     credentials = _credentials(request)
 
@@ -46,7 +46,7 @@ async def _import(services: Services, request: Request) -> Answer:
     query = request.query
     if query.text("fromSrc") != "-":
         raise BadRequest("fromSrc: only '-' is offered: send the archive as the body")
-    repository = query.text("repo")
+    repository = typed(request, query.text("repo"))
     options = ImportOptions(
         name=_with_tag(repository, query.text("tag")) if repository else None,
         message=query.text("message"),
@@ -74,7 +74,7 @@ async def load(services: Services, request: Request) -> Answer:
 async def save(services: Services, request: Request) -> Answer:
     """One image (``/images/{name}/get``) or several (``?names=…``) as one archive."""
     named = request.parameters.get("name")
-    names = [named] if named else _names(request)
+    names = [typed(request, name) for name in ([named] if named else _names(request))]
     stream = services.images.save(names)
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -85,16 +85,16 @@ async def save(services: Services, request: Request) -> Answer:
 
 
 async def inspect(services: Services, request: Request) -> Answer:
-    return json_response(services.images.inspect(request.parameters["name"]))
+    return json_response(services.images.inspect(_named(request)))
 
 
 async def history(services: Services, request: Request) -> Answer:
-    return json_response(list(services.images.history(request.parameters["name"])))
+    return json_response(list(services.images.history(_named(request))))
 
 
 async def push(services: Services, request: Request) -> Answer:
     tag = request.query.text("tag")
-    name = _with_tag(request.parameters["name"], tag)
+    name = _with_tag(_named(request), tag)
     credentials = _credentials(request)
 
     async def send(progress: Progress) -> tuple[ProgressEvent, ...]:
@@ -110,14 +110,14 @@ async def tag(services: Services, request: Request) -> Answer:
     repository = request.query.text("repo")
     if not repository:
         raise BadRequest("expected repo, the new name")
-    target = _with_tag(repository, request.query.text("tag"))
-    await services.images.tag(request.parameters["name"], target)
+    target = _with_tag(typed(request, repository), request.query.text("tag"))
+    await services.images.tag(_named(request), target)
     return Response(HTTPStatus.CREATED)
 
 
 async def remove(services: Services, request: Request) -> Answer:
     force = request.query.flag("force")
-    removed = await services.images.remove(request.parameters["name"], force=force)
+    removed = await services.images.remove(_named(request), force=force)
     return json_response([item.to_json() for item in removed])
 
 
@@ -127,6 +127,24 @@ async def prune(services: Services, request: Request) -> Answer:
     removed, reclaimed = await services.images.prune(everything=everything)
     deleted = [item.to_json() for item in removed]
     return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
+
+
+def typed(request: Request, name: str) -> str:
+    """The name as its user typed it.
+
+    docker's command writes docker.io/ (and library/) before every name without a host, in some
+    requests and not in others; here such a name belongs to the default registry
+    (docs/decisions/0009).
+    """
+    if not request.headers.get("user-agent", "").startswith("Docker-Client/"):
+        return name
+    bare = name.removeprefix("docker.io/")
+    official = bare.removeprefix("library/")
+    return bare if "/" in official else official
+
+
+def _named(request: Request) -> str:
+    return typed(request, request.parameters["name"])
 
 
 def _names(request: Request) -> list[str]:

@@ -46,7 +46,15 @@ async def ping(services: Services, request: Request) -> Answer:
 
 
 async def version(services: Services, request: Request) -> Answer:
-    details = {"ApiVersion": dotted(API_VERSION), "Os": "linux", "Arch": _architecture()}
+    details = {
+        "ApiVersion": dotted(API_VERSION),
+        "MinAPIVersion": dotted(MINIMUM_API_VERSION),
+        "Os": "linux",
+        "Arch": _architecture(),
+        "GoVersion": f"Python {platform.python_version()}",
+        "KernelVersion": platform.release(),
+        "Experimental": "false",
+    }
     document = {
         "Platform": {"Name": "Slipway"},
         "Version": server_version(),

@@ -27,10 +27,10 @@ def human_duration(seconds: float) -> str:
     return f"{hours // 24 // 365} years"
 
 
-def human_size(size: float) -> str:
-    """go-units' HumanSize: four significant digits, powers of 1000: "198MB", "4.33MB"."""
+def human_size(size: float, digits: int = 4) -> str:
+    """go-units' HumanSize: significant digits, powers of 1000: "198.1MB", "4.33MB"."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000:
-            return f"{size:.4g}{unit}"
+            return f"{size:.{digits}g}{unit}"
         size /= 1000
-    return f"{size:.4g}PB"
+    return f"{size:.{digits}g}PB"

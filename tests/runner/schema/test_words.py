@@ -34,3 +34,7 @@ def test_durations_are_go_units_words(seconds: float, words: str) -> None:
 )
 def test_sizes_have_four_digits_in_powers_of_1000(size: int, words: str) -> None:
     assert human_size(size) == words
+
+
+def test_lists_show_three_digits() -> None:
+    assert human_size(1_982_000, 3) == "1.98MB"
