@@ -26,7 +26,7 @@ from runner.services.archive_files import (
 )
 from runner.services.image_intake import LocalImage, take_in
 from runner.services.image_store import Image, ImageStore
-from runner.services.layer_files import LayerFile, describe, plain, spooled
+from runner.services.layer_files import LayerFile, Slice, describe, plain, spooled
 from runner.storage.threads import in_thread
 
 MAX_INDEX_DEPTH = 3
@@ -161,10 +161,17 @@ def _local(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> Loca
             f"{digest}: {len(manifest.layers)} layers, but {len(config.diff_ids)} diff_ids"
         )
     layers = tuple(
-        LayerFile(layer, diff_id, files.get(blob_name(layer.digest)))
+        LayerFile(layer, diff_id, _layer(files, layer))
         for diff_id, layer in zip(config.diff_ids, manifest.layers, strict=True)
     )
     return LocalImage(manifest, digest, config, layers)
+
+
+def _layer(files: ArchiveFiles, layer: Descriptor) -> Slice:
+    found = files.get(blob_name(layer.digest))
+    if found.size != layer.size:
+        raise BadRequest(f"blob {layer.digest} has {found.size} bytes, expected {layer.size}")
+    return found
 
 
 def _annotated(descriptor: Descriptor) -> tuple[str, ...]:
