@@ -10,7 +10,7 @@ from uvicorn._types import ASGIApplication
 
 from registry.server.limits import Limits
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 1024 * 1024
 
 
 class ServerConfig(uvicorn.Config):
