@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from runner.errors import Conflict, NoSuchContainer, RunnerError
+from runner.runtime.logs import entries
 from runner.runtime.runtime import Frame, StdStream, Streams
 from runner.schema import ContainerOptions
 from runner.services import creation, names, processes, starting
 from runner.services.container import Container, MountPoint
 from runner.services.lifecycle import ALIVE, State, Verb
-from runner.services.logs import Selection, read_log
+from runner.services.logs import Selection, frames
 from runner.services.outside import Outside
 from runner.services.signals import parse_signal
 from runner.services.streams import AwaitedStreams
@@ -83,11 +84,7 @@ class Containers:
         """What the container wrote; NoSuchContainer is raised at once, before the first frame."""
         tracked = self.tracked(name)
         selection = Selection(_wanted(stdout, stderr), tail, since, until, timestamps)
-        news = None
-        if follow and tracked.state in ALIVE | {State.CREATED}:
-            news = AwaitedStreams(tuple(StdStream))
-            tracked.attaching.append(news)
-        return self._read_log(tracked, selection, news)
+        return self._read_log(tracked, selection, follow=follow)
 
     async def changed_bytes(self, name: str) -> int:
         """What the container has written on top of its image."""
@@ -269,10 +266,19 @@ class Containers:
             await starting.connect_streams(tracked)
 
     async def _read_log(
-        self, tracked: Tracked, selection: Selection, news: AwaitedStreams | None
+        self, tracked: Tracked, selection: Selection, *, follow: bool
     ) -> AsyncIterator[Frame]:
-        await self._connect(tracked)
-        async for frame in read_log(tracked.places.log, selection, news):
+        waiter = None
+        if follow and tracked.state in ALIVE | {State.CREATED}:
+            waiter = tracked.waiters.join(Condition.NEXT_EXIT)
+        logged = entries(
+            tracked.places.log,
+            tail=selection.tail,
+            since=selection.since,
+            until=selection.until,
+            ended=waiter.result if waiter else None,
+        )
+        async for frame in frames(logged, selection):
             yield frame
 
     async def _do(self, name: str, verb: _Verb) -> None:

@@ -14,6 +14,8 @@ from runner.services.outside import Outside
 from runner.services.signals import parse_signal
 from runner.services.tracked import Tracked
 from runner.storage.records import NameInUse
+from runner.storage.removal import remove
+from runner.storage.threads import in_thread
 
 
 async def create(
@@ -63,6 +65,9 @@ async def _prepare_rootfs(
     diff_ids = tracked.desired.image.diff_ids
     tracked.rootfs_mounts = await outside.snapshotter.prepare(tracked.id, diff_ids)
     undo.push_async_callback(outside.snapshotter.remove, tracked.id)
+    # There from now on, so that its log can be waited for.
+    await in_thread(tracked.places.directory.mkdir, parents=True, mode=0o711)
+    undo.push_async_callback(in_thread, remove, tracked.places.directory)
     await mount_points.fill_volumes(
         points, tracked.places.rootfs, tracked.rootfs_mounts, outside.volumes
     )

@@ -23,6 +23,14 @@ class FindsImages(Protocol):
         ...
 
 
+class ForgetfulMonitor(Monitor, Protocol):
+    """A Monitor that keeps something of a container until it is told not to."""
+
+    def forget(self, container: str) -> None:
+        """Remove what is left of a container that ended: its exit code."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """The records, the disk, the runtime and its monitors; and who is told."""
@@ -33,7 +41,7 @@ class Outside:
     images: FindsImages
     volumes: Volumes
     runtime: OCIRuntime
-    monitor: Monitor
+    monitor: ForgetfulMonitor
     events: Events
     host: Host
 

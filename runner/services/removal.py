@@ -1,5 +1,8 @@
 """Remove: everything a container has on this host, and then its record."""
 
+import asyncio
+from dataclasses import replace
+
 from runner.services.lifecycle import State
 from runner.services.mount_points import forget_volume
 from runner.services.outside import Outside
@@ -8,19 +11,22 @@ from runner.storage.removal import remove as remove_tree
 from runner.storage.threads import in_thread
 
 
-async def remove(outside: Outside, tracked: Tracked, *, volumes: bool) -> None:
-    """Forget a container that is at rest; killed in the middle, the next daemon goes on.
-
-    With ``volumes``, the anonymous ones it brought go with it.
-    """
-    await outside.observe(tracked, state=State.REMOVING)
+async def remove(outside: Outside, tracked: Tracked) -> None:
+    """Forget a container that is at rest; killed in the middle, the next daemon goes on."""
+    tracked.observed = replace(tracked.observed, state=State.REMOVING)
+    if not tracked.desired.options.auto_remove:
+        # One that removes itself will be removed by the next daemon anyway.
+        await outside.save(tracked)
     for streams in tracked.attaching:
         streams.give_up()
-    await outside.snapshotter.remove(tracked.id)
-    await in_thread(remove_tree, tracked.places.directory)
+    await asyncio.gather(
+        outside.snapshotter.remove(tracked.id), in_thread(remove_tree, tracked.places.directory)
+    )
     await outside.records.containers.remove(tracked.id)
-    if volumes:
-        for point in tracked.desired.mounts:
-            if point.anonymous:
-                await forget_volume(outside.volumes, point.volume)
-    outside.tell(tracked, "destroy")
+
+
+async def remove_volumes(outside: Outside, tracked: Tracked) -> None:
+    """Remove the anonymous volumes that a container, now gone, has brought."""
+    for point in tracked.desired.mounts:
+        if point.anonymous:
+            await forget_volume(outside.volumes, point.volume)

@@ -1,5 +1,6 @@
 """Start: named steps in their order, each with the step that undoes it."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -10,7 +11,7 @@ from typing import Final
 from runner.errors import RunnerError
 from runner.linux.mounts import mount, unmount
 from runner.runtime import bundle
-from runner.runtime.errors import CommandNotExecutable, CommandNotFound, RuntimeRefused
+from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
 from runner.runtime.spec import Placement, runtime_spec
 from runner.runtime.users import User, find_user
 from runner.services import files
@@ -62,8 +63,10 @@ async def release(outside: Outside, tracked: Tracked) -> None:
     if tracked.monitored is not None:
         tracked.monitored.close()
         tracked.monitored = None
-    await outside.runtime.delete(tracked.id, force=True)
-    await in_thread(clear, tracked.places)
+    await asyncio.gather(
+        outside.runtime.delete(tracked.id, force=True), in_thread(clear, tracked.places)
+    )
+    outside.monitor.forget(tracked.id)
 
 
 async def _make_bundle(outside: Outside, tracked: Tracked) -> None:
@@ -135,8 +138,8 @@ async def connect_streams(tracked: Tracked) -> None:
         if awaited.closed:
             continue
         try:
-            awaited.connect(await tracked.monitored.attach())
-        except OSError:
+            await awaited.connect(await tracked.monitored.attach())
+        except NotRunning:
             # It has ended already, and with it its streams.
             awaited.give_up()
 

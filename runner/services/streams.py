@@ -28,8 +28,11 @@ class AwaitedStreams:
     def closed(self) -> bool:
         return self._closed
 
-    def connect(self, streams: Streams) -> None:
-        if not self._inner.done():
+    async def connect(self, streams: Streams) -> None:
+        if self._inner.done():
+            # Whoever waited has gone.
+            await streams.aclose()
+        else:
             self._inner.set_result(streams)
 
     def give_up(self) -> None:

@@ -18,6 +18,7 @@ from runner.services.lifecycle import ALIVE, State
 from runner.services.outside import Outside, seconds_between
 from runner.services.starting import clear, release
 from runner.services.tracked import Tracked
+from runner.storage.removal import remove
 from runner.storage.threads import in_thread
 
 log = structlog.get_logger()
@@ -55,6 +56,11 @@ class Supervisor:
     async def sweep(self, known: set[str]) -> None:
         """Undo what was under way for containers that have no record, at the daemon's start."""
         settings, snapshotter = self._outside.settings, self._outside.snapshotter
+        containers = settings.root / "containers"
+        await in_thread(containers.mkdir, parents=True, exist_ok=True, mode=0o711)
+        for name in await in_thread(os.listdir, containers):
+            if name not in known:
+                await in_thread(remove, containers / name)
         for kind in ("b", "r"):
             for name in await in_thread(_names, settings.run_dir / kind):
                 if name not in known:

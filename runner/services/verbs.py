@@ -112,6 +112,9 @@ class Verbs:
         """Remove what is at rest, or will be; also what an earlier daemon began to remove."""
         await tracked.at_rest.wait()
         status = tracked.observed.exit_status
-        await removal.remove(self._outside, tracked, volumes=volumes)
+        await removal.remove(self._outside, tracked)
         self._gone(tracked)
+        if volumes:
+            await removal.remove_volumes(self._outside, tracked)
+        self._outside.tell(tracked, "destroy")
         tracked.waiters.removed(status)

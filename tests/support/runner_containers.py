@@ -1,0 +1,147 @@
+"""The runner's containers with the real runc and conmon, in this process; or with fakes."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from oci.digest import Digest
+from oci.manifest import ImageManifest, parse_manifest
+from oci.mediatype import compression_of
+from runner.config import RunnerSettings
+from runner.errors import NoSuchImage
+from runner.runtime.conmon import Conmon
+from runner.runtime.host import Host
+from runner.runtime.runc import Runc, find_executable
+from runner.runtime.runtime import Frame, StdStream
+from runner.schema import ContainerOptions
+from runner.services.containers import Condition, Containers
+from runner.services.events import Events
+from runner.services.execs import Execs
+from runner.services.image_store import Image as StoredImage
+from runner.services.outside import Outside
+from runner.services.volumes import Volumes
+from runner.storage.layers import LayerStore
+from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.records import ImageRecord, Records
+from tests.support.images import Image, a_busybox_image
+
+BUSYBOX = "busybox"
+
+
+class SomeImages:
+    """Images by the names a test gave them; their layers are unpacked."""
+
+    def __init__(self, layers: LayerStore) -> None:
+        self._layers = layers
+        self._all: dict[str, StoredImage] = {}
+
+    async def add(self, name: str, image: Image) -> None:
+        for layer in image.layers:
+            if self._layers.has(layer.diff_id):
+                continue
+            compression = compression_of(layer.descriptor.media_type)
+            async with self._layers.writer(layer.diff_id, compression) as writer:
+                await writer.write(layer.blob)
+                await writer.commit()
+        manifest = parse_manifest(image.manifest, image.media_type)
+        assert isinstance(manifest, ImageManifest)
+        image_id = Digest.of(image.config)
+        record = ImageRecord(
+            f"registry.test/{name}:latest", image.descriptor, image.digest, image_id, 0
+        )
+        self._all[name] = StoredImage(image_id, manifest, image.image_config, (record,))
+
+    def find(self, name: str) -> StoredImage:
+        if name not in self._all:
+            raise NoSuchImage(name)
+        return self._all[name]
+
+
+@dataclass
+class RunnerContainers:
+    """Containers, and what is around them."""
+
+    containers: Containers
+    execs: Execs
+    volumes: Volumes
+    events: Events
+    images: SomeImages
+    outside: Outside
+    root: Path
+    run_dir: Path
+
+    async def create(self, *command: str, name: str | None = None, **options: Any) -> str:
+        """Create a busybox container; its ID."""
+        asked = replace(ContainerOptions(BUSYBOX, command=command or None), **options)
+        container, _ = await self.containers.create(asked, name)
+        return container.id
+
+    async def run(self, *command: str, **options: Any) -> tuple[int, str, str]:
+        """Create, start, wait, remove; exit code, stdout, stderr."""
+        container = await self.create(*command, **options)
+        waiter = await self.containers.wait(container, Condition.NEXT_EXIT)
+        await self.containers.start(container)
+        status = await waiter.result()
+        output = await self.output(container)
+        await self.containers.remove(container, volumes=True)
+        return status.code, *output
+
+    async def start(self, *command: str, **options: Any) -> str:
+        """Create and start a busybox container; its ID."""
+        container = await self.create(*command, **options)
+        await self.containers.start(container)
+        return container
+
+    async def output(self, container: str) -> tuple[str, str]:
+        frames = [frame async for frame in self.containers.logs(container)]
+        return text_of(frames, StdStream.STDOUT), text_of(frames, StdStream.STDERR)
+
+
+def text_of(frames: list[Frame], stream: StdStream = StdStream.STDOUT) -> str:
+    return b"".join(frame.content for frame in frames if frame.stream is stream).decode()
+
+
+@contextmanager
+def a_run_dir() -> Iterator[Path]:
+    """A short path, for the sockets below it."""
+    path = Path(tempfile.mkdtemp(prefix="sw", dir="/run"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@asynccontextmanager
+async def runner_containers(root: Path, run_dir: Path) -> AsyncIterator[RunnerContainers]:
+    """Everything a daemon has for containers; another on the same paths is the next daemon."""
+    settings = RunnerSettings(root, run_dir, run_dir / "runner.sock")
+    layers = LayerStore(root / "layers")
+    snapshotter = OverlaySnapshotter(root / "snapshots", layers)
+    records, events, host = Records(root / "records.db"), Events(), Host.detect()
+    images, volumes = SomeImages(layers), Volumes(root / "volumes", records, events)
+    await images.add(BUSYBOX, a_busybox_image())
+    runc = find_executable("runc")
+    runtime = Runc(runc, run_dir / "runc")
+    monitor = Conmon(find_executable("conmon"), runc, runtime.root, run_dir / "exits", host.cgroups)
+    outside = Outside(
+        settings, records, snapshotter, images, volumes, runtime, monitor, events, host
+    )
+    containers = Containers(outside)
+    execs = Execs(containers, runtime, events)
+    try:
+        await containers.recover()
+        yield RunnerContainers(containers, execs, volumes, events, images, outside, root, run_dir)
+    finally:
+        await execs.close()
+        await containers.close()
+        records.close()
+
+
+async def remove_all(runner: RunnerContainers) -> None:
+    """Leave nothing on the machine."""
+    for container in runner.containers.list():
+        await runner.containers.remove(container.id, force=True, volumes=True)
