@@ -66,7 +66,7 @@ class AttachSocket:
             await self._news.wait()
 
     async def write(self, content: bytes) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             for start in range(0, len(content), _CONMON_PACKET_BYTES - 1):
                 packet = content[start : start + _CONMON_PACKET_BYTES - 1]
                 await self._loop.sock_sendall(self._socket, packet)
@@ -89,6 +89,8 @@ class AttachSocket:
                 packet = b""
             if not packet or self._backlog_bytes > BACKLOG_BYTES:
                 self._end()
+                # conmon would wait for ever for room in a socket that nobody drains.
+                self._socket.close()
                 break
             if stream := _CONMON_STREAMS.get(packet[0]):
                 self._backlog.append(Frame(stream, packet[1:]))

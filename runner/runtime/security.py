@@ -58,7 +58,12 @@ def paths(chosen: SecurityProfile, host: Host) -> dict[str, list[str]]:
     if chosen.open_system_paths:
         return {"maskedPaths": [], "readonlyPaths": []}
     thermal = [f"/sys/devices/system/cpu/cpu{n}/thermal_throttle" for n in range(host.cpus)]
-    return {"maskedPaths": [*MASKED_PATHS, *thermal], "readonlyPaths": list(READ_ONLY_PATHS)}
+    # On v1 the runtime mounts a tmpfs there, and leaves it writable around read-only groups.
+    cgroup = ["/sys/fs/cgroup"] if host.cgroups.version == 1 else []
+    return {
+        "maskedPaths": [*MASKED_PATHS, *thermal],
+        "readonlyPaths": [*READ_ONLY_PATHS, *cgroup],
+    }
 
 
 def _security_options(options: ContainerOptions) -> dict[str, str]:

@@ -1,0 +1,446 @@
+"""Containers from create to delete, under real runc and conmon."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.linux import cgroups
+from runner.runtime.conmon import MONITORS_GROUP
+from runner.runtime.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    ContainerUnknown,
+    NotRunning,
+    RuntimeRefused,
+)
+from runner.runtime.io import AttachSocket
+from runner.runtime.runtime import ContainerState, Frame, StdStream, Streams
+from runner.runtime.users import User
+from tests.runner.runtime.conftest import Engine
+
+pytestmark = pytest.mark.needs_root
+
+
+async def collected(streams: Streams) -> dict[StdStream, bytes]:
+    found = {StdStream.STDOUT: b"", StdStream.STDERR: b""}
+    async for frame in streams.frames():
+        found[frame.stream] += frame.content
+    return found
+
+
+async def until(streams: Streams, text: bytes) -> bytes:
+    """Read until the text has been seen."""
+    seen = b""
+    async with asyncio.timeout(20):
+        async for frame in streams.frames():
+            seen += frame.content
+            if text in seen:
+                return seen
+    raise AssertionError(f"the output ended with {seen!r}")
+
+
+def of_process(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)])
+async def test_a_container_ends_with_its_own_code(engine: Engine, script: str, code: int) -> None:
+    # As a child of the first process, which signals of its own namespace cannot end.
+    command = script if code < 128 else f"sh -c '{script}'; exit $?"
+
+    box = await engine.run("sh", "-c", command)
+
+    status = await box.wait()
+    assert (status.code, status.oom_killed, status.error) == (code, False, "")
+    assert abs(status.finished_at.timestamp() - time.time()) < 60
+
+
+async def test_a_signal_ends_it_with_128_and_its_number(engine: Engine) -> None:
+    box = await engine.run("sleep", "60")
+
+    box.monitored.signal(signal.SIGKILL)
+
+    assert (await box.wait()).code == 128 + signal.SIGKILL
+    with pytest.raises(NotRunning, match="is not running"):
+        box.monitored.signal(signal.SIGKILL)
+
+
+async def test_too_much_memory_is_an_oom_kill(engine: Engine) -> None:
+    script = "dd if=/dev/zero of=/dev/null bs=64M count=1"
+
+    box = await engine.run("sh", "-c", script, memory=16 << 20)
+
+    status = await box.wait()
+    assert (status.code, status.oom_killed) == (137, True)
+
+
+async def test_the_states_follow_the_runtime_spec(engine: Engine) -> None:
+    box = await engine.create("sleep", "60")
+    states = [(await engine.runtime.state(box.id)).status]
+
+    await engine.runtime.start(box.id)
+    states.append((await engine.runtime.state(box.id)).status)
+    await engine.runtime.pause(box.id)
+    states.append((await engine.runtime.state(box.id)).status)
+    await engine.runtime.resume(box.id)
+    states.append((await engine.runtime.state(box.id)).status)
+    await engine.runtime.kill(box.id, signal.SIGKILL)
+    await box.wait()
+    stopped = await engine.runtime.state(box.id)
+
+    created, running, paused = ContainerState.CREATED, ContainerState.RUNNING, ContainerState.PAUSED
+    assert states == [created, running, paused, running]
+    assert (stopped.status, stopped.pid) == (ContainerState.STOPPED, 0)
+    assert stopped.bundle == box.launch.bundle
+
+
+async def test_a_deleted_container_is_unknown_and_deleting_it_again_is_no_error(
+    engine: Engine,
+) -> None:
+    box = await engine.run("true")
+    await box.wait()
+
+    await engine.runtime.delete(box.id)
+    await engine.runtime.delete(box.id)
+
+    with pytest.raises(ContainerUnknown, match="does not exist"):
+        await engine.runtime.state(box.id)
+    with pytest.raises(ContainerUnknown):
+        await engine.runtime.start(box.id)
+
+
+@pytest.mark.parametrize(
+    ("program", "refusal", "words"),
+    [
+        ("nosuch", CommandNotFound, 'exec: "nosuch": executable file not found in $PATH'),
+        ("/bin/nosuch", CommandNotFound, 'exec: "/bin/nosuch": stat /bin/nosuch: no such file'),
+        ("/data.txt", CommandNotExecutable, 'exec: "/data.txt": permission denied'),
+        ("/etc", CommandNotExecutable, 'exec: "/etc": permission denied'),
+    ],
+)
+async def test_a_program_that_cannot_run_is_refused_in_one_sentence(
+    engine: Engine, program: str, refusal: type[RuntimeRefused], words: str
+) -> None:
+    with pytest.raises(refusal) as refused:
+        await engine.create(program)
+
+    assert str(refused.value).startswith(words)
+    assert "\n" not in str(refused.value)
+    assert list((engine.run_dir / "r").iterdir()) == []
+
+
+async def test_output_goes_to_the_log_by_stream(engine: Engine) -> None:
+    box = await engine.run("sh", "-c", "echo out; echo err >&2; echo -n no newline")
+
+    await box.wait()
+
+    assert await box.output() == "out\nno newline"
+    assert await box.output(StdStream.STDERR) == "err\n"
+
+
+async def test_an_attached_client_sees_everything_from_the_start(engine: Engine) -> None:
+    box = await engine.create("sh", "-c", "echo out; echo err >&2")
+    streams = await box.monitored.attach()
+    await engine.runtime.start(box.id)
+
+    found = await collected(streams)
+    await streams.aclose()
+
+    assert found == {StdStream.STDOUT: b"out\n", StdStream.STDERR: b"err\n"}
+
+
+async def test_input_reaches_the_process_and_its_end_too(engine: Engine) -> None:
+    box = await engine.create("cat", open_stdin=True, stdin_once=True)
+    streams = await box.monitored.attach()
+    await engine.runtime.start(box.id)
+    content = os.urandom(300_000).hex().encode()
+
+    await streams.write(content)
+    await streams.close_stdin()
+    found = await collected(streams)
+
+    assert found[StdStream.STDOUT] == content
+    assert (await box.wait()).code == 0
+    await streams.aclose()
+
+
+async def test_a_client_that_does_not_read_holds_up_nobody(engine: Engine) -> None:
+    box = await engine.create("sh", "-c", "head -c 30000000 /dev/zero; exit 3")
+    idle = await box.monitored.attach()
+    await engine.runtime.start(box.id)
+
+    async with asyncio.timeout(60):
+        status = await box.wait()
+
+    assert status.code == 3
+    await idle.aclose()
+
+
+async def test_a_terminal_has_the_size_it_was_given(engine: Engine) -> None:
+    script = "stty size; read line; stty size"
+    box = await engine.create("sh", "-c", script, tty=True, open_stdin=True, console_size=(33, 101))
+    streams = await box.monitored.attach()
+    await engine.runtime.start(box.id)
+    await until(streams, b"33 101")
+
+    box.monitored.resize(44, 120)
+    await asyncio.sleep(0.1)
+    await streams.write(b"\n")
+
+    await until(streams, b"44 120")
+    await streams.aclose()
+
+
+async def test_the_log_is_reopened_after_a_rename(engine: Engine) -> None:
+    script = "echo one; read line; echo two"
+    box = await engine.create("sh", "-c", script, open_stdin=True)
+    streams = await box.monitored.attach()
+    await engine.runtime.start(box.id)
+    await until(streams, b"one")
+    old = box.launch.log.with_suffix(".1")
+
+    os.rename(box.launch.log, old)
+    box.monitored.reopen_log()
+    await asyncio.sleep(0.1)
+    await streams.write(b"\n")
+    await box.wait()
+
+    assert b"one" in old.read_bytes()
+    assert await box.output() == "two\n"
+    await streams.aclose()
+
+
+async def test_the_user_and_the_environment_are_the_containers(engine: Engine) -> None:
+    box = await engine.run(
+        "sh", "-c", "id; echo $HOME $HOSTNAME $WORD; pwd", user=User(1000, 1000, (1000, 2000)),
+        env=("WORD=said",), working_dir="/work",
+    )  # fmt: skip
+
+    await box.wait()
+
+    assert await box.output() == ("uid=1000 gid=1000 groups=1000,2000\n/work box said\n/work\n")
+
+
+async def test_a_read_only_root_refuses_writes_and_its_tmpfs_does_not(engine: Engine) -> None:
+    box = await engine.run(
+        "sh", "-c", "echo x > /etc/x; echo x > /dev/shm/x && echo x > /etc/hosts || echo kept",
+        read_only=True,
+    )  # fmt: skip
+
+    await box.wait()
+
+    assert await box.output() == "kept\n"
+    assert (await box.output(StdStream.STDERR)).count("Read-only file system") == 2
+
+
+async def test_limits_are_in_force(engine: Engine) -> None:
+    box = await engine.run("sleep", "60", memory=32 << 20, pids_limit=17, nano_cpus=500_000_000)
+
+    usage = cgroups.usage(f"/slipway-test/{box.id}", engine.host.cgroups)
+
+    assert (usage.memory_limit_bytes, usage.pids_limit, usage.pids) == (32 << 20, 17, 1)
+    assert usage.memory_bytes < 32 << 20
+    assert usage.cpu_nanoseconds > 0
+
+
+async def test_the_monitor_is_in_a_group_of_its_own(engine: Engine) -> None:
+    box = await engine.run("sleep", "60")
+
+    monitor = int((box.launch.bundle / "conmon.pid").read_text())
+    groups = of_process(monitor, "cgroup")
+
+    assert f":{MONITORS_GROUP}\n" in groups
+    assert of_process(monitor, "comm") == "conmon\n"
+
+
+async def test_an_exec_has_its_streams_and_its_code(engine: Engine) -> None:
+    box = await engine.run("sleep", "60")
+    process = {**box.spec["process"], "args": ["sh", "-c", "cat; echo err >&2; exit 9"]}
+
+    running = await engine.runtime.exec(box.id, process, open_stdin=True)
+    await running.write(b"in and out\n")
+    await running.close_stdin()
+    found = await collected(running)
+
+    assert found == {StdStream.STDOUT: b"in and out\n", StdStream.STDERR: b"err\n"}
+    assert await running.wait() == 9
+    await running.aclose()
+
+
+@pytest.mark.parametrize(("program", "code"), [("nosuch", 127), ("/data.txt", 126)])
+async def test_an_exec_that_cannot_run_says_so(engine: Engine, program: str, code: int) -> None:
+    box = await engine.run("sleep", "60")
+
+    running = await engine.runtime.exec(box.id, {**box.spec["process"], "args": [program]})
+    found = await collected(running)
+
+    assert await running.wait() == code
+    assert f'exec: "{program}"' in found[StdStream.STDERR].decode()
+    await running.aclose()
+
+
+async def test_an_exec_on_a_terminal_is_resized(engine: Engine) -> None:
+    box = await engine.run("sleep", "60")
+    process = {
+        **box.spec["process"],
+        "terminal": True,
+        "consoleSize": {"height": 20, "width": 70},
+        "args": ["sh", "-c", "stty size; read line; stty size; exit 5"],
+    }
+    running = await engine.runtime.exec(box.id, process, open_stdin=True)
+    frames = running.frames()
+    seen = b""
+    while b"20 70" not in seen:
+        seen += (await anext(frames)).content
+
+    assert of_process(running.pid, "comm") == "sh\n"
+    running.resize(55, 140)
+    await asyncio.sleep(0.2)
+    await running.write(b"\n")
+    async for frame in frames:
+        seen += frame.content
+
+    assert b"55 140" in seen
+    assert await running.wait() == 5
+    await running.aclose()
+
+
+async def test_an_exec_in_a_stopped_container_is_refused(engine: Engine) -> None:
+    box = await engine.run("true")
+    await box.wait()
+
+    running = await engine.runtime.exec(box.id, box.spec["process"])
+    found = await collected(running)
+
+    assert await running.wait() == 126
+    assert b"cannot exec in a stopped container" in found[StdStream.STDERR]
+    await running.aclose()
+
+
+async def test_a_container_is_adopted_by_the_next_daemon(engine: Engine) -> None:
+    box = await engine.create("sh", "-c", "read line; exit 6", open_stdin=True)
+    await engine.runtime.start(box.id)
+    box.monitored.close()
+
+    adopted = await engine.monitor.adopt(box.launch)
+    streams = await adopted.attach()
+    await streams.write(b"go\n")
+    status = await adopted.wait()
+
+    assert adopted.pid == 0
+    assert (status.code, status.error) == (6, "")
+    await streams.aclose()
+    adopted.close()
+
+
+async def test_an_end_while_no_daemon_was_there_is_known_to_the_next(engine: Engine) -> None:
+    box = await engine.run("sh", "-c", "exit 11")
+    await box.wait()
+    box.monitored.close()
+
+    adopted = await engine.monitor.adopt(box.launch)
+
+    assert (await adopted.wait()).code == 11
+    adopted.close()
+
+
+async def test_without_its_monitor_the_end_is_seen_but_not_the_code(engine: Engine) -> None:
+    box = await engine.run("sleep", "60")
+    os.kill(int((box.launch.bundle / "conmon.pid").read_text()), signal.SIGKILL)
+    await asyncio.sleep(0.2)
+    assert box.monitored.pid > 0
+
+    adopted = await engine.monitor.adopt(box.launch)
+    adopted.signal(signal.SIGKILL)
+    status = await adopted.wait()
+
+    assert status.code == 255
+    assert "monitor was killed" in status.error
+    assert (await box.wait()).code == 255
+    adopted.close()
+
+
+async def test_a_pid_that_belongs_to_a_stranger_is_not_adopted(engine: Engine) -> None:
+    box = await engine.create("sleep", "60")
+    stranger = str(os.getpid())
+    bundle = engine.run_dir / "b" / "stranger"
+    bundle.mkdir()
+    (bundle / "conmon.pid").write_text(stranger)
+    (bundle / "pidfile").write_text(stranger)
+
+    adopted = await engine.monitor.adopt(replace(box.launch, id="f" * 64, bundle=bundle))
+
+    assert adopted.pid == 0
+    assert (await adopted.wait()).code == 255
+    with pytest.raises(NotRunning):
+        adopted.signal(signal.SIGTERM)
+    adopted.close()
+
+
+DAEMON = """
+import asyncio, json, os, sys
+from pathlib import Path
+from runner.linux.cgroups import detect
+from runner.runtime.conmon import Conmon
+from runner.runtime.runc import Runc
+from runner.runtime.runtime import Launch
+
+async def main(runc, conmon, run_dir, id_):
+    run_dir = Path(run_dir)
+    monitor = Conmon(conmon, runc, run_dir / "r", run_dir / "x", detect())
+    launch = Launch(id_, run_dir / "b" / id_, run_dir / "log")
+    await monitor.create(launch)
+    await Runc(runc, run_dir / "r").start(id_)
+    print("started", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_container_outlives_a_daemon_that_was_killed(engine: Engine) -> None:
+    box = await engine.create("sh", "-c", "sleep 1; echo alive; exit 4")
+    await engine.runtime.delete(box.id, force=True)
+    (box.launch.bundle / "conmon.pid").unlink()
+    program = (engine.runtime.executable, "/usr/bin/conmon", str(engine.run_dir), box.id)
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DAEMON, *program, stdout=asyncio.subprocess.PIPE
+    )
+    assert daemon.stdout is not None
+    assert await daemon.stdout.readline() == b"started\n"
+
+    daemon.kill()
+    await daemon.communicate()
+    launch = replace(box.launch, log=engine.run_dir / "log")
+    adopted = await engine.monitor.adopt(launch)
+    alive = adopted.pid
+    status = await adopted.wait()
+
+    assert alive > 0
+    assert status.code == 4
+    assert b" stdout F alive\n" in launch.log.read_bytes()
+    adopted.close()
+
+
+async def test_a_reader_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.runtime.io.BACKLOG_BYTES", 1000)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    client = AttachSocket(ours)
+
+    for _ in range(3):
+        theirs.send(b"\x02" + b"x" * 600)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    received = [frame async for frame in client.frames()]
+
+    assert received == [Frame(StdStream.STDOUT, b"x" * 600)] * 2
+    await client.aclose()
+    theirs.close()
