@@ -3,6 +3,7 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,8 +85,10 @@ class RegistryClients:
                 timeout=TIMEOUT,
                 limits=LIMITS,
                 follow_redirects=False,
-                # Plain HTTP is for this machine and its neighbours: no proxy in between.
+                # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
+                # certificates to load, which takes 30 ms.
                 trust_env=origin.scheme == "https",
+                verify=origin.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             )
         return self._pools[origin]
