@@ -1,5 +1,6 @@
 """Application: one request in, one response and one log line out."""
 
+import itertools
 import re
 import secrets
 import time
@@ -42,6 +43,8 @@ class Application:
         self._requests = requests
         self._authorizer: Authorizer | None = None
         self._is_stopping = False
+        # Unlike those of another run, and cheaper than asking the kernel for each.
+        self._run_id, self._numbers = secrets.token_hex(4), itertools.count()
 
     def stop(self) -> None:
         self._is_stopping = True
@@ -55,7 +58,7 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hot path: everything that a request costs besides its handler."""
         started = time.perf_counter()
-        exchange = Exchange(scope, send)
+        exchange = Exchange(scope, send, f"{self._run_id}{next(self._numbers):08x}")
         try:
             response = await self._respond(exchange.line, scope, receive)
             await response(scope, receive, exchange.send)
@@ -107,14 +110,15 @@ class Application:
 class Exchange:
     """What goes back to the client, and what the log will say of it."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        is_sane = _REQUEST_ID.fullmatch(given) is not None
-        self._request_id = given if is_sane else secrets.token_hex(8).encode()
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                request_id = value.decode()
+        self._request_id = request_id.encode()
         self._send = send
         client = scope.get("client")
         self.line = RequestLine(
-            request_id=self._request_id.decode(),
+            request_id=request_id,
             client=client[0] if client else "",
             method=scope["method"],
             path=scope["path"],
