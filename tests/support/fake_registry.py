@@ -33,7 +33,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; ``length`` is what Content-Length claims, ``cut`` where the line goes dead."""
+    """An answer; ``length`` is what Content-Length claims, ``cut`` where the line goes dead.
+
+    With ``hang`` nothing more comes, and the line stays up until the client has enough of it.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -41,6 +44,7 @@ class Reply:
     length: int | None = None
     cut: int | None = None
     chunked: bool = False
+    hang: bool = False
 
 
 Behaviour = Callable[[Seen], Reply | None]
@@ -121,7 +125,10 @@ class FakeRegistry:
                 self.seen.append(seen)
                 answers = (behave(seen) for behave in self.behaviours)
                 reply = next((answer for answer in answers if answer), None)
-                if not await self._write(writer, seen, reply or self._answer(seen)):
+                reply = reply or self._answer(seen)
+                if not await self._write(writer, seen, reply):
+                    if reply.hang:
+                        await reader.read()
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass

@@ -1,6 +1,6 @@
 """The runner's images over a real root in this process, with whatever registries a test has."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,7 @@ class RunnerImages:
         return sorted(tag for image in self.images.list() for tag in image["RepoTags"])
 
     def lies(self) -> list[str]:
-        """Blobs under a digest that is not theirs, and layers without an image or work to do."""
+        """Blobs under a digest that is not theirs."""
         return [
             str(digest)
             for digest in self.store.content.digests()
@@ -59,9 +59,10 @@ async def runner_images(
     *,
     insecure: Sequence[str] = (),
     auth_hosts: Mapping[str, Sequence[str]] | None = None,
+    patience: Patience = IMPATIENT,
 ) -> AsyncIterator[RunnerImages]:
     """Images on this root; another of the same root goes on with what the first one left."""
-    clients = RegistryClients(insecure, auth_hosts, IMPATIENT)
+    clients = RegistryClients(insecure, auth_hosts, patience)
     composed = _compose(root, default_registry, clients)
     try:
         yield composed
@@ -89,7 +90,3 @@ async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:
 
 async def joined(stream: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in stream])
-
-
-def layer_ids(diff_ids: Iterable[Digest]) -> set[str]:
-    return {str(diff_id) for diff_id in diff_ids}
