@@ -4,7 +4,6 @@ https://www.rfc-editor.org/rfc/rfc7617
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,6 +13,8 @@ from registry.errors import Unauthorized
 
 MAX_USER = 256
 MAX_PASSWORD = 1024
+
+_EXPECTED = "Basic credentials must be base64 of user:password"
 
 
 class CredentialsInvalid(Unauthorized):
@@ -51,12 +52,9 @@ def parse_credentials(headers: Sequence[str]) -> BasicCredentials | None:
     scheme, _, encoded = headers[0].strip().partition(" ")
     if scheme.lower() != "basic":
         raise CredentialsInvalid("Authorization must be Basic: there are no tokens here yet")
-    try:
-        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        raise CredentialsInvalid("Basic credentials must be base64 of user:password") from None
+    user, colon, password = _decoded(encoded).partition(":")
     if not colon or not user:
-        raise CredentialsInvalid("Basic credentials must be base64 of user:password")
+        raise CredentialsInvalid(_EXPECTED)
     if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
         raise CredentialsInvalid(
             f"a user has at most {MAX_USER} characters, a password at most {MAX_PASSWORD}"
@@ -64,3 +62,14 @@ def parse_credentials(headers: Sequence[str]) -> BasicCredentials | None:
     if any(character in user + password for character in "\0\r\n"):
         raise CredentialsInvalid("Basic credentials must not hold NUL, CR or LF")
     return BasicCredentials(user, password)
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+        # b64decode lets padding pass that is not needed.
+        if base64.b64encode(decoded) == encoded.encode():
+            return decoded.decode()
+    except ValueError:
+        pass
+    raise CredentialsInvalid(_EXPECTED)
