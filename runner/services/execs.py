@@ -82,11 +82,11 @@ class Execs:
         self._processes[exec_id] = process
         self._all[exec_id] = replace(found, running=True, pid=process.pid)
         self._tell(tracked, f"exec_start: {' '.join(options.command)}", execID=exec_id)
-        self._keep(self._see_end(exec_id, process, tracked))
+        end = self._keep(self._see_end(exec_id, process, tracked))
         if detach:
             self._keep(_drain(process))
             return None
-        return _ChosenStreams(process, _wanted(options))
+        return _ChosenStreams(process, _wanted(options), end)
 
     async def resize(self, exec_id: str, height: int, width: int) -> None:
         """Set the size of its terminal, in characters; Conflict unless it runs."""
@@ -137,25 +137,29 @@ class Execs:
     def _tell(self, tracked: Tracked, action: str, **more: str) -> None:
         self._events.publish("container", action, tracked.id, tracked.attributes(**more))
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class _ChosenStreams:
     """A process's streams, of which only some outputs are wanted; all are read."""
 
-    def __init__(self, process: ExecProcess, wanted: Collection[StdStream]) -> None:
+    def __init__(
+        self, process: ExecProcess, wanted: Collection[StdStream], end: asyncio.Task[None]
+    ) -> None:
         self._process = process
         self._wanted = frozenset(wanted)
+        self._end = end
 
     async def frames(self) -> AsyncIterator[Frame]:
         async for frame in self._process.frames():
             if frame.stream in self._wanted:
                 yield frame
         # Whoever asks for the exit code once the streams have ended shall find it.
-        await self._process.wait()
+        await asyncio.shield(self._end)
 
     async def write(self, content: bytes) -> None:
         await self._process.write(content)

@@ -1,0 +1,146 @@
+import asyncio
+
+import pytest
+
+from runner.errors import BadRequest, Conflict, NoSuchExec
+from runner.runtime.runtime import StdStream
+from runner.schema import ExecOptions
+from tests.support.runner_containers import RunnerContainers, text_of
+
+pytestmark = pytest.mark.needs_root
+
+
+async def run(
+    runner: RunnerContainers, container: str, options: ExecOptions
+) -> tuple[int | None, str, str]:
+    exec_id = await runner.execs.create(container, options)
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+    async with asyncio.timeout(20):
+        frames = [frame async for frame in streams.frames()]
+    await streams.aclose()
+    code = runner.execs.find(exec_id).exit_code
+    return code, text_of(frames), text_of(frames, StdStream.STDERR)
+
+
+def sh(script: str, **more: object) -> ExecOptions:
+    options: dict[str, object] = {"attach_stdout": True, "attach_stderr": True} | more
+    return ExecOptions(("sh", "-c", script), **options)  # type: ignore[arg-type]  # a test's own keywords
+
+
+async def test_a_command_runs_beside_the_first_one(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100", env=("A=1",), working_dir="/home")
+
+    outcome = await run(runner, container, sh("echo $A $B; pwd; echo no >&2; exit 4", env=("B=2",)))
+
+    assert outcome == (4, "1 2\n/home\n", "no\n")
+
+
+async def test_an_exec_may_be_another_user(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100", user="alice")
+
+    as_alice = await run(runner, container, sh("id"))
+    as_root = await run(runner, container, sh("id -u", user="0"))
+
+    assert as_alice[1].startswith("uid=1000(alice) gid=1000(alice) groups=")
+    assert "50(staff)" in as_alice[1]
+    assert as_root[1] == "0\n"
+    with pytest.raises(BadRequest, match="unable to find user nobody-here"):
+        await runner.execs.create(container, sh("id", user="nobody-here"))
+
+
+async def test_stdin_reaches_it(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+    exec_id = await runner.execs.create(container, sh("cat", attach_stdin=True))
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+
+    await streams.write(b"through\n")
+    await streams.close_stdin()
+    async with asyncio.timeout(20):
+        frames = [frame async for frame in streams.frames()]
+    await streams.aclose()
+
+    assert text_of(frames) == "through\n"
+
+
+async def test_a_program_that_is_not_there_ends_with_127(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+
+    code, stdout, stderr = await run(
+        runner,
+        container,
+        ExecOptions(("no-such-program",), attach_stdout=True, attach_stderr=True),
+    )
+
+    assert (code, stdout) == (127, "")
+    assert "no-such-program" in stderr
+
+
+async def test_a_detached_exec_runs_to_its_end_unread(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+    events = runner.events.subscribe()
+    exec_id = await runner.execs.create(container, sh("yes | head -c 500000; exit 6"))
+
+    assert await runner.execs.start(exec_id, detach=True) is None
+    async with asyncio.timeout(20):
+        async for event in events:
+            if event.action == "exec_die":
+                break
+
+    assert event.attributes["exitCode"] == "6"
+    assert runner.execs.find(exec_id).exit_code == 6
+    assert runner.containers.find(container).exec_ids == (exec_id,)
+
+
+async def test_an_exec_runs_once_and_only_in_what_runs(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+    exec_id = await runner.execs.create(container, sh("true"))
+    unused = await runner.execs.create(container, sh("true"))
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+    async for _ in streams.frames():
+        continue
+    await streams.aclose()
+
+    with pytest.raises(Conflict, match="has already run"):
+        await runner.execs.start(exec_id)
+    await runner.containers.pause(container)
+    with pytest.raises(Conflict, match="is paused, unpause the container before exec"):
+        await runner.execs.create(container, sh("true"))
+    await runner.containers.stop(container, timeout=0)
+    with pytest.raises(Conflict, match="is not running"):
+        await runner.execs.create(container, sh("true"))
+    with pytest.raises(Conflict, match="is not running"):
+        await runner.execs.start(unused)
+    with pytest.raises(NoSuchExec):
+        runner.execs.find("nothing")
+
+
+async def test_a_terminal_of_its_own_is_resized(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+    script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done"
+    exec_id = await runner.execs.create(container, sh(script, tty=True, attach_stdin=True))
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+    frames = streams.frames()
+    assert (await anext(frames)).content == b"ready\r\n"
+
+    await runner.execs.resize(exec_id, 44, 88)
+    async with asyncio.timeout(20):
+        rest = b"".join([frame.content async for frame in frames])
+    await streams.aclose()
+
+    assert rest == b"44 88\r\n"
+    with pytest.raises(Conflict, match="is not running"):
+        await runner.execs.resize(exec_id, 1, 1)
+
+
+async def test_execs_work_after_the_daemon_was_restarted(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100", env=("A=kept",))
+    await runner.containers.close()
+    await runner.containers.recover()
+
+    code, stdout, _ = await run(runner, container, sh("echo $A"))
+
+    assert (code, stdout) == (0, "kept\n")
