@@ -27,7 +27,7 @@ class Root:
     @classmethod
     def open(cls, path: Path) -> Self:
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = take_lock(path)
         except OSError as error:
             raise StartupError(f"storage root {path}: {error.strerror}") from error

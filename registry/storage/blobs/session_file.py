@@ -8,16 +8,20 @@ however large the blob.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
 from oci.digest import Digest, Digester, DigestMismatch
+from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs import paths, writeback
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.waiting import to_the_end
+
+log = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
 # Chunks may be tiny; the kernel takes 1,024 buffers in one call.
@@ -109,8 +113,11 @@ class SessionFile:
     async def _close(self) -> None:
         try:
             await self.flush()
-        except Exception:  # noqa: BLE001, S110 - told already, or told by the offset that stays
-            pass
+        except OCIError as error:
+            # Whoever sent these bytes is gone; the offset tells how far they got.
+            log.warning(
+                "upload cut short: %s", error, extra={"session": self._session, "at": self.offset}
+            )
         finally:
             os.close(self._fd)
         if self._digester is not None:
