@@ -83,7 +83,8 @@ class Tracked:
             self.places.log,
             terminal=options.tty,
             open_stdin=options.open_stdin,
-            stdin_once=options.stdin_once,
+            # A terminal is left and come back to: only a pipe ends with its first user.
+            stdin_once=options.stdin_once and not options.tty,
         )
 
     def view(self) -> Container:
