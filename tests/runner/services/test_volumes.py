@@ -1,0 +1,144 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from runner.errors import BadRequest, Conflict, NoSuchVolume
+from runner.services.events import Events
+from runner.services.volumes import Volumes
+from runner.storage.records import Records
+
+
+@dataclass(frozen=True)
+class AMount:
+    volume: str
+
+
+@dataclass(frozen=True)
+class AUser:
+    id: str
+    mounts: list[AMount] = field(default_factory=list)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    records = Records(tmp_path / "records.db")
+    yield records
+    records.close()
+
+
+@pytest.fixture
+def volumes(tmp_path: Path, records: Records) -> Volumes:
+    return Volumes(tmp_path / "volumes", records, Events())
+
+
+async def test_a_volume_is_a_directory_with_a_record(volumes: Volumes, tmp_path: Path) -> None:
+    volume = await volumes.create("store", {"team": "a"})
+
+    assert volume.mountpoint == tmp_path / "volumes" / "store" / "_data"
+    assert volume.mountpoint.is_dir()
+    assert volumes.find("store") == volume
+    assert volumes.list() == (volume,)
+
+
+async def test_of_one_name_there_is_one_volume(volumes: Volumes) -> None:
+    first = await volumes.create("store", {"team": "a"})
+    (first.mountpoint / "file").write_text("kept")
+
+    second = await volumes.create("store", {"team": "b"})
+
+    assert second == first
+    assert (second.mountpoint / "file").read_text() == "kept"
+
+
+async def test_without_a_name_a_volume_is_anonymous(volumes: Volumes) -> None:
+    first, second = await volumes.create(), await volumes.create()
+
+    assert first.name != second.name
+    assert len(first.name) == 64
+    assert first.anonymous
+
+
+@pytest.mark.parametrize("name", ["a", "../x", "a/b", ".hidden", "a b"])
+async def test_a_name_that_is_no_name_is_refused(volumes: Volumes, name: str) -> None:
+    with pytest.raises(BadRequest, match="invalid volume name"):
+        await volumes.create(name)
+
+
+async def test_a_volume_in_use_is_not_removed(volumes: Volumes) -> None:
+    volume = await volumes.create("store")
+    volumes.users = lambda: [AUser("c1", [AMount("store")]), AUser("c2", [AMount("other")])]
+
+    with pytest.raises(Conflict, match=r"remove store: volume is in use - \[c1\]"):
+        await volumes.remove("store", force=True)
+
+    assert volume.mountpoint.exists()
+
+
+async def test_a_volume_about_to_be_used_is_not_removed(volumes: Volumes) -> None:
+    await volumes.create("store")
+
+    with volumes.hold(["store"]), pytest.raises(Conflict, match="in use"):
+        await volumes.remove("store")
+
+    await volumes.remove("store")
+    with pytest.raises(NoSuchVolume, match="no such volume"):
+        volumes.find("store")
+
+
+async def test_removing_what_is_not_there_is_refused_unless_forced(volumes: Volumes) -> None:
+    with pytest.raises(NoSuchVolume):
+        await volumes.remove("store")
+
+    await volumes.remove("store", force=True)
+
+
+async def test_prune_takes_the_anonymous_ones_that_nobody_uses(volumes: Volumes) -> None:
+    named, used, unused = (
+        await volumes.create("store"),
+        await volumes.create(),
+        await volumes.create(),
+    )
+    (unused.mountpoint / "file").write_bytes(b"x" * 10_000)
+    volumes.users = lambda: [AUser("c1", [AMount(used.name)])]
+
+    removed, size = await volumes.prune()
+    everything, _ = await volumes.prune(everything=True)
+
+    assert removed == (unused.name,)
+    assert size >= 10_000
+    assert everything == (named.name,)
+    assert volumes.list() == (used,)
+
+
+async def test_a_filled_volume_has_all_of_it_and_a_full_one_is_left_alone(
+    volumes: Volumes, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir(mode=0o750)
+    (source / "file").write_text("first")
+    volume = await volumes.create("store")
+
+    await volumes.fill("store", source)
+    (source / "later").write_text("second")
+    await volumes.fill("store", source)
+
+    assert [path.name for path in volume.mountpoint.iterdir()] == ["file"]
+    assert volume.mountpoint.stat().st_mode & 0o777 == 0o750
+
+
+async def test_what_was_half_filled_is_cleared_away(
+    volumes: Volumes, records: Records, tmp_path: Path
+) -> None:
+    volume = await volumes.create("store")
+    half = volume.mountpoint.parent / ".copying"
+    half.mkdir()
+    (half / "file").write_text("half")
+    (tmp_path / "volumes" / "lost" / "_data").mkdir(parents=True)
+
+    await Volumes(tmp_path / "volumes", records, Events()).recover()
+
+    assert not half.exists()
+    assert volume.mountpoint.exists()
+    assert not (tmp_path / "volumes" / "lost").exists()
