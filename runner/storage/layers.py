@@ -243,6 +243,11 @@ class LayerWriter:
         with suppress(OSError):
             fcntl.fcntl(stdin.get_extra_info("pipe"), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
+    @property
+    def process_id(self) -> int | None:
+        """The child's, while there is one."""
+        return self._child.pid if self._child else None
+
     async def write(self, chunk: bytes) -> None:
         """Give the next bytes of the blob; returns when the child has room for more."""
         stdin = self._input()

@@ -121,7 +121,6 @@ def test_a_hostile_archive_is_refused_or_contained(
     assert bool(reason) == (hostile.refused is not None), reason
     if hostile.refused:
         assert re.search(hostile.refused, reason, re.IGNORECASE), reason
-    # Only what the archive itself brings may have been made inside.
     for path, expected in hostile.shows:
         assert shown(root / path) == expected
     remove(root)

@@ -1,0 +1,159 @@
+"""Records: durable before they show, whole or not at all."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.mediatype import OCI_MANIFEST
+from runner.storage.records import (
+    ContainerRecord,
+    ImageRecord,
+    NameInUse,
+    Records,
+    RecordsUnusable,
+    VolumeRecord,
+)
+
+DIGEST = Digest.of(b"manifest")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.db"
+
+
+@pytest.fixture
+def records(path: Path) -> Iterator[Records]:
+    records = Records(path)
+    yield records
+    records.close()
+
+
+def image(reference: str) -> ImageRecord:
+    target = Descriptor(OCI_MANIFEST, DIGEST, 8)
+    return ImageRecord(reference, target, DIGEST, Digest.of(b"config"), 1.5)
+
+
+def container(identity: str, name: str, **observed: object) -> ContainerRecord:
+    return ContainerRecord(identity, name, {"image": "app"}, dict(observed))
+
+
+async def test_everything_is_there_after_a_restart(path: Path) -> None:
+    first = Records(path)
+    volume = VolumeRecord("data", 2.5, {"a": "b"}, anonymous=True)
+    await first.images.put(image("registry.test/app:latest"))
+    await first.containers.put(container("1f", "web", state="running", exit_code=None))
+    await first.volumes.put(volume)
+    first.close()
+
+    second = Records(path)
+
+    assert second.images.all() == (image("registry.test/app:latest"),)
+    assert second.containers.get("1f") == container("1f", "web", state="running", exit_code=None)
+    assert second.volumes.get("data") == volume
+    second.close()
+
+
+async def test_a_record_is_replaced_in_its_place(records: Records) -> None:
+    for identity in ("a", "b", "c"):
+        await records.containers.put(container(identity, identity))
+
+    await records.containers.put(container("a", "a", state="stopped"))
+
+    assert [record.id for record in records.containers.all()] == ["a", "b", "c"]
+    assert records.containers.get("a") == container("a", "a", state="stopped")
+
+
+async def test_a_removed_record_is_gone_after_a_restart_too(path: Path) -> None:
+    first = Records(path)
+    await first.images.put(image("a"), image("b"))
+    await first.images.remove("a", "never there")
+    first.close()
+
+    second = Records(path)
+
+    assert [record.reference for record in second.images.all()] == ["b"]
+    second.close()
+
+
+async def test_a_name_belongs_to_one_container(records: Records) -> None:
+    await records.containers.put(container("1", "web"))
+
+    with pytest.raises(NameInUse, match='"web" is already in use by container "1"'):
+        await records.containers.put(container("2", "web"))
+
+    assert records.containers.get("2") is None
+    assert records.container_named("web") == container("1", "web")
+
+
+async def test_of_two_that_want_a_name_at_once_one_gets_it(records: Records) -> None:
+    wanted = [records.containers.put(container(str(number), "web")) for number in range(8)]
+
+    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
+
+    assert len(records.containers.all()) == 1
+    assert sum(isinstance(outcome, NameInUse) for outcome in outcomes) == 7
+
+
+async def test_a_container_may_be_renamed_and_its_name_taken_again(records: Records) -> None:
+    await records.containers.put(container("1", "web"))
+    await records.containers.put(container("1", "old-web"))
+    await records.containers.put(container("2", "web"))
+
+    assert records.container_named("web") == container("2", "web")
+
+
+async def test_several_records_are_put_together_or_not_at_all(records: Records) -> None:
+    await records.containers.put(container("1", "web"))
+
+    with pytest.raises(NameInUse):
+        await records.containers.put(container("2", "db"), container("3", "web"))
+
+    assert [record.id for record in records.containers.all()] == ["1"]
+
+
+async def test_a_change_that_fails_shows_nothing(records: Records) -> None:
+    with pytest.raises(TypeError):
+        await records.containers.put(container("1", "web", odd=object()))
+
+    assert records.containers.all() == ()
+
+
+async def test_a_change_is_durable_when_it_shows(path: Path, records: Records) -> None:
+    await records.images.put(image("a"))
+
+    reader = sqlite3.connect(path)
+    rows = reader.execute("SELECT key FROM images").fetchall()
+    (synchronous,) = records.connection.execute("PRAGMA synchronous").fetchone()
+    reader.close()
+
+    assert rows == [("a",)]
+    assert synchronous == 2  # FULL
+
+
+def test_one_daemon_holds_a_root(path: Path, records: Records) -> None:
+    with pytest.raises(RecordsUnusable, match="in use by another daemon"):
+        Records(path)
+
+
+def test_the_next_daemon_may_have_it(path: Path) -> None:
+    Records(path).close()
+
+    Records(path).close()
+
+
+def test_records_of_a_newer_runner_are_left_alone(path: Path) -> None:
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+
+    with pytest.raises(RecordsUnusable, match="schema version 99"):
+        Records(path)
+    newer = sqlite3.connect(path)
+    assert newer.execute("SELECT name FROM sqlite_master").fetchall() == []
+    newer.close()
