@@ -224,7 +224,8 @@ def _raw_terminal() -> Callable[[], None]:
     import tty
 
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    # Without flushing: what was typed ahead is meant for the container.
+    tty.setraw(0, termios.TCSANOW)
 
     def restore() -> None:
         termios.tcsetattr(0, termios.TCSADRAIN, before)

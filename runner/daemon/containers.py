@@ -165,8 +165,10 @@ async def attach(services: Services, request: Request) -> Answer:
         stream=query.flag("stream"),
         logs=query.flag("logs"),
     )
-    options = container.options
-    return hijack(request, streams, tty=options.tty, stdin=stdin, ends_input=options.stdin_once)
+    tty = container.options.tty
+    # A terminal is left and come back to: its input does not end with one client.
+    ends_input = container.options.stdin_once and not tty
+    return hijack(request, streams, tty=tty, stdin=stdin, ends_input=ends_input)
 
 
 async def resize(services: Services, request: Request) -> Answer:

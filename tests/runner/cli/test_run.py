@@ -1,0 +1,248 @@
+"""run, exec and their kin through the real command, the real daemon and real containers."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.runners import Runner
+
+pytestmark = pytest.mark.needs_root
+
+
+def test_output_and_exit_code_are_the_containers(shared_runner: Runner) -> None:
+    done = shared_runner.try_(
+        "run", "--rm", "busybox", "sh", "-c", "echo out; echo err >&2; exit 7"
+    )
+
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["run", "--rm", "busybox", "nonsense"], 127, "executable file not found"),
+        (["run", "--rm", "busybox", "/etc"], 126, "permission denied"),
+        (["run", "--rm", "--pull", "never", "nonsense"], 125, "Error: no such image: nonsense"),
+        (["run", "--rm", "-v", "/a", "-v", "/b:/a:nonsense", "busybox"], 125, "unknown option"),
+        (["run", "--nonsense", "busybox"], 2, "unrecognized arguments: --nonsense"),
+        (["run"], 2, "required: IMAGE"),
+        (["nonsense"], 2, "unknown command 'nonsense'"),
+        (["rm", "nonsense"], 1, "Error: no such container: nonsense"),
+        (["inspect", "nonsense"], 1, "Error: no such object: nonsense"),
+        (["exec", "nonsense", "true"], 1, "Error: no such container: nonsense"),
+        (["ps", "--filter", "nonsense=1"], 1, "Error: invalid filter 'nonsense'"),
+        (["ps", "--format", "{{.Nonsense"], 2, "template: an action is not closed"),
+        (["rmi", "nonsense"], 1, "Error: no such image: nonsense"),
+        (["volume", "rm", "nonsense"], 1, "no such volume"),
+        (["volume", "nonsense"], 2, "unknown command 'volume nonsense'"),
+        (["tag", "busybox", "UPPER"], 1, "invalid repository name 'UPPER'"),
+        (["import", "/nonsense"], 1, "Error: /nonsense: No such file or directory"),
+        (["login", "-u", "me", "127.0.0.1:1"], 2, "use --username and --password-stdin"),
+    ],
+)
+def test_a_refusal_is_one_line_and_a_code(
+    shared_runner: Runner, words: list[str], code: int, sentence: str
+) -> None:
+    done = shared_runner.try_(*words)
+
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == code
+    assert sentence in said[0]
+    assert len(said) <= 2
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_stdin_reaches_the_container_and_its_end_too(shared_runner: Runner) -> None:
+    content = os.urandom(1_000_000).hex().encode()
+
+    done = shared_runner.try_("run", "--rm", "-i", "busybox", "cat", stdin=content)
+
+    assert done.stdout == content
+
+
+def test_the_flags_shape_the_process(shared_runner: Runner) -> None:
+    script = "id -u; id -g; pwd; hostname; echo $A; touch /x 2>&1 | head -c 8"
+
+    said = shared_runner(
+        *("run", "--rm", "-u", "1000:50", "-w", "/tmp", "--hostname", "box", "-e", "A=b"),  # noqa: S108 - in the container
+        *("--read-only", "busybox", "sh", "-c", script),
+    )
+
+    assert said.splitlines() == ["1000", "50", "/tmp", "box", "b", "touch: /"]  # noqa: S108 - in the container
+
+
+def test_binds_and_volumes_keep_and_the_rest_is_gone(shared_runner: Runner, tmp_path: Path) -> None:
+    shared_runner("volume", "create", "kept")
+    script = "echo b >/bind/f; echo v >/volume/f; echo t >/scratch/f; echo r >/f"
+    mounts = ["-v", f"{tmp_path}:/bind", "-v", "kept:/volume", "--tmpfs", "/scratch"]
+    shared_runner("run", "--rm", *mounts, "busybox", "sh", "-c", script)
+
+    said = shared_runner(
+        *("run", "--rm", *mounts, "busybox", "sh", "-c"),
+        "cat /bind/f /volume/f; ls /f /scratch/f 2>/dev/null; echo end",
+    )
+
+    assert said == "b\nv\nend\n"
+    assert (tmp_path / "f").read_text() == "b\n"
+    shared_runner("volume", "rm", "kept")
+
+
+def test_a_detached_container_lives_until_it_is_stopped(shared_runner: Runner) -> None:
+    script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+    container = shared_runner("run", "-d", "--name", "life", "busybox", "sh", "-c", script).strip()
+    _until(lambda: shared_runner("logs", "life") == "up\n")
+
+    assert shared_runner("ps", "-q", "--no-trunc", "--filter", "name=life").strip() == container
+    assert shared_runner("stop", "life") == "life\n"
+
+    assert shared_runner("wait", "life") == "3\n"
+    assert shared_runner("logs", "life") == "up\nbye\n"
+    assert shared_runner("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "life") == (
+        "exited 3\n"
+    )
+    assert shared_runner("rm", "life") == "life\n"
+    assert shared_runner("ps", "-aq", "--filter", "name=life") == ""
+
+
+def test_logs_follow_until_the_end(shared_runner: Runner) -> None:
+    script = "for i in 1 2 3; do echo $i; sleep 0.1; done"
+    shared_runner("run", "-d", "--name", "counting", "busybox", "sh", "-c", script)
+
+    assert shared_runner("logs", "-f", "counting") == "1\n2\n3\n"
+
+    assert shared_runner("logs", "--tail", "1", "counting") == "3\n"
+    shared_runner("rm", "-f", "counting")
+
+
+def test_exec_has_its_own_streams_and_code(shared_runner: Runner) -> None:
+    shared_runner("run", "-d", "--name", "host", "-e", "A=b", "busybox", "sleep", "60")
+
+    done = shared_runner.try_(
+        *("exec", "-i", "-w", "/etc", "-u", "1000", "host"),
+        *("sh", "-c", "pwd; echo $A; id -u; cat; exit 5"),
+        stdin=b"in\n",
+    )
+
+    assert (done.stdout, done.returncode) == (b"/etc\nb\n1000\nin\n", 5)
+    assert shared_runner.try_("exec", "host", "nonsense").returncode == 127
+    shared_runner("rm", "-f", "host")
+
+
+def test_names_are_taken_once_and_change(shared_runner: Runner) -> None:
+    shared_runner("create", "--name", "first", "busybox")
+
+    refused = shared_runner.try_("create", "--name", "first", "busybox")
+    shared_runner("rename", "first", "second")
+
+    assert refused.returncode == 1
+    assert b'The container name "first" is already in use' in refused.stderr.replace(b"the", b"The")
+    assert shared_runner("ps", "-a", "--format", "{{.Names}}", "--filter", "name=^/second$") == (
+        "second\n"
+    )
+    assert shared_runner("rm", "second") == "second\n"
+
+
+def test_a_signal_to_the_command_is_passed_on(shared_runner: Runner) -> None:
+    script = "trap 'echo caught; exit 9' USR1; echo ready; while :; do sleep 0.05; done"
+    command = subprocess.Popen(  # noqa: S603  (a fixed command of the test's own)
+        shared_runner.argv("run", "--rm", "busybox", "sh", "-c", script), stdout=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == b"ready\n"
+
+    command.send_signal(signal.SIGUSR1)
+
+    assert command.stdout.read() == b"caught\n"
+    assert command.wait(20) == 9
+    command.stdout.close()
+
+
+def test_an_attached_container_is_removed_before_the_command_returns(
+    shared_runner: Runner,
+) -> None:
+    shared_runner("run", "--rm", "--name", "brief", "busybox", "true")
+
+    assert shared_runner("run", "--rm", "--name", "brief", "busybox", "echo", "again") == "again\n"
+
+
+def test_start_attached_gives_the_output_again(shared_runner: Runner) -> None:
+    shared_runner("create", "--name", "twice", "busybox", "sh", "-c", "echo once more; exit 4")
+
+    done = [shared_runner.try_("start", "-a", "twice") for _ in range(2)]
+
+    assert [(one.stdout, one.returncode) for one in done] == [(b"once more\n", 4)] * 2
+    shared_runner("rm", "twice")
+
+
+def test_lists_have_every_form(shared_runner: Runner) -> None:
+    container = shared_runner("create", "--name", "listed", "-l", "a=b", "busybox", "true").strip()
+    only = ("ps", "-a", "--filter", "name=listed")
+
+    table = shared_runner(*only).splitlines()
+    document = json.loads(shared_runner(*only, "--format", "json"))
+    custom = shared_runner(*only, "--format", "table {{.ID}}\t{{.Labels}}").splitlines()
+
+    assert table[0].split("   ")[0] == "CONTAINER ID"
+    assert table[1].startswith(container[:12])
+    assert document["Names"] == "listed"
+    assert document["State"] == "created"
+    assert [line.split() for line in custom] == [
+        ["CONTAINER", "ID", "LABELS"],
+        [container[:12], "a=b"],
+    ]
+    shared_runner("rm", "listed")
+
+
+def test_pausing_holds_a_container_still(shared_runner: Runner) -> None:
+    shared_runner("run", "-d", "--name", "still", "busybox", "sleep", "60")
+
+    shared_runner("pause", "still")
+    paused = shared_runner("ps", "--filter", "name=still", "--format", "{{.Status}}")
+    shared_runner("unpause", "still")
+
+    assert "(Paused)" in paused
+    assert shared_runner("inspect", "-f", "{{.State.Paused}}", "still") == "false\n"
+    shared_runner("rm", "-f", "still")
+
+
+def test_killing_the_daemon_leaves_containers_running(own_runner: Runner) -> None:
+    script = "echo before; while [ ! -e /go ]; do sleep 0.05; done; echo after; exit 6"
+    own_runner("run", "-d", "--name", "survivor", "busybox", "sh", "-c", script)
+    own_runner("run", "-d", "--name", "ends", "busybox", "sh", "-c", "sleep 0.5; exit 5")
+    pid = int(own_runner("inspect", "-f", "{{.State.Pid}}", "survivor"))
+
+    own_runner.kill()
+    os.kill(pid, 0)
+    time.sleep(0.7)
+    own_runner.start()
+
+    assert own_runner("inspect", "-f", "{{.State.Status}} {{.State.Pid}}", "survivor") == (
+        f"running {pid}\n"
+    )
+    assert own_runner("wait", "ends") == "5\n"
+    own_runner("exec", "survivor", "touch", "/go")
+    assert own_runner("wait", "survivor") == "6\n"
+    assert own_runner("logs", "survivor") == "before\nafter\n"
+
+
+def test_stopping_the_daemon_leaves_containers_running(own_runner: Runner) -> None:
+    own_runner("run", "-d", "--name", "survivor", "busybox", "sleep", "60")
+
+    assert own_runner.stop() == 0
+    assert not own_runner.socket.exists()
+    own_runner.start()
+
+    assert own_runner("ps", "--format", "{{.Names}}") == "survivor\n"
+
+
+def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
