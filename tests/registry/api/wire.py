@@ -12,6 +12,7 @@ import httpx2
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oci.digest import Digest
+from oci.mediatype import OCI_MANIFEST
 from registry.api.application import Application
 from tests.support.images import Image
 
@@ -58,6 +59,20 @@ async def push_manifest(
     )
     assert answer.status_code == 201, answer.text
     return Digest.of(content)
+
+
+async def put_manifest(
+    client: httpx2.AsyncClient,
+    content: bytes,
+    reference: str = "latest",
+    media_type: str | None = OCI_MANIFEST,
+    **headers: str,
+) -> httpx2.Response:
+    """PUT a manifest; headers are given with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if media_type is not None:
+        named["Content-Type"] = media_type
+    return await client.put(f"/v2/{NAME}/manifests/{reference}", content=content, headers=named)
 
 
 async def push_image(
