@@ -1,0 +1,77 @@
+"""The audit: one row for each change, and a chain that shows what was altered."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, text
+
+from registry.storage.metadata import acts, schema
+from registry.storage.metadata.database import Database
+from registry.storage.metadata.tables import audit
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    schema.upgrade(tmp_path / "db")
+    async with Database(tmp_path / "db") as database:
+        yield database
+
+
+def act_out(connection: Connection) -> None:
+    act = acts.begin(connection, "alice")
+    acts.record(connection, act, "blob.push", "team/app", "sha256:1")
+    acts.record(connection, act, "tag.delete", "team/app", "v1", "because")
+
+
+def broken_links(connection: Connection) -> list[int]:
+    previous, broken = "", []
+    for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
+        values: dict[str, Any] = dict(row)
+        if acts.chained(previous, values) != row["hash"]:
+            broken.append(row["id"])
+        previous = row["hash"]
+    return broken
+
+
+async def test_i12_the_chain_verifies(database: Database) -> None:
+    await database.write(act_out)
+    await database.write(act_out)
+
+    assert await database.read(broken_links) == []
+    rows = await database.read(
+        lambda connection: connection.scalar(text("SELECT count(*) FROM audit"))
+    )
+    assert rows == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit SET identity = 'bob' WHERE id = 2",
+        "UPDATE audit SET target = 'v', detail = '1because' WHERE id = 2",
+        "DELETE FROM audit WHERE id = 2",
+    ],
+)
+async def test_i12_an_altered_chain_does_not(database: Database, change: str) -> None:
+    await database.write(act_out)
+    await database.write(act_out)
+
+    await database.write(lambda connection: connection.execute(text(change)))
+
+    assert await database.read(broken_links) != []
+
+
+async def test_the_epoch_is_the_newest(database: Database) -> None:
+    before = await database.write(lambda connection: acts.begin(connection, "alice"))
+    await database.write(
+        lambda connection: connection.execute(
+            text("INSERT INTO epochs VALUES (6, 'boot', 1, 1), (7, 'boot', 2, 2)")
+        )
+    )
+
+    after = await database.write(lambda connection: acts.begin(connection, "alice"))
+
+    assert (before.epoch, after.epoch) == (0, 7)
+    assert after.lease_until > after.at
