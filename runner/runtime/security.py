@@ -43,10 +43,12 @@ def profile(options: ContainerOptions, host: Host) -> SecurityProfile:
         raise BadRequest("privileged containers are not offered: add capabilities by name")
     bounding = capabilities.bounding_set(options.cap_add, options.cap_drop, host.capabilities)
     asked = _security_options(options)
-    document = _seccomp_document(asked.get("seccomp", ""), host)
+    rules = _seccomp_document(asked.get("seccomp", ""), host)
     return SecurityProfile(
         capabilities=bounding,
-        seccomp=document and seccomp.resolve(document, bounding, host.architecture, host.kernel),
+        seccomp=None
+        if rules is None
+        else seccomp.resolve(rules, bounding, host.architecture, host.kernel),
         apparmor=_apparmor(asked.get("apparmor", ""), host),
         no_new_privileges=_flag("no-new-privileges", asked.get("no-new-privileges", "false")),
         open_system_paths=asked.get("systempaths") == "unconfined",

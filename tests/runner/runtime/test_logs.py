@@ -1,0 +1,173 @@
+"""Container logs: read whole, from the end, and followed."""
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.runtime import logs
+from runner.runtime.logs import Entry, entries, parse_entry
+from runner.runtime.runtime import StdStream
+
+OUT, ERR = StdStream.STDOUT, StdStream.STDERR
+
+
+def line(second: int, text: str, stream: str = "stdout", tag: str = "F") -> bytes:
+    return f"2026-11-21T09:00:{second:02}.123456789Z {stream} {tag} {text}\n".encode()
+
+
+async def contents(log: Path, **options: object) -> list[bytes]:
+    return [entry.content async for entry in entries(log, **options)]  # type: ignore[arg-type]  # options of every kind
+
+
+def rotate(log: Path, content: bytes) -> None:
+    log.rename(log.with_suffix(".1"))
+    log.write_bytes(content)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    file = tmp_path / "log"
+    file.write_bytes(
+        line(1, "one") + line(2, "two", "stderr") + line(3, "a piece, ", tag="P")
+        + line(3, "and its end") + line(4, "")
+    )  # fmt: skip
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"2026-11-21T09:00:00Z stdout F a b", (OUT, b"a b\n")),
+        (b"2026-11-21T09:00:00.5+01:00 stderr P \xff", (ERR, b"\xff")),
+        (b"2026-11-21T09:00:00Z stdout F ", (OUT, b"\n")),
+        (b"2026-11-21T09:00:00Z stdout F", (OUT, b"\n")),
+        (b"2026-11-21T09:00:00Z stdin F x", None),
+        (b"2026-11-21T09:00:00Z stdout X x", None),
+        (b"", None),
+    ],
+)
+def test_a_line_is_an_entry_or_nothing(text: bytes, expected: tuple[StdStream, bytes]) -> None:
+    entry = parse_entry(text)
+
+    assert (entry and (entry.stream, entry.content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1970-01-01T00:00:01Z", 10**9), ("1970-01-01T01:00:00.000000007+01:00", 7),
+     ("1970-01-01T00:00:00.5Z", 5 * 10**8), ("yesterday", 0), ("2026-13-01T00:00:00Z", 0)],
+)  # fmt: skip
+def test_times_have_nanoseconds(text: str, expected: int) -> None:
+    assert Entry(text, OUT, b"").nanoseconds == expected
+
+
+async def test_everything_is_read_in_order(log: Path) -> None:
+    found = [entry async for entry in entries(log)]
+
+    assert [entry.content for entry in found] == [
+        b"one\n", b"two\n", b"a piece, ", b"and its end\n", b"\n",
+    ]  # fmt: skip
+    assert [entry.stream for entry in found] == [OUT, ERR, OUT, OUT, OUT]
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [
+        (0, []),
+        (1, [b"\n"]),
+        (2, [b"a piece, ", b"and its end\n", b"\n"]),
+        (3, [b"two\n", b"a piece, ", b"and its end\n", b"\n"]),
+        (99, [b"one\n", b"two\n", b"a piece, ", b"and its end\n", b"\n"]),
+    ],
+)
+async def test_a_tail_counts_lines_and_not_pieces(
+    log: Path, tail: int, expected: list[bytes]
+) -> None:
+    assert await contents(log, tail=tail) == expected
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("FP"), st.integers(0, 40)), max_size=30),
+    st.integers(0, 35),
+    st.integers(1, 64),
+)
+def test_any_tail_is_the_end_of_the_whole(
+    pieces: list[tuple[str, int]], tail: int, chunk: int
+) -> None:
+    content = [line(n, "x" * size, tag=tag) for n, (tag, size) in enumerate(pieces)]
+    groups: list[bytes] = []
+    ended = True
+    for (tag, _), text in zip(pieces, content, strict=True):
+        groups = [*groups, text] if ended else [*groups[:-1], groups[-1] + text]
+        ended = tag == "F"
+    with tempfile.TemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "_CHUNK_BYTES", chunk)
+        file.write(b"".join(content))
+        file.flush()
+        begin = logs._tail_offset(file.fileno(), file.tell(), tail)
+        file.seek(begin)
+        assert file.read() == b"".join(groups[len(groups) - min(tail, len(groups)) :])
+
+
+async def test_since_and_until_bound_the_time(log: Path) -> None:
+    since = datetime(2026, 11, 21, 9, 0, 2, tzinfo=UTC)
+    until = datetime(2026, 11, 21, 9, 0, 4, tzinfo=UTC)
+
+    assert await contents(log, since=since, until=until) == [
+        b"two\n", b"a piece, ", b"and its end\n",
+    ]  # fmt: skip
+
+
+async def test_a_log_that_does_not_exist_is_empty(tmp_path: Path) -> None:
+    assert await contents(tmp_path / "none") == []
+    assert await contents(tmp_path / "none", tail=3) == []
+
+
+async def test_following_sees_what_comes_until_the_end(log: Path) -> None:
+    end = asyncio.Event()
+    found = entries(log, tail=1, ended=end.wait)
+    assert (await anext(found)).content == b"\n"
+
+    with log.open("ab") as file:
+        file.write(line(5, "late")[:10])
+        file.flush()
+        await asyncio.sleep(0.05)
+        file.write(line(5, "late")[10:])
+    late = await asyncio.wait_for(anext(found), 10)
+    with log.open("ab") as file:
+        file.write(line(6, "last words"))
+    end.set()
+    rest = [entry.content async for entry in found]
+
+    assert late.content == b"late\n"
+    assert rest == [b"last words\n"]
+
+
+async def test_following_goes_on_in_the_file_that_takes_the_name(log: Path) -> None:
+    end = asyncio.Event()
+    found = entries(log, tail=0, ended=end.wait)
+    first = asyncio.ensure_future(anext(found))
+    await asyncio.sleep(0.05)
+
+    rotate(log, line(7, "begun anew"))
+
+    assert (await asyncio.wait_for(first, 10)).content == b"begun anew\n"
+    end.set()
+    assert [entry.content async for entry in found] == []
+
+
+async def test_following_waits_for_a_log_that_is_yet_to_come(tmp_path: Path) -> None:
+    end = asyncio.Event()
+    found = entries(tmp_path / "log", ended=end.wait)
+    first = asyncio.ensure_future(anext(found))
+    await asyncio.sleep(0.05)
+
+    (tmp_path / "log").write_bytes(line(1, "here"))
+
+    assert (await asyncio.wait_for(first, 10)).content == b"here\n"
+    await found.aclose()  # type: ignore[attr-defined]  # it is a generator
