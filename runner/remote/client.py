@@ -3,7 +3,6 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from runner.remote.auth import Answer, Authorizer
 from runner.remote.errors import RemoteUntrusted, refusal
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.patience import Patience
+from runner.remote.trust import no_tls, tls_context
 
 MAX_HOPS = 5
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -81,14 +81,15 @@ class RegistryClients:
 
     def pool(self, origin: Origin) -> httpx2.AsyncClient:
         if origin not in self._pools:
+            secure = origin.scheme == "https"
             self._pools[origin] = httpx2.AsyncClient(
                 timeout=TIMEOUT,
                 limits=LIMITS,
                 follow_redirects=False,
                 # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
                 # certificates to load, which takes 30 ms.
-                trust_env=origin.scheme == "https",
-                verify=origin.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                trust_env=secure,
+                verify=tls_context(origin.authority) if secure else no_tls(),
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             )
         return self._pools[origin]

@@ -1,6 +1,7 @@
 """ImageStore: which images there are, and what of the disk they stand on."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -20,6 +21,7 @@ from runner.storage.layers import LayerStore
 from runner.storage.records import ImageRecord, Records
 
 LOCAL_LAYERS = 2
+IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class ImageUser(Protocol):
@@ -124,6 +126,8 @@ class ImageStore:
         reference = self.reference(name)
         if reference.digest is not None:
             raise BadRequest(f"cannot tag {name}: a digest is not a name to give")
+        if IMAGE_ID.fullmatch(str(reference.name)):
+            raise BadRequest(f"cannot tag {name}: 64 hex characters are an image ID")
         return reference
 
     def familiar(self, record: ImageRecord) -> str:

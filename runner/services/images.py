@@ -9,6 +9,7 @@ Composition::
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ class Images:
     def find(self, name: str) -> Image:
         """The image, or NoSuchImage; Conflict when an ID's beginning fits several."""
         return image_search.find(self._store, name)
+
+    def keep(self, image: Image) -> AbstractContextManager[None]:
+        """For whoever is about to stand on the image: within it no removal takes its layers."""
+        return self._store.hold(image.config.diff_ids)
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Engine API, ImageInspect."""

@@ -52,7 +52,7 @@ class LayerArrival:
             self._progress.status(self._words.known)
             return
         self._progress.status(self._words.begun)
-        async with slots, self._store.exclusively(self._diff_id):
+        async with self._store.exclusively(self._diff_id), slots:
             if not self._store.layers.has(self._diff_id):
                 await self._arrive()
         self._progress.status(self._words.done)
