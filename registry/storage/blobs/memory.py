@@ -29,9 +29,10 @@ class MemoryBlobStore:
         return None if content is None else len(content)
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        if session not in self.sessions:
+        content = self.sessions.get(session)
+        if content is None:
             raise BlobUploadUnknown(session)
-        return MemoryWriter(self, session)
+        return MemoryWriter(self, session, content)
 
     async def discard(self, session: str) -> None:
         self.sessions.pop(session, None)
@@ -57,28 +58,30 @@ class MemoryWriter:
 
     store: MemoryBlobStore
     session: str
+    content: bytearray
 
     @property
     def offset(self) -> int:
-        return len(self.store.sessions[self.session])
+        return len(self.content)
 
     async def write(self, chunk: bytes) -> None:
-        self.store.sessions[self.session] += chunk
+        self.content += chunk
 
     async def flush(self) -> None:
         return None
 
     async def rewind(self, offset: int) -> None:
-        del self.store.sessions[self.session][offset:]
+        del self.content[offset:]
 
     async def commit(self, digest: Digest) -> str:
-        content = bytes(self.store.sessions[self.session])
+        content = bytes(self.content)
         actual = Digest.of(content, digest.algorithm)
         if actual != digest:
             raise DigestMismatch(digest, actual)
+        if self.store.sessions.pop(self.session, None) is None:
+            raise BlobUploadUnknown(self.session)
         physical = physical_name(digest, self.session)
         self.store.blobs[physical] = content
-        del self.store.sessions[self.session]
         return physical
 
     async def aclose(self) -> None:

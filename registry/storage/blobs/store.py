@@ -57,8 +57,9 @@ class BlobWriter(Protocol):
     async def commit(self, digest: Digest) -> str:
         """Make the bytes durable under a physical name that was never used before; return it.
 
-        From then on the session has no bytes.  Raises DigestMismatch, with the session as it
-        was, if they are not the digest's.
+        From then on the session has no bytes; ``offset`` still says how many they were.
+        Raises DigestMismatch, with the session as it was, if they are not the digest's, and
+        BlobUploadUnknown if the session was discarded meanwhile.
         """
         ...
 

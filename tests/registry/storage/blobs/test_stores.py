@@ -139,6 +139,27 @@ async def test_after_a_commit_the_session_has_no_bytes(store: BlobStore) -> None
     assert await store.offset(session) is None
 
 
+async def test_after_a_commit_the_offset_is_the_blobs_size(store: BlobStore) -> None:
+    writer = await store.writer(await a_session(store), "sha256")
+    await writer.write(CONTENT)
+
+    await writer.commit(Digest.of(CONTENT))
+
+    assert writer.offset == len(CONTENT)
+    await writer.aclose()
+
+
+async def test_a_session_discarded_under_its_writer_publishes_nothing(store: BlobStore) -> None:
+    session = await a_session(store, b"content")
+    writer = await store.writer(session, "sha256")
+
+    await store.discard(session)
+
+    with pytest.raises(BlobUploadUnknown):
+        await writer.commit(Digest.of(b"content"))
+    await writer.aclose()
+
+
 async def test_the_same_digest_gets_a_name_of_its_own_each_time(store: BlobStore) -> None:
     first, second = await a_blob(store), await a_blob(store)
 
