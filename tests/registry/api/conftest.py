@@ -1,8 +1,10 @@
 """The whole application, in this process, over a root of its own."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -26,7 +28,18 @@ Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 @pytest.fixture
-def open_registry(tmp_path: Path) -> Opener:
+def root(tmp_path: Path) -> Iterator[Path]:
+    """Where the registry keeps everything: in memory if it can, for disks are tested elsewhere."""
+    memory = Path("/dev/shm")  # noqa: S108  (made for this; the directory in it is random)
+    if not os.access(memory, os.W_OK):
+        yield tmp_path / "root"
+        return
+    with TemporaryDirectory(prefix="slipway-", dir=memory) as directory:
+        yield Path(directory) / "root"
+
+
+@pytest.fixture
+def open_registry(root: Path) -> Opener:
     """Opens the registry of this test, as often as it likes, each time with other settings."""
 
     @asynccontextmanager
@@ -35,13 +48,13 @@ def open_registry(tmp_path: Path) -> Opener:
     ) -> AsyncIterator[httpx2.AsyncClient]:
         settings = Settings(
             access=AccessSettings(anonymous),
-            storage=StorageSettings(tmp_path / "root"),
+            storage=StorageSettings(root),
             manifests=ManifestSettings(sparse),
             logs=LogSettings(requests=False),
         )
-        with Root.open(settings.storage.root) as root:
-            upgrade(root.database)
-            async with lived(build_application(settings, root)) as application:
+        with Root.open(root) as opened_root:
+            upgrade(opened_root.database)
+            async with lived(build_application(settings, opened_root)) as application:
                 yield client_of(application)
 
     return opened

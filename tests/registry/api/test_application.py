@@ -39,12 +39,12 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def application(tmp_path: Path, log: io.StringIO) -> AsyncIterator[Application]:
+async def application(root: Path, log: io.StringIO) -> AsyncIterator[Application]:
     """The real application with two more endpoints, which fail."""
-    settings = Settings(storage=StorageSettings(tmp_path), logs=LogSettings(requests=False))
-    with Root.open(tmp_path) as root:
-        upgrade(root.database)
-        application = build_application(settings, root)
+    settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
+    with Root.open(root) as opened_root:
+        upgrade(opened_root.database)
+        application = build_application(settings, opened_root)
         broken = [
             Endpoint("x", "GET", "/broken", "open", broken_before),
             Endpoint("x", "GET", "/gone", "open", gone),

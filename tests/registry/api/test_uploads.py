@@ -372,14 +372,15 @@ async def test_az_5_a_mount_that_fails_is_an_upload_to_begin(
     assert done.status_code == 201
 
 
-async def test_a_mount_from_a_repository_without_the_blob_finds_it_nowhere_else(
-    client: httpx2.AsyncClient,
+@pytest.mark.parametrize("source", ["team/empty", "no/such", "NOT A NAME"])
+async def test_az_5_a_mount_from_where_the_blob_is_not_finds_it_nowhere_else(
+    client: httpx2.AsyncClient, source: str
 ) -> None:
     await push_blob(client, CONTENT, "team/other")
     await push_blob(client, b"another", "team/empty")
 
     answer = await client.post(
-        f"/v2/{NAME}/blobs/uploads/", params={"mount": str(DIGEST), "from": "team/empty"}
+        f"/v2/{NAME}/blobs/uploads/", params={"mount": str(DIGEST), "from": source}
     )
 
     assert answer.status_code == 202
