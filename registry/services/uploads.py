@@ -97,11 +97,14 @@ class Uploads:
         On return the blob is durable.  Doing it again is a success.  DigestMismatch ends the
         session; whatever ``append`` raises leaves it open.
         """
-        if await self._is_committed(session, digest):
-            return
-        async with self._writing(session, start) as writer:
-            await receive(writer, body, length)
-            await to_the_end(self._finish(writer, session, digest))
+        try:
+            async with self._writing(session, start) as writer:
+                await receive(writer, body, length)
+                await to_the_end(self._finish(writer, session, digest))
+        except BlobUploadUnknown:
+            # The answer to the first of two equal requests may have been lost on its way.
+            if not await self._is_committed(session, digest):
+                raise
 
     async def push(self, digest: Digest, body: AsyncIterator[bytes], *, length: int | None) -> None:
         """A whole blob in one request: it becomes one, or leaves nothing behind."""

@@ -293,17 +293,33 @@ async def test_two_commits_of_one_session_make_one_blob(service: Service) -> Non
     session = await repository.uploads.start()
     await repository.uploads.append(session.id, body(CONTENT), start=0, length=None)
 
-    outcomes = await asyncio.gather(
+    await asyncio.gather(
         *(
             repository.uploads.commit(session.id, DIGEST, body(), start=None, length=0)
             for _ in range(2)
+        )
+    )
+
+    assert await pull_blob(repository, DIGEST) == CONTENT
+    assert len(service.files()) == 1
+    assert len(await service.rows("SELECT * FROM audit")) == 1
+
+
+async def test_two_commits_of_one_session_to_two_digests_make_one_blob(service: Service) -> None:
+    repository = service.repository()
+    session = await repository.uploads.start()
+    await repository.uploads.append(session.id, body(CONTENT), start=0, length=None)
+    digests = [DIGEST, Digest.of(CONTENT, "sha512")]
+
+    outcomes = await asyncio.gather(
+        *(
+            repository.uploads.commit(session.id, digest, body(), start=None, length=0)
+            for digest in digests
         ),
         return_exceptions=True,
     )
 
-    refused = [outcome for outcome in outcomes if outcome is not None]
-    assert all(isinstance(outcome, BlobUploadUnknown) for outcome in refused)
-    assert len(refused) < 2
+    assert [type(outcome) for outcome in outcomes if outcome] == [BlobUploadUnknown]
     assert len(service.files()) == 1
 
 
