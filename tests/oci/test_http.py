@@ -74,11 +74,11 @@ def test_the_last_bytes_of_nothing_are_the_whole() -> None:
 
 def test_ht_4_ten_thousand_ranges_cost_nothing() -> None:
     header = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 20_000, 2))
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert parse_range(header, 1_000_000) is None
 
-    assert time.perf_counter() - started < 0.01
+    assert time.process_time() - started < 0.05
 
 
 def test_ht_4_sixteen_parts_are_served_and_seventeen_are_not() -> None:
@@ -181,7 +181,7 @@ def test_any_header_is_challenges_or_is_refused(header: str) -> None:
 
 
 def test_a_hostile_header_costs_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     for header in ('a="' + "\\" * 50_000, "a " * 30_000, "a=b," * 20_000, "," * 60_000):
         try:
@@ -190,7 +190,7 @@ def test_a_hostile_header_costs_linear_time() -> None:
         except (InvalidChallenge, InvalidLink):
             continue
 
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2
 
 
 targets = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="<>"))
