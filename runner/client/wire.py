@@ -8,7 +8,7 @@ length, or chunked, or not at all.
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 _HEAD_END = b"\r\n\r\n"
 _READ_BYTES = 64 * 1024
@@ -100,7 +100,7 @@ class Answer:
             else:
                 self._fill()
                 if len(self._buffer) > _MAX_HEAD_BYTES:
-                    raise DaemonUnreachable("what answers on the socket does not speak HTTP")
+                    self._broken("what answers on the socket does not speak HTTP")
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._buffer:
@@ -119,11 +119,15 @@ class Answer:
     def _fill(self) -> None:
         try:
             content = self._socket.recv(_READ_BYTES)
-        except ConnectionError as error:
-            raise DaemonUnreachable("the daemon closed the connection") from error
+        except ConnectionError:
+            content = b""
         if not content:
-            raise DaemonUnreachable("the daemon closed the connection before its answer ended")
+            self._broken("the daemon closed the connection before its answer ended")
         self._buffer += content
+
+    def _broken(self, reason: str) -> NoReturn:
+        self._socket.close()
+        raise DaemonUnreachable(reason)
 
 
 def connect(path: str) -> socket.socket:

@@ -1,0 +1,194 @@
+"""The daemon as a process: started by the command, alone on its root, ended in order."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import free_port
+from tests.support.runners import Runner
+
+pytestmark = pytest.mark.needs_root
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    path = Path("/run") / f"st-{os.getpid()}-{free_port()}"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def command(*words: str, root: Path | str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  (a fixed command of the test's own)
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "RUNNER_ROOT": str(root)},
+    )
+
+
+def peer(path: Path) -> int:
+    """The process that listens on a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[:4], sys.byteorder)
+
+
+def test_the_command_starts_the_daemon(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "s"
+    try:
+        first = command("runner", "--socket", str(path), "ps", root=tmp_path / "root")
+        daemon = peer(path)
+        second = command("runner", "--socket", str(path), "ps", root=tmp_path / "root")
+
+        assert (first.returncode, first.stderr) == (0, "")
+        assert first.stdout.startswith("CONTAINER ID")
+        assert second.stdout == first.stdout
+        assert peer(path) == daemon
+        assert os.getsid(daemon) != os.getsid(0)
+        assert "listening on" in (run_dir / "daemon.log").read_text()
+    finally:
+        os.kill(peer(path), signal.SIGTERM)
+        _until_gone(path)
+
+
+def test_commands_at_once_start_one_daemon(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "s"
+    argv = [sys.executable, "-m", "runner", "--socket", str(path), "ps", "-q"]
+    environment = {**os.environ, "RUNNER_ROOT": str(tmp_path / "root")}
+    commands = [
+        subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE)  # noqa: S603  (as above)
+        for _ in range(4)
+    ]
+    try:
+        ended = [(one.communicate(timeout=60)[1], one.returncode) for one in commands]
+
+        assert ended == [(b"", 0)] * 4
+    finally:
+        os.kill(peer(path), signal.SIGTERM)
+        _until_gone(path)
+
+
+def test_a_daemon_that_cannot_start_is_told_in_its_own_words(run_dir: Path) -> None:
+    done = command("runner", "--socket", str(run_dir / "s"), "ps", root="relative")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: the daemon was started and ended: "
+        "Error: RUNNER_ROOT: expected an absolute path, found 'relative'\n"
+    )
+
+
+def test_a_second_daemon_on_the_same_root_is_refused(shared_runner: Runner, run_dir: Path) -> None:
+    done = command("runner.daemon", "--socket", str(run_dir / "s"), root=shared_runner.root)
+
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {shared_runner.root} is in use by another daemon\n"
+    assert not (run_dir / "s").exists()
+
+
+def test_a_second_daemon_on_the_same_socket_is_refused(
+    shared_runner: Runner, tmp_path: Path
+) -> None:
+    done = command("runner.daemon", "--socket", str(shared_runner.socket), root=tmp_path / "root")
+
+    assert done.returncode == 1
+    assert f"another daemon answers on {shared_runner.socket}" in done.stderr
+    assert shared_runner("ps", "-q") == ""
+
+
+def test_mistakes_in_the_settings_are_all_said(run_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[runner]\nlog_level = "loud"\nnonsense = 1\n')
+
+    done = command("runner.daemon", "--config", str(file), "--socket", "s", root="/r")
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 3
+    assert all(line.startswith("Error: ") for line in done.stderr.splitlines())
+
+
+def test_a_socket_given_by_systemd_is_used_and_kept(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        # systemd names the process it has made, which only the process itself can know before.
+        script = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update("
+            "LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+            "os.execv(sys.executable, [sys.executable, '-m', 'runner.daemon', *sys.argv[2:]])"
+        )
+        daemon = subprocess.Popen(  # noqa: S603  (a fixed command of the test's own)
+            [sys.executable, "-c", script, str(listener.fileno()), "--root", str(tmp_path / "root"),
+             "--socket", str(path)],
+            pass_fds=[listener.fileno()],
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        said = command("runner", "--socket", str(path), "version", root="/r")
+        daemon.terminate()
+
+        assert said.returncode == 0
+        assert daemon.wait(20) == 0
+        assert path.exists()
+
+
+def test_wait_answers_its_head_before_the_container_starts(shared_runner: Runner) -> None:
+    container = shared_runner("create", "busybox", "sh", "-c", "exit 4").strip()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(shared_runner.socket))
+        path = f"/v1.44/containers/{container}/wait?condition=next-exit"
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+        # As docker's command: half closed, and nothing is started until the head is there.
+        client.shutdown(socket.SHUT_WR)
+        head = client.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert b"StatusCode" not in head
+
+        shared_runner("start", container)
+
+        body = b""
+        while chunk := client.recv(4096):
+            body += chunk
+    line = next(line for line in body.splitlines() if line.startswith(b"{"))
+    assert json.loads(line) == {"StatusCode": 4, "Error": None}
+    shared_runner("rm", container)
+
+
+def test_a_client_that_leaves_does_not_stay_on_the_daemon(own_runner: Runner) -> None:
+    own_runner("run", "-d", "--name", "quiet", "busybox", "sleep", "60")
+    assert own_runner.server.process is not None
+    descriptors = Path(f"/proc/{own_runner.server.process.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+
+    for path in ("/containers/quiet/logs?follow=1&stdout=1", "/events", "/containers/quiet/wait"):
+        method = "POST" if path.endswith("wait") else "GET"
+        for _ in range(5):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(own_runner.socket))
+                client.sendall(f"{method} {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+                client.recv(1000)
+
+    deadline = time.monotonic() + 20
+    while len(list(descriptors.iterdir())) > before:
+        assert time.monotonic() < deadline, "connections of clients that are gone stay open"
+        time.sleep(0.05)
+
+
+def _until_gone(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
