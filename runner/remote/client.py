@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from oci.http import Challenge, InvalidChallenge, parse_challenge
 from oci.reference import RepositoryName
 from runner.credentials import Credentials
-from runner.errors import RunnerError, Unavailable
 from runner.remote.auth import Answer, Authorizer
-from runner.remote.errors import RemoteUntrusted, refusal
+from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.patience import Patience
 from runner.remote.trust import no_tls, tls_context
+from runner.remote.wire import challenges, check_status, location, read_limited, send
 
 MAX_HOPS = 5
-MAX_ANSWER_BYTES = 1024 * 1024
 USER_AGENT = "slipway-runner"
 TIMEOUT = httpx2.Timeout(connect=15, read=60, write=60, pool=None)
 LIMITS = httpx2.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
@@ -139,19 +137,13 @@ class RemoteRegistry:
             header = await self._authorizer.header(request.scopes)
             response = await stack.enter_async_context(self._send(request, request.url, header))
             if response.status_code == 401:
-                challenges = _challenges(response)
-                header = await self._authorizer.answer(challenges, request.scopes, header)
+                asked = challenges(response)
+                header = await self._authorizer.answer(asked, request.scopes, header)
                 if header is not None:
                     await response.aclose()
                     again = self._send(request, request.url, header)
                     response = await stack.enter_async_context(again)
             yield await self._follow(request, response, header, stack)
-
-    async def expect(self, request: Request, *statuses: int) -> Answer:
-        """Send the request, read a short answer, and raise the refusal unless it was expected."""
-        async with self.exchange(request) as response:
-            await check_status(self.host, request.asked, response, statuses)
-            return Answer(response.status_code, await read_limited(response))
 
     async def _follow(
         self,
@@ -209,64 +201,3 @@ async def check_login(registry: RemoteRegistry) -> None:
     request = Request("GET", registry.url("/v2/"), "log in")
     async with registry.exchange(request) as response:
         await check_status(registry.host, request.asked, response, (200,))
-
-
-@asynccontextmanager
-async def send(
-    pool: httpx2.AsyncClient, request: httpx2.Request, asked: str
-) -> AsyncIterator[httpx2.Response]:
-    """Send, and lend the unread response; a failure of the wire is Unavailable."""
-    try:
-        response = await pool.send(request, stream=True)
-    except httpx2.HTTPError as error:
-        authority = request.url.netloc.decode("ascii", "replace")
-        raise Unavailable(f"{authority}: cannot {asked}: {describe(error)}") from error
-    try:
-        yield response
-    finally:
-        await response.aclose()
-
-
-async def check_status(
-    host: str, asked: str, response: httpx2.Response, expected: Collection[int]
-) -> None:
-    if response.status_code not in expected:
-        raise refusal(host, asked, response.status_code, await read_limited(response))
-
-
-async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
-    """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
-    content = bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            content += chunk
-            if len(content) > limit:
-                raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
-    except httpx2.HTTPError as error:
-        raise Unavailable(f"{response.url.host}: answer cut off: {describe(error)}") from error
-    return bytes(content)
-
-
-def location(host: str, response: httpx2.Response) -> httpx2.URL:
-    """The Location header, absolute or relative to the request."""
-    text = response.headers.get("Location", "")
-    try:
-        if not text:
-            raise RemoteUntrusted(f"{host}: {response.status_code} without a Location")
-        return response.url.join(text)
-    except httpx2.InvalidURL as error:
-        raise RemoteUntrusted(f"{host}: Location {text[:200]!r}: {error}") from error
-
-
-def describe(error: Exception) -> str:
-    """A failure of the wire in words; some of httpx2's have none of their own."""
-    if isinstance(error, RunnerError):
-        return str(error)
-    return str(error) or type(error).__name__
-
-
-def _challenges(response: httpx2.Response) -> tuple[Challenge, ...]:
-    try:
-        return parse_challenge(response.headers.get("WWW-Authenticate", ""))
-    except InvalidChallenge:
-        return ()

@@ -16,14 +16,9 @@ from oci.manifest import MAX_MANIFEST_BYTES, ImageIndex, ImageManifest, parse_ma
 from oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from oci.reference import Tag
 from runner.errors import Unavailable
-from runner.remote.client import (
-    RemoteRepository,
-    Request,
-    check_status,
-    describe,
-    read_limited,
-)
+from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
+from runner.remote.wire import check_status, describe, read_limited
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 # Having come this far since the last failure, a blob's failures are counted anew.

@@ -11,13 +11,9 @@ import httpx2
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from runner.remote.client import (
-    RemoteRepository,
-    Request,
-    check_status,
-    location,
-)
+from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
+from runner.remote.wire import check_status, location
 
 # Opens the blob anew from its start: once for each try.
 OpenBlob = Callable[[], AsyncIterator[bytes]]

@@ -1,0 +1,72 @@
+"""What every exchange needs: send, read a short answer, understand a refusal."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import httpx2
+
+from oci.http import Challenge, InvalidChallenge, parse_challenge
+from runner.errors import Unavailable
+from runner.remote.errors import RemoteUntrusted, refusal
+
+MAX_ANSWER_BYTES = 1024 * 1024
+
+
+@asynccontextmanager
+async def send(
+    pool: httpx2.AsyncClient, request: httpx2.Request, asked: str
+) -> AsyncIterator[httpx2.Response]:
+    """Send, and lend the unread response; a failure of the wire is Unavailable."""
+    try:
+        response = await pool.send(request, stream=True)
+    except httpx2.HTTPError as error:
+        authority = request.url.netloc.decode("ascii", "replace")
+        raise Unavailable(f"{authority}: cannot {asked}: {describe(error)}") from error
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def check_status(
+    host: str, asked: str, response: httpx2.Response, expected: Collection[int]
+) -> None:
+    if response.status_code not in expected:
+        raise refusal(host, asked, response.status_code, await read_limited(response))
+
+
+async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
+    """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            content += chunk
+            if len(content) > limit:
+                raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
+    except httpx2.HTTPError as error:
+        raise Unavailable(f"{response.url.host}: answer cut off: {describe(error)}") from error
+    return bytes(content)
+
+
+def location(host: str, response: httpx2.Response) -> httpx2.URL:
+    """The Location header, absolute or relative to the request."""
+    text = response.headers.get("Location", "")
+    try:
+        if not text:
+            raise RemoteUntrusted(f"{host}: {response.status_code} without a Location")
+        return response.url.join(text)
+    except httpx2.InvalidURL as error:
+        raise RemoteUntrusted(f"{host}: Location {text[:200]!r}: {error}") from error
+
+
+def describe(error: Exception) -> str:
+    """A failure of the wire in words; some of httpx2's have none of their own."""
+    return str(error) or type(error).__name__
+
+
+def challenges(response: httpx2.Response) -> tuple[Challenge, ...]:
+    """What the answer asks for; nothing, if that cannot be read."""
+    try:
+        return parse_challenge(response.headers.get("WWW-Authenticate", ""))
+    except InvalidChallenge:
+        return ()

@@ -1,0 +1,140 @@
+"""Pull: resolve, choose a platform, fetch and unpack, name."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.descriptor import Platform
+from runner.errors import BadRequest, NoSuchImage, NotFound
+from tests.support.fake_registry import FakeRegistry
+from tests.support.images import a_layer, an_image, an_index
+from tests.support.runner_images import RunnerImages, runner_images
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    async with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "runner", registry.host) as runner:
+        yield runner
+
+
+async def test_a_pulled_image_is_unpacked_recorded_and_found(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image([a_layer({"etc/": b"", "etc/motd": b"hello"}), a_layer({"b": b"b"})])
+    registry.put(source)
+
+    image = await runner.images.pull("app", progress=runner.tell)
+
+    assert image.id == source.image_config.image_id
+    assert image.config.diff_ids == tuple(layer.diff_id for layer in source.layers)
+    first = await runner.store.layers.directory(source.layers[0].diff_id)
+    assert (first / "etc/motd").read_bytes() == b"hello"
+    for name in ("app", "app:latest", f"app@{source.digest}", str(image.id), image.id.encoded[:12]):
+        assert runner.images.find(name).id == image.id
+    assert runner.statuses[0] == "Pulling from app"
+    assert f"Digest: {source.digest}" in runner.statuses
+    assert runner.statuses[-1] == "Status: Downloaded newer image for app:latest"
+    assert runner.statuses.count("Pull complete") == 2
+
+
+async def test_pulling_again_fetches_no_layer(registry: FakeRegistry, runner: RunnerImages) -> None:
+    source = an_image(2)
+    registry.put(source)
+    await runner.images.pull("app", progress=runner.tell)
+    layers = [str(layer.descriptor.digest) for layer in source.layers]
+    before = [len(registry.asked("GET", layer)) for layer in layers]
+
+    await runner.images.pull("app", progress=runner.tell)
+
+    assert [len(registry.asked("GET", layer)) for layer in layers] == before == [1, 1]
+    assert runner.statuses[-1] == "Status: Image is up to date for app:latest"
+    assert runner.statuses.count("Already exists") == 2
+
+
+async def test_two_pulls_of_shared_layers_fetch_each_once(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    shared = a_layer({"shared": b"s" * 300_000})
+    registry.put(an_image([shared, a_layer({"one": b"1"})]), "one")
+    registry.put(an_image([shared, a_layer({"two": b"2"})]), "two")
+
+    await asyncio.gather(
+        runner.images.pull("app:one", progress=runner.tell),
+        runner.images.pull("app:two", progress=runner.tell),
+    )
+
+    assert len(registry.asked("GET", str(shared.descriptor.digest))) == 1
+    assert runner.tags == ["app:one", "app:two"]
+
+
+async def test_an_index_gives_the_platform_asked_for(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    amd64 = an_image(seed="amd64")
+    arm64 = an_image(seed="arm64", platform=Platform("linux", "arm64", "v8"))
+    index = an_index(amd64, arm64)
+    registry.put(index)
+
+    chosen = await runner.images.pull("app", platform="linux/arm64", progress=runner.tell)
+
+    assert chosen.manifest.content == arm64.manifest
+    assert runner.images.find(f"app@{index.digest}").id == chosen.id
+    with pytest.raises(NotFound, match=r"no matching manifest for linux/s390x .*linux/amd64"):
+        await runner.images.pull("app", platform="linux/s390x", progress=runner.tell)
+    with pytest.raises(BadRequest, match="invalid platform"):
+        await runner.images.pull("app", platform="no such/platform/at/all", progress=runner.tell)
+
+
+async def test_a_manifest_for_another_platform_is_refused_when_one_was_asked_for(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+
+    with pytest.raises(NotFound, match="the image is for linux/amd64, asked for was linux/arm64"):
+        await runner.images.pull("app", platform="linux/arm64", progress=runner.tell)
+
+    assert runner.images.list() == ()
+
+
+async def test_a_pull_by_digest_names_no_tag(registry: FakeRegistry, runner: RunnerImages) -> None:
+    source = an_image()
+    registry.put(source)
+
+    await runner.images.pull(f"app:other@{source.digest}", progress=runner.tell)
+
+    (summary,) = runner.images.list()
+    assert summary["RepoTags"] == []
+    assert summary["RepoDigests"] == [f"app@{source.digest}"]
+    with pytest.raises(NoSuchImage):
+        runner.images.find("app:other")
+
+
+async def test_a_tag_that_moved_leaves_the_old_image_without_a_tag(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image(seed="old"))
+    old = await runner.images.pull("app", progress=runner.tell)
+    registry.put(an_image(seed="new"))
+
+    new = await runner.images.pull("app", progress=runner.tell)
+
+    assert runner.images.find("app").id == new.id != old.id
+    assert runner.images.find(str(old.id)).tags == ()
+    dangling = runner.images.list({"dangling": ["true"]})
+    assert [summary["Id"] for summary in dangling] == [str(old.id)]
+
+
+@pytest.mark.parametrize("name", ["UPPER", "a//b", "app:", "app@sha256:12", "", "../etc", "a b"])
+async def test_names_that_are_none_are_refused(runner: RunnerImages, name: str) -> None:
+    with pytest.raises(BadRequest, match="invalid reference format"):
+        await runner.images.pull(name, progress=runner.tell)
+    with pytest.raises(NoSuchImage):
+        runner.images.find(name)

@@ -1,0 +1,125 @@
+"""Push: an image's exact bytes, and only what is missing."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.digest import Digest
+from oci.mediatype import OCI_LAYER_TAR
+from runner.errors import BadRequest, NotFound
+from tests.support.fake_registry import FakeRegistry
+from tests.support.images import a_layer, an_image
+from tests.support.runner_images import RunnerImages, runner_images
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    async with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "runner", registry.host) as runner:
+        yield runner
+
+
+async def test_a_pushed_image_keeps_its_exact_bytes(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image(2, docker=True)
+    registry.put(source)
+    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.tag("app", "team/copy:1")
+
+    digest = await runner.images.push("team/copy:1", progress=runner.tell)
+
+    assert digest == source.digest
+    media_type, content = registry.manifests["/v2/team/copy/manifests/1"]
+    assert (media_type, content) == (source.media_type, source.manifest)
+    assert runner.told[-1].aux == {
+        "Tag": "1",
+        "Digest": str(source.digest),
+        "Size": len(source.manifest),
+    }
+    assert runner.images.find(f"team/copy@{digest}").id == source.image_config.image_id
+
+
+async def test_a_push_sends_only_what_is_missing(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image(2)
+    registry.put(source)
+    await runner.images.pull("app", progress=runner.tell)
+    registry.blobs.pop(str(source.layers[1].descriptor.digest))
+
+    await runner.images.push("app", progress=runner.tell)
+
+    (sent,) = registry.asked("PUT", "/blobs/uploads/")
+    assert sent.query["digest"] == [str(source.layers[1].descriptor.digest)]
+    assert sent.query["_state"] == ["a/b="]
+    assert runner.statuses.count("Layer already exists") == 1
+    assert runner.statuses.count("Pushed") == 1
+
+
+async def test_a_push_mounts_from_a_repository_known_to_hold_the_blob(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.tag("app", "team/copy")
+    registry.blobs.clear()
+
+    await runner.images.push("team/copy", progress=runner.tell)
+
+    mounts = [
+        seen.query.get("from") for seen in registry.asked("POST", "/team/copy/blobs/uploads/")
+    ]
+    assert ["app"] in mounts
+
+
+async def test_a_layer_known_in_another_compression_is_fetched_when_a_push_needs_it(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    files = {"same": b"files"}
+    packed, plain = a_layer(files), a_layer(files, OCI_LAYER_TAR)
+    registry.put(an_image([packed]), "packed")
+    registry.put(an_image([plain], seed="plain"), "plain")
+    await runner.images.pull("app:packed", progress=runner.tell)
+    await runner.images.pull("app:plain", progress=runner.tell)
+    assert not registry.asked("GET", str(plain.descriptor.digest))
+    kept = dict(registry.blobs)
+    await runner.images.tag("app:plain", "copy:plain")
+    registry.behaviours.append(
+        lambda seen: None if "/v2/app/" in seen.path else registry.blobs.clear()
+    )
+    registry.behaviours.append(
+        lambda seen: registry.blobs.update(kept) if "/v2/app/" in seen.path else None
+    )
+
+    await runner.images.push("copy:plain", progress=runner.tell)
+
+    sent = [seen.query["digest"] for seen in registry.asked("PUT", "/copy/blobs/uploads/")]
+    assert [str(plain.descriptor.digest)] in sent
+
+
+async def test_a_push_of_what_is_not_there_is_refused(runner: RunnerImages) -> None:
+    with pytest.raises(NotFound, match="does not exist locally with the tag: nothing:latest"):
+        await runner.images.push("nothing", progress=runner.tell)
+    with pytest.raises(BadRequest, match="name a tag"):
+        await runner.images.push(f"app@{Digest.of(b'')}", progress=runner.tell)
+
+
+async def test_all_tags_of_a_repository_are_pushed(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    await runner.images.pull("app", progress=runner.tell)
+    for tag in ("one", "two"):
+        await runner.images.tag("app", f"team/all:{tag}")
+
+    await runner.images.push("team/all", all_tags=True, progress=runner.tell)
+
+    pushed = {seen.path.rpartition("/")[2] for seen in registry.asked("PUT", "/manifests/")}
+    assert pushed == {"one", "two"}

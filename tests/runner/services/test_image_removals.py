@@ -1,0 +1,150 @@
+"""Remove and prune: docker's rules, and what goes with the last name."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from oci.digest import Digest
+from runner.errors import Conflict
+from tests.support.fake_registry import FakeRegistry
+from tests.support.images import a_layer, an_image
+from tests.support.runner_images import RunnerImages, runner_images
+
+
+@dataclass(frozen=True)
+class User:
+    """A container, as far as images care."""
+
+    id: str
+    image_id: Digest
+    state: str
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    async with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "runner", registry.host) as runner:
+        yield runner
+
+
+async def test_removing_one_of_two_names_only_untags(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    image = await runner.images.pull("app", progress=runner.tell)
+    await runner.images.tag("app", "app:second")
+
+    removed = await runner.images.remove("app")
+
+    assert [item.to_json() for item in removed] == [{"Untagged": "app:latest"}]
+    assert runner.images.find("app:second").id == image.id
+
+
+async def test_removing_the_last_name_deletes_the_image_and_its_bytes(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image(2)
+    registry.put(source)
+    image = await runner.images.pull("app", progress=runner.tell)
+
+    removed = await runner.images.remove("app")
+
+    documents = [item.to_json() for item in removed]
+    assert {"Untagged": "app:latest"} in documents
+    assert {"Deleted": str(image.id)} in documents
+    assert {"Deleted": str(source.layers[0].diff_id)} in documents
+    assert runner.images.list() == ()
+    assert list(runner.store.content.digests()) == []
+    assert list(runner.store.layers.diff_ids()) == []
+
+
+async def test_a_layer_of_two_images_goes_with_the_second(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    shared = a_layer({"shared": b"shared"})
+    registry.put(an_image([shared], seed="a"), "a")
+    registry.put(an_image([shared], seed="b"), "b")
+    for tag in ("a", "b"):
+        await runner.images.pull(f"app:{tag}", progress=runner.tell)
+
+    await runner.images.remove("app:a")
+    assert runner.store.layers.has(shared.diff_id)
+    assert runner.store.content.has(shared.descriptor.digest)
+    await runner.images.remove("app:b")
+
+    assert not runner.store.layers.has(shared.diff_id)
+    assert not runner.store.content.has(shared.descriptor.digest)
+
+
+async def test_an_id_with_names_in_two_repositories_needs_force(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    image = await runner.images.pull("app", progress=runner.tell)
+    await runner.images.tag("app", "other")
+
+    with pytest.raises(Conflict, match="referenced in multiple repositories"):
+        await runner.images.remove(image.id.encoded[:12])
+    await runner.images.remove(image.id.encoded[:12], force=True)
+
+    assert runner.images.list() == ()
+
+
+async def test_an_image_of_a_running_container_stays_even_by_force(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    image = await runner.images.pull("app", progress=runner.tell)
+    runner.images.users = lambda: [User("c" * 64, image.id, "running")]
+
+    with pytest.raises(Conflict, match="being used by running container cccccccccccc"):
+        await runner.images.remove("app")
+    with pytest.raises(Conflict, match="cannot be forced"):
+        await runner.images.remove("app", force=True)
+
+    assert runner.tags == ["app:latest"]
+
+
+async def test_force_takes_the_image_but_not_the_layers_a_snapshot_stands_on(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image()
+    registry.put(source)
+    image = await runner.images.pull("app", progress=runner.tell)
+    await runner.snapshotter.prepare("container", image.config.diff_ids)
+    runner.images.users = lambda: [User("c" * 64, image.id, "exited")]
+
+    with pytest.raises(Conflict, match="must be forced"):
+        await runner.images.remove("app")
+    await runner.images.remove("app", force=True)
+
+    assert runner.images.list() == ()
+    assert runner.store.layers.has(source.layers[0].diff_id)
+
+
+async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image(seed="old"))
+    old = await runner.images.pull("app", progress=runner.tell)
+    registry.put(an_image(seed="new"))
+    new = await runner.images.pull("app", progress=runner.tell)
+
+    removed, size = await runner.images.prune()
+    assert {"Deleted": str(old.id)} in [item.to_json() for item in removed]
+    assert size > 0
+    assert [summary["Id"] for summary in runner.images.list()] == [str(new.id)]
+    runner.images.users = lambda: [User("c" * 64, new.id, "exited")]
+    await runner.images.prune(everything=True)
+    assert runner.tags == ["app:latest"]
+    runner.images.users = tuple
+    await runner.images.prune(everything=True)
+
+    assert runner.images.list() == ()
