@@ -28,8 +28,6 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        # uvicorn lets requests pass that follow one with "Connection: close".
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         assert isinstance(config, ServerConfig)
         self._executor = config.executor
         self._buffer = config.read_buffer
@@ -64,6 +62,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
     # What the parser tells
 
     def on_message_begin(self) -> None:
+        # uvicorn tells its parser to let requests pass that follow one with "Connection: close".
         if self._last_request:
             raise MalformedRequest("request after connection: close")
         super().on_message_begin()

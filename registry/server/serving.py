@@ -16,6 +16,7 @@ from uvicorn._types import ASGIApplication
 
 from registry.errors import StartupError
 from registry.server.config import ServerConfig
+from registry.server.descriptors import fitted
 from registry.server.limits import Limits
 from registry.server.listening import listen
 from registry.server.protocol import SlipwayProtocol
@@ -46,7 +47,8 @@ def serve(
     Raises CannotListen, or ApplicationFailed.
     """
     listener = listener or listen(host, port)
-    server = Server(app, listener, limits=limits or Limits(), ssl_context=ssl_context)
+    limits = fitted(limits or Limits())
+    server = Server(app, listener, limits=limits, ssl_context=ssl_context)
     server.on_ready = on_ready
     # Never uvloop, even where it is installed: it has no sendfile.
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

@@ -1,0 +1,45 @@
+"""A server admits no more connections than it has descriptors for."""
+
+import resource
+
+import pytest
+
+from registry.server import Limits
+from registry.server.descriptors import fitted
+
+
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: found.append(pair))
+    return found
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+
+
+def test_the_soft_limit_is_raised_to_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, raised: list[tuple[int, int]]
+) -> None:
+    allow(monkeypatch, 1024, 500_000)
+
+    assert fitted(Limits(connections=1000)).connections == 1000
+    assert raised == [(3064, 500_000)]
+
+
+def test_a_low_hard_limit_means_fewer_connections(
+    monkeypatch: pytest.MonkeyPatch, raised: list[tuple[int, int]]
+) -> None:
+    allow(monkeypatch, 1024, 1024)
+
+    assert fitted(Limits(connections=10_000)).connections == 320
+
+
+def test_a_process_without_a_limit_may_have_all(
+    monkeypatch: pytest.MonkeyPatch, raised: list[tuple[int, int]]
+) -> None:
+    allow(monkeypatch, 1024, resource.RLIM_INFINITY)
+
+    assert fitted(Limits(connections=10_000)).connections == 10_000
+    assert raised == [(30_064, resource.RLIM_INFINITY)]
