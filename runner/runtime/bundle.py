@@ -6,6 +6,7 @@ https://github.com/opencontainers/runtime-spec/blob/main/bundle.md
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from runner.schema import MountOption
 
 _STUB_RESOLVER: Final = "127.0.0.53"
 _RESOLVED: Final = Path("/run/systemd/resolve/resolv.conf")
+_MOUNT_POINTS: Final = ("dev", "proc", "sys")
 _HOSTS: Final = (
     ("127.0.0.1", "localhost"),
     ("::1", "localhost ip6-localhost ip6-loopback"),
@@ -30,13 +32,30 @@ def write_bundle(directory: Path, spec: RuntimeSpec) -> None:
     """Make the bundle, or make it anew: what an earlier start left in it is gone.
 
     The directory lies on a file system that a reboot empties, so nothing needs syncing.
+    Raises BadRequest for a rootfs that no runtime should be let loose on.
     """
+    check_rootfs(Path(spec["root"]["path"]))
     try:
         directory.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         remove_bundle(directory)
         directory.mkdir(mode=0o700)
     (directory / "config.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+def check_rootfs(rootfs: Path) -> None:
+    """See that what the runtime mounts onto is a directory, or yet to be made by it.
+
+    A link in place of one has led runtimes out of the rootfs (CVE-2019-19921, CVE-2026-41579).
+    """
+    for name in _MOUNT_POINTS:
+        try:
+            mode = os.lstat(rootfs / name).st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISDIR(mode):
+            kind = "a link" if stat.S_ISLNK(mode) else "a file"
+            raise BadRequest(f"invalid image: /{name} is {kind}, expected a directory")
 
 
 def read_spec(directory: Path) -> RuntimeSpec:

@@ -3,14 +3,17 @@
 import json
 import os
 import platform
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.runtime.capabilities import ALL
+from runner.runtime.errors import RuntimeRefused
 from runner.runtime.runtime import StdStream
-from tests.runner.runtime.conftest import Engine, python_command, python_mounts
+from tests.runner.runtime.conftest import Engine, an_image, python_command, python_mounts
 
 pytestmark = pytest.mark.needs_root
 
@@ -210,3 +213,48 @@ async def test_options_reach_the_process(
     assert status["NoNewPrivs"] == "1"
     assert found["namespaces"]["net"] == os.readlink("/proc/self/ns/net")
     assert found["namespaces"]["mnt"] != os.readlink("/proc/self/ns/mnt")
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "../../..", "../../../../../../../..", "/nowhere/at/all", "loop", "CANARY"]
+)
+async def test_a_working_directory_behind_a_link_stays_inside(
+    engine: Engine, busybox_rootfs: Path, tmp_path: Path, target: str
+) -> None:
+    rootfs, canary = tmp_path / "rootfs", tmp_path / "canary"
+    shutil.copytree(busybox_rootfs, rootfs, symlinks=True)
+    canary.mkdir()
+    (rootfs / "loop").symlink_to(str(canary) if target == "CANARY" else target)
+
+    # Refused or made inside: both are well, outside is not.
+    with suppress(RuntimeRefused):
+        box = await engine.run("true", rootfs=rootfs, working_dir="/loop/made")
+        await box.wait()
+
+    assert os.listdir(canary) == []
+    assert not os.path.lexists("/made")
+
+
+async def test_an_images_environment_reaches_its_process_and_nothing_of_ours(
+    engine: Engine,
+) -> None:
+    env = ("LD_PRELOAD=/evil.so", "BASH_ENV=/evil", "PYTHONPATH=/evil", "PATH=/evil", "GODEBUG=x")
+
+    box = await engine.run("/bin/sh", "-c", "/bin/echo $LD_PRELOAD $PATH; read x",
+                           image=an_image(env=list(env)), open_stdin=True)  # fmt: skip
+
+    monitor = (box.launch.bundle / "conmon.pid").read_text()
+    ours = environment_of(monitor)
+    streams = await box.monitored.attach()
+    await streams.write(b"\n")
+    await box.wait()
+    await streams.aclose()
+    assert await box.output() == "/evil.so /evil\n"
+    assert b"evil" not in ours
+    assert {entry.partition(b"=")[0] for entry in ours.split(b"\0")} <= {
+        b"", b"PATH", b"_OCI_SYNCPIPE", b"_OCI_STARTPIPE",
+    }  # fmt: skip
+
+
+def environment_of(pid: str) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
