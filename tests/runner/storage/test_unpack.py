@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from oci.layer import InvalidLayer
+from runner.storage.removal import remove
 from runner.storage.unpack import Limits, Unpacked, unpack
 from tests.support.archives import (
     BLOCK,
@@ -29,10 +30,12 @@ Apply = Callable[..., Unpacked]
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "root"
     root.mkdir()
-    return root
+    yield root
+    # What is nested deeply here, pytest's own cleaning cannot remove.
+    remove(root)
 
 
 @pytest.fixture
