@@ -1,6 +1,8 @@
 """``python -m bench``: measure, and print one table."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,25 +37,24 @@ def main(rows: str, size: int, rounds: int, directory: Path | None) -> None:
     if unknown := set(wanted) - set(ROWS):
         raise click.BadParameter(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
     found: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=directory) as scratch:
+    failed = False
+    with tempfile.TemporaryDirectory(
+        prefix="slipway-bench-", dir=directory, ignore_cleanup_errors=True
+    ) as scratch:
+        shared = Path(scratch)
         for name in wanted:
-            path = Path(scratch) / name
-            path.mkdir()
-            bench = Bench(path, size * MIB, rounds)
             click.echo(f"measuring {name} …", err=True)
-            try:
-                found += ROWS[name](bench)
-            except Missing as missing:
-                click.echo(f"  left out: {missing} is not here", err=True)
-            _remove(path)
+            with tempfile.TemporaryDirectory(dir=shared, ignore_cleanup_errors=True) as own:
+                try:
+                    found += ROWS[name](Bench(Path(own), shared, size * MIB, rounds))
+                except Missing as missing:
+                    click.echo(f"  left out: {missing} is not here", err=True)
+                except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                    click.echo(f"  failed: {error}", err=True)
+                    failed = True
     click.echo(f"{os.cpu_count()} processors; medians of {rounds} rounds; servers take turns")
     click.echo(render(found))
-
-
-def _remove(path: Path) -> None:
-    for entry in sorted(path.rglob("*"), reverse=True):
-        if entry.is_symlink() or not entry.is_dir():
-            entry.unlink(missing_ok=True)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

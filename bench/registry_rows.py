@@ -34,17 +34,17 @@ _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every row needs: where to put things, how large and how often."""
+    """What every row needs: a place of its own, one for all rows, how large and how often."""
 
     directory: Path
+    shared: Path
     size: int
     rounds: int
 
     def random_file(self) -> Path:
         """The blob from which all contents are made."""
-        path = self.directory / "served" / "random"
+        path = self.shared / "random"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             client.random_file(path, self.size)
         return path
 

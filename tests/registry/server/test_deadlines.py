@@ -13,7 +13,7 @@ from tests.support.raw_http import Probe, connected, read_answer, read_to_end, r
 
 LIMITS = Limits(
     header_seconds=0.4,
-    keep_alive_seconds=0.8,
+    keep_alive_seconds=1.5,
     body_window_seconds=0.4,
     body_bytes_per_second=1000,
     drain_seconds=0.3,
@@ -43,14 +43,14 @@ def test_a_head_that_drips_is_refused_at_its_deadline(server: Server) -> None:
     started = time.monotonic()
     with connected(server) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
         drip(connection, GET * 2, 0.05)
-    assert 0.3 < time.monotonic() - started < 3
+    assert 0.3 < time.monotonic() - started < 6
 
 
 def test_a_silent_connection_is_closed_without_a_word(server: Server) -> None:
     started = time.monotonic()
     with connected(server) as connection:
         assert read_to_end(connection) == b""
-    assert 0.3 < time.monotonic() - started < 3
+    assert 0.3 < time.monotonic() - started < 6
 
 
 def test_an_idle_connection_is_kept_for_as_long_as_promised(server: Server) -> None:
@@ -61,7 +61,7 @@ def test_an_idle_connection_is_kept_for_as_long_as_promised(server: Server) -> N
         assert read_answer(connection).body == b"hello"
         started = time.monotonic()
         assert read_to_end(connection) == b""
-    assert 0.6 < time.monotonic() - started < 3
+    assert 1.2 < time.monotonic() - started < 6
 
 
 def test_by_default_it_is_kept_longer_than_go_clients_keep_theirs() -> None:
@@ -130,7 +130,7 @@ def test_a_client_that_never_reads_its_refusal_is_let_go(server: Server) -> None
         started = time.monotonic()
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             drip(connection, bytes(100), 0.05)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 6
 
 
 def test_a_window_counts_only_while_the_client_may_send() -> None:

@@ -273,7 +273,7 @@ def probe() -> Probe:
 
 @pytest.fixture(scope="module")
 def server(probe: Probe) -> Iterator[Server]:
-    limits = Limits(header_seconds=0.3, keep_alive_seconds=0.5, body_window_seconds=0.3)
+    limits = Limits(header_seconds=0.8, keep_alive_seconds=1, body_window_seconds=0.8)
     with running(probe, limits) as server:
         yield server
 
