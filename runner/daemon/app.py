@@ -1,15 +1,16 @@
 """The composition: RunnerSettings in, Services out; the only place that knows concrete classes."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runner.config import InvalidSettings, RunnerSettings
 from runner.daemon.services import Services
 from runner.remote.client import RegistryClients
+from runner.runtime import versions
 from runner.runtime.conmon import Conmon
+from runner.runtime.errors import RuntimeRefused
 from runner.runtime.host import Host
-from runner.runtime.runc import Runc
+from runner.runtime.runc import Runc, find_executable
 from runner.services.containers import Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
@@ -21,9 +22,6 @@ from runner.storage.content import ContentStore
 from runner.storage.layers import LayerStore
 from runner.storage.overlay import OverlaySnapshotter
 from runner.storage.records import Records
-
-# Debian keeps runc where only root's PATH looks.
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @asynccontextmanager
@@ -39,21 +37,27 @@ async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
     records = Records(settings.root / "records.db")
     clients = RegistryClients(insecure=settings.insecure_registries)
     try:
-        services = await _recovered(settings, records, clients, programs)
+        layers = LayerStore(settings.root / "layers")
+        services = await _recovered(settings, records, clients, layers, programs)
         try:
             yield services
         finally:
             await services.containers.close()
+            # What was unpacked need not be unpacked again after a power cut.
+            await layers.settle()
     finally:
         await clients.aclose()
         records.close()
 
 
 async def _recovered(
-    settings: RunnerSettings, records: Records, clients: RegistryClients, programs: dict[str, str]
+    settings: RunnerSettings,
+    records: Records,
+    clients: RegistryClients,
+    layers: LayerStore,
+    programs: dict[str, str],
 ) -> Services:
     root, host, events = settings.root, Host.detect(), Events()
-    layers = LayerStore(root / "layers")
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     await layers.recover()
     await snapshotter.recover()
@@ -74,6 +78,7 @@ async def _recovered(
     containers = Containers(outside)
     images.users = containers.list
     await containers.recover()
+    warning = versions.warning(await versions.probe(programs["runtime"]))
     return Services(
         settings=settings,
         containers=containers,
@@ -81,18 +86,17 @@ async def _recovered(
         images=images,
         volumes=volumes,
         events=events,
+        warnings=(warning,) if warning else (),
     )
 
 
 def _programs(settings: RunnerSettings) -> dict[str, str]:
     found, mistakes = {}, []
     for key in ("runtime", "monitor"):
-        name = str(getattr(settings, key))
-        path = shutil.which(name, path=_PATH)
-        if path is None:
-            mistakes.append(f"{key}: there is no program {name!r}: install it, or name another")
-        else:
-            found[key] = path
+        try:
+            found[key] = find_executable(str(getattr(settings, key)))
+        except RuntimeRefused as error:
+            mistakes.append(f"{key}: {error}")
     if mistakes:
         raise InvalidSettings(mistakes)
     return found

@@ -94,6 +94,9 @@ def _log_to_stderr(level: str) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # One line for every request to a registry is for those who look for a fault.
+    if level != "debug":
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:

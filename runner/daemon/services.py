@@ -12,7 +12,10 @@ from runner.services.volumes import Volumes
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Every service of one daemon, and the settings it was started with."""
+    """Every service of one daemon, and the settings it was started with.
+
+    ``warnings`` say what the user of this machine should know; ``info`` shows them.
+    """
 
     settings: RunnerSettings
     containers: Containers
@@ -20,3 +23,4 @@ class Services:
     images: Images
     volumes: Volumes
     events: Events
+    warnings: tuple[str, ...] = ()

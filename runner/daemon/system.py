@@ -121,7 +121,7 @@ async def info(services: Services, request: Request) -> Answer:
         # What live restore promises: the daemon may end, containers go on.
         "LiveRestoreEnabled": True,
         "SecurityOptions": ["name=seccomp,profile=builtin"],
-        "Warnings": [],
+        "Warnings": list(services.warnings),
     }
     return json_response(document)
 

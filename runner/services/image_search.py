@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from oci.descriptor import Platform
 from oci.digest import Digest
@@ -10,6 +11,7 @@ from oci.errors import OCIError
 from oci.reference import Reference
 from runner.errors import BadRequest, Conflict, NoSuchImage
 from runner.services.image_store import Image, ImageStore
+from runner.storage.records import ImageRecord
 
 FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
@@ -97,15 +99,20 @@ def _label(store: ImageStore, images: list[Image], values: Sequence[str]) -> lis
 
 
 def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    def fits(image: Image, pattern: str) -> bool:
-        for record in image.tags:
-            for text in (record.reference, store.familiar(record)):
-                name = text.rpartition(":")[0]
-                if fnmatch.fnmatchcase(text, pattern) or fnmatch.fnmatchcase(name, pattern):
-                    return True
+    """Only what was asked for is shown: an image keeps no more than the names that fit."""
+
+    def fits(record: ImageRecord) -> bool:
+        for text in (record.reference, store.familiar(record)):
+            name = text.partition("@")[0] if "@" in text else text.rpartition(":")[0]
+            if any(fnmatch.fnmatchcase(one, value) for one in (text, name) for value in values):
+                return True
         return False
 
-    return [image for image in images if any(fits(image, value) for value in values)]
+    named = [
+        replace(image, records=tuple(one for one in (*image.tags, *image.digests) if fits(one)))
+        for image in images
+    ]
+    return [image for image in named if image.tags]
 
 
 def _before(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
