@@ -6,12 +6,14 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.linux import cgroups
+from runner.linux.inotify import FileWatch
 from runner.runtime.conmon import MONITORS_GROUP
 from runner.runtime.errors import (
     CommandNotExecutable,
@@ -28,6 +30,10 @@ from tests.runner.runtime.conftest import Engine
 pytestmark = pytest.mark.needs_root
 
 
+# Says a terminal's size at first and whenever it changes.
+SAY_SIZE = "trap 'stty size' WINCH; stty size; while sleep 0.05; do :; done"
+
+
 async def collected(streams: Streams) -> dict[StdStream, bytes]:
     found = {StdStream.STDOUT: b"", StdStream.STDERR: b""}
     async for frame in streams.frames():
@@ -35,11 +41,11 @@ async def collected(streams: Streams) -> dict[StdStream, bytes]:
     return found
 
 
-async def until(streams: Streams, text: bytes) -> bytes:
+async def until(frames: AsyncIterator[Frame], text: bytes) -> bytes:
     """Read until the text has been seen."""
     seen = b""
     async with asyncio.timeout(20):
-        async for frame in streams.frames():
+        async for frame in frames:
             seen += frame.content
             if text in seen:
                 return seen
@@ -184,17 +190,15 @@ async def test_a_client_that_does_not_read_holds_up_nobody(engine: Engine) -> No
 
 
 async def test_a_terminal_has_the_size_it_was_given(engine: Engine) -> None:
-    script = "stty size; read line; stty size"
-    box = await engine.create("sh", "-c", script, tty=True, open_stdin=True, console_size=(33, 101))
+    box = await engine.create("sh", "-c", SAY_SIZE, tty=True, console_size=(33, 101))
     streams = await box.monitored.attach()
     await engine.runtime.start(box.id)
-    await until(streams, b"33 101")
+    frames = streams.frames()
+    await until(frames, b"33 101")
 
     box.monitored.resize(44, 120)
-    await asyncio.sleep(0.1)
-    await streams.write(b"\n")
 
-    await until(streams, b"44 120")
+    await until(frames, b"44 120")
     await streams.aclose()
 
 
@@ -203,12 +207,15 @@ async def test_the_log_is_reopened_after_a_rename(engine: Engine) -> None:
     box = await engine.create("sh", "-c", script, open_stdin=True)
     streams = await box.monitored.attach()
     await engine.runtime.start(box.id)
-    await until(streams, b"one")
+    await until(streams.frames(), b"one")
     old = box.launch.log.with_suffix(".1")
 
+    watch = FileWatch(box.launch.log)
     os.rename(box.launch.log, old)
     box.monitored.reopen_log()
-    await asyncio.sleep(0.1)
+    while not os.access(box.launch.log, os.F_OK):
+        await watch.wait()
+    watch.close()
     await streams.write(b"\n")
     await box.wait()
 
@@ -292,23 +299,18 @@ async def test_an_exec_on_a_terminal_is_resized(engine: Engine) -> None:
         **box.spec["process"],
         "terminal": True,
         "consoleSize": {"height": 20, "width": 70},
-        "args": ["sh", "-c", "stty size; read line; stty size; exit 5"],
+        "args": ["sh", "-c", SAY_SIZE],
     }
     running = await engine.runtime.exec(box.id, process, open_stdin=True)
     frames = running.frames()
-    seen = b""
-    while b"20 70" not in seen:
-        seen += (await anext(frames)).content
+    await until(frames, b"20 70")
 
     assert of_process(running.pid, "comm") == "sh\n"
     running.resize(55, 140)
-    await asyncio.sleep(0.2)
-    await running.write(b"\n")
-    async for frame in frames:
-        seen += frame.content
+    await until(frames, b"55 140")
 
-    assert b"55 140" in seen
-    assert await running.wait() == 5
+    os.kill(running.pid, signal.SIGKILL)
+    assert await running.wait() == 128 + signal.SIGKILL
     await running.aclose()
 
 
