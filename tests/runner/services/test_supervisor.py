@@ -60,6 +60,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             (run_dir / "r" / container / "go").touch()
             async with asyncio.timeout(20):
                 status = await waiter.result()
+                await runner.containers.tracked(container).at_rest.wait()
                 output = b"".join([frame.content async for frame in logs])
 
             assert found.state is State.RUNNING
