@@ -238,8 +238,8 @@ class Containers:
             self._all[record.id] = Tracked.from_record(record, places)
         await self._outside.volumes.recover()
         await self._supervisor.sweep(set(self._all))
-        for tracked in tuple(self._all.values()):
-            await self._supervisor.recover(tracked)
+        # Side by side: the runtime is asked about each, and takes its time.
+        await asyncio.gather(*map(self._supervisor.recover, tuple(self._all.values())))
 
     async def close(self) -> None:
         """At the daemon's stop: finish what is under way.  Containers stay as they are."""

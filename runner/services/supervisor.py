@@ -34,6 +34,7 @@ class Supervisor:
         self._outside = outside
         self._forget = forget
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._endings: set[asyncio.Task[None]] = set()
 
     def watch(self, tracked: Tracked) -> None:
         """See to the container's end, whenever it comes."""
@@ -93,17 +94,23 @@ class Supervisor:
             await self._forget(tracked)
 
     async def close(self) -> None:
-        """Stop watching.  Containers go on; the next daemon takes them up."""
+        """Stop watching, once the ends that were noticed are recorded.
+
+        Containers go on; the next daemon takes them up.
+        """
         watches = tuple(self._watches.values())
         for task in watches:
             task.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
+        await asyncio.gather(*watches, *self._endings, return_exceptions=True)
 
     async def _watch(self, tracked: Tracked) -> None:
         assert tracked.monitored is not None
         status = await tracked.monitored.wait()
+        ending = asyncio.create_task(self.ended(tracked, status))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
         try:
-            await asyncio.shield(self.ended(tracked, status))
+            await asyncio.shield(ending)
         except (RunnerError, OSError) as error:
             log.exception("container not put away", container=tracked.id, error=str(error))
 
