@@ -65,8 +65,8 @@ async def take_in(
     try:
         with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
             await together(arrival.run(store.local_slots) for arrival in layers.values())
-            await store.content.put(image.manifest_digest, image.manifest.content)
-            await store.content.put(image.manifest.config.digest, image.config.content)
+            await store.keep(image.manifest_digest, image.manifest.content)
+            await store.keep(image.manifest.config.digest, image.config.content)
             image_id = image.config.image_id
             await store.point(references, image.target, image.manifest_digest, image_id)
     except OCIError as error:

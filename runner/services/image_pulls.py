@@ -101,10 +101,9 @@ class Puller:
         await together(arrival.run(self._slots) for arrival in arrivals)
 
     async def _keep_documents(self, found: Resolved) -> None:
-        content = self._store.content
         for remote in found.documents:
-            await content.put(remote.descriptor.digest, remote.document.content)
-        await content.put(found.manifest.config.digest, found.config.content)
+            await self._store.keep(remote.descriptor.digest, remote.document.content)
+        await self._store.keep(found.manifest.config.digest, found.config.content)
 
     async def _record(self, reference: Reference, found: Resolved) -> Image:
         image_id = found.config.image_id

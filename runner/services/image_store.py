@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oci.descriptor import Descriptor
-from oci.digest import Digest
+from oci.digest import Digest, DigestMismatch
 from oci.errors import OCIError
 from oci.image_config import ImageConfig
-from oci.manifest import ImageManifest, parse_manifest
+from oci.manifest import ImageManifest, ManifestInvalid, parse_manifest
 from oci.reference import Reference
 from runner.errors import BadRequest, RunnerError
-from runner.storage.content import ContentStore
+from runner.storage.content import BlobUnknown, ContentStore
 from runner.storage.layers import LayerStore
 from runner.storage.records import ImageRecord, Records
 
@@ -38,7 +38,10 @@ class ImageUser(Protocol):
 
 
 class ImageDamaged(RunnerError):
-    """A record speaks of an image whose manifest is not what it was."""
+    """A record speaks of an image whose documents are not what they were."""
+
+    def __init__(self, reference: str, reason: Exception) -> None:
+        super().__init__(f"image {reference} is damaged: {reason}; pull it again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,16 @@ class ImageStore:
         if wanted != (str(image_id),):
             await self.records.images.remove(str(image_id))
 
+    async def keep(self, digest: Digest, document: bytes) -> None:
+        """Store a manifest or config, also in place of what a failing disk made of it."""
+        try:
+            self.content.read(digest)
+        except BlobUnknown:
+            await self.content.put(digest, document)
+        except DigestMismatch:
+            await self.content.delete(digest)
+            await self.content.put(digest, document)
+
     @contextmanager
     def hold(self, digests: Iterable[Digest]) -> Iterator[None]:
         """Keep blobs and layers from being swept until there is a record of them."""
@@ -218,10 +231,13 @@ class ImageStore:
 
     def _read(self, record: ImageRecord) -> tuple[ImageManifest, ImageConfig]:
         if record.manifest not in self._documents:
-            manifest = parse_manifest(self.content.read(record.manifest), None)
-            if not isinstance(manifest, ImageManifest):
-                raise ImageDamaged(f"{record.reference}: {record.manifest} is not a manifest")
-            config = ImageConfig.parse(self.content.read(manifest.config.digest))
+            try:
+                manifest = parse_manifest(self.content.read(record.manifest), None)
+                if not isinstance(manifest, ImageManifest):
+                    raise ManifestInvalid(f"{record.manifest} is an index")
+                config = ImageConfig.parse(self.content.read(manifest.config.digest))
+            except (BlobUnknown, OCIError) as error:
+                raise ImageDamaged(record.reference, error) from error
             self._documents[record.manifest] = (manifest, config)
         return self._documents[record.manifest]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadRequest, Conflict
+from runner.services.image_store import ImageDamaged
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images
@@ -113,3 +114,24 @@ async def test_what_happened_is_published(registry: FakeRegistry, runner: Runner
     actions = [(await anext(listening)).action for _ in range(4)]
 
     assert actions == ["pull", "tag", "untag", "untag"]
+
+
+@pytest.mark.parametrize("content", [None, b"other bytes"])
+async def test_a_damaged_image_is_named_and_healed_by_a_pull(
+    registry: FakeRegistry, tmp_path: Path, content: bytes | None
+) -> None:
+    source = an_image()
+    registry.put(source)
+    async with runner_images(tmp_path / "again", registry.host) as first:
+        await first.images.pull("app", progress=first.tell)
+        place = first.store.content.path(source.digest)
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+
+    async with runner_images(tmp_path / "again", registry.host) as second:
+        with pytest.raises(ImageDamaged, match=r"is damaged: .*; pull it again"):
+            second.images.find("app")
+        await second.images.pull("app", progress=second.tell)
+
+        assert second.images.find("app").manifest.content == source.manifest
