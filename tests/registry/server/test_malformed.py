@@ -222,6 +222,8 @@ UNFINISHED: list[Case] = [
     ("nothing at all", b"", ()),
     ("a line", b"GET /plain HTTP/1.1\r\n", (408,)),
     ("half a line", b"GET /pl", (408,)),
+    ("a header without an end", b"GET /plain HTTP/1.1\r\nX: " + b"a" * 3_000_000, (431,)),
+    ("a target without an end", b"GET /" + b"a" * 3_000_000, (431,)),
     ("no empty line", b"GET /plain HTTP/1.1\r\nHost: a\r\n", (408,)),
     ("half a header", b"GET /plain HTTP/1.1\r\nHost: a\r\nX: ab", (408,)),
     ("half a body", post(b"Content-Length: 10", body=b"12345"), (408,)),
