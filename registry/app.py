@@ -1,5 +1,6 @@
 """The composition: Settings in, a running registry out; alone in knowing concrete classes."""
 
+import asyncio
 import resource
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -15,8 +16,7 @@ from registry.auth.policy import Policy
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
-from registry.server import Limits, listen
-from registry.server import serve as serve_http
+from registry.server import Limits, Server, listen
 from registry.services.repositories import ManifestPolicy, Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.metadata.database import Database
@@ -40,12 +40,13 @@ def serve(settings: Settings) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
 
-        serve_http(
-            cast(Any, build_application(settings, root)),
-            listener=listener,
-            limits=limits_of(settings),
-            on_ready=tell,
-        )
+        application = build_application(settings, root)
+        server = Server(cast(Any, application), listener, limits=limits_of(settings))
+        server.on_ready = tell
+        application.is_stopping = lambda: server.should_exit
+        # Never uvloop, even where it is installed: it has no sendfile.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(server.serve())
 
 
 def build_application(settings: Settings, root: Root) -> Application:

@@ -34,7 +34,7 @@ class Application:
     """The registry as an ASGI application.
 
     Between start and stop the lifespan is open, and its authorizer answers for every
-    request.  ``stop`` only tells readiness probes to look elsewhere.
+    request.  Once ``is_stopping`` says so, readiness probes are told to look elsewhere.
     """
 
     def __init__(self, router: Router, lifespan: Lifespan, requests: RequestLog | None) -> None:
@@ -42,12 +42,9 @@ class Application:
         self._lifespan = lifespan
         self._requests = requests
         self._authorizer: Authorizer | None = None
-        self._is_stopping = False
+        self.is_stopping: Callable[[], bool] = lambda: False
         # Unlike those of another run, and cheaper than asking the kernel for each.
         self._run_id, self._numbers = secrets.token_hex(4), itertools.count()
-
-    def stop(self) -> None:
-        self._is_stopping = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -87,7 +84,7 @@ class Application:
         line.reference = found.get("digest") or found.get("reference") or found.get("session")
         authorizer = self._authorizer
         assert authorizer is not None, "requests come between startup and shutdown"
-        request = RegistryRequest(scope, receive, authorizer, is_stopping=self._is_stopping)
+        request = RegistryRequest(scope, receive, authorizer, is_stopping=self.is_stopping())
         if name is None:
             return await endpoint.handler(
                 request, await authorizer.authorize(request, endpoint.access)

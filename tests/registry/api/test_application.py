@@ -225,7 +225,7 @@ async def test_readiness_ends_when_the_server_is_told_to_stop(application: Appli
     client = client_of(application)
     before = await client.get("/readyz")
 
-    application.stop()
+    application.is_stopping = lambda: True
 
     after = await client.get("/readyz")
     assert (before.status_code, before.json()) == (200, {"status": "ready"})
