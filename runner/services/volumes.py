@@ -6,7 +6,7 @@ A volume's files are at ``<root>/volumes/<name>/_data``; what exists, the record
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from runner.storage.walk import walk
 
 _DATA = "_data"
 _ASIDE = ".copying"
+_GONE = ".gone-"
 
 
 class VolumeMount(Protocol):
@@ -57,7 +58,7 @@ class Volume:
 class Volumes:
     """The volumes of this machine.
 
-    A volume exists from its record on; files without a record are swept by ``recover``.
+    A volume exists from its record on, until that goes.
     """
 
     def __init__(self, root: Path, records: Records, events: Events) -> None:
@@ -113,7 +114,7 @@ class Volumes:
             named = f" - [{', '.join(users)}]" if users else ""
             raise Conflict(f"remove {name}: volume is in use{named}")
         await self._records.volumes.remove(name)
-        await in_thread(remove, volume.mountpoint.parent)
+        await in_thread(_remove, volume.mountpoint.parent)
         self._events.publish("volume", "destroy", name, {"driver": "local"})
 
     async def prune(self, *, everything: bool = False) -> tuple[tuple[str, ...], int]:
@@ -148,13 +149,15 @@ class Volumes:
             self._held = +self._held
 
     async def recover(self) -> None:
-        """At the daemon's start: remove the files of volumes that were never or no more."""
+        """At the daemon's start: finish what was under way when the last one was killed.
+
+        Files without a record are left alone: a lost record must not lose what it was about.
+        """
         await in_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, self._root):
+            await in_thread(_finish, self._root / name)
             if self._records.volumes.get(name) is None:
-                await in_thread(remove, self._root / name)
-            else:
-                await in_thread(_finish, self._root / name)
+                await in_thread(_remove_if_empty, self._root / name)
 
     def _volume(self, record: VolumeRecord) -> Volume:
         return Volume(
@@ -186,9 +189,26 @@ def _fill(data: Path, source: Path) -> None:
     os.rename(aside, data)
 
 
+def _remove(volume: Path) -> None:
+    """Remove a volume's files; what a crash leaves of them has a name that no volume has."""
+    aside = volume.with_name(f"{_GONE}{volume.name}")
+    os.rename(volume, aside)
+    remove(aside)
+
+
 def _finish(volume: Path) -> None:
-    if (volume / _ASIDE).exists():
+    """Drop what is left of a removal, or of a copy that was not complete."""
+    if volume.name.startswith(_GONE):
+        remove(volume)
+    elif (volume / _ASIDE).exists():
         remove(volume / _ASIDE)
+
+
+def _remove_if_empty(volume: Path) -> None:
+    """Drop a volume that was made and not recorded any more."""
+    with suppress(OSError):
+        (volume / _DATA).rmdir()
+        volume.rmdir()
 
 
 def _bytes(data: Path) -> int:

@@ -128,17 +128,22 @@ async def test_a_filled_volume_has_all_of_it_and_a_full_one_is_left_alone(
     assert volume.mountpoint.stat().st_mode & 0o777 == 0o750
 
 
-async def test_what_was_half_filled_is_cleared_away(
+async def test_what_was_half_done_is_cleared_away_and_files_without_a_record_are_kept(
     volumes: Volumes, records: Records, tmp_path: Path
 ) -> None:
     volume = await volumes.create("store")
     half = volume.mountpoint.parent / ".copying"
     half.mkdir()
     (half / "file").write_text("half")
-    (tmp_path / "volumes" / "lost" / "_data").mkdir(parents=True)
+    root = tmp_path / "volumes"
+    for name in ("empty", "precious", ".gone-removed"):
+        (root / name / "_data").mkdir(parents=True)
+    for name in ("precious", ".gone-removed"):
+        (root / name / "_data" / "file").write_text("x")
 
     await Volumes(tmp_path / "volumes", records, Events()).recover()
 
     assert not half.exists()
     assert volume.mountpoint.exists()
-    assert not (tmp_path / "volumes" / "lost").exists()
+    assert sorted(path.name for path in root.iterdir()) == ["precious", "store"]
+    assert (root / "precious" / "_data" / "file").read_text() == "x"
