@@ -66,14 +66,17 @@ class Conmon:
                 environment={"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)},
             )
             theirs.close()
-            cgroups.move(child.pid, MONITORS_GROUP, self._features)
             os.write(start, b"\0")
-            answer = await _line(loop, sync)
+            # The child leaves a grandchild behind, and its pid in the file.
             await child.wait()
+            monitor = _number(launch.bundle / "conmon.pid")
+            moved = loop.run_in_executor(
+                self._mover, cgroups.move, monitor, MONITORS_GROUP, self._features
+            )
+            answer = await _line(loop, sync)
+            await moved
             pid = _created(answer, said)
-        return Monitored(
-            launch, self._exits / launch.id, pid, _number(launch.bundle / "conmon.pid")
-        )
+        return Monitored(launch, self._exits / launch.id, pid, monitor)
 
     async def adopt(self, launch: Launch) -> Monitored:
         exit_file = self._exits / launch.id
