@@ -170,6 +170,7 @@ HINTS = (
     ("you cannot remove a running container", "Try 'runner stop' first, or 'runner rm --force'."),
     ("unauthorized", "Try 'runner login' with the registry's name."),
     ("authentication required", "Try 'runner login' with the registry's name."),
+    ("all connection attempts failed", "Is the registry running, and is its address right?"),
     ("connection refused", "Is the registry running, and is its address right?"),
 )
 

@@ -41,6 +41,7 @@ def _add_process(parser: Parser) -> None:
     parser.options("--group-add", metavar="GROUP", help="another group to be in")
     parser.option("--entrypoint", metavar="PROGRAM", help="instead of the image's entrypoint")
     parser.option("-h", "--hostname", metavar="NAME", default="", help="the container's host name")
+    parser.flag("--init", help="run an init that passes signals on and reaps processes")
     parser.option("--stop-signal", metavar="SIGNAL", help="the signal that stops the container")
     parser.option("--stop-timeout", metavar="SECONDS", type=number, help="before it is killed")
 
@@ -91,6 +92,7 @@ def create_body(asked: Arguments, *, attached: bool, environ: Mapping[str, str])
     host_config: dict[str, Any] = {
         "AutoRemove": asked.rm,
         "ReadonlyRootfs": asked.read_only,
+        "Init": asked.init,
         "NetworkMode": asked.network,
         "PidMode": asked.pid,
         "IpcMode": asked.ipc,

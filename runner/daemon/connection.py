@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from http import HTTPStatus
@@ -20,6 +21,8 @@ _LINGER_SECONDS = 2
 # Progress lines and log frames are small: let some gather before a slow client holds them up.
 _HIGH_WATER_BYTES = 256 * 1024
 
+_CREDENTIALS = struct.Struct("3i")
+
 
 class Connection:
     """One request after another, or, once taken over, a Duplex."""
@@ -32,6 +35,10 @@ class Connection:
         self._wants_upgrade = False
         peer: socket.socket = writer.get_extra_info("socket")
         self.descriptor = peer.fileno()
+        pid, uid, _ = _CREDENTIALS.unpack(
+            peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        self.peer = f"uid {uid} pid {pid}"
         writer.transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
 
     async def next_request(self) -> Request | None:

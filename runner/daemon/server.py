@@ -84,6 +84,9 @@ class Server:
             if request is None:
                 return
             self._busy.add(task)
+            if request.method not in ("GET", "HEAD"):
+                # The socket is root: who changed something can be found out.
+                log.info("%s %s by %s", request.method, request.path, connection.peer)
             answer = await self._answer(request)
             try:
                 if isinstance(answer, Response) and isinstance(answer.body, bytes):

@@ -59,6 +59,7 @@ def test_flags_of_the_process(words: list[str], key: str, value: object) -> None
     [
         (["--rm"], "AutoRemove", True),
         (["--read-only"], "ReadonlyRootfs", True),
+        (["--init"], "Init", True),
         (["-v", "/a:/b:ro", "-v", "data:/d"], "Binds", ["/a:/b:ro", "data:/d"]),
         (["--tmpfs", "/t:size=1m", "--tmpfs", "/u"], "Tmpfs", {"/t": "size=1m", "/u": ""}),
         (["-m", "64m"], "Memory", 64 * 1024 * 1024),
