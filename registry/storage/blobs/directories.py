@@ -6,38 +6,37 @@ import os
 import stat
 
 from registry.errors import StartupError
+from registry.storage.blobs.disk import DIRECTORY, Disk
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
-
-def prepare(root: int) -> None:
+def prepare(disk: Disk, root: int) -> None:
     """Make the directories that are missing, or raise StartupError."""
     try:
-        prepare_tree(root)
+        prepare_tree(disk, root)
     except OSError as error:
         raise StartupError(f"storage root: {error.filename}: {error.strerror}") from error
     check_one_device(root)
 
 
-def prepare_tree(root: int) -> None:
+def prepare_tree(disk: Disk, root: int) -> None:
     for name in (UPLOADS, BLOBS):
-        make(root, name)
-    blobs = os.open(BLOBS, DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
+        make(disk, root, name)
+    blobs = os.open(BLOBS, DIRECTORY, dir_fd=root)
     try:
         present = set(os.listdir(blobs))
         for name in FAN_OUT:
             if name not in present:
-                make(blobs, name)
-        os.fsync(blobs)
+                make(disk, blobs, name)
+        disk.sync(blobs)
     finally:
         os.close(blobs)
-    os.fsync(root)
+    disk.sync(root)
 
 
-def make(parent: int, name: str) -> None:
+def make(disk: Disk, parent: int, name: str) -> None:
     try:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        disk.make_directory(parent, name)
     except FileExistsError:
         if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             raise

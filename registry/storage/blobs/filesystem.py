@@ -13,6 +13,7 @@ from oci.digest import Digester
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs import paths
 from registry.storage.blobs.directories import prepare
+from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.session_file import SessionFile
 from registry.storage.blobs.store import BlobReader, BlobWriter
@@ -34,8 +35,9 @@ class FilesystemBlobStore:
     Raises StartupError where its directories cannot be made.
     """
 
-    def __init__(self, root: Root, *, workers: int = WORKERS) -> None:
-        prepare(root.directory)
+    def __init__(self, root: Root, disk: Disk | None = None, *, workers: int = WORKERS) -> None:
+        self._disk = disk or Disk()
+        prepare(self._disk, root.directory)
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
@@ -52,7 +54,7 @@ class FilesystemBlobStore:
             raise BlobUploadUnknown(session)
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
         keep = partial(self._keep_digester, session)
-        return SessionFile(self._executor, self._root, session, fd, digester, keep)
+        return SessionFile(self._executor, self._disk, self._root, session, fd, digester, keep)
 
     async def discard(self, session: str) -> None:
         self._digesters.pop(session, None)
@@ -92,8 +94,7 @@ class FilesystemBlobStore:
             raise refusal(error) from error
 
     def _create(self, session: str) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
-        os.close(os.open(paths.upload_path(session), flags, 0o600, dir_fd=self._root))
+        os.close(self._disk.create(self._root, paths.upload_path(session)))
 
     def _open_session(self, session: str) -> int | None:
         try:
@@ -115,10 +116,7 @@ class FilesystemBlobStore:
             return None
 
     def _unlink(self, path: str) -> None:
-        try:
-            os.unlink(path, dir_fd=self._root)
-        except FileNotFoundError:
-            return
+        self._disk.unlink(self._root, path)
 
     def _take_digester(self, session: str, algorithm: str, size: int) -> Digester | None:
         """The hash of the session's file so far, or None if it must be read again."""

@@ -18,6 +18,7 @@ from oci.digest import Digest, Digester, DigestMismatch
 from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs import paths, writeback
+from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.waiting import to_the_end
 
@@ -40,6 +41,7 @@ class SessionFile:
     def __init__(
         self,
         executor: Executor,
+        disk: Disk,
         root: int,
         session: str,
         fd: int,
@@ -47,6 +49,7 @@ class SessionFile:
         keep: Keep,
     ) -> None:
         self._executor = executor
+        self._disk = disk
         self._root = root
         self._session = session
         self._fd = fd
@@ -125,9 +128,9 @@ class SessionFile:
 
     def _append(self, batch: list[bytes]) -> None:
         try:
-            written = write_all(self._fd, batch, self._written)
+            written = self._disk.write(self._fd, batch, self._written)
         except OSError:
-            os.ftruncate(self._fd, self._written)
+            self._disk.truncate(self._fd, self._written)
             raise
         if self._digester is not None:
             for chunk in batch:
@@ -139,7 +142,7 @@ class SessionFile:
             self._pushed_out = self._written
 
     def _truncate(self, offset: int) -> None:
-        os.ftruncate(self._fd, offset)
+        self._disk.truncate(self._fd, offset)
         self._written = offset
         self._pushed_out = min(self._pushed_out, offset)
         self._digester = None  # it has hashed what is gone
@@ -149,16 +152,16 @@ class SessionFile:
         self._digester = None
         if actual != digest:
             raise DigestMismatch(digest, actual)
-        os.fsync(self._fd)
-        os.fchmod(self._fd, 0o444)
+        self._disk.sync(self._fd)
+        self._disk.seal(self._fd)
         self._rename(physical)
         # Without this, a crash can forget the rename after we have said that it happened.
-        sync_directory(self._root, paths.blob_directory(physical))
+        self._disk.sync_directory(self._root, paths.blob_directory(physical))
 
     def _rename(self, physical: str) -> None:
         source, target = paths.upload_path(self._session), paths.blob_path(physical)
         try:
-            os.rename(source, target, src_dir_fd=self._root, dst_dir_fd=self._root)
+            self._disk.rename(self._root, source, target)
         except FileNotFoundError:
             # Cancelled under our hands.
             raise BlobUploadUnknown(self._session) from None
@@ -171,31 +174,9 @@ class SessionFile:
         return hash_file(self._fd, algorithm)
 
 
-def write_all(fd: int, chunks: list[bytes], offset: int) -> int:
-    """Write every byte of the chunks at ``offset``, without joining them; how many that was."""
-    buffers: list[bytes | memoryview] = list(chunks)
-    total = 0
-    while buffers:
-        written = os.pwritev(fd, buffers, offset + total)
-        total += written
-        while buffers and written >= len(buffers[0]):
-            written -= len(buffers.pop(0))
-        if written:
-            buffers[0] = memoryview(buffers[0])[written:]
-    return total
-
-
 def hash_file(fd: int, algorithm: str) -> Digest:
     """The digest of a whole file, read again from its start."""
     digester = Digester(algorithm)
     while chunk := os.pread(fd, READ_BYTES, digester.size):
         digester.update(chunk)
     return digester.digest()
-
-
-def sync_directory(root: int, path: str) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

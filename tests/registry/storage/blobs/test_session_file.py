@@ -12,6 +12,7 @@ import pytest
 from oci.digest import Digest, Digester
 from registry.errors import StorageFailed, StorageFull
 from registry.storage.blobs import paths, session_file
+from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.root import Root
@@ -232,7 +233,7 @@ def test_write_all_writes_every_byte_however_little_is_taken_at_once(
     monkeypatch.setattr(os, "pwritev", three_at_most)
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
 
-    written = session_file.write_all(fd, [b"", b"hello", b"", b", ", b"world"], 2)
+    written = Disk().write(fd, [b"", b"hello", b"", b", ", b"world"], 2)
 
     os.close(fd)
     assert written == 12
