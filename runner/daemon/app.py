@@ -23,6 +23,8 @@ from runner.storage.layers import LayerStore
 from runner.storage.overlay import OverlaySnapshotter
 from runner.storage.records import Records
 
+_PRIVATE = ("containers", "content", "layers", "snapshots", "tmp", "volumes")
+
 
 @asynccontextmanager
 async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
@@ -32,8 +34,7 @@ async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
     is needed is not there.
     """
     programs = _programs(settings)
-    for directory in (settings.root, settings.run_dir):
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    _make_directories(settings)
     records = Records(settings.root / "records.db")
     clients = RegistryClients(insecure=settings.insecure_registries)
     try:
@@ -88,6 +89,19 @@ async def _recovered(
         events=events,
         warnings=(warning,) if warning else (),
     )
+
+
+def _make_directories(settings: RunnerSettings) -> None:
+    """The root may be passed through, not read; what lies in images is for nobody on the host.
+
+    A program that is setuid in an image would otherwise be so for every user of this machine.
+    """
+    settings.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+    settings.run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    private = [settings.root / name for name in _PRIVATE]
+    for directory in (*private, settings.run_dir / "b", settings.run_dir / "r"):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.chmod(0o700)
 
 
 def _programs(settings: RunnerSettings) -> dict[str, str]:

@@ -167,6 +167,24 @@ def test_wait_answers_its_head_before_the_container_starts(shared_runner: Runner
     shared_runner("rm", container)
 
 
+def test_what_is_in_images_is_hidden_from_the_hosts_users(shared_runner: Runner) -> None:
+    shared_runner("run", "-d", "--name", "hidden", "busybox", "sleep", "60")
+    places = (shared_runner.root, shared_runner.run_dir)
+    found = {path for place in places for path in place.rglob("busybox")}
+
+    def hidden(path: Path) -> bool:
+        above = [parent for parent in path.parents if _ours(parent, places)]
+        return any(not parent.stat().st_mode & 0o001 for parent in above)
+
+    assert found
+    assert [path for path in found if not hidden(path)] == []
+    shared_runner("rm", "-f", "hidden")
+
+
+def _ours(path: Path, places: tuple[Path, ...]) -> bool:
+    return any(path != place and path.is_relative_to(place) for place in places)
+
+
 def test_a_client_that_leaves_does_not_stay_on_the_daemon(own_runner: Runner) -> None:
     own_runner("run", "-d", "--name", "quiet", "busybox", "sleep", "60")
     assert own_runner.server.process is not None
