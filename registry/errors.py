@@ -185,6 +185,19 @@ class StorageFailed(OCIError):
         super().__init__(f"the registry could not store this: {reason}")
 
 
+class StorageLatched(OCIError):
+    """The disk failed some time ago; nothing is written until an operator allows it again."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the registry is read-only since its disk failed ({reason}); "
+            "its operator must see to the disk, then run `registry unlatch`"
+        )
+
+
 class Refusals(OCIError):
     """Everything that one manifest names and the repository lacks, told together."""
 
@@ -205,3 +218,7 @@ class RootInUse(StartupError):
 
 class SchemaTooNew(StartupError):
     """The database was written by a newer program."""
+
+
+class CommandRefused(Exception):
+    """An administrative command that cannot be done, in one sentence for whoever gave it."""

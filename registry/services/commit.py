@@ -6,7 +6,7 @@ import contextlib
 
 from oci.digest import Digest
 from oci.errors import OCIError
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.services.context import Context
 from registry.storage.metadata import acts, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
@@ -34,6 +34,10 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
 
     try:
         taken = await context.database.write(unit)
+    except StorageFailed:
+        # The log may still hold the commit that failed, and the next start may bring it back:
+        # it must find the file.  If it does not come back, the file is swept.
+        raise
     except Exception:
         await drop_unnamed(context, digest, new)
         raise

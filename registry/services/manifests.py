@@ -113,7 +113,7 @@ class Manifests:
             steps.point(connection, act, context.name, repository, digest, pointed)
             return absent
 
-        absent = await context.database.write(unit)
+        absent = await context.database.write(unit, grows=True)
         return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 from oci.digest import LENGTHS, Digest, InvalidDigest
 from oci.errors import OCIError
 from oci.reference import RepositoryName
-from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
+from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid, StorageFailed
 from registry.services.commit import publish
 from registry.services.context import Context
 from registry.storage.blobs.paths import is_session
@@ -152,11 +152,11 @@ class Uploads:
             uploads.add(connection, act, context.name, session, algorithm)
 
         # The row before the file: a file without a row is an orphan, and is swept.
-        await context.database.write(unit)
+        await context.database.write(unit, grows=True)
         try:
             await context.store.begin(session)
         except OCIError:
-            await self._end(session)
+            await self._abandon(session)
             raise
 
     async def _find(self, session: str) -> StoredUpload:
@@ -186,6 +186,10 @@ class Uploads:
                 if start is not None and start != writer.offset:
                     raise RangeInvalid(start, session=session, offset=writer.offset)
                 yield writer
+            except StorageFailed:
+                # What the disk has of it is anybody's guess: never to be resumed.
+                await self._abandon(session)
+                raise
             finally:
                 await writer.aclose()
 
@@ -193,9 +197,14 @@ class Uploads:
         try:
             physical = await writer.commit(digest)
         except OCIError:
-            await self._end(session)
+            await self._abandon(session)
             raise
         await publish(self._context, session, digest, StoredBlob(writer.offset, physical))
+
+    async def _abandon(self, session: str) -> None:
+        """End a session that failed; how it failed is what the client is told of."""
+        with contextlib.suppress(OCIError):
+            await self._end(session)
 
     async def _end(self, session: str) -> None:
         name = self._context.name

@@ -15,10 +15,13 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.services.repositories import ManifestPolicy, Registry, Repository
+from registry.storage.blobs.disk import Disk, System
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
+from registry.storage.guard import Guard
 from registry.storage.metadata import schema
 from registry.storage.metadata.database import Database
+from registry.storage.room import Floor
 from registry.storage.root import Root
 from tests.support.images import Image, Index
 
@@ -53,13 +56,19 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def a_service(
-    path: Path, *, policy: ManifestPolicy | None = None, store: BlobStore | None = None
+    path: Path,
+    *,
+    policy: ManifestPolicy | None = None,
+    store: BlobStore | None = None,
+    system: System = os,
+    floor: Floor | None = None,
 ) -> AsyncIterator[Service]:
     """Open a root, as a server does at its start; opening it again is a restart."""
     with Root.open(path) as root:
         schema.upgrade(root.database)
-        used = store or FilesystemBlobStore(root)
-        async with Database(root.database) as database:
+        guard = Guard.of(root, floor or Floor())
+        used = store or FilesystemBlobStore(root, Disk(guard.alarm, system), guard)
+        async with Database(root.database, guard) as database:
             yield Service(path, database, used, Registry(database, used, policy))
             await used.aclose()
 

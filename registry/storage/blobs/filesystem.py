@@ -17,6 +17,7 @@ from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.session_file import SessionFile
 from registry.storage.blobs.store import BlobReader, BlobWriter
+from registry.storage.guard import Guard
 from registry.storage.root import Root
 
 T = TypeVar("T")
@@ -35,26 +36,38 @@ class FilesystemBlobStore:
     Raises StartupError where its directories cannot be made.
     """
 
-    def __init__(self, root: Root, disk: Disk | None = None, *, workers: int = WORKERS) -> None:
-        self._disk = disk or Disk()
+    def __init__(
+        self,
+        root: Root,
+        disk: Disk | None = None,
+        guard: Guard | None = None,
+        *,
+        workers: int = WORKERS,
+    ) -> None:
+        self._guard = guard or Guard()
+        self._disk = disk or Disk(self._guard.alarm)
         prepare(self._disk, root.directory)
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
 
     async def begin(self, session: str) -> None:
+        self._guard.check_room()
         await self._run(self._create, session)
 
     async def offset(self, session: str) -> int | None:
         return await self._run(self._size, paths.upload_path(session))
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
+        self._guard.check_writable()
         fd = await self._open(self._open_session, session, os.close)
         if fd is None:
             raise BlobUploadUnknown(session)
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
         keep = partial(self._keep_digester, session)
-        return SessionFile(self._executor, self._disk, self._root, session, fd, digester, keep)
+        return SessionFile(
+            self._executor, self._disk, self._guard, self._root, session, fd, digester, keep
+        )
 
     async def discard(self, session: str) -> None:
         self._digesters.pop(session, None)

@@ -21,6 +21,7 @@ from registry.storage.blobs import paths, writeback
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.waiting import to_the_end
+from registry.storage.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class SessionFile:
         self,
         executor: Executor,
         disk: Disk,
+        guard: Guard,
         root: int,
         session: str,
         fd: int,
@@ -50,6 +52,7 @@ class SessionFile:
     ) -> None:
         self._executor = executor
         self._disk = disk
+        self._guard = guard
         self._root = root
         self._session = session
         self._fd = fd
@@ -127,6 +130,7 @@ class SessionFile:
             self._keep(self._digester)
 
     def _append(self, batch: list[bytes]) -> None:
+        self._guard.check_room()
         try:
             written = self._disk.write(self._fd, batch, self._written)
         except OSError:

@@ -20,6 +20,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from registry.errors import StorageFailed, StorageFull
+from registry.storage.guard import Guard
 from registry.storage.metadata.writer import Writer
 
 T = TypeVar("T")
@@ -47,21 +48,38 @@ READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 class Database:
     """A migrated SQLite database, opened by the one process that owns it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guard: Guard | None = None) -> None:
+        self.guard = guard or Guard()
         self._writing = sqlite_engine(path)
         self._reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS)
         self._writer = Writer(self._writing)
         self._look = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    async def write(self, unit: Unit[T]) -> T:
+    async def write(self, unit: Unit[T], *, grows: bool = False) -> T:
         """Run a unit of work; on return it is durable, on an exception nothing of it happened.
 
-        A unit may run together with others in one transaction, each in its own savepoint.
+        A unit may run together with others in one transaction, each in its own savepoint; and
+        twice, if it finds the disk full and there is a ballast to give up.  One that ``grows``
+        the registry is refused below the floor.
         """
+        if grows:
+            self.guard.check_room()
+        try:
+            return await self._submit(unit)
+        except StorageFull:
+            if not self.guard.make_room():
+                raise
+            return await self._submit(unit)
+
+    async def _submit(self, unit: Unit[T]) -> T:
+        self.guard.check_writable()
         try:
             return await self._writer.submit(unit)
         except OperationalError as error:
-            raise translated(error) from error
+            refusal = translated(error)
+            if isinstance(refusal, StorageFailed):
+                self.guard.latch.close(f"database: {error.orig}")
+            raise refusal from error
 
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, in one snapshot, away from the loop."""

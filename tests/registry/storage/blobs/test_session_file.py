@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from oci.digest import Digest, Digester
-from registry.errors import StorageFailed, StorageFull
+from registry.errors import StorageFailed, StorageFull, StorageLatched
 from registry.storage.blobs import paths, session_file
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.filesystem import FilesystemBlobStore
@@ -196,10 +196,43 @@ async def test_a_disk_that_refuses_is_a_refusal_and_leaves_what_was_whole(
     monkeypatch.undo()
 
     assert stood_at == await store.offset(session) == MIB
+
+
+async def test_a_session_that_met_a_full_disk_goes_on_when_there_is_room(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await a_session(store, b"a" * MIB)
+    monkeypatch.setattr(os, "pwritev", full_after(MIB + 100))
+    writer = await store.writer(session, "sha256")
+    with pytest.raises(StorageFull):
+        await write(writer, b"b" * MIB)
+    await writer.aclose()
+    monkeypatch.undo()
+
     writer = await store.writer(session, "sha256")
     await writer.write(b"c")
     await writer.commit(Digest.of(b"a" * MIB + b"c"))
     await writer.aclose()
+
+
+async def test_a_disk_that_failed_gets_nothing_more_to_write(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, other = await a_session(store), await a_session(store)
+    monkeypatch.setattr(os, "pwritev", full_after(0, errno.EIO))
+    writer, writer_of_other = [await store.writer(s, "sha256") for s in (session, other)]
+    with pytest.raises(StorageFailed):
+        await write(writer, b"b" * MIB)
+    monkeypatch.undo()
+
+    with pytest.raises(StorageLatched, match="write: Input/output error"):
+        await write(writer_of_other, b"c" * MIB)
+    with pytest.raises(StorageLatched):
+        await store.begin(str(uuid4()))
+    with pytest.raises(StorageLatched):
+        await store.writer(session, "sha256")
+    await writer.aclose()
+    await writer_of_other.aclose()
 
 
 @pytest.mark.parametrize("step", ["fsync", "fchmod", "rename"])
