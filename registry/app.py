@@ -2,12 +2,17 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
 import structlog
 
+from registry.admin.client import NotRunning, ask
+from registry.admin.command import Document
+from registry.admin.commands import start
+from registry.admin.control import listening
+from registry.admin.opened import OpenRegistry
 from registry.api.access import Authorizer
 from registry.api.application import Application
 from registry.api.routes import ENDPOINTS
@@ -55,16 +60,60 @@ def build_application(settings: Settings, root: Root) -> Application:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:
-        async with Database(root.database) as database:
-            store = FilesystemBlobStore(root)
-            try:
-                registry = Registry(database, store, ManifestPolicy(settings.manifests.sparse))
-                yield Authorizer(registry, policy)
-            finally:
-                await store.aclose()
+        async with open_registry(settings, root) as opened, listening(opened):
+            yield Authorizer(opened.registry, policy)
 
     requests = RequestLog(settings.logs.format) if settings.logs.requests else None
     return Application(Router(ENDPOINTS), lifespan, requests)
+
+
+@asynccontextmanager
+async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
+    """What the server and the administrative commands work with, over an open root."""
+    async with Database(root.database) as database:
+        store = FilesystemBlobStore(root)
+        try:
+            registry = Registry(database, store, ManifestPolicy(settings.manifests.sparse))
+            yield OpenRegistry(settings, root, database, store, registry)
+        finally:
+            await store.aclose()
+
+
+def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
+    """Have an administrative command done: by the server of the root, or else right here.
+
+    Raises CommandRefused, or StartupError if neither can be.
+    """
+    if not settings.storage.root.is_dir():
+        raise StartupError(f"storage root {settings.storage.root}: there is no registry here")
+    try:
+        yield from ask(settings.storage.root, command, arguments)
+    except NotRunning:
+        configure_logs(settings.logs.format, settings.logs.level)
+        yield from carry_out(settings, command, arguments)
+
+
+def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
+    """Do an administrative command in this process, on a root that no server has."""
+    with Root.open(settings.storage.root) as root, asyncio.Runner() as runner:
+        upgrade(root.database)
+
+        async def documents() -> AsyncGenerator[Document, None]:
+            async with (
+                open_registry(settings, root) as opened,
+                aclosing(start(opened, command, arguments)) as documents,
+            ):
+                async for document in documents:
+                    yield document
+
+        pending = documents()
+        try:
+            while True:
+                yield runner.run(anext(pending))
+        except StopAsyncIteration:
+            return
+        finally:
+            runner.run(pending.aclose())
 
 
 def policy_of(settings: Settings) -> Policy:

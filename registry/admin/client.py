@@ -1,0 +1,53 @@
+"""The operator's end of the control socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from registry.admin.command import Document
+from registry.admin.control import socket_path
+from registry.errors import CommandRefused
+
+
+class NotRunning(Exception):
+    """No server listens in this root."""
+
+
+def ask(root: Path, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
+    """Have the server of this root carry out a command; its documents, as they come.
+
+    Raises NotRunning if there is no server, CommandRefused if it says no.
+    """
+    with connect(root) as connection, connection.makefile("rb") as answers:
+        request = {"command": command, "arguments": arguments}
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        for line in answers:
+            document: Document = json.loads(line)
+            if document.get("done") is True:
+                return
+            if "refused" in document:
+                raise CommandRefused(document["refused"])
+            yield document
+    raise CommandRefused("the server ended before the command did")
+
+
+def connect(root: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            connection.connect(socket_path(directory))
+        finally:
+            os.close(directory)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        raise NotRunning from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection

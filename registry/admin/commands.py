@@ -1,0 +1,36 @@
+"""The administrative commands: each name, what runs it, and the arguments it takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
+
+from registry.admin import repositories
+from registry.admin.command import Command, Document
+from registry.admin.opened import OpenRegistry
+from registry.errors import CommandRefused
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "repo list": Command(repositories.show),
+    }
+)
+
+
+def start(
+    opened: OpenRegistry,
+    name: object,
+    arguments: object,
+    commands: Mapping[str, Command] = COMMANDS,
+) -> AsyncGenerator[Document, None]:
+    """Begin a command, or raise CommandRefused for one that does not exist in this form."""
+    command = commands.get(name) if isinstance(name, str) else None
+    if command is None:
+        raise CommandRefused(f"no command {name!r}: is the server older than the command?")
+    if not isinstance(arguments, dict):
+        raise CommandRefused(f"arguments are {arguments!r}, expected an object")
+    for key, value in arguments.items():
+        kind = command.arguments.get(key)
+        if kind is None or not isinstance(value, kind):
+            raise CommandRefused(f"{name} does not take {key} = {value!r}")
+    return command.run(opened, **arguments)

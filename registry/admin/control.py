@@ -1,0 +1,123 @@
+"""The control socket: a server that runs carries out administrative commands.
+
+One line of JSON in, ``{"command": …, "arguments": {…}}``; lines of JSON out: one for each
+document, then ``{"done": true}`` or ``{"refused": …}``.  Whoever may write to the root may give
+commands: the socket has mode 0600.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import structlog
+
+from oci.errors import OCIError
+from registry.admin.command import Command, Document
+from registry.admin.commands import COMMANDS, start
+from registry.admin.opened import OpenRegistry
+from registry.errors import CommandRefused, StartupError
+
+SOCKET = "control.sock"
+MAX_LINE = 64 * 1024
+
+log = structlog.get_logger()
+
+
+def socket_path(directory: int) -> str:
+    """The socket in an open root, by a path short enough for a socket, however long the root's."""
+    return f"/proc/self/fd/{directory}/{SOCKET}"
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    opened: OpenRegistry, commands: Mapping[str, Command] = COMMANDS
+) -> AsyncIterator[None]:
+    """Take commands while the block runs; at its end those that still run are cancelled."""
+    running: set[asyncio.Task[None]] = set()
+    directory = opened.root.directory
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_one(opened, commands, reader, writer))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    remove_socket(directory)
+    try:
+        server = await start_server(connected, socket_path(directory))
+    except OSError as error:
+        raise StartupError(f"control socket {opened.root.path}/{SOCKET}: {error}") from error
+    try:
+        yield
+    finally:
+        server.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        remove_socket(directory)
+
+
+async def start_server(connected: Any, path: str) -> asyncio.Server:
+    """Listen, on a socket that never had another mode than 0600."""
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(connected, path, limit=MAX_LINE)
+    finally:
+        os.umask(before)
+
+
+def remove_socket(directory: int) -> None:
+    """The root is ours: a socket that is there was left behind by a server that was killed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(SOCKET, dir_fd=directory)
+
+
+async def serve_one(
+    opened: OpenRegistry,
+    commands: Mapping[str, Command],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    """One connection, one command."""
+    try:
+        async for document in answers(opened, commands, reader):
+            writer.write(json.dumps(document).encode() + b"\n")
+            await writer.drain()
+    except ConnectionError:
+        log.info("nobody waits for the command any more")
+    finally:
+        writer.close()
+
+
+async def answers(
+    opened: OpenRegistry, commands: Mapping[str, Command], reader: asyncio.StreamReader
+) -> AsyncIterator[Document]:
+    """The documents of one command, and how it ended; whatever it raises is told, and logged."""
+    try:
+        request = parse(await reader.readline())
+        log.info("command", command=request.get("command"), arguments=request.get("arguments"))
+        command = start(opened, request.get("command"), request.get("arguments", {}), commands)
+        async with contextlib.aclosing(command) as documents:
+            async for document in documents:
+                yield document
+    except (CommandRefused, OCIError) as error:
+        yield {"refused": str(error)}
+    except Exception as error:
+        log.exception("command failed")
+        yield {"refused": f"the command failed, and the server's log has more: {error!r}"}
+    else:
+        yield {"done": True}
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        raise CommandRefused("expected one line of JSON") from None
+    if not isinstance(request, dict):
+        raise CommandRefused("expected a JSON object")
+    return request

@@ -1,0 +1,22 @@
+"""OpenRegistry: what an administrative command works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.config import Settings
+from registry.services.repositories import Registry
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.metadata.database import Database
+from registry.storage.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRegistry:
+    """Everything under one root, opened by the process that holds it."""
+
+    settings: Settings
+    root: Root
+    database: Database
+    store: FilesystemBlobStore
+    registry: Registry

@@ -1,0 +1,73 @@
+"""What the commands share: their options, and how they end.
+
+Each command imports what it needs when it runs, so that ``registry --help`` is quick.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+
+import click
+
+if TYPE_CHECKING:
+    from registry.config import Settings
+
+P = ParamSpec("P")
+
+REFUSED = 1
+
+config_file = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file of settings; config.example.toml shows every one.",
+)
+root_directory = click.option("--root", metavar="DIR", help="The directory that holds everything.")
+
+
+def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
+    """End with one line on what is wrong, and not with a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from oci.errors import OCIError
+        from registry.config import SettingsInvalid
+        from registry.errors import CommandRefused, StartupError
+
+        try:
+            command(*args, **kwargs)
+        except SettingsInvalid as error:
+            refuse(*error.problems)
+        except (StartupError, CommandRefused, OCIError) as error:
+            refuse(str(error))
+
+    return run
+
+
+def refuse(*problems: str) -> NoReturn:
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
+    sys.exit(REFUSED)
+
+
+def load(config: Path | None, flags: dict[str, str]) -> "Settings":
+    from registry.config import load_settings
+
+    return load_settings(config, os.environ, flags)
+
+
+def administer(
+    config: Path | None, root: str | None, command: str, **arguments: Any
+) -> Iterator[dict[str, Any]]:
+    """Have an administrative command done, whether the registry runs or not; what it says.
+
+    An argument of None is one that was not given.
+    """
+    settings = load(config, {} if root is None else {"storage.root": root})
+
+    from registry.app import administer
+
+    given = {key: value for key, value in arguments.items() if value is not None}
+    yield from administer(settings, command, given)

@@ -1,0 +1,123 @@
+"""Administrative commands: the same words, whether the registry runs or is stopped."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from registry.admin.client import NotRunning, ask, connect
+from registry.admin.control import SOCKET
+from registry.app import administer
+from registry.config import load_settings
+from registry.errors import CommandRefused, StartupError
+from tests.support.processes import RegistryServer, make_registry_server, registry_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    # Longer than the address of a socket may be.
+    root = tmp_path_factory.mktemp("x" * 120) / "root"
+    with registry_server(root) as server:
+        assert httpx2.put(
+            f"{server.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
+        ).is_success
+        yield server
+
+
+OCI = "application/vnd.oci.image.index.v1+json"
+INDEX = json.dumps({"schemaVersion": 2, "mediaType": OCI, "manifests": []}).encode()
+
+
+def names(root: Path) -> list[str]:
+    settings = load_settings(flags={"storage.root": str(root)})
+    return [document["name"] for document in administer(settings, "repo list", {})]
+
+
+def test_a_command_is_done_by_the_server_that_runs(server: RegistryServer) -> None:
+    assert list(ask(server.root, "repo list", {})) == [{"name": "team/app"}]
+    assert names(server.root) == ["team/app"]
+
+
+def test_a_command_is_done_without_a_server(tmp_path: Path) -> None:
+    registry = make_registry_server(tmp_path / "root")
+    registry.start()
+    httpx2.put(
+        f"{registry.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
+    ).raise_for_status()
+    registry.kill()  # leaves its socket behind
+
+    assert names(tmp_path / "root") == ["team/app"]
+
+    registry.start()
+    assert names(tmp_path / "root") == ["team/app"]
+    registry.stop()
+    assert not (tmp_path / "root" / SOCKET).exists()
+
+
+def test_where_there_is_no_registry_none_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="no registry here"):
+        names(tmp_path / "root")
+
+    assert not (tmp_path / "root").exists()
+
+
+def test_only_the_owner_may_give_commands(server: RegistryServer) -> None:
+    mode = os.stat(server.root / SOCKET).st_mode
+
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("no such", {}, "no command 'no such'"),
+        ("repo list", {"name": "x"}, "does not take name = 'x'"),
+    ],
+)
+def test_what_is_no_command_is_refused(
+    server: RegistryServer, name: str, arguments: dict[str, str], said: str
+) -> None:
+    with pytest.raises(CommandRefused, match=said):
+        list(ask(server.root, name, arguments))
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"[]\n", b"\xff\n", b"{}\n", b'{"command": []}\n', b"x" * 200_000]
+)
+def test_ops_1_garbage_on_the_socket_ends_only_its_connection(
+    server: RegistryServer, line: bytes
+) -> None:
+    with closing(connect(server.root)) as connection:
+        connection.settimeout(10)
+        try:
+            connection.sendall(line)
+            connection.shutdown(socket.SHUT_WR)
+            said = connection.recv(65536)
+        except (BrokenPipeError, ConnectionResetError):
+            said = b'{"refused"'
+
+    assert said.startswith(b'{"refused"')
+    assert names(server.root) == ["team/app"]
+
+
+async def test_a_client_that_hangs_does_not_delay_the_end(tmp_path: Path) -> None:
+    registry = make_registry_server(tmp_path / "root")
+    registry.start()
+    with closing(connect(tmp_path / "root")):
+        assert await asyncio.wait_for(asyncio.to_thread(registry.stop), 10) == 0
+
+
+def test_a_socket_nobody_listens_on_is_no_server(tmp_path: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as dead:
+        dead.bind(os.path.relpath(tmp_path / SOCKET))
+
+    with pytest.raises(NotRunning):
+        list(ask(tmp_path, "repo list", {}))
