@@ -70,7 +70,7 @@ class Disk:
         except OSError as error:
             raise self._told("make directory", error) from None
 
-    def write(self, fd: int, chunks: Sequence[bytes], offset: int) -> int:
+    def write(self, fd: int, chunks: Sequence[Buffer], offset: int) -> int:
         """Hot path: write every byte of the chunks, without joining them; how many that was."""
         buffers: list[Buffer] = list(chunks)
         total = 0
