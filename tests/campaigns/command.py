@@ -1,0 +1,74 @@
+"""``python -m tests.campaigns.command crash|soak …``: the campaigns, as long as one likes."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from tests.campaigns.crash import crash_campaign
+from tests.campaigns.soak import gc_soak
+from tests.campaigns.zygote import a_zygote
+from tests.support.processes import free_port
+
+
+@click.group()
+def main() -> None:
+    """Campaigns against real servers; each prints its seed, and keeps what went wrong."""
+
+
+seed_option = click.option("--seed", type=int, help="Default: the time.")
+directory_option = click.option(
+    "--directory", type=click.Path(path_type=Path), help="Where roots and logs go."
+)
+source_option = click.option(
+    "--source", type=click.Path(path_type=Path), help="Another checkout to take the server from."
+)
+
+
+@main.command()
+@click.option("--rounds", default=30, show_default=True)
+@seed_option
+@directory_option
+@source_option
+def crash(rounds: int, seed: int | None, directory: Path | None, source: Path | None) -> None:
+    """Kill the server at random moments, and judge what it leaves."""
+    seed, place = _begin(seed, directory)
+    begun = time.monotonic()
+    with a_zygote(source) as zygote:
+        result = crash_campaign(
+            zygote, place, free_port(), rounds=rounds, seed=seed, tell=click.echo
+        )
+    click.echo(f"seed {seed}: {result}, {time.monotonic() - begun:.0f} s")
+    sys.exit(bool(result.violations))
+
+
+@main.command()
+@click.option("--seconds", default=60.0, show_default=True)
+@click.option("--clients", default=16, show_default=True)
+@seed_option
+@directory_option
+@source_option
+def soak(
+    seconds: float, clients: int, seed: int | None, directory: Path | None, source: Path | None
+) -> None:
+    """Let clients work beside a collector that never rests."""
+    seed, place = _begin(seed, directory)
+    with a_zygote(source) as zygote:
+        result = gc_soak(
+            zygote, place, free_port(), seconds=seconds, clients=clients, seed=seed, tell=click.echo
+        )
+    click.echo("\n".join([*result.violations[:20], f"seed {seed}: {result}"]))
+    sys.exit(bool(result.violations))
+
+
+def _begin(seed: int | None, directory: Path | None) -> tuple[int, Path]:
+    seed = int(time.time()) if seed is None else seed
+    place = directory or Path(tempfile.mkdtemp(prefix="campaign-"))
+    click.echo(f"seed {seed}, roots and logs in {place}")
+    return seed, place
+
+
+if __name__ == "__main__":
+    main()
