@@ -1,6 +1,7 @@
 """The composition: Settings in, a running registry out; alone in knowing concrete classes."""
 
 import asyncio
+import math
 import resource
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import ExitStack, aclosing, asynccontextmanager
@@ -22,8 +23,11 @@ from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
-from registry.services.repositories import ManifestPolicy, Registry
+from registry.services.context import ManifestPolicy, Shared, UploadLimits
+from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.store import BlobStore
+from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.database import Database
 from registry.storage.metadata.schema import upgrade
 from registry.storage.root import Root
@@ -73,8 +77,8 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
     async with Database(root.database) as database:
         store = FilesystemBlobStore(root)
         try:
-            registry = Registry(database, store, ManifestPolicy(settings.manifests.sparse))
-            yield OpenRegistry(settings, root, database, store, registry)
+            shared = shared_of(settings, database, store)
+            yield OpenRegistry(settings, root, database, store, Registry(shared), shared)
         finally:
             await store.aclose()
 
@@ -127,6 +131,31 @@ def policy_of(settings: Settings) -> Policy:
             "say what anyone there may do with --anonymous none, pull or push"
         )
     return Policy("push")
+
+
+def shared_of(settings: Settings, database: Database, store: BlobStore) -> Shared:
+    gc, uploads = settings.gc, settings.uploads
+    return Shared(
+        database,
+        store,
+        ManifestPolicy(settings.manifests.sparse),
+        lifetimes=Lifetimes(
+            lease_ms=milliseconds(gc.lease_seconds),
+            epoch_ms=milliseconds(gc.epoch_seconds),
+            undelete_ms=milliseconds(gc.undelete_seconds),
+            untagged_ms=milliseconds(gc.untagged_after_days * 86_400),
+        ),
+        limits=UploadLimits(
+            idle_ms=milliseconds(uploads.idle_seconds),
+            max_age_ms=milliseconds(uploads.max_age_seconds),
+            max_per_identity=uploads.max_per_identity,
+            max_total=uploads.max_total,
+        ),
+    )
+
+
+def milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -87,6 +87,24 @@ class ManifestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GcSettings:
+    interval_seconds: float = at_least(0.1, 600.0)
+    sweep_seconds: float = at_least(0.1, 86_400.0)
+    lease_seconds: float = at_least(0, 86_400.0)
+    epoch_seconds: float = at_least(0.05, 3600.0)
+    undelete_seconds: float = at_least(0, 259_200.0)
+    untagged_after_days: float = at_least(0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    idle_seconds: float = at_least(0.1, 86_400.0)
+    max_age_seconds: float = at_least(0.1, 604_800.0)
+    max_per_identity: int = at_least(1, 1000)
+    max_total: int = at_least(1, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     format: LogFormat = "auto"
     level: LogLevel = "info"
@@ -101,6 +119,8 @@ class Settings:
     access: AccessSettings = AccessSettings()
     storage: StorageSettings = StorageSettings()
     manifests: ManifestSettings = ManifestSettings()
+    uploads: UploadSettings = UploadSettings()
+    gc: GcSettings = GcSettings()
     logs: LogSettings = LogSettings()
 
 

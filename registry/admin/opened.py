@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.config import Settings
+from registry.services.context import Shared
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.metadata.database import Database
@@ -20,3 +21,4 @@ class OpenRegistry:
     database: Database
     store: FilesystemBlobStore
     registry: Registry
+    shared: Shared

@@ -55,7 +55,7 @@ class Blobs:
             parent = edges.parent_of_blob(connection, repository, digest)
             if parent is not None:
                 raise BlobInUse(digest, parent)
-            act = acts.begin(connection, context.identity)
+            act = context.begin(connection)
             blobs.leave(connection, act, repository, digest)
             acts.record(connection, act, "blob.delete", str(context.name), str(digest))
 

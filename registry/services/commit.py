@@ -25,7 +25,7 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
     def unit(connection: Connection) -> bool:
         if not uploads.take(connection, context.name, session):
             raise BlobUploadUnknown(session)
-        act = acts.begin(connection, context.identity)
+        act = context.begin(connection)
         repository = repositories.ensure(connection, act, context.name)
         taken = blobs.add(connection, act, digest, new, doubted=doubted)
         blobs.join(connection, act, repository, digest, session)

@@ -9,7 +9,11 @@ from weakref import WeakValueDictionary
 
 from oci.reference import RepositoryName
 from registry.storage.blobs.store import BlobStore
-from registry.storage.metadata.database import Database
+from registry.storage.clock import Clock, SystemClock
+from registry.storage.lifetimes import DAY_MS, Lifetimes
+from registry.storage.metadata import acts
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.database import Connection, Database
 
 Sparse = Literal["refuse", "index", "any"]
 
@@ -38,6 +42,16 @@ class SessionLocks:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How many sessions may be open, and how long; in milliseconds."""
+
+    idle_ms: int = DAY_MS
+    max_age_ms: int = 7 * DAY_MS
+    max_per_identity: int = 1000
+    max_total: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What every repository's services share."""
 
@@ -45,6 +59,15 @@ class Shared:
     store: BlobStore
     policy: ManifestPolicy
     locks: SessionLocks = field(default_factory=SessionLocks)
+    clock: Clock = field(default_factory=SystemClock)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    limits: UploadLimits = UploadLimits()
+    # Held while files of the trash are removed: nothing comes back, nothing is copied meanwhile.
+    purging: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def begin(self, connection: Connection, identity: str) -> Act:
+        """The act that the current transaction carries out."""
+        return acts.begin(connection, identity, self.clock, self.lifetimes.lease_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,8 @@ class Context:
     name: RepositoryName
     identity: str
     shared: Shared
+    # Whom we tell that something is here may count on it, if they can push what names it.
+    may_push: bool = False
 
     @property
     def database(self) -> Database:
@@ -62,3 +87,6 @@ class Context:
     @property
     def store(self) -> BlobStore:
         return self.shared.store
+
+    def begin(self, connection: Connection) -> Act:
+        return self.shared.begin(connection, self.identity)

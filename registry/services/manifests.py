@@ -105,7 +105,7 @@ class Manifests:
 
         def unit(connection: Connection) -> tuple[Digest, ...]:
             steps.check_precondition(connection, context.name, reference, if_match, if_absent)
-            act = acts.begin(connection, context.identity)
+            act = context.begin(connection)
             repository = repositories.ensure(connection, act, context.name)
             here = edges.presence(connection, repository, named)
             absent = steps.check_references(named, here, context.shared.policy.sparse)
@@ -124,7 +124,7 @@ class Manifests:
             repository = repositories.find(connection, context.name)
             if repository is None:
                 raise NameUnknown(context.name)
-            act = acts.begin(connection, context.identity)
+            act = context.begin(connection)
             if isinstance(reference, Tag):
                 untag(connection, act, context.name, repository, reference)
             else:
@@ -154,7 +154,7 @@ def remove(
     removed = tags.on_manifest(connection, repository, digest)
     for tag in removed:
         tags.change(connection, act, repository, tag, None)
-    if not manifests.remove(connection, repository, digest):
+    if not manifests.remove(connection, act, repository, digest, removed):
         raise ManifestUnknown(digest)
     detail = json.dumps({"tags": [str(tag) for tag in removed]}) if removed else ""
     acts.record(connection, act, "manifest.delete", str(name), str(digest), detail)

@@ -12,9 +12,7 @@ from registry.services.pages import Page, limit
 from registry.services.referrers import Referrers
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
-from registry.storage.blobs.store import BlobStore
 from registry.storage.metadata import repositories
-from registry.storage.metadata.database import Database
 
 __all__ = ["ManifestPolicy", "Page", "Registry", "Repository"]
 
@@ -53,14 +51,14 @@ class Repository:
 class Registry:
     """All repositories."""
 
-    def __init__(
-        self, database: Database, store: BlobStore, policy: ManifestPolicy | None = None
-    ) -> None:
-        self._shared = Shared(database, store, policy or ManifestPolicy())
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
-    def repository(self, name: RepositoryName, identity: str) -> Repository:
+    def repository(
+        self, name: RepositoryName, identity: str, *, may_push: bool = False
+    ) -> Repository:
         """A handle, whether or not the repository exists yet.  For the authorizer alone."""
-        return Repository(Context(name, identity, self._shared))
+        return Repository(Context(name, identity, self._shared, may_push))
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
         """The repositories in byte order, after ``last``."""

@@ -133,7 +133,7 @@ class Uploads:
         def unit(connection: Connection) -> bool:
             if not may_mount(connection, digest, source, readable):
                 return False
-            act = acts.begin(connection, context.identity)
+            act = context.begin(connection)
             repository = repositories.ensure(connection, act, context.name)
             blobs.join(connection, act, repository, digest, None)
             acts.record(connection, act, "blob.mount", str(context.name), str(digest))
@@ -148,7 +148,7 @@ class Uploads:
         context = self._context
 
         def unit(connection: Connection) -> None:
-            act = acts.begin(connection, context.identity)
+            act = context.begin(connection)
             uploads.add(connection, act, context.name, session, algorithm)
 
         # The row before the file: a file without a row is an orphan, and is swept.

@@ -14,11 +14,14 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
-from registry.services.repositories import ManifestPolicy, Registry, Repository
+from registry.services.context import ManifestPolicy, Shared, UploadLimits
+from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.disk import Disk, System
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
+from registry.storage.clock import Clock, SystemClock
 from registry.storage.guard import Guard
+from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import schema
 from registry.storage.metadata.database import Database
 from registry.storage.room import Floor
@@ -34,9 +37,13 @@ class Service:
     database: Database
     store: BlobStore
     registry: Registry
+    shared: Shared
 
-    def repository(self, name: str = "team/app", identity: str = "alice") -> Repository:
-        return self.registry.repository(RepositoryName.parse(name), identity)
+    def repository(
+        self, name: str = "team/app", identity: str = "alice", *, may_push: bool = True
+    ) -> Repository:
+        parsed = RepositoryName.parse(name)
+        return self.registry.repository(parsed, identity, may_push=may_push)
 
     async def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         def unit(connection: Connection) -> list[tuple[Any, ...]]:
@@ -62,6 +69,9 @@ async def a_service(
     store: BlobStore | None = None,
     system: System = os,
     floor: Floor | None = None,
+    clock: Clock | None = None,
+    lifetimes: Lifetimes | None = None,
+    limits: UploadLimits | None = None,
 ) -> AsyncIterator[Service]:
     """Open a root, as a server does at its start; opening it again is a restart."""
     with Root.open(path) as root:
@@ -69,7 +79,15 @@ async def a_service(
         guard = Guard.of(root, floor or Floor())
         used = store or FilesystemBlobStore(root, Disk(guard.alarm, system), guard)
         async with Database(root.database, guard) as database:
-            yield Service(path, database, used, Registry(database, used, policy))
+            shared = Shared(
+                database,
+                used,
+                policy or ManifestPolicy(),
+                clock=clock or SystemClock(),
+                lifetimes=lifetimes or Lifetimes(),
+                limits=limits or UploadLimits(),
+            )
+            yield Service(path, database, used, Registry(shared), shared)
             await used.aclose()
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
-from registry.storage.metadata.tables import audit, epochs
-
-# A just-pushed blob or manifest that nothing names yet is kept this long.
-LEASE_MS = 24 * 60 * 60 * 1000
+from registry.storage.clock import Clock, SystemClock
+from registry.storage.lifetimes import LEASE_MS
+from registry.storage.metadata import epochs
+from registry.storage.metadata.tables import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +20,20 @@ class Act:
     identity: str
     at: int
     epoch: int
+    lease_ms: int = LEASE_MS
 
     @property
     def lease_until(self) -> int:
-        return self.at + LEASE_MS
+        """A just-pushed blob or manifest that nothing names yet is kept so long."""
+        return self.at + self.lease_ms
 
 
-def begin(connection: Connection, identity: str) -> Act:
+def begin(
+    connection: Connection, identity: str, clock: Clock | None = None, lease_ms: int = LEASE_MS
+) -> Act:
     """The act that the current transaction carries out."""
-    epoch = connection.scalar(select(func.coalesce(func.max(epochs.c.number), 0)))
-    return Act(identity, time.time_ns() // 1_000_000, epoch or 0)
+    now = (clock or SystemClock()).wall_ms()
+    return Act(identity, now, epochs.current(connection), lease_ms)
 
 
 def record(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
-from registry.storage.metadata import edges
+from registry.storage.metadata import edges, garbage
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
-from registry.storage.metadata.tables import blobs, repo_blobs, repositories, trash
+from registry.storage.metadata.tables import (
+    blobs,
+    deleted_repositories,
+    repo_blobs,
+    repositories,
+    trash,
+)
 
 # A corrupt blob is as good as absent, until the next push heals it.
 _OK = text("blobs.state = 'ok'")
@@ -113,14 +119,7 @@ def leave(connection: Connection, act: Act, repository: int, digest: Digest) -> 
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
         return False
-    unclaimed = ~exists().where(repo_blobs.c.digest == blobs.c.digest)
-    gone = connection.execute(
-        delete(blobs)
-        .where(blobs.c.digest == str(digest), unclaimed)
-        .returning(blobs.c.size, blobs.c.physical)
-    ).one_or_none()
-    if gone is not None:
-        discard(connection, act, digest, StoredBlob(gone.size, gone.physical))
+    garbage.bury(connection, act, [(repository, str(digest))])
     return True
 
 
@@ -142,6 +141,7 @@ def holders(connection: Connection, digest: Digest) -> list[RepositoryName]:
         .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
         .join(blobs, blobs.c.digest == repo_blobs.c.digest)
         .where(repo_blobs.c.digest == str(digest), _OK)
+        .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
         .order_by(repositories.c.name)
     )
     return [RepositoryName(name) for name in connection.scalars(query)]

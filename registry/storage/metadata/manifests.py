@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ from sqlalchemy import Column, Connection, Select, bindparam, delete, insert, se
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from registry.storage.metadata import edges
+from registry.storage.metadata import edges, trash
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
-from registry.storage.metadata.tables import manifests, repositories, tags
+from registry.storage.metadata.tables import manifest_edges, manifests, repositories, tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def put(connection: Connection, act: Act, repository: int, new: NewManifest) -> 
 
 
 def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:
-    """The same manifest was pushed again: its lease begins anew."""
+    """It was pushed again, or has lost what kept it: its lease begins anew."""
     connection.execute(
         update(manifests)
         .where(_key(repository, digest))
@@ -114,10 +115,32 @@ def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> 
     )
 
 
-def remove(connection: Connection, repository: int, digest: Digest) -> bool:
-    """Remove a manifest and its edges; whether it was there.  Its tags must be gone before."""
+def remove(
+    connection: Connection,
+    act: Act,
+    repository: int,
+    digest: Digest,
+    pointed: Sequence[Tag] = (),
+) -> bool:
+    """Move a manifest to the trash; whether it was there.  Its tags must be gone before.
+
+    What it alone kept, its children and its referrers, has a lease from now on.
+    """
+    if not trash.keep_manifest(connection, act, repository, digest, pointed):
+        return False
+    row, edge = manifests.c, manifest_edges.c
+    children = select(edge.manifest).where(
+        edge.repository_id == repository, edge.parent == str(digest), edge.manifest.is_not(None)
+    )
+    for kept in (row.digest.in_(children), row.subject == str(digest)):
+        connection.execute(
+            update(manifests)
+            .where(row.repository_id == repository, kept)
+            .values(lease_until=act.lease_until, lease_epoch=act.epoch)
+        )
     edges.forget(connection, repository, digest)
-    return connection.execute(delete(manifests).where(_key(repository, digest))).rowcount == 1
+    connection.execute(delete(manifests).where(_key(repository, digest)))
+    return True
 
 
 def _key(repository: int, digest: Digest) -> Any:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from oci.reference import RepositoryName
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
-from registry.storage.metadata.tables import repositories
+from registry.storage.metadata.tables import deleted_repositories, repositories
 
 _ID = PointRead(
     select(repositories.c.id).where(repositories.c.name == bindparam("name")),
@@ -34,7 +34,12 @@ def ensure(connection: Connection, act: Act, name: RepositoryName) -> int:
 
 def names(connection: Connection, *, last: str | None, limit: int | None) -> list[RepositoryName]:
     """Names after ``last`` in byte order; ``last`` need not be there."""
-    query = select(repositories.c.name).order_by(repositories.c.name).limit(limit)
+    query = (
+        select(repositories.c.name)
+        .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
+        .order_by(repositories.c.name)
+        .limit(limit)
+    )
     if last is not None:
         query = query.where(repositories.c.name > last)
     return [RepositoryName(name) for name in connection.scalars(query)]

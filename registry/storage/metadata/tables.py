@@ -69,6 +69,7 @@ uploads = Table(
     Column("algorithm", Text, nullable=False),
     Column("created_at", Big, nullable=False),
     Column("idle_epoch", Integer, nullable=False),
+    Index(None, "identity"),
     sqlite_strict=True,
 )
 
@@ -199,6 +200,56 @@ trash = Table(
     Column("epoch", Integer, nullable=False),
     Column("run", Text),
     Index(None, "digest"),
+    Index(None, "deleted_at"),
+    sqlite_strict=True,
+)
+
+# Manifests that were deleted or collected, with all that is needed to put them back: their
+# bytes, the tags they had, and what they named and the repository had.
+trash_manifests = Table(
+    "trash_manifests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("repository_id", ForeignKey("repositories.id", ondelete="RESTRICT"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("deleted_at", Big, nullable=False),
+    Column("deleted_by", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("present", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index(None, "repository_id", "digest"),
+    Index(None, "deleted_at"),
+    sqlite_strict=True,
+)
+
+# Which repositories a blob was in: it can come back to those, and to no other.
+trash_members = Table(
+    "trash_members",
+    metadata,
+    Column("repository_id", ForeignKey("repositories.id", ondelete="RESTRICT"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("deleted_at", Big, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Index(None, "digest"),
+    Index(None, "deleted_at"),
+    sqlite_strict=True,
+)
+
+# A repository that was deleted keeps its rows until they are cleared away little by little,
+# under a name that nobody can ask for.  Its row stays, for the history of its tags.
+deleted_repositories = Table(
+    "deleted_repositories",
+    metadata,
+    Column("repository_id", ForeignKey("repositories.id", ondelete="RESTRICT"), primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("deleted_at", Big, nullable=False),
+    Column("deleted_by", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("cleared_at", Big),
+    Index(None, "name"),
     sqlite_strict=True,
 )
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from oci.digest import Digest
 from oci.reference import Tag
+from registry.storage.metadata import manifests
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.tables import tag_history, tags
 
@@ -15,7 +16,8 @@ def change(
 ) -> bool:
     """Point a tag to a manifest, or remove it (None); whether that changed anything.
 
-    Everything that moves a tag comes through here, and leaves a row of history.
+    Everything that moves a tag comes through here, and leaves a row of history.  The manifest
+    that loses the tag has a lease from now on.
     """
     key = (tags.c.repository_id == repository) & (tags.c.name == str(tag))
     old = connection.execute(select(tags.c.digest).where(key)).scalar_one_or_none()
@@ -32,6 +34,8 @@ def change(
             connection.execute(insert(tags).values(**values))
         else:
             connection.execute(update(tags).where(key).values(**values))
+    if old is not None:
+        manifests.renew(connection, act, repository, Digest.parse(old))
     _remember(connection, act, repository, tag, version, new)
     return True
 

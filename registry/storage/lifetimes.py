@@ -1,0 +1,65 @@
+"""Lifetimes: how long what nothing names is kept, by the wall clock and by epochs.
+
+An epoch is counted in monotonic time (``metadata/epochs.py``).  Something is over when its wall
+time has passed *and* so many epochs have begun since that its whole life must have passed in
+monotonic time too: no jump of the wall clock, however far, ends anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+DAY_MS = 24 * 60 * 60 * 1000
+LEASE_MS = DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Durations in milliseconds."""
+
+    lease_ms: int = LEASE_MS
+    epoch_ms: int = 60 * 60 * 1000
+    undelete_ms: int = 3 * DAY_MS
+    untagged_ms: int = 0
+    """0: untagged manifests are kept for good."""
+
+    def epochs(self, duration_ms: int, least: int = 0) -> int:
+        """How many epochs must have begun since something, for it to be this old at least.
+
+        >>> Lifetimes(epoch_ms=1000).epochs(3000)
+        4
+        """
+        if duration_ms <= 0:
+            return least
+        # What happened just before an epoch began is younger than that epoch, hence one more.
+        return max(least, math.ceil(duration_ms / self.epoch_ms) + 1)
+
+    @property
+    def lease_epochs(self) -> int:
+        return self.epochs(self.lease_ms, least=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The newest moment whose things are over, in both times."""
+
+    at: int
+    epoch: int
+
+    @classmethod
+    def lease(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+        """For ``lease_until`` and ``lease_epoch``."""
+        return cls(now, epoch - lifetimes.lease_epochs)
+
+    @classmethod
+    def untagged(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+        """For ``lease_until`` and ``lease_epoch`` of a manifest that nothing names."""
+        longer = max(0, lifetimes.untagged_ms - lifetimes.lease_ms)
+        epochs = max(lifetimes.lease_epochs, lifetimes.epochs(lifetimes.untagged_ms))
+        return cls(now - longer, epoch - epochs)
+
+    @classmethod
+    def trash(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+        """For ``deleted_at`` and ``epoch``."""
+        return cls(now - lifetimes.undelete_ms, epoch - lifetimes.epochs(lifetimes.undelete_ms))

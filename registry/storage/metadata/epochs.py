@@ -1,0 +1,37 @@
+"""Epochs: monotonic time that survives restarts, counted in rows."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from registry.storage.clock import Clock
+from registry.storage.metadata.tables import epochs
+
+# More than any lifetime is long, in any sensible setting; older rows say nothing any more.
+KEPT = 10_000
+
+
+def current(connection: Connection) -> int:
+    """The number of the present epoch; 0 before the first."""
+    return connection.scalar(select(func.coalesce(func.max(epochs.c.number), 0))) or 0
+
+
+def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> int:
+    """Begin the next epoch if the present one is ``epoch_ms`` old; the number of the present one.
+
+    Never more than one for each ``epoch_ms`` of monotonic time.  After a reboot nobody knows how
+    old the last epoch is: then only time since ``begun``, when this process started, counts.
+    """
+    latest = connection.execute(select(epochs).order_by(epochs.c.number.desc()).limit(1)).first()
+    now = clock.monotonic_ms()
+    since = latest.monotonic_ms if latest is not None and latest.boot == clock.boot else begun
+    number = 0 if latest is None else int(latest.number)
+    if now - since < epoch_ms:
+        return number
+    connection.execute(
+        insert(epochs).values(
+            number=number + 1, boot=clock.boot, monotonic_ms=now, begun_at=clock.wall_ms()
+        )
+    )
+    connection.execute(delete(epochs).where(epochs.c.number <= number - KEPT))
+    return number + 1

@@ -1,0 +1,195 @@
+"""Trash: what no row names any more and has not been given back to the disk yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
+
+from oci.digest import Digest
+from oci.reference import Tag
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.tables import (
+    blobs,
+    manifest_edges,
+    manifests,
+    trash,
+    trash_manifests,
+    trash_members,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedFile:
+    """Bytes on the disk that no blob has any more."""
+
+    physical: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedManifest:
+    """A manifest that was deleted or collected, and what it had."""
+
+    id: int
+    media_type: str
+    content: bytes
+    tags: tuple[Tag, ...]
+    present: frozenset[str]
+
+
+def due_files(connection: Connection, bound: Bound, limit: int) -> list[TrashedFile]:
+    """Files whose time to come back is over, the oldest first."""
+    query = (
+        select(trash.c.physical, trash.c.digest, trash.c.size)
+        .where(_due(trash, bound), _unnamed())
+        .order_by(trash.c.deleted_at)
+        .limit(limit)
+    )
+    return [TrashedFile(*row) for row in connection.execute(query)]
+
+
+def due_bytes(connection: Connection, bound: Bound) -> tuple[int, int]:
+    """How many files are due, and how many bytes they have."""
+    query = select(func.count(), func.coalesce(func.sum(trash.c.size), 0)).select_from(trash)
+    count, size = connection.execute(query.where(_due(trash, bound), _unnamed())).one()
+    return count, size
+
+
+def forget_files(connection: Connection, physicals: Sequence[str]) -> None:
+    """The files are gone from the disk."""
+    connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
+
+
+def forget_rows(connection: Connection, bound: Bound, limit: int) -> int:
+    """Forget some of the manifests and memberships that are due; how many."""
+    rows = trash_manifests.c
+    due = select(rows.id).where(_due(trash_manifests, bound)).limit(limit)
+    count = connection.execute(delete(trash_manifests).where(rows.id.in_(due))).rowcount
+    key = tuple_(trash_members.c.repository_id, trash_members.c.digest)
+    due = (
+        select(trash_members.c.repository_id, trash_members.c.digest)
+        .where(_due(trash_members, bound))
+        .limit(limit)
+    )
+    return count + connection.execute(delete(trash_members).where(key.in_(due))).rowcount
+
+
+def keep_manifest(
+    connection: Connection, act: Act, repository: int, digest: Digest, pointed: Sequence[Tag]
+) -> bool:
+    """Copy a manifest that is about to go; False if it is not here."""
+    edge, row = manifest_edges.c, manifests.c
+    present = connection.scalars(
+        select(edge.child)
+        .where(edge.repository_id == repository, edge.parent == str(digest))
+        .where(edge.blob.is_not(None) | edge.manifest.is_not(None))
+    )
+    values = {
+        "deleted_at": act.at,
+        "deleted_by": act.identity,
+        "epoch": act.epoch,
+        "tags": json.dumps([str(tag) for tag in pointed]),
+        "present": json.dumps(sorted(set(present))),
+    }
+    copied = ("repository_id", "digest", "media_type", "size", "content")
+    source = select(
+        *(manifests.c[name] for name in copied), *(literal(value) for value in values.values())
+    ).where(row.repository_id == repository, row.digest == str(digest))
+    kept = connection.execute(insert(trash_manifests).from_select([*copied, *values], source))
+    return kept.rowcount == 1
+
+
+def find_manifest(
+    connection: Connection, repository: int, digest: Digest
+) -> TrashedManifest | None:
+    """The manifest as it was when it last went."""
+    row = trash_manifests.c
+    found = connection.execute(
+        select(row.id, row.media_type, row.content, row.tags, row.present)
+        .where(row.repository_id == repository, row.digest == str(digest))
+        .order_by(row.id.desc())
+        .limit(1)
+    ).first()
+    if found is None:
+        return None
+    return TrashedManifest(
+        found.id,
+        found.media_type,
+        found.content,
+        tuple(Tag(name) for name in json.loads(found.tags)),
+        frozenset(json.loads(found.present)),
+    )
+
+
+def forget_manifest(connection: Connection, repository: int, digest: Digest) -> None:
+    """The manifest is back: nothing of its going is kept."""
+    row = trash_manifests.c
+    connection.execute(
+        delete(trash_manifests).where(row.repository_id == repository, row.digest == str(digest))
+    )
+
+
+def repositories_of_manifest(connection: Connection, digest: Digest) -> list[int]:
+    """Where a manifest can come back to."""
+    row = trash_manifests.c
+    return list(
+        connection.scalars(select(row.repository_id).where(row.digest == str(digest)).distinct())
+    )
+
+
+def repositories_of_blob(connection: Connection, digest: Digest) -> list[int]:
+    """Where a blob can come back to."""
+    row = trash_members.c
+    return list(connection.scalars(select(row.repository_id).where(row.digest == str(digest))))
+
+
+def find_file(connection: Connection, digest: Digest) -> TrashedFile | None:
+    """The newest file that the digest's blob had."""
+    query = (
+        select(trash.c.physical, trash.c.digest, trash.c.size)
+        .where(trash.c.digest == str(digest), _unnamed())
+        .order_by(trash.c.deleted_at.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).first()
+    return None if found is None else TrashedFile(*found)
+
+
+def restore_file(connection: Connection, act: Act, file: TrashedFile) -> None:
+    """Make a file the digest's blob again.  There must be none."""
+    connection.execute(delete(trash).where(trash.c.physical == file.physical))
+    values = {"digest": file.digest, "size": file.size, "physical": file.physical}
+    connection.execute(insert(blobs).values(**values, state="ok", created_at=act.at))
+
+
+def forget_member(connection: Connection, repository: int, digest: Digest) -> None:
+    """The blob is back in the repository."""
+    row = trash_members.c
+    connection.execute(
+        delete(trash_members).where(row.repository_id == repository, row.digest == str(digest))
+    )
+
+
+def _due(table: Table, bound: Bound) -> ColumnElement[bool]:
+    return (table.c.deleted_at <= bound.at) & (table.c.epoch <= bound.epoch)
+
+
+def _unnamed() -> ColumnElement[bool]:
+    """The second net: no blob has this file, whatever the trash says."""
+    return ~exists().where(blobs.c.physical == trash.c.physical)
