@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 
-from registry.admin import repositories
+from registry.admin import integrity, repositories
 from registry.admin.command import Command, Document
 from registry.admin.opened import OpenRegistry
 from registry.errors import CommandRefused
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "fsck": Command(integrity.fsck, {"deep": bool, "repair": bool}),
         "repo list": Command(repositories.show),
     }
 )

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from registry.cli.common import config_file, load, root_directory, told_in_one_line
+from registry.cli.integrity import fsck
 from registry.cli.repositories import repo
 
 
@@ -63,4 +64,5 @@ def check_config(config: Path | None) -> None:
     click.echo(f"The settings are good: on {settings.server.listen}, {policy_of(settings)}.")
 
 
+main.add_command(fsck)
 main.add_command(repo)

@@ -27,8 +27,7 @@ def upgrade(database: Path) -> None:
 
     Raises SchemaTooNew, having written nothing, if a newer program has been here.
     """
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    config = alembic_config()
     engine = sqlite_engine(database)
     try:
         with engine.begin() as connection:
@@ -40,6 +39,17 @@ def upgrade(database: Path) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    return config
+
+
+def revisions(connection: Connection) -> tuple[str | None, str | None]:
+    """The schema that the database has, and the one that this program has."""
+    return current_revision(connection), newest_revision(alembic_config())
 
 
 def current_revision(connection: Connection) -> str | None:

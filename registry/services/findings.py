@@ -1,0 +1,51 @@
+"""Findings: what is wrong, what was expected, and whom it affects.
+
+Of the invariants of the design, a root at rest shows these; the others are about answers over
+time (I5 and I6: nothing acknowledged is lost; I7: tags are linearizable; I8: offsets; I10: files
+elsewhere; I13: what is read; I14: who may; I16: recovery; I17: progress; I18: restarts), which
+only a log of the clients can show, or about another root (I20: what a backup restores).  There
+are no counters to compare with sums (I11): sizes are computed when they are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+INVARIANTS = {
+    "I1": "every blob has its file, of its size",
+    "I2": "every blob's bytes have its digest",
+    "I3": "every manifest's bytes have its digest, and its edges are what they name",
+    "I4": "every tag, edge and membership leads to something that is here",
+    "I9": "every file is a blob's, a session's, or in the trash",
+    "I12": "no row of the audit was altered, and none in the middle removed",
+    "I15": "the database is sound",
+    "I19": "the database has this program's schema",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    A ``leftover`` does no harm: a crash leaves some, and the sweep or the next start takes them.
+    """
+
+    invariant: str
+    what: str
+    found: str
+    expected: str
+    affects: tuple[str, ...] = ()
+    leftover: bool = False
+    repaired: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "invariant": self.invariant,
+            "what": self.what,
+            "found": self.found,
+            "expected": self.expected,
+            "affects": list(self.affects),
+            "leftover": self.leftover,
+            "repaired": self.repaired,
+        }

@@ -1,0 +1,182 @@
+"""Integrity: what is in a root against what ought to be, while it is served or while it is not.
+
+Reads only.  On a root that is served, rows and files change meanwhile: whatever seems wrong is
+looked at a second time, against the rows of that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from oci.digest import Digest
+from oci.errors import OCIError
+from oci.manifest import parse_manifest
+from registry.services.findings import Finding
+from registry.services.manifest_steps import edges_of
+from registry.storage.blobs import paths, survey
+from registry.storage.metadata import integrity, schema
+from registry.storage.metadata.database import Connection, Database
+from registry.storage.metadata.integrity import BlobRow, ManifestRow
+
+Problem = tuple[str, str, str]
+"""Invariant, what was found, what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """The checks of one root.  ``deep`` ones read every byte that is kept."""
+
+    database: Database
+    root: int
+    deep: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    async def check(self) -> AsyncIterator[Finding]:
+        """Everything that is wrong, and every leftover, as they are found."""
+        for part in (self.rows, self.blobs, self.manifests, self.files, self.sessions):
+            async for finding in part():
+                yield finding
+
+    async def rows(self) -> AsyncIterator[Finding]:
+        """The database by itself: its pages, its foreign keys, its rules, its audit."""
+
+        def unit(connection: Connection) -> list[Finding]:
+            found = [
+                Finding("I15", "database", line, "a database without errors")
+                for line in integrity.pragmas(connection, deep=self.deep)
+            ]
+            found += [
+                Finding("I4", "database", line, "the row that it names")
+                for line in integrity.dangling(connection)
+            ]
+            found += [finding for rule in integrity.RULES for finding in obey(connection, rule)]
+            found += [
+                Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
+                for row in integrity.broken_audit(connection)
+            ]
+            mine, newest = schema.revisions(connection)
+            if mine != newest:
+                found.append(Finding("I19", "schema", repr(mine), repr(newest)))
+            return found
+
+        for finding in await self.database.read(unit):
+            yield finding
+
+    async def blobs(self) -> AsyncIterator[Finding]:
+        """Every blob's row against its file."""
+        last = ""
+        while page := await self.database.read(partial(integrity.blobs_after, last=last)):
+            last = page[-1].digest
+            self._count("blobs", len(page))
+            for row, problem in await asyncio.to_thread(self._doubtful, page):
+                if await self.database.read(partial(integrity.is_still, row=row)):
+                    yield await self._blob_finding(row, problem)
+
+    async def manifests(self) -> AsyncIterator[Finding]:
+        """Every manifest's bytes against its digest and its edges."""
+        last = (0, "")
+        while page := await self.database.read(partial(integrity.manifests_after, last=last)):
+            last = (page[-1].repository_id, page[-1].digest)
+            self._count("manifests", len(page))
+            for row in page:
+                problem = await asyncio.to_thread(judge_manifest, row, deep=self.deep)
+                if problem is not None:
+                    yield await self._manifest_finding(row, problem)
+
+    async def files(self) -> AsyncIterator[Finding]:
+        """Every file: list, then ask.  The other way round a push would look like an orphan."""
+        for name in await asyncio.to_thread(lambda: list(survey.strangers(self.root))):
+            yield leftover(name, "no directory of the store")
+        for part in survey.PARTS:
+            names = await asyncio.to_thread(survey.names, self.root, part)
+            self._count("files", len(names))
+            ask = integrity.sessions_unknown if part == paths.UPLOADS else integrity.unnamed
+            orphans = await self.database.read(partial(ask, names=names))
+            for name in sorted(orphans):
+                yield leftover(f"{part}/{name}", "no row names it")
+
+    async def sessions(self) -> AsyncIterator[Finding]:
+        """Every upload session's row against its file."""
+        for session, repository in await self.database.read(integrity.sessions):
+            self._count("sessions", 1)
+            if await asyncio.to_thread(survey.upload_size, self.root, session) is None:
+                what = f"upload session {session} of {repository}"
+                expected = "a file; a client is told to begin again"
+                yield Finding("I9", what, "no file", expected, leftover=True)
+
+    def _count(self, what: str, number: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def _doubtful(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
+        found = ((row, judge_blob(self.root, row, deep=self.deep)) for row in page)
+        return [(row, problem) for row, problem in found if problem is not None]
+
+    async def _blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
+        invariant, found, expected = problem
+        affects = await self.database.read(partial(integrity.tags_on_blob, digest=row.digest))
+        return Finding(invariant, f"blob {row.digest}", found, expected, affects)
+
+    async def _manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
+        invariant, found, expected = problem
+        affects = await self.database.read(
+            partial(integrity.tags_on_manifest, repository=row.repository_id, digest=row.digest)
+        )
+        return Finding(
+            invariant, f"manifest {row.repository}@{row.digest}", found, expected, affects
+        )
+
+
+def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
+    findings = []
+    for thing, repository, digest in integrity.violations(connection, rule):
+        if repository is None:
+            affects = integrity.tags_on_blob(connection, digest)
+        else:
+            affects = integrity.tags_on_manifest(connection, repository, digest)
+        findings.append(Finding(rule.invariant, thing, rule.found, rule.expected, affects))
+    return findings
+
+
+def judge_blob(root: int, row: BlobRow, *, deep: bool) -> Problem | None:
+    if row.state != "ok":
+        return "I1", "known to be corrupt", "whole bytes: push it again"
+    size = survey.blob_size(root, row.physical)
+    expected = f"{row.size} bytes in {row.physical}"
+    if size is None:
+        return "I1", "no file", expected
+    if size != row.size:
+        return "I1", f"a file of {size} bytes", expected
+    if not deep:
+        return None
+    try:
+        actual = survey.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm)
+    except OSError as error:
+        return "I2", f"a file that cannot be read: {error.strerror}", expected
+    if str(actual) != row.digest:
+        return "I2", f"bytes with digest {actual}", row.digest
+    return None
+
+
+def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
+    if len(row.content) != row.size:
+        return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
+    if not deep:
+        return None
+    actual = Digest.of(row.content, Digest.parse(row.digest).algorithm)
+    if str(actual) != row.digest:
+        return "I3", f"bytes with digest {actual}", row.digest
+    try:
+        named = edges_of(parse_manifest(row.content, row.media_type))
+    except OCIError as error:
+        return "I3", f"what is no manifest: {error}", row.media_type
+    if named != row.edges:
+        return "I3", f"{len(row.edges)} edges that differ", f"the {len(named)} that it names"
+    return None
+
+
+def leftover(what: str, found: str) -> Finding:
+    expected = "a file that a row names; the sweep will take it"
+    return Finding("I9", what, found, expected, leftover=True)

@@ -1,0 +1,79 @@
+"""A survey of the store's files: which there are, how large, and what is in them.  Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from oci.digest import Digest, Digester
+from registry.storage.blobs.disk import DIRECTORY
+from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
+
+READ_BYTES = 1024 * 1024
+
+# Every directory that has files, relative to the root.
+PARTS = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
+
+# Told after each read how many bytes it was; may wait, and may raise to end the reading.
+Pace = Callable[[int], None]
+
+
+def at_once(_count: int) -> None:
+    """The pace of a reader that nobody holds back."""
+
+
+def names(root: int, part: str) -> list[str]:
+    """The files in one of the PARTS, in no order."""
+    directory = os.open(part, DIRECTORY, dir_fd=root)
+    try:
+        return os.listdir(directory)
+    finally:
+        os.close(directory)
+
+
+def strangers(root: int) -> Iterator[str]:
+    """What lies among the directories of the store and is none of them."""
+    known = {part.rpartition("/")[2] for part in PARTS}
+    for name in names(root, BLOBS):
+        if name not in known:
+            yield f"{BLOBS}/{name}"
+
+
+def blob_size(root: int, physical: str) -> int | None:
+    """The size of a blob's file, or None if there is none."""
+    return size(root, blob_path(physical))
+
+
+def upload_size(root: int, session: str) -> int | None:
+    """The size of an upload session's file, or None if there is none."""
+    return size(root, upload_path(session))
+
+
+def size(root: int, path: str) -> int | None:
+    try:
+        return os.stat(path, dir_fd=root, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
+
+
+def hash_blob(root: int, physical: str, algorithm: str, pace: Pace = at_once) -> Digest | None:
+    """The digest of a blob's file, read from the disk; None if there is none.
+
+    Raises OSError where it cannot be read, and whatever ``pace`` raises.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(blob_path(physical), flags, dir_fd=root)
+    except FileNotFoundError:
+        return None
+    digester = Digester(algorithm)
+    try:
+        # What is in memory may be whole while the disk's copy is not.
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        while chunk := os.pread(fd, READ_BYTES, digester.size):
+            digester.update(chunk)
+            pace(len(chunk))
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(fd)
+    return digester.digest()

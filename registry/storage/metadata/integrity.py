@@ -1,0 +1,234 @@
+"""Integrity: the queries.  What the rows say that ought not to be, and what they say of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, exists, select, text, tuple_
+
+from oci.digest import Digest
+from registry.storage.metadata import acts
+from registry.storage.metadata.edges import Edge
+from registry.storage.metadata.tables import (
+    audit,
+    blobs,
+    manifest_edges,
+    manifests,
+    repositories,
+    trash,
+    uploads,
+)
+
+PAGE = 1000
+MANY_TAGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRow:
+    """A blob as the database has it."""
+
+    digest: str
+    size: int
+    physical: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """A manifest and its edges as the database has them."""
+
+    repository_id: int
+    repository: str
+    digest: str
+    media_type: str
+    size: int
+    content: bytes
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows that ought not to exist: a query for what is found there and whom it affects."""
+
+    invariant: str
+    found: str
+    expected: str
+    query: str
+
+
+# Each query gives the thing, and the repository and digest through which tags are affected.
+RULES = (
+    Rule(
+        "I4",
+        "its bytes are in the trash",
+        "bytes that only one row names",
+        "SELECT blobs.digest, NULL, blobs.digest FROM blobs JOIN trash USING (physical)",
+    ),
+    Rule(
+        "I4",
+        "an edge says that the blob is absent",
+        "an edge to the blob, which is here",
+        "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
+        " JOIN repo_blobs m ON m.repository_id = e.repository_id AND m.digest = e.child"
+        " JOIN blobs b ON b.digest = m.digest AND b.state = 'ok' WHERE e.blob IS NULL",
+    ),
+    Rule(
+        "I4",
+        "an edge says that the manifest is absent",
+        "an edge to the manifest, which is here",
+        "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
+        " JOIN manifests m ON m.repository_id = e.repository_id AND m.digest = e.child"
+        " WHERE e.manifest IS NULL AND e.kind = 'child'",
+    ),
+    Rule(
+        "I4",
+        "the tag's last change in its history is another",
+        "the tag where its history left it",
+        "SELECT r.name || ':' || t.name, t.repository_id, t.digest FROM tags t"
+        " JOIN repositories r ON r.id = t.repository_id WHERE NOT EXISTS ("
+        " SELECT 1 FROM tag_history h WHERE h.repository_id = t.repository_id AND h.tag = t.name"
+        " AND h.version = t.version AND h.digest = t.digest)",
+    ),
+)
+
+
+def violations(connection: Connection, rule: Rule) -> list[tuple[str, int | None, str]]:
+    return [(row[0], row[1], row[2]) for row in connection.execute(text(rule.query))]
+
+
+def pragmas(connection: Connection, *, deep: bool) -> list[str]:
+    """What SQLite itself finds wrong with the file."""
+    check = "integrity_check" if deep else "quick_check"
+    found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {check}")]
+    return [] if found == ["ok"] else [str(line) for line in found]
+
+
+def dangling(connection: Connection) -> list[str]:
+    """Rows whose foreign key leads nowhere."""
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    return [f"{table} row {rowid} names a row of {parent}" for table, rowid, parent, _ in rows]
+
+
+def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
+    query = (
+        select(blobs.c.digest, blobs.c.size, blobs.c.physical, blobs.c.state)
+        .where(blobs.c.digest > last)
+        .order_by(blobs.c.digest)
+        .limit(PAGE)
+    )
+    return [BlobRow(*row) for row in connection.execute(query)]
+
+
+def is_still(connection: Connection, row: BlobRow) -> bool:
+    """Whether the blob still is what it was when it was looked at."""
+    key = (blobs.c.digest == row.digest) & (blobs.c.physical == row.physical)
+    return bool(connection.scalar(select(exists().where(key, blobs.c.state == row.state))))
+
+
+def unnamed(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Of files under blobs/, those that no row names."""
+    left = set(names)
+    for batch in batches(names):
+        for table in (blobs, trash):
+            left -= set(
+                connection.scalars(select(table.c.physical).where(table.c.physical.in_(batch)))
+            )
+        # Its session's row is taken by the transaction that names the file.
+        sessions = {name[-36:]: name for name in batch}
+        query = select(uploads.c.id).where(uploads.c.id.in_(sessions))
+        left -= {sessions[session] for session in connection.scalars(query)}
+    return left
+
+
+def sessions_unknown(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Of files under uploads/, those whose session has no row."""
+    left = set(names)
+    for batch in batches(names):
+        left -= set(connection.scalars(select(uploads.c.id).where(uploads.c.id.in_(batch))))
+    return left
+
+
+def sessions(connection: Connection) -> list[tuple[str, str]]:
+    """Every open session and its repository."""
+    return [
+        (row[0], row[1]) for row in connection.execute(select(uploads.c.id, uploads.c.repository))
+    ]
+
+
+def manifests_after(connection: Connection, last: tuple[int, str]) -> list[ManifestRow]:
+    """Some manifests with their edges, after one in the order of repository and digest."""
+    key = tuple_(manifests.c.repository_id, manifests.c.digest)
+    query = (
+        select(
+            manifests.c.repository_id,
+            repositories.c.name,
+            manifests.c.digest,
+            manifests.c.media_type,
+            manifests.c.size,
+            manifests.c.content,
+        )
+        .join(repositories, repositories.c.id == manifests.c.repository_id)
+        .where(key > last)
+        .order_by(manifests.c.repository_id, manifests.c.digest)
+        .limit(100)
+    )
+    rows = connection.execute(query).all()
+    return [ManifestRow(*row, edges=edges_of(connection, row[0], row[2])) for row in rows]
+
+
+def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge, ...]:
+    edge = manifest_edges.c
+    query = (
+        select(edge.kind, edge.child, edge.size)
+        .where(edge.repository_id == repository, edge.parent == parent)
+        .order_by(edge.position)
+    )
+    return tuple(
+        Edge(row.kind, Digest.parse(row.child), row.size) for row in connection.execute(query)
+    )
+
+
+_AFFECTED = """
+WITH RECURSIVE up(repository_id, digest) AS (
+  {start}
+  UNION
+  SELECT e.repository_id, e.parent FROM up JOIN manifest_edges e
+    ON e.repository_id = up.repository_id AND e.child = up.digest
+)
+SELECT DISTINCT r.name || ':' || t.name FROM up
+  JOIN tags t ON t.repository_id = up.repository_id AND t.digest = up.digest
+  JOIN repositories r ON r.id = t.repository_id ORDER BY 1 LIMIT :many
+"""
+_BY_BLOB = _AFFECTED.format(
+    start="SELECT repository_id, digest FROM repo_blobs WHERE digest = :digest"
+)
+_BY_MANIFEST = _AFFECTED.format(start="SELECT :repository, :digest")
+
+
+def tags_on_blob(connection: Connection, digest: str) -> tuple[str, ...]:
+    """The tags that cannot be pulled without the blob, in any repository; the first hundred."""
+    return tuple(connection.scalars(text(_BY_BLOB), {"digest": digest, "many": MANY_TAGS}))
+
+
+def tags_on_manifest(connection: Connection, repository: int, digest: str) -> tuple[str, ...]:
+    """The tags that cannot be pulled without the manifest; the first hundred."""
+    values = {"repository": repository, "digest": digest, "many": MANY_TAGS}
+    return tuple(connection.scalars(text(_BY_MANIFEST), values))
+
+
+def broken_audit(connection: Connection) -> list[int]:
+    """The ids of audit rows whose hash is not that of their content and the row before."""
+    broken, previous = [], ""
+    for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
+        if row["hash"] != acts.chained(previous, dict(row)):
+            broken.append(int(row["id"]))
+        previous = row["hash"]
+    return broken
+
+
+def batches(names: Iterable[Any]) -> Iterator[list[Any]]:
+    everything = list(names)
+    for start in range(0, len(everything), PAGE // 2):
+        yield everything[start : start + PAGE // 2]

@@ -1,0 +1,77 @@
+"""Repairs: what may be changed in rows that contradict each other or the disk."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, select, text, update
+
+from oci.digest import Digest
+from oci.reference import Tag
+from registry.storage.metadata import edges, tags
+from registry.storage.metadata import tables as t
+from registry.storage.metadata.acts import Act
+
+_NO_BLOB = text(
+    "blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM repo_blobs m"
+    " WHERE m.repository_id = manifest_edges.repository_id AND m.digest = manifest_edges.blob)"
+)
+_NO_MANIFEST = text(
+    "manifest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifests m"
+    " WHERE m.repository_id = manifest_edges.repository_id"
+    " AND m.digest = manifest_edges.manifest)"
+)
+_NO_PARENT = text(
+    "NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = manifest_edges.repository_id"
+    " AND m.digest = manifest_edges.parent)"
+)
+_NO_BYTES = text("NOT EXISTS (SELECT 1 FROM blobs b WHERE b.digest = repo_blobs.digest)")
+_UNHELD = text(
+    "SELECT t.repository_id, t.name FROM tags t WHERE NOT EXISTS (SELECT 1 FROM manifests m"
+    " WHERE m.repository_id = t.repository_id AND m.digest = t.digest)"
+)
+
+
+def condemn_blob(connection: Connection, act: Act, digest: str) -> str:
+    """Mark the bytes as corrupt: absent from now on, until they are pushed again."""
+    changed = connection.execute(
+        update(t.blobs)
+        .where(t.blobs.c.digest == digest, t.blobs.c.state != text("'corrupt'"))
+        .values(state="corrupt")
+    )
+    return "marked corrupt" if changed.rowcount else ""
+
+
+def drop_dangling(connection: Connection, act: Act, _row: str) -> str:
+    """Make absent whatever leads nowhere: edges, memberships, tags."""
+    count = 0
+    for repository, name in connection.execute(_UNHELD).all():
+        count += tags.change(connection, act, repository, Tag(name), None)
+    count += connection.execute(delete(t.manifest_edges).where(_NO_PARENT)).rowcount
+    lost = connection.execute(select(t.repo_blobs.c.digest).where(_NO_BYTES)).scalars().all()
+    for digest in lost:
+        edge = t.manifest_edges
+        count += connection.execute(
+            update(edge).where(edge.c.blob == digest).values(blob=None)
+        ).rowcount
+        count += connection.execute(
+            delete(t.repo_blobs).where(t.repo_blobs.c.digest == digest)
+        ).rowcount
+    edge = t.manifest_edges
+    count += connection.execute(update(edge).where(_NO_BLOB).values(blob=None)).rowcount
+    count += connection.execute(update(edge).where(_NO_MANIFEST).values(manifest=None)).rowcount
+    return f"{count} rows made absent" if count else ""
+
+
+def heal_edges(connection: Connection, act: Act, digest: str) -> str:
+    """Whole the edges to what is here after all."""
+    named = Digest.parse(digest)
+    here = connection.execute(
+        select(t.repo_blobs.c.repository_id).where(t.repo_blobs.c.digest == digest)
+    )
+    for (repository,) in here.all():
+        edges.heal_blob(connection, repository, named)
+    manifests = connection.execute(
+        select(t.manifests.c.repository_id).where(t.manifests.c.digest == digest)
+    )
+    for (repository,) in manifests.all():
+        edges.heal_manifest(connection, repository, named)
+    return "made whole"
