@@ -121,13 +121,14 @@ class Era:
         finally:
             self.started = time.monotonic() - begun
         if self.log.counts["ok"] and (code := self.fsck()):
-            return [f"fsck --deep ended with {code}: see {self.registry.log}"]
+            return [f"fsck --deep ended with {code}: {self.registry.tail}"]
         self.life = self.dice.uniform(0.05, 1.5) * self.dice.choice((0.3, 1.0))
         asyncio.run(self.live())
         return [*self.world.violations, *check(self.registry.root, self.log.path)]
 
     def fsck(self) -> int:
-        return 0
+        """What the registry finds itself, of the root it has just been started on."""
+        return self.registry.run("fsck", "--deep", "--root", self.registry.root)
 
     async def live(self) -> None:
         """Clients at work until the server is killed."""

@@ -7,6 +7,7 @@
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class CrashingRegistry:
         while not self._is_ready():
             if time.monotonic() > deadline or not _lives(self._pid):
                 self.kill()
-                raise NotReady(self.log.read_text(errors="replace")[-4000:])
+                raise NotReady(self.tail)
             time.sleep(0.005)
 
     def kill(self) -> None:
@@ -112,6 +113,10 @@ class CrashingRegistry:
     @property
     def is_alive(self) -> bool:
         return self._pid is not None and _lives(self._pid)
+
+    @property
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
 
     def _end(self, number: signal.Signals) -> int:
         if self._pid is None:
@@ -150,9 +155,11 @@ def _lives(pid: int) -> bool:
 
 def main() -> None:
     import registry
-    import registry.app
-    import registry.cli
+    from registry.cli import main as command
 
+    # What the commands import only when they run.
+    for module in ("registry.app", "registry.admin.control", "registry.admin.commands"):
+        importlib.import_module(module)
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
@@ -161,11 +168,11 @@ def main() -> None:
         elif "source" in order:
             answer = str(Path(registry.__file__).parents[1])
         else:
-            answer = _fork(order)
+            answer = _fork(command, order)
         os.write(1, json.dumps(answer).encode() + b"\n")
 
 
-def _fork(order: dict[str, Any]) -> int:
+def _fork(command: Callable[[list[str]], object], order: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -174,8 +181,6 @@ def _fork(order: dict[str, Any]) -> int:
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.environ.update(order["environment"])
-    from registry.cli import main as command
-
     try:
         command(order["arguments"])
     finally:
