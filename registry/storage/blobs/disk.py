@@ -12,6 +12,7 @@ NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 # The device or the file system has failed; what is on it can no longer be trusted to be there.
 FATAL = frozenset({errno.EIO, errno.EROFS, errno.EUCLEAN})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Buffer = bytes | memoryview
 
@@ -49,8 +50,8 @@ class Disk:
     """Every change of a file goes through here.  Paths are relative to a directory.
 
     Each call raises what the system raises.  Before that, it tells the alarm of an error that
-    is the disk's own, and of every failed sync: after one, the kernel may have dropped the
-    bytes, and a second sync would say that all is well.
+    is the disk's own, and of a sync that failed for anything but want of room: the kernel may
+    have dropped the bytes, and a second sync would say that all is well.
     """
 
     def __init__(self, alarm: Alarm = ignore, system: System = os) -> None:
@@ -97,7 +98,9 @@ class Disk:
         try:
             self._system.fsync(fd)
         except OSError as error:
-            self._alarm("sync", error)
+            # Where room is only sought when bytes go out, a full disk shows here: no failure.
+            if error.errno not in FULL:
+                self._alarm("sync", error)
             raise
 
     def seal(self, fd: int) -> None:

@@ -1,10 +1,8 @@
 """fsck finds what is wrong, says whom it affects, and mends what it can; it cries wolf never."""
 
 import asyncio
-import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,10 +13,8 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown
 from registry.services.findings import Finding
-from registry.services.integrity import Integrity
-from registry.services.repair import Repair
-from registry.storage.blobs.disk import Disk
 from tests.support.images import an_image, an_index
+from tests.support.integrity import findings
 from tests.support.storage import (
     Service,
     a_service,
@@ -28,25 +24,6 @@ from tests.support.storage import (
     push_image,
     push_index,
 )
-
-
-@contextlib.asynccontextmanager
-async def opened_root(service: Service) -> AsyncIterator[int]:
-    root = os.open(service.root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield root
-    finally:
-        os.close(root)
-
-
-async def findings(service: Service, *, deep: bool = False, repair: bool = False) -> list[Finding]:
-    async with opened_root(service) as root:
-        integrity = Integrity(service.database, root, deep)
-        found = [finding async for finding in integrity.check()]
-        if repair:
-            mender = Repair(service.database, Disk(), root)
-            found = [await mender.mend(finding) for finding in found]
-    return found
 
 
 async def judged(service: Service, *, deep: bool = False) -> list[tuple[str, str]]:
