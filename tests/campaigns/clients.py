@@ -247,7 +247,7 @@ class Client:
             answer = await self.connection.request(
                 "PUT", target, manifest.content, {"Content-Type": manifest.media_type}
             )
-            if answer.status == 400 and b"MANIFEST_BLOB_UNKNOWN" in answer.body:
+            if answer.status != 201 and b"MANIFEST_BLOB_UNKNOWN" in answer.body:
                 until = min((self.promised.get(key, 0.0) for key in keys), default=FOREVER)
                 if time.monotonic() >= until:
                     self.world.late += 1
