@@ -52,5 +52,5 @@ class DirectFile:
                 raise
 
     def close(self) -> None:
+        # The memory goes with its last user: the traceback of a failed write may still hold it.
         os.close(self._fd)
-        self._memory.close()
