@@ -18,6 +18,7 @@ from runner.schema import MountOption
 _STUB_RESOLVER: Final = "127.0.0.53"
 _RESOLVED: Final = Path("/run/systemd/resolve/resolv.conf")
 _MOUNT_POINTS: Final = ("dev", "proc", "sys")
+_MAX_LINKS: Final = 40
 _HOSTS: Final = (
     ("127.0.0.1", "localhost"),
     ("::1", "localhost ip6-localhost ip6-loopback"),
@@ -34,7 +35,9 @@ def write_bundle(directory: Path, spec: RuntimeSpec) -> None:
     The directory lies on a file system that a reboot empties, so nothing needs syncing.
     Raises BadRequest for a rootfs that no runtime should be let loose on.
     """
-    check_rootfs(Path(spec["root"]["path"]))
+    rootfs = Path(spec["root"]["path"])
+    check_rootfs(rootfs)
+    check_destinations(rootfs, [entry["destination"] for entry in spec.get("mounts", ())])
     try:
         directory.mkdir(mode=0o700, parents=True)
     except FileExistsError:
@@ -56,6 +59,48 @@ def check_rootfs(rootfs: Path) -> None:
         if not stat.S_ISDIR(mode):
             kind = "a link" if stat.S_ISLNK(mode) else "a file"
             raise BadRequest(f"invalid image: /{name} is {kind}, expected a directory")
+
+
+def check_destinations(rootfs: Path, destinations: Iterable[str]) -> None:
+    """See that no link of the image takes a mount from its place to one of the kernel's.
+
+    A volume at a link to /dev would be the container's /dev, whatever is mounted there.
+    """
+    for destination in destinations:
+        if is_of_the_kernel(destination):
+            continue
+        place = resolved(rootfs, destination)
+        if is_of_the_kernel(place):
+            raise BadRequest(f"invalid image: mount target {destination} is a link to {place}")
+
+
+def is_of_the_kernel(target: str) -> bool:
+    """Whether a normal path is /dev, /proc or /sys, or lies below."""
+    return target.split("/")[1] in _MOUNT_POINTS
+
+
+def resolved(rootfs: Path, path: str) -> str:
+    """Where the path leads in a rootfs that nobody writes to, as seen from inside.
+
+    What is not there counts as no link.
+    """
+    ahead, walked, links = path.split("/")[::-1], list[str](), 0
+    while ahead:
+        part = ahead.pop()
+        if part == "..":
+            walked[-1:] = []
+        elif part not in ("", "."):
+            try:
+                target = os.readlink(rootfs.joinpath(*walked, part))
+            except OSError:
+                walked.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise BadRequest(f"invalid image: mount target {path} is a circle of links")
+            walked = [] if target.startswith("/") else walked
+            ahead += target.split("/")[::-1]
+    return "/" + "/".join(walked)
 
 
 def read_spec(directory: Path) -> RuntimeSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 from oci.image_config import ImageConfig
 from runner.errors import RunnerError
 from runner.linux.mounts import Mount, mount, unmount
-from runner.runtime.bundle import prepare_sources
+from runner.runtime.bundle import is_of_the_kernel, prepare_sources
 from runner.schema import ContainerOptions, MountOption
 from runner.services.container import MountPoint
 from runner.services.copy_up import inside
@@ -20,13 +20,15 @@ async def decide(
 ) -> tuple[MountPoint, ...]:
     """Every mount of a container; volumes are made, the anonymous ones undone with ``undo``.
 
-    What the user mounts at a place goes before what the image declares for it.
+    What the user mounts at a place goes before what the image declares for it.  What the kernel
+    shows in a container no image declares away: with a /dev of its own it would say itself what
+    covers the masked paths (CVE-2025-31133).
     """
     points = [await _point(option, volumes, undo) for option in options.mounts]
     taken = {point.target for point in points}
     for declared in image.volumes:
         target = posixpath.normpath("/" + declared.lstrip("/"))
-        if target != "/" and target not in taken:
+        if target != "/" and target not in taken and not is_of_the_kernel(target):
             taken.add(target)
             points.append(await _point(MountOption("volume", "", target), volumes, undo))
     return tuple(points)
