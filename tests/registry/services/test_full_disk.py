@@ -26,7 +26,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield disk
     finally:
-        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
+        subprocess.run(["/bin/umount", "--lazy", str(disk)], check=True)  # noqa: S603
 
 
 def too_much() -> tuple[Digest, list[bytes]]:
