@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.campaigns.acknowledgements import AcknowledgementLog
 from tests.campaigns.checker import check
 from tests.campaigns.clients import Client, World
+from tests.campaigns.collected import Collected
 from tests.campaigns.zygote import CrashingRegistry, NotReady, Zygote
 
 LEASE_SECONDS = 2.0
@@ -27,6 +28,10 @@ SETTINGS = {
     "REGISTRY_GC__LEASE_SECONDS": str(LEASE_SECONDS),
     "REGISTRY_GC__EPOCH_SECONDS": "0.2",
     "REGISTRY_GC__UNDELETE_SECONDS": "0",
+    "REGISTRY_GC__SWEEP_SECONDS": "0.2",
+    # One line for each pass of the collector, which are counted at the end.
+    "REGISTRY_LOGS__LEVEL": "info",
+    "REGISTRY_LOGS__FORMAT": "json",
 }
 
 
@@ -38,6 +43,7 @@ class Result:
     operations: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "fail": 0, "unknown": 0})
     late: int = 0
+    collected: Collected = field(default_factory=Collected)
     slowest_start: float = 0.0
     violations: list[str] = field(default_factory=list)
 
@@ -45,7 +51,7 @@ class Result:
         counts = ", ".join(f"{count} {end}" for end, count in self.counts.items())
         return (
             f"{self.rounds} rounds, {self.operations} actions, operations: {counts}; "
-            f"slowest start {self.slowest_start:.2f} s; {self.late} late; "
+            f"{self.collected}; slowest start {self.slowest_start:.2f} s; {self.late} late; "
             f"{len(self.violations)} violations"
         )
 
@@ -107,6 +113,7 @@ class Era:
                 break
         result.operations += self.world.operations
         result.late += self.world.late
+        result.collected.add(Collected.told(self.registry.log))
         for end, count in self.log.counts.items():
             result.counts[end] += count
 

@@ -6,38 +6,41 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.campaigns import crash
 from tests.campaigns.acknowledgements import AcknowledgementLog
 from tests.campaigns.checker import check
 from tests.campaigns.clients import Client, World
-from tests.campaigns.crash import Tell
+from tests.campaigns.collected import Collected
 from tests.campaigns.zygote import CrashingRegistry, Zygote
 
 LEASE_SECONDS = 3.0
 SETTINGS = {
+    **crash.SETTINGS,
     "REGISTRY_GC__INTERVAL_SECONDS": "0.3",
     "REGISTRY_GC__LEASE_SECONDS": str(LEASE_SECONDS),
     "REGISTRY_GC__EPOCH_SECONDS": "1",
-    "REGISTRY_GC__UNDELETE_SECONDS": "0",
 }
 TELL_SECONDS = 10.0
 
 
 @dataclass
 class Soaked:
-    """What happened; ``operations`` by how they ended, ``trashed`` files left for the collector."""
+    """What clients did, by how it ended, and what the collector did meanwhile."""
 
     seconds: float = 0.0
     actions: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     late: int = 0
     cuts: int = 0
+    collected: Collected = field(default_factory=Collected)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {end}" for end, count in self.counts.items())
         return (
             f"{self.seconds:.0f} s, {self.actions} actions, operations: {counts}; "
-            f"{self.late} late, {self.cuts} cut; {len(self.violations)} violations"
+            f"{self.late} late, {self.cuts} cut; {self.collected}; "
+            f"{len(self.violations)} violations"
         )
 
 
@@ -49,7 +52,7 @@ def gc_soak(
     seconds: float,
     clients: int,
     seed: int,
-    tell: Tell = lambda line: None,
+    tell: crash.Tell = lambda line: None,
 ) -> Soaked:
     """Run, stop the server, and judge the root; keep it if something is wrong."""
     place = directory / f"soak-{seed}"
@@ -68,7 +71,13 @@ def gc_soak(
         log.down()
     violations = [*world.violations, *check(registry.root, log.path)]
     result = Soaked(
-        time.monotonic() - begun, world.operations, log.counts, world.late, world.cuts, violations
+        time.monotonic() - begun,
+        world.operations,
+        log.counts,
+        world.late,
+        world.cuts,
+        Collected.told(registry.log),
+        violations,
     )
     log.close()
     if not violations:
@@ -76,7 +85,7 @@ def gc_soak(
     return result
 
 
-async def _work(world: World, port: int, clients: int, seconds: float, tell: Tell) -> None:
+async def _work(world: World, port: int, clients: int, seconds: float, tell: crash.Tell) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
             group.create_task(Client(world, number).run(port))

@@ -17,3 +17,4 @@ def test_nothing_acknowledged_is_lost_by_kill_9(zygote: Zygote, tmp_path: Path) 
     assert result.rounds == ROUNDS
     assert result.counts["ok"] > 10 * ROUNDS
     assert result.counts["unknown"] > 0, "no crash hit an operation on its way"
+    assert result.collected.blobs > 0, "the collector had nothing to do"

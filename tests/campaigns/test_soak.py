@@ -22,3 +22,5 @@ def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
     assert result.violations == []
     assert result.cuts == 0
     assert result.counts["ok"] > 1000
+    assert result.collected.blobs > 0, "the collector had nothing to do"
+    assert result.collected.purged > 0
