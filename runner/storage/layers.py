@@ -28,7 +28,7 @@ from oci.digest import LENGTHS, Digest, DigestMismatch, InvalidDigest
 from oci.layer import InvalidLayer
 from runner.errors import RunnerError
 from runner.storage.durable import spread_children, sync_filesystem, write_whole
-from runner.storage.removal import remove
+from runner.storage.removal import Removals, remove
 from runner.storage.snapshots import LayerUnknown
 from runner.storage.threads import in_thread
 from runner.storage.unpack import Limits
@@ -80,6 +80,7 @@ class LayerStore:
         self._limits = limits or Limits()
         self._known: dict[Digest, Layer] = {}
         self._unsettled: set[Digest] = set()
+        self.removals = Removals()
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         for directory in (self._ingest, *(root / algorithm for algorithm in LENGTHS)):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -141,12 +142,12 @@ class LayerStore:
 
     async def remove(self, diff_id: Digest) -> None:
         """Remove the layer, of which no snapshot is left; one not there is not an error."""
-        self._known.pop(diff_id, None)
-        aside = self._ingest / uuid.uuid4().hex
-        with suppress(FileNotFoundError):
-            # One rename, and the layer is gone; its files follow.
-            os.rename(self._place(diff_id), aside)
-            await in_thread(remove, aside)
+        await in_thread(self._remove, diff_id)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a power cut would take a layer that ``settle`` would save."""
+        return bool(self._unsettled)
 
     async def settle(self) -> None:
         """Make every layer published so far survive a power cut: one syncfs for all of them.
@@ -180,6 +181,15 @@ class LayerStore:
             self._known[diff_id] = Layer.from_json(document)
         return self._known[diff_id]
 
+    def _remove(self, diff_id: Digest) -> None:
+        """One rename, and the layer is gone; its files follow."""
+        self._known.pop(diff_id, None)
+        self._unsettled.discard(diff_id)
+        aside = self._ingest / uuid.uuid4().hex
+        with suppress(FileNotFoundError):
+            os.rename(self._place(diff_id), aside)
+            self.removals.begin(aside)
+
     def _settle(self) -> None:
         settled, self._unsettled = self._unsettled, set()
         if not settled:
@@ -193,7 +203,7 @@ class LayerStore:
 
     def _recover(self) -> tuple[Digest, ...]:
         for path in self._ingest.iterdir():
-            remove(path)
+            self.removals.begin(path)
         dropped = []
         for diff_id in tuple(self.diff_ids()):
             place = self._place(diff_id)
@@ -205,7 +215,7 @@ class LayerStore:
                 self._unsettled.add(diff_id)
             elif boot_id is not None:
                 dropped.append(diff_id)
-                remove(place)
+                self._remove(diff_id)
         return tuple(dropped)
 
 

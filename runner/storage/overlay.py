@@ -27,7 +27,7 @@ from runner.storage.adjust import adjusted_lower
 from runner.storage.diff import diff
 from runner.storage.durable import spread_children
 from runner.storage.layers import LayerStore
-from runner.storage.removal import remove
+from runner.storage.removal import Removals, remove
 from runner.storage.snapshots import SnapshotExists, SnapshotUnknown, Usage
 from runner.storage.threads import in_thread
 from runner.storage.walk import walk
@@ -45,6 +45,7 @@ class OverlaySnapshotter:
         self._layers = layers
         self._aside = root / ".aside"
         self._empty = root / ".empty"
+        self.removals = Removals()
         for directory in (self._aside, self._empty):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._empty.chmod(_DEFAULT_ROOT_MODE)
@@ -53,7 +54,7 @@ class OverlaySnapshotter:
     async def recover(self) -> None:
         """At the daemon's start: finish the removals that were under way."""
         for path in await in_thread(os.listdir, self._aside):
-            await in_thread(remove, self._aside / path)
+            self.removals.begin(self._aside / path)
 
     async def prepare(self, key: str, parents: Sequence[Digest]) -> tuple[Mount, ...]:
         return await self._open(key, parents, read_only=False)
@@ -86,11 +87,7 @@ class OverlaySnapshotter:
         return await in_thread(_usage, await self.changes(key))
 
     async def remove(self, key: str) -> None:
-        aside = self._aside / uuid.uuid4().hex
-        with suppress(FileNotFoundError):
-            # One rename, and the snapshot is gone; its files follow.
-            os.rename(self._place(key), aside)
-            await in_thread(remove, aside)
+        await in_thread(self._remove, key)
 
     async def keys(self) -> tuple[str, ...]:
         return tuple(name for name in await in_thread(os.listdir, self._root) if name[0] != ".")
@@ -143,6 +140,13 @@ class OverlaySnapshotter:
         except BaseException:
             remove(aside)
             raise
+
+    def _remove(self, key: str) -> None:
+        """One rename, and the snapshot is gone; its files follow."""
+        aside = self._aside / uuid.uuid4().hex
+        with suppress(FileNotFoundError):
+            os.rename(self._place(key), aside)
+            self.removals.begin(aside)
 
     def _read(self, key: str) -> tuple[tuple[Digest, ...], bool]:
         try:

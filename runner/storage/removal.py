@@ -5,8 +5,14 @@ and than PATH_MAX.  Here one descriptor is open at a time, and no name is longer
 """
 
 import os
+import threading
 from pathlib import Path
+from queue import Queue
 from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,6 +50,38 @@ def remove_tree(parent: int, name: bytes) -> None:
     finally:
         os.close(current)
     os.rmdir(name, dir_fd=parent)
+
+
+class Removals:
+    """Trees on their way out, one after another, while whoever asked has been answered.
+
+    A tree that is given has been renamed to where only the start of a daemon looks: it finds
+    what is left there, and gives it again.  So the end of the process waits for none of them.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Queue[Path] = Queue()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, path: Path) -> None:
+        self._waiting.put(path)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="removals", daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Until every tree that was given is gone; blocks."""
+        self._waiting.join()
+
+    def _work(self) -> None:
+        while True:
+            path = self._waiting.get()
+            try:
+                remove(path)
+            except OSError as error:
+                log.warning("not removed", path=str(path), error=str(error))
+            finally:
+                self._waiting.task_done()
 
 
 def _empty(directory: int) -> list[bytes]:

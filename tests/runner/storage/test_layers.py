@@ -214,6 +214,7 @@ async def test_a_removed_layer_is_gone(layers: LayerStore, tmp_path: Path) -> No
     await layers.remove(DIFF_ID)
 
     assert not layers.has(DIFF_ID)
+    layers.removals.wait()
     assert ingesting(layers, tmp_path) == []
     with pytest.raises(LayerUnknown, match=str(DIFF_ID)):
         await layers.directory(DIFF_ID)
@@ -228,6 +229,7 @@ async def test_a_killed_daemon_leaves_its_layers_to_the_next(tmp_path: Path) -> 
 
     assert dropped == ()
     assert layers.has(DIFF_ID)
+    layers.removals.wait()
     assert os.listdir(tmp_path / "ingest") == []
 
 

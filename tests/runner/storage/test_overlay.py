@@ -235,5 +235,6 @@ async def test_half_removed_snapshots_are_gone_at_the_next_start(tmp_path: Path)
     snapshots = OverlaySnapshotter(tmp_path / "snapshots", LayerStore(tmp_path / "layers"))
     await snapshots.recover()
 
+    snapshots.removals.wait()
     assert os.listdir(tmp_path / "snapshots" / ".aside") == []
     assert await snapshots.keys() == ()
