@@ -224,3 +224,7 @@ class Monitor(Protocol):
         nobody, with code 255 and an error.
         """
         ...
+
+    def forget(self, container: str) -> None:
+        """Remove what is left of a container that ended: its exit code.  May be repeated."""
+        ...

@@ -28,6 +28,15 @@ async def create(
     """
     name = _free_name(outside, name)
     image = _image(outside, options.image, platform)
+    with outside.images.keep(image):
+        tracked, warnings = await _create(outside, options, name, image)
+    outside.tell(tracked, "create")
+    return tracked, warnings
+
+
+async def _create(
+    outside: Outside, options: ContainerOptions, name: str, image: Image
+) -> tuple[Tracked, tuple[str, ...]]:
     spec.command(image.config, options)
     files.check_extra_hosts(options)
     stop_signal = options.stop_signal or image.config.stop_signal or DEFAULT_STOP_SIGNAL
@@ -55,7 +64,6 @@ async def create(
             await outside.save(tracked)
         # Recorded, and so it exists.
         undo.pop_all()
-    outside.tell(tracked, "create")
     return tracked, warnings
 
 

@@ -133,7 +133,8 @@ class Remover:
 
     async def _sweep(self) -> tuple[tuple[Digest, ...], int]:
         """Sweep, sparing what snapshots stand on: containers outlive a forced removal."""
-        in_use: set[Digest] = set()
+        # Asked before the snapshots: who lets go of an image meanwhile has a snapshot on it.
+        in_use = set(self._store.held())
         for key in await self._snapshotter.keys():
             in_use.update(await self._snapshotter.parents(key))
         return await self._store.sweep(in_use)

@@ -185,6 +185,10 @@ class ImageStore:
             self._held.subtract(held)
             self._held = +self._held
 
+    def held(self) -> frozenset[Digest]:
+        """What is held at this moment."""
+        return frozenset(self._held)
+
     @asynccontextmanager
     async def exclusively(self, diff_id: Digest) -> AsyncIterator[None]:
         """One at a time makes a layer: who waited finds it made."""

@@ -1,5 +1,6 @@
 """Outside: what the container services stand on, made once by the composition."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,12 +23,8 @@ class FindsImages(Protocol):
         """The image, or NoSuchImage."""
         ...
 
-
-class ForgetfulMonitor(Monitor, Protocol):
-    """A Monitor that keeps something of a container until it is told not to."""
-
-    def forget(self, container: str) -> None:
-        """Remove what is left of a container that ended: its exit code."""
+    def keep(self, image: Image) -> AbstractContextManager[None]:
+        """Within it no removal takes the image's layers."""
         ...
 
 
@@ -41,7 +38,7 @@ class Outside:
     images: FindsImages
     volumes: Volumes
     runtime: OCIRuntime
-    monitor: ForgetfulMonitor
+    monitor: Monitor
     events: Events
     host: Host
 

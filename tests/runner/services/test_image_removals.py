@@ -1,5 +1,6 @@
 """Remove and prune: docker's rules, and what goes with the last name."""
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from oci.digest import Digest
 from runner.errors import Conflict
+from runner.storage import removal
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images
@@ -127,6 +129,53 @@ async def test_force_takes_the_image_but_not_the_layers_a_snapshot_stands_on(
 
     assert runner.images.list() == ()
     assert runner.store.layers.has(source.layers[0].diff_id)
+
+
+async def test_layers_stay_for_whoever_gets_a_snapshot_while_the_image_is_removed(
+    registry: FakeRegistry, runner: RunnerImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = an_image()
+    registry.put(source)
+    image = await runner.images.pull("app", progress=runner.tell)
+    keeping = runner.images.keep(image)
+    keeping.__enter__()
+    keys = runner.snapshotter.keys
+
+    async def keys_just_before_there_is_one_more() -> tuple[str, ...]:
+        found = await keys()
+        await runner.snapshotter.prepare("container", image.config.diff_ids)
+        keeping.__exit__(None, None, None)
+        return found
+
+    monkeypatch.setattr(runner.snapshotter, "keys", keys_just_before_there_is_one_more)
+
+    await runner.images.remove("app")
+
+    assert runner.images.list() == ()
+    assert runner.store.layers.has(source.layers[0].diff_id)
+
+
+async def test_a_removal_is_answered_before_the_files_are_gone(
+    registry: FakeRegistry, runner: RunnerImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.put(an_image())
+    await runner.images.pull("app", progress=runner.tell)
+    may_remove = threading.Event()
+    remove = removal.remove
+
+    def remove_when_it_may(path: Path) -> None:
+        may_remove.wait(20)
+        remove(path)
+
+    monkeypatch.setattr(removal, "remove", remove_when_it_may)
+    ingest = runner.root / "layers" / "ingest"
+
+    await runner.images.remove("app")
+
+    assert len(list(ingest.iterdir())) == 1
+    may_remove.set()
+    runner.store.layers.removals.wait()
+    assert list(ingest.iterdir()) == []
 
 
 async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
