@@ -121,6 +121,9 @@ async def _follow(
             for entry in reader.read():
                 yield entry
             if reader.was_replaced():
+                # The monitor wrote on into the old file until it made the new one.
+                for entry in reader.read():
+                    yield entry
                 reader.reopen()
                 watch.close()
                 watch = FileWatch(log)

@@ -161,6 +161,28 @@ async def test_following_goes_on_in_the_file_that_takes_the_name(log: Path) -> N
     assert [entry.content async for entry in found] == []
 
 
+async def test_following_loses_no_line_that_was_written_just_before_the_file_was_replaced(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = logs._LogReader.was_replaced
+
+    def was_replaced(reader: logs._LogReader) -> bool:
+        # Between our last read and our look at the name.
+        monkeypatch.setattr(logs._LogReader, "was_replaced", asked)
+        with log.open("ab") as file:
+            file.write(line(5, "last of the old"))
+        rotate(log, line(6, "first of the new"))
+        return asked(reader)
+
+    monkeypatch.setattr(logs._LogReader, "was_replaced", was_replaced)
+    end = asyncio.Event()
+    end.set()
+
+    found = [entry.content async for entry in entries(log, tail=0, ended=end.wait)]
+
+    assert found == [b"last of the old\n", b"first of the new\n"]
+
+
 async def test_following_waits_for_a_log_that_is_yet_to_come(tmp_path: Path) -> None:
     end = asyncio.Event()
     found = entries(tmp_path / "log", ended=end.wait)
