@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ class RunnerSettings:
 
     ``root`` holds what must outlive a reboot, ``run_dir`` (a short path: sockets live in it) what
     must not.  ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
+    ``auth_hosts`` are hosts that a registry may have give its tokens, besides itself.
     """
 
     root: Path = DEFAULT_ROOT
@@ -35,6 +36,7 @@ class RunnerSettings:
     socket_group: str | None = None
     default_registry: str = "127.0.0.1:5000"
     insecure_registries: tuple[str, ...] = ()
+    auth_hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     runtime: str = "runc"
     monitor: str = "conmon"
     log_level: str = "info"
@@ -130,6 +132,19 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return tuple(_host(item) for item in found)
 
 
+def _auth_hosts(value: Any) -> Mapping[str, tuple[str, ...]]:
+    """A table of lists; in the environment ``registry=host``, several separated by commas."""
+    if isinstance(value, str):
+        table: dict[str, list[str]] = {}
+        for pair in value.split(","):
+            registry, _, host = pair.partition("=")
+            table.setdefault(registry.strip(), []).append(host.strip())
+        value = table
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected a table of registries and hosts, found {value!r}")
+    return {_host(registry): _hosts(hosts) for registry, hosts in value.items()}
+
+
 def _count(value: Any) -> int:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > 6:
@@ -157,6 +172,7 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "socket_group": _text,
     "default_registry": _host,
     "insecure_registries": _hosts,
+    "auth_hosts": _auth_hosts,
     "runtime": _text,
     "monitor": _text,
     "log_level": _log_level,

@@ -36,16 +36,16 @@ async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
     programs = _programs(settings)
     _make_directories(settings)
     records = Records(settings.root / "records.db")
-    clients = RegistryClients(insecure=settings.insecure_registries)
+    clients = RegistryClients(settings.insecure_registries, settings.auth_hosts)
     try:
-        layers = LayerStore(settings.root / "layers")
-        services = await _recovered(settings, records, clients, layers, programs)
+        services = await _recovered(settings, records, clients, programs)
         try:
             yield services
         finally:
+            await services.execs.close()
             await services.containers.close()
             # What was unpacked need not be unpacked again after a power cut.
-            await layers.settle()
+            await services.images.close()
     finally:
         await clients.aclose()
         records.close()
@@ -55,10 +55,10 @@ async def _recovered(
     settings: RunnerSettings,
     records: Records,
     clients: RegistryClients,
-    layers: LayerStore,
     programs: dict[str, str],
 ) -> Services:
     root, host, events = settings.root, Host.detect(), Events()
+    layers = LayerStore(root / "layers")
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     await layers.recover()
     await snapshotter.recover()
@@ -78,6 +78,7 @@ async def _recovered(
     )
     containers = Containers(outside)
     images.users = containers.list
+    await images.recover()
     await containers.recover()
     warning = versions.warning(await versions.probe(programs["runtime"]))
     return Services(

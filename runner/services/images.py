@@ -13,8 +13,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from oci.digest import Digest
+from oci.errors import OCIError
 from runner.credentials import Credentials
+from runner.errors import RunnerError
 from runner.remote.client import RegistryClients, check_login
 from runner.schema import ProgressEvent
 from runner.services import image_search, image_views
@@ -27,7 +31,10 @@ from runner.services.image_removals import Deleted, Remover
 from runner.services.image_saves import Saver
 from runner.services.image_store import Image, ImageStore, ImageUser
 from runner.services.layer_arrivals import restore
+from runner.services.settling import Settling
 from runner.storage.snapshots import Snapshotter
+
+log = structlog.get_logger()
 
 Progress = Callable[[ProgressEvent], None]
 
@@ -60,6 +67,7 @@ class Images:
         self._importer = Importer(store, scratch)
         self._loader = Loader(store, scratch)
         self._saver = Saver(store)
+        self._settling = Settling(store.layers)
         # Containers stand on images; who they are is told to us once they exist.
         self.users: Callable[[], Sequence[ImageUser]] = tuple
 
@@ -101,6 +109,7 @@ class Images:
         wanted = image_search.parse_platform(platform)
         reference = self._store.reference(name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
+        self._settling.begin()
         self._tell("pull", image, name)
         return image
 
@@ -146,6 +155,7 @@ class Images:
     ) -> Image:
         """Make a one-layer image of a root filesystem's tar, plain or compressed."""
         image = await self._importer.import_(archive, options, progress)
+        self._settling.begin()
         self._tell("import", image, options.name or str(image.id))
         return image
 
@@ -165,6 +175,7 @@ class Images:
         Each name is announced in a ``stream`` item, and so is the image that had it before.
         """
         images = await self._loader.load(archive, progress)
+        self._settling.begin()
         for image in images:
             self._tell("load", image, str(image.id))
         return images
@@ -172,12 +183,20 @@ class Images:
     async def recover(self) -> None:
         """At the daemon's start: unpack again, from kept blobs, layers that a power cut took.
 
-        One whose blob is not here either is left to the next pull.
+        One whose blob is not here either, or is damaged, is left to the next pull.
         """
-        for image in self._store.images():
-            for diff_id, blob in image.layers:
-                if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
-                    await restore(self._store, diff_id, blob)
+        for image_id in {record.image_id for record in self._store.records.images.all()}:
+            try:
+                await self._restore(image_id)
+            except (RunnerError, OCIError, OSError) as error:
+                # No reason for a daemon not to start: whoever needs the image is told.
+                log.warning("image not restored", image=str(image_id), error=str(error))
+        self._settling.begin()
+
+    async def close(self) -> None:
+        """At the daemon's stop, once nobody pulls any more."""
+        await self._settling.close()
+        await self._store.layers.settle()
 
     async def log_in(self, host: str, credentials: Credentials) -> None:
         """Ask the registry whether it accepts the credentials; Unauthorized if it does not."""
@@ -186,6 +205,12 @@ class Images:
     @property
     def default_registry(self) -> str:
         return self._store.default_registry
+
+    async def _restore(self, image_id: Digest) -> None:
+        image = self._store.image(image_id)
+        for diff_id, blob in image.layers if image else ():
+            if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
+                await restore(self._store, diff_id, blob)
 
     def _users(self) -> Sequence[ImageUser]:
         return self.users()

@@ -1,11 +1,53 @@
 """RunnerSettings: who overrides whom, and every mistake at once."""
 
+import dataclasses
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import runner
 from runner.client.daemon import DEFAULT_SOCKET as COMMAND_SOCKET
 from runner.config import DEFAULT_SOCKET, InvalidSettings, RunnerSettings
+
+EXAMPLE = Path(runner.__file__).parent.parent / "runner.example.toml"
+
+
+def test_the_example_is_the_defaults() -> None:
+    assert RunnerSettings.load(EXAMPLE, {}, {}) == RunnerSettings()
+
+
+def test_the_example_explains_every_setting_in_the_order_of_the_tree() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+
+    # A setting whose default is that nothing is said can only be shown in a comment.
+    shown = [found[1] for line in lines if (found := re.match(r"(?:# )?(\w+) = ", line))]
+    assert shown == [field.name for field in dataclasses.fields(RunnerSettings)]
+    for above, line in pairwise(lines):
+        if re.match(r"(?:# )?\w+ = ", line):
+            assert above.startswith("# "), line
+            assert above.endswith((".", ")", ").")), above
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"a.test": ["x.test", "y.test"], "b.test:5": ["z.test"]},
+        "a.test=x.test, a.test=y.test,b.test:5=z.test",
+    ],
+)
+def test_the_hosts_that_give_tokens_are_a_table(said: object) -> None:
+    settings = RunnerSettings.load(None, {}, {"auth_hosts": said})
+
+    assert settings.auth_hosts == {"a.test": ("x.test", "y.test"), "b.test:5": ("z.test",)}
+
+
+def test_a_table_of_hosts_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidSettings, match="expected a table of registries and hosts, found 5"):
+        RunnerSettings.load(None, {}, {"auth_hosts": 5})
+    with pytest.raises(InvalidSettings, match="expected a string, found ''"):
+        RunnerSettings.load(None, {"RUNNER_AUTH_HOSTS": "a.test"}, {})
 
 
 def test_nothing_said_is_the_defaults() -> None:

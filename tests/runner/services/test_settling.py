@@ -1,0 +1,96 @@
+"""Settling: later, once for all, and never in anybody's way."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from runner.services.settling import Settling
+from runner.storage.layers import LayerStore
+from tests.support.images import Layer, a_layer
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> LayerStore:
+    return LayerStore(tmp_path / "layers")
+
+
+async def unpack(layers: LayerStore, layer: Layer) -> None:
+    async with layers.writer(layer.diff_id, "none") as writer:
+        await writer.write(layer.tar)
+        await writer.commit()
+
+
+async def test_layers_are_settled_after_a_while(
+    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await unpack(layers, a_layer({"a": b"a"}))
+    settling = Settling(layers, after_seconds=0.01)
+    settle, synced = layers.settle, asyncio.Event()
+
+    async def settle_and_say_so() -> None:
+        await settle()
+        synced.set()
+
+    monkeypatch.setattr(layers, "settle", settle_and_say_so)
+
+    settling.begin()
+    at_once = layers.unsettled
+    await asyncio.wait_for(synced.wait(), 20)
+
+    assert (at_once, layers.unsettled) == (True, False)
+    await settling.close()
+
+
+async def test_what_comes_during_a_sync_is_settled_too(
+    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await unpack(layers, a_layer({"a": b"a"}))
+    settling = Settling(layers, after_seconds=0.01)
+    settle, first, second = layers.settle, asyncio.Event(), asyncio.Event()
+
+    async def settle_while_another_comes() -> None:
+        await settle()
+        if not first.is_set():
+            first.set()
+            await unpack(layers, a_layer({"b": b"b"}))
+            settling.begin()
+        else:
+            second.set()
+
+    monkeypatch.setattr(layers, "settle", settle_while_another_comes)
+
+    settling.begin()
+    await asyncio.wait_for(second.wait(), 20)
+
+    assert not layers.unsettled
+    await settling.close()
+
+
+async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
+    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await unpack(layers, a_layer({"a": b"a"}))
+    tried = asyncio.Event()
+
+    async def fail() -> None:
+        tried.set()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(layers, "settle", fail)
+    settling = Settling(layers, after_seconds=0)
+
+    settling.begin()
+
+    await asyncio.wait_for(tried.wait(), 20)
+    await settling.close()
+
+
+async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
+    await unpack(layers, a_layer({"a": b"a"}))
+    settling = Settling(layers, after_seconds=1000)
+    settling.begin()
+
+    await asyncio.wait_for(settling.close(), 5)
+
+    assert layers.unsettled
