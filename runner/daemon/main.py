@@ -64,6 +64,8 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
         listener = given or listen(settings.socket, settings.socket_group)
         server = Server(router(services))
         await server.start(listener)
+        for warning in services.warnings:
+            log.warning("%s", warning)
         log.info("listening on %s, root %s", settings.socket, settings.root)
         _tell_ready(ready)
         await stopping.wait()
@@ -94,9 +96,9 @@ def _log_to_stderr(level: str) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    # One line for every request to a registry is for those who look for a fault.
-    if level != "debug":
-        logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # They log whole URLs, and what a registry redirects to may be signed: a password for an hour.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
