@@ -79,6 +79,8 @@ def _add_isolation(parser: Parser) -> None:
         help="no-new-privileges, seccomp=unconfined, seccomp=FILE",
     )
     parser.option("--network", "--net", metavar="MODE", default="default", help="none or host")
+    parser.options("-p", "--publish", metavar="PORTS", help="not in this version: see --network")
+    parser.flag("-P", "--publish-all", help="not in this version: see --network")
     parser.options("--add-host", metavar="NAME:IP", help="a line for /etc/hosts")
     parser.option("--pid", metavar="MODE", default="", help="the PID namespace: host")
     parser.option("--ipc", metavar="MODE", default="", help="the IPC namespace: none, host")
@@ -98,6 +100,9 @@ def create_body(asked: Arguments, *, attached: bool, environ: Mapping[str, str])
         "IpcMode": asked.ipc,
         "UTSMode": asked.uts,
         "CgroupnsMode": asked.cgroupns,
+        # What the daemon refuses, in its words: which ports does not matter.
+        "PortBindings": {text: [] for text in asked.publish},
+        "PublishAllPorts": asked.publish_all,
         "GroupAdd": asked.group_add,
         "ExtraHosts": asked.add_host,
         "CapAdd": asked.cap_add,

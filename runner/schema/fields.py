@@ -29,7 +29,11 @@ def text(document: Mapping[str, Any], key: str) -> str:
 
 
 def integer(document: Mapping[str, Any], key: str) -> int:
-    return _typed(document, key, int, 0)
+    """The whole number under ``key``, 0 when absent; of 64 bits, as everyone after us reads it."""
+    value = _typed(document, key, int, 0)
+    if not -(2**63) <= value < 2**63:
+        raise BadRequest(f"{key}: expected a number of 64 bits, found {str(value)[:40]}")
+    return value
 
 
 def boolean(document: Mapping[str, Any], key: str) -> bool:

@@ -8,6 +8,8 @@ from runner.schema import fields
 
 NETWORK_MODES = ("default", "none", "host")
 
+_ONLY_NETWORKS = "this version of the runner has only the networks none and host"
+
 # Docker's own floor: below it, a process cannot even start.
 MINIMUM_MEMORY = 6 * 1024 * 1024
 
@@ -63,11 +65,9 @@ def _pids_limit(document: Mapping[str, Any], key: str) -> int | None:
 
 def _network_mode(document: Mapping[str, Any], key: str) -> str:
     mode = fields.text(document, key) or "default"
-    # Clients written for dockerd ask for its default by name.
-    mode = "default" if mode == "bridge" else mode
+    # "default" is what docker's command sends when nothing was asked; a bridge was asked for.
     if mode not in NETWORK_MODES:
-        offered = ", ".join(NETWORK_MODES)
-        raise BadRequest(f"network {mode!r} is not offered: expected one of {offered}")
+        raise BadRequest(f"network {mode!r} is not offered: {_ONLY_NETWORKS}")
     return mode
 
 
@@ -119,8 +119,8 @@ _UNSUPPORTED = (
     "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps",
     "BlkioWeightDevice", "Cgroup", "CgroupParent", "CpuRealtimePeriod", "CpuRealtimeRuntime",
     "DeviceCgroupRules", "DeviceRequests", "Devices", "Dns", "DnsOptions", "DnsSearch",
-    "KernelMemory", "KernelMemoryTCP", "Links", "OomKillDisable", "PortBindings",
-    "PublishAllPorts", "StorageOpt", "UsernsMode", "VolumesFrom",
+    "KernelMemory", "KernelMemoryTCP", "Links", "OomKillDisable", "StorageOpt",
+     "UsernsMode", "VolumesFrom",
 )  # fmt: skip
 
 _ONLY: dict[str, tuple[object, ...]] = {
@@ -136,6 +136,8 @@ def refuse_unsupported(document: Mapping[str, Any], host_config: Mapping[str, An
     for key in _UNSUPPORTED:
         if host_config.get(key):
             raise BadRequest(f"HostConfig.{key} is not supported by this version of the runner")
+    if host_config.get("PortBindings") or host_config.get("PublishAllPorts"):
+        raise BadRequest(f"ports cannot be published: {_ONLY_NETWORKS}")
     for key, allowed in _ONLY.items():
         value = host_config.get(key)
         if value and value not in allowed:

@@ -4,6 +4,7 @@ Engine API, ``ContainerConfig`` and ``HostConfig``.  What this version does not 
 name: no field is read and then forgotten.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -179,9 +180,9 @@ def _mounts(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> tupl
     mounts += [MountOption.parse_bind(item) for item in fields.texts(host_config, "Binds")]
     tmpfs = fields.string_map(host_config, "Tmpfs")
     mounts += [MountOption.parse_tmpfs(target, options) for target, options in tmpfs.items()]
-    targets = [mount.target for mount in mounts]
-    for target in targets:
-        if targets.count(target) > 1:
+    targets = Counter(mount.target for mount in mounts)
+    for target, times in targets.items():
+        if times > 1:
             raise BadRequest(f"Duplicate mount point: {target}")
     anonymous = [
         MountOption("volume", "", target) for target in fields.mapping(document, "Volumes")

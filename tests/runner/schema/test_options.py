@@ -118,11 +118,13 @@ def test_every_kind_of_mount_is_read() -> None:
 @pytest.mark.parametrize(
     ("host_config", "sentence"),
     [
-        ({"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}, "HostConfig.PortBindings"),
         ({"Devices": [{"PathOnHost": "/dev/kvm"}]}, "HostConfig.Devices"),
         ({"RestartPolicy": {"Name": "always"}}, "restart policy 'always'"),
         ({"LogConfig": {"Type": "syslog"}}, "log driver 'syslog'"),
         ({"NetworkMode": "container:x"}, "network 'container:x'"),
+        ({"NetworkMode": "bridge"}, "network 'bridge' is not offered: this version of the runner"),
+        ({"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}, "ports cannot be published: this"),
+        ({"PublishAllPorts": True}, "ports cannot be published: this version"),
         ({"Memory": 1024}, "Minimum memory limit"),
         ({"Memory": -5}, "is negative"),
         ({"Memory": True}, "Memory: expected an integer, found True"),
