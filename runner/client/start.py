@@ -35,10 +35,12 @@ def start_daemon(path: str) -> None:
     os.close(ready)
     if heard == b"1":
         return
-    last = _last_line(log, began)
-    if TAKEN in last and _answers(path):
+    said = _lines(log, began)
+    # The log is everybody's: what the other daemon says may come after our daemon's last words.
+    if any(TAKEN in line for line in said) and _answers(path):
         return
     reason = "does not answer" if heard is None else "ended"
+    last = next((line for line in reversed(said) if line.startswith("Error")), "".join(said[-1:]))
     raise DaemonUnreachable(f"the daemon was started and {reason}: {last or f'see {log}'}")
 
 
@@ -81,8 +83,7 @@ def _answers(path: str) -> bool:
     return False
 
 
-def _last_line(log: str, began: int) -> str:
+def _lines(log: str, began: int) -> list[str]:
     with open(log, "rb") as file:
         file.seek(began)
-        lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+        return file.read().decode(errors="replace").strip().splitlines()
