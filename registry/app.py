@@ -3,12 +3,13 @@
 import asyncio
 import math
 import resource
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
 import structlog
 
+from registry.admin import keeping
 from registry.admin.client import NotRunning, ask
 from registry.admin.command import Document
 from registry.admin.commands import start
@@ -23,13 +24,18 @@ from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
+from registry.services.collecting import Collecting
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
+from registry.services.garbage import GarbageCollector
+from registry.services.janitor import Chore, Janitor
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
+from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.database import Database
 from registry.storage.metadata.schema import upgrade
+from registry.storage.room import Floor
 from registry.storage.root import Root
 
 
@@ -64,7 +70,11 @@ def build_application(settings: Settings, root: Root) -> Application:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:
-        async with open_registry(settings, root) as opened, listening(opened):
+        async with (
+            open_registry(settings, root) as opened,
+            at_work(Janitor(chores(opened))),
+            listening(opened),
+        ):
             yield Authorizer(opened.registry, policy)
 
     requests = RequestLog(settings.logs.format) if settings.logs.requests else None
@@ -74,13 +84,35 @@ def build_application(settings: Settings, root: Root) -> Application:
 @asynccontextmanager
 async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
     """What the server and the administrative commands work with, over an open root."""
-    async with Database(root.database) as database:
-        store = FilesystemBlobStore(root)
+    guard = Guard.of(root, Floor(settings.disk.min_free_bytes, settings.disk.min_free_percent))
+    async with Database(root.database, guard) as database:
+        store = FilesystemBlobStore(root, guard=guard)
         try:
             shared = shared_of(settings, database, store)
-            yield OpenRegistry(settings, root, database, store, Registry(shared), shared)
+            collector = GarbageCollector(shared)
+            yield OpenRegistry(settings, root, database, store, Registry(shared), shared, collector)
         finally:
             await store.aclose()
+
+
+@asynccontextmanager
+async def at_work(janitor: Janitor) -> AsyncIterator[None]:
+    """Do the chores while the block runs; what is in the middle of one then is broken off."""
+    working = asyncio.create_task(janitor.run())
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def chores(opened: OpenRegistry) -> Sequence[Chore]:
+    """What is done in the background, in the order of the settings."""
+    gc = opened.settings.gc
+    collecting = Collecting(
+        opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
+    )
+    return (*collecting.chores(), *keeping.chores(opened))
 
 
 def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 
-from registry.admin import integrity, repositories
+from registry.admin import garbage, integrity, keeping, repositories
 from registry.admin.command import Command, Document
 from registry.admin.opened import OpenRegistry
 from registry.errors import CommandRefused
@@ -13,7 +13,9 @@ from registry.errors import CommandRefused
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "fsck": Command(integrity.fsck, {"deep": bool, "repair": bool}),
+        "gc": Command(garbage.collect),
         "repo list": Command(repositories.show),
+        "unlatch": Command(keeping.unlatch),
     }
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from registry.config import Settings
 from registry.services.context import Shared
+from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.metadata.database import Database
@@ -22,3 +23,4 @@ class OpenRegistry:
     store: FilesystemBlobStore
     registry: Registry
     shared: Shared
+    collector: GarbageCollector

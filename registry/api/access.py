@@ -29,7 +29,11 @@ class Authorizer:
         """The repository of that name, or raise Unauthorized or InvalidName."""
         identity = _identify(request)
         self._require(identity, access, "this repository")
-        return self._registry.repository(RepositoryName.parse(name), identity.name)
+        return self._registry.repository(
+            RepositoryName.parse(name),
+            identity.name,
+            may_push=self._policy.allows(identity, "push"),
+        )
 
     async def source(self, request: Request, name: str) -> Repository | None:
         """Where a blob may be mounted from; None, for whatever reason, says nothing about it."""

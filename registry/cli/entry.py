@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from registry.cli.common import config_file, load, root_directory, told_in_one_line
-from registry.cli.integrity import fsck
+from registry.cli.garbage import gc
+from registry.cli.integrity import fsck, unlatch
 from registry.cli.repositories import repo
 
 
@@ -65,4 +66,6 @@ def check_config(config: Path | None) -> None:
 
 
 main.add_command(fsck)
+main.add_command(unlatch)
+main.add_command(gc)
 main.add_command(repo)

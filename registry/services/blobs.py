@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from registry.errors import BlobInUse, BlobUnknown
 from registry.services.context import Context
+from registry.services.leases import promise_blob
 from registry.storage.blobs.store import BlobReader
 from registry.storage.metadata import acts, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob
@@ -26,8 +27,13 @@ class Blobs:
     _context: Context
 
     async def stat(self, digest: Digest) -> int:
-        """The blob's size in bytes, or BlobUnknown."""
-        return (await self._member(digest)).size
+        """The blob's size in bytes, or BlobUnknown.  To a pusher this is a promise."""
+        if not self._context.may_push:
+            return (await self._member(digest)).size
+        size = await promise_blob(self._context, digest)
+        if size is None:
+            raise BlobUnknown(digest)
+        return size
 
     async def open(self, digest: Digest) -> BlobReader:
         """Hold the blob open for reading, or raise BlobUnknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakValueDictionary
@@ -26,19 +27,41 @@ class ManifestPolicy:
 
 
 class SessionLocks:
-    """One request at a time for each upload session.
+    """One request at a time for each upload session, and when each had its last one.
 
     The process has the root to itself, so a lock in the process is enough, and dies with it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._begun = self._clock.monotonic_ms()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._used: dict[str, int] = {}
 
     def of(self, session: str) -> asyncio.Lock:
         lock = self._locks.get(session)
         if lock is None:
             lock = self._locks[session] = asyncio.Lock()
         return lock
+
+    def is_held(self, session: str) -> bool:
+        lock = self._locks.get(session)
+        return lock is not None and lock.locked()
+
+    def touch(self, session: str) -> None:
+        """A request has come, or gone."""
+        self._used[session] = self._clock.monotonic_ms()
+
+    def rested_ms(self, session: str) -> int:
+        """How long the session had no request, as far as this process can know."""
+        return self._clock.monotonic_ms() - self._used.get(session, self._begun)
+
+    def forget_rested(self, milliseconds: int, *, but: Collection[str]) -> None:
+        """Forget sessions that had no request for so long; those that are open are not."""
+        rested = [name for name in self._used if self.rested_ms(name) >= milliseconds]
+        for name in rested:
+            if name not in but:
+                del self._used[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_steps as steps
 from registry.services.context import Context
+from registry.services.leases import promise_manifest
 from registry.storage.metadata import acts, edges, manifests, repositories, tags
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.database import Connection
@@ -69,11 +70,14 @@ class Manifests:
         return StoredManifest(stored_digest(digest), media_type, content)
 
     async def stat(self, reference: Tag | Digest) -> ManifestStat:
-        """Hot path: as ``pull``, without the bytes."""
+        """Hot path: as ``pull``, without the bytes.  To a pusher this is a promise."""
         name = self._context.name
-        found = await self._context.database.look(
-            lambda connection: manifests.size(connection, name, reference)
-        )
+        if self._context.may_push:
+            found = await promise_manifest(self._context, reference)
+        else:
+            found = await self._context.database.look(
+                lambda connection: manifests.size(connection, name, reference)
+            )
         if found is None:
             raise await self._unknown(reference)
         digest, media_type, size = found

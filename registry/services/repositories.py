@@ -66,3 +66,8 @@ class Registry:
             lambda connection: repositories.names(connection, last=last, limit=limit(n))
         )
         return Page.of(found, n)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
+        return self._shared.database.guard.problem

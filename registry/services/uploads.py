@@ -14,7 +14,13 @@ from typing import Protocol
 from oci.digest import LENGTHS, Digest, InvalidDigest
 from oci.errors import OCIError
 from oci.reference import RepositoryName
-from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid, StorageFailed
+from registry.errors import (
+    BlobUploadUnknown,
+    RangeInvalid,
+    SizeInvalid,
+    StorageFailed,
+    TooManyRequests,
+)
 from registry.services.commit import publish
 from registry.services.context import Context
 from registry.storage.blobs.paths import is_session
@@ -149,8 +155,10 @@ class Uploads:
 
         def unit(connection: Connection) -> None:
             act = context.begin(connection)
+            check_bounds(context, *uploads.count(connection, act.identity))
             uploads.add(connection, act, context.name, session, algorithm)
 
+        context.shared.locks.touch(session)
         # The row before the file: a file without a row is an orphan, and is swept.
         await context.database.write(unit, grows=True)
         try:
@@ -181,6 +189,7 @@ class Uploads:
     async def _writing(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
         async with self._context.shared.locks.of(session):
             upload = await self._find(session)
+            self._context.shared.locks.touch(session)
             writer = await self._context.store.writer(session, upload.algorithm)
             try:
                 if start is not None and start != writer.offset:
@@ -191,6 +200,7 @@ class Uploads:
                 await self._abandon(session)
                 raise
             finally:
+                self._context.shared.locks.touch(session)
                 await writer.aclose()
 
     async def _finish(self, writer: BlobWriter, session: str, digest: Digest) -> None:
@@ -214,6 +224,20 @@ class Uploads:
             )
         finally:
             await self._context.store.discard(session)
+
+
+def check_bounds(context: Context, own: int, total: int) -> None:
+    """Raise TooManyRequests if one more session would be one too many."""
+    limits = context.shared.limits
+    if own >= limits.max_per_identity:
+        raise TooManyRequests(
+            f"{context.identity} has {own} uploads open, expected at most "
+            f"{limits.max_per_identity}: finish or cancel some, or try again later"
+        )
+    if total >= limits.max_total:
+        raise TooManyRequests(
+            f"{total} uploads are open, expected at most {limits.max_total}: try again later"
+        )
 
 
 async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | None) -> None:

@@ -15,6 +15,14 @@ LEASE_MS = DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """What was just pushed, or promised to a pusher, is kept until it ends."""
+
+    until: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lifetimes:
     """Durations in milliseconds."""
 
@@ -38,6 +46,11 @@ class Lifetimes:
     @property
     def lease_epochs(self) -> int:
         return self.epochs(self.lease_ms, least=2)
+
+    def is_fresh(self, lease: Lease, now: int, epoch: int) -> bool:
+        """Whether at least half of a lease remains, in both times."""
+        remaining, passed = lease.until - now, epoch - lease.epoch
+        return remaining >= self.lease_ms // 2 and passed <= self.lease_epochs // 2
 
 
 @dataclass(frozen=True, slots=True)

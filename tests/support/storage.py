@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
-from registry.services.context import ManifestPolicy, Shared, UploadLimits
+from registry.services.context import ManifestPolicy, SessionLocks, Shared, UploadLimits
 from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.disk import Disk, System
 from registry.storage.blobs.filesystem import FilesystemBlobStore
@@ -83,6 +83,7 @@ async def a_service(
                 database,
                 used,
                 policy or ManifestPolicy(),
+                locks=SessionLocks(clock),
                 clock=clock or SystemClock(),
                 lifetimes=lifetimes or Lifetimes(),
                 limits=limits or UploadLimits(),

@@ -15,8 +15,9 @@ from registry.storage.blobs import paths
 from registry.storage.blobs.directories import prepare
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
+from registry.storage.blobs.listing import LISTED, files_in
 from registry.storage.blobs.session_file import SessionFile
-from registry.storage.blobs.store import BlobReader, BlobWriter
+from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.guard import Guard
 from registry.storage.root import Root
 
@@ -82,6 +83,10 @@ class FilesystemBlobStore:
 
     async def remove(self, physical: str) -> None:
         await self._run(self._unlink, paths.blob_path(physical))
+
+    async def listings(self) -> AsyncIterator[list[StoredFile]]:
+        for directory in LISTED:
+            yield await self._run(files_in, self._root, directory)
 
     async def aclose(self) -> None:
         """Wait for what is being written.  Every writer must be closed before."""

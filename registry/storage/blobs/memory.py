@@ -9,7 +9,7 @@ from typing import BinaryIO
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs.paths import physical_name
-from registry.storage.blobs.store import BlobReader, BlobWriter
+from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 
 CHUNK_BYTES = 256 * 1024
 
@@ -47,6 +47,10 @@ class MemoryBlobStore:
 
     async def remove(self, physical: str) -> None:
         self.blobs.pop(physical, None)
+
+    async def listings(self) -> AsyncIterator[list[StoredFile]]:
+        yield [StoredFile("upload", name, len(held)) for name, held in self.sessions.items()]
+        yield [StoredFile("blob", name, len(held)) for name, held in self.blobs.items()]
 
     async def aclose(self) -> None:
         return None

@@ -32,6 +32,16 @@ def is_session(text: str) -> bool:
     return _SESSION.fullmatch(text) is not None
 
 
+def is_physical(text: str) -> bool:
+    """Whether this could be the physical name of a blob."""
+    return _PHYSICAL.fullmatch(text) is not None
+
+
+def session_of(physical: str) -> str:
+    """The upload session whose bytes these were."""
+    return physical.partition("-")[2]
+
+
 def physical_name(digest: Digest, session: str) -> str:
     return f"{digest.encoded}-{session}"
 

@@ -6,9 +6,19 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-bl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import BinaryIO, Protocol
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, Protocol
 
 from oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of the store: a session's while it is being written, then a blob's."""
+
+    kind: Literal["upload", "blob", "stranger"]
+    name: str
+    size: int
 
 
 class BlobReader(Protocol):
@@ -108,6 +118,13 @@ class BlobStore(Protocol):
 
     async def remove(self, physical: str) -> None:
         """Remove a blob that no row names.  Removing what is not there is not an error."""
+        ...
+
+    def listings(self) -> AsyncIterator[list[StoredFile]]:
+        """Every file there is, some at a time; each list is of one moment, and complete.
+
+        A ``stranger`` has a name that this store never gives.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges, garbage
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
@@ -56,10 +57,38 @@ _SESSION = PointRead(
 )
 
 
+_LEASED = PointRead(
+    select(blobs.c.size, repo_blobs.c.lease_until, repo_blobs.c.lease_epoch)
+    .select_from(repositories)
+    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .where(repositories.c.name == bindparam("name"))
+    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(_OK),
+    "name",
+    "digest",
+)
+
+
 def member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
     """Hot path: the blob, if this repository has it."""
     row = _MEMBER.first(connection, str(name), str(digest))
     return None if row is None else StoredBlob(row[0], row[1])
+
+
+def leased(
+    connection: Connection, name: RepositoryName, digest: Digest
+) -> tuple[int, Lease] | None:
+    """Hot path: the blob's size and its lease, if this repository has it."""
+    row = _LEASED.first(connection, str(name), str(digest))
+    return None if row is None else (row[0], Lease(row[1], row[2]))
+
+
+def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:
+    """Begin the membership's lease anew."""
+    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
+    values = {"lease_until": act.lease_until, "lease_epoch": act.epoch}
+    connection.execute(update(repo_blobs).where(key).values(**values))
 
 
 def find(connection: Connection, digest: Digest) -> StoredBlob | None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 from registry.errors import StorageFailed, StorageFull
 from registry.storage.guard import Guard
+from registry.storage.metadata.holds import Holds
 from registry.storage.metadata.writer import Writer
 
 T = TypeVar("T")
@@ -55,31 +56,36 @@ class Database:
         self._writer = Writer(self._writing)
         self._look = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    async def write(self, unit: Unit[T], *, grows: bool = False) -> T:
+    async def write(self, unit: Unit[T], *, grows: bool = False, purpose: str = "request") -> T:
         """Run a unit of work; on return it is durable, on an exception nothing of it happened.
 
         A unit may run together with others in one transaction, each in its own savepoint; and
         twice, if it finds the disk full and there is a ballast to give up.  One that ``grows``
-        the registry is refused below the floor.
+        the registry is refused below the floor.  ``holds`` tells how long the lock was held for
+        each ``purpose``.
         """
         if grows:
             self.guard.check_room()
         try:
-            return await self._submit(unit)
+            return await self._submit(unit, purpose)
         except StorageFull:
             if not self.guard.make_room():
                 raise
-            return await self._submit(unit)
+            return await self._submit(unit, purpose)
 
-    async def _submit(self, unit: Unit[T]) -> T:
+    async def _submit(self, unit: Unit[T], purpose: str) -> T:
         self.guard.check_writable()
         try:
-            return await self._writer.submit(unit)
+            return await self._writer.submit(unit, purpose)
         except OperationalError as error:
             refusal = translated(error)
             if isinstance(refusal, StorageFailed):
                 self.guard.latch.close(f"database: {error.orig}")
             raise refusal from error
+
+    @property
+    def holds(self) -> Holds:
+        return self._writer.holds
 
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, in one snapshot, away from the loop."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, insert, select
 
 from registry.storage.clock import Clock
+from registry.storage.metadata.point import PointRead
 from registry.storage.metadata.tables import epochs
 
 # More than any lifetime is long, in any sensible setting; older rows say nothing any more.
 KEPT = 10_000
 
+_CURRENT = PointRead(select(func.max(epochs.c.number)))
+
 
 def current(connection: Connection) -> int:
     """The number of the present epoch; 0 before the first."""
-    return connection.scalar(select(func.coalesce(func.max(epochs.c.number), 0))) or 0
+    return _CURRENT.first(connection)[0] or 0
 
 
 def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> int:

@@ -40,6 +40,8 @@ Key = tuple[int, str]
 """A row of ``repo_blobs`` or ``manifests``: repository and digest."""
 
 START: Key = (0, "")
+# Rows in a stretch: a snapshot held for long would keep the log from being folded.
+SPAN = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,14 @@ class Freed:
     bytes: int = 0
 
 
-def unused_members(connection: Connection, bound: Bound, after: Key, span: int) -> Slice:
-    """Memberships that no manifest needs and no lease keeps, among the next ``span``."""
-    return _slice(connection, repo_blobs, _unused(bound), after, span)
+def unused_members(bound: Bound, after: Key, connection: Connection) -> Slice:
+    """Memberships that no manifest needs and no lease keeps, in the next stretch."""
+    return _slice(connection, repo_blobs, _unused(bound), after)
 
 
-def untagged_manifests(connection: Connection, bound: Bound, after: Key, span: int) -> Slice:
-    """Manifests that nothing keeps, among the next ``span``."""
-    return _slice(connection, manifests, _unkept(bound), after, span)
+def untagged_manifests(bound: Bound, after: Key, connection: Connection) -> Slice:
+    """Manifests that nothing keeps, in the next stretch."""
+    return _slice(connection, manifests, _unkept(bound), after)
 
 
 def is_untagged(connection: Connection, bound: Bound, key: Key) -> bool:
@@ -160,12 +162,12 @@ def _unkept(bound: Bound) -> ColumnElement[bool]:
 
 
 def _slice(
-    connection: Connection, table: Table, condition: ColumnElement[bool], after: Key, span: int
+    connection: Connection, table: Table, condition: ColumnElement[bool], after: Key
 ) -> Slice:
     key = tuple_(table.c.repository_id, table.c.digest)
     order = (table.c.repository_id, table.c.digest)
     ahead = select(*order).where(key > tuple_(*map(literal, after))).order_by(*order)
-    end = connection.execute(ahead.limit(1).offset(span - 1)).first()
+    end = connection.execute(ahead.limit(1).offset(SPAN - 1)).first()
     query = ahead.where(condition)
     if end is not None:
         query = query.where(key <= tuple_(*map(literal, tuple(end))))

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Select, bindparam, delete, insert, se
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
+from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges, trash
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
@@ -60,6 +61,8 @@ _CONTENT = (manifests.c.media_type, manifests.c.content)
 _SIZE = (manifests.c.media_type, manifests.c.size)
 _CONTENT_BY_TAG, _CONTENT_BY_DIGEST = _by_tag(*_CONTENT), _by_digest(*_CONTENT)
 _SIZE_BY_TAG, _SIZE_BY_DIGEST = _by_tag(*_SIZE), _by_digest(*_SIZE)
+_LEASE = (*_SIZE, manifests.c.lease_until, manifests.c.lease_epoch)
+_LEASE_BY_TAG, _LEASE_BY_DIGEST = _by_tag(*_LEASE), _by_digest(*_LEASE)
 
 
 def content(
@@ -78,6 +81,15 @@ def size(
     read = _SIZE_BY_TAG if isinstance(reference, Tag) else _SIZE_BY_DIGEST
     row: tuple[str, str, int] | None = read.first(connection, str(name), str(reference))
     return row
+
+
+def leased(
+    connection: Connection, name: RepositoryName, reference: Tag | Digest
+) -> tuple[tuple[str, str, int], Lease] | None:
+    """Hot path: as ``size``, and the manifest's lease."""
+    read = _LEASE_BY_TAG if isinstance(reference, Tag) else _LEASE_BY_DIGEST
+    row = read.first(connection, str(name), str(reference))
+    return None if row is None else ((row[0], row[1], row[2]), Lease(row[3], row[4]))
 
 
 def media_type(connection: Connection, repository: int, digest: Digest) -> str | None:

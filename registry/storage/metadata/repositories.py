@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
-from registry.storage.metadata.tables import deleted_repositories, repositories
+from registry.storage.metadata.tables import deleted_repositories, repositories, uploads
 
 _ID = PointRead(
     select(repositories.c.id).where(repositories.c.name == bindparam("name")),
@@ -30,6 +30,35 @@ def ensure(connection: Connection, act: Act, name: RepositoryName) -> int:
         insert(repositories).values(name=str(name), created_at=act.at).returning(repositories.c.id)
     )
     return int(row.scalar_one())
+
+
+def hide(connection: Connection, act: Act, repository: int, name: RepositoryName) -> None:
+    """Delete the repository: from now on nobody can ask for it, or finish an upload to it.
+
+    Its rows keep their places under a name that no request can have, until they are cleared.
+    """
+    row = repositories.c
+    connection.execute(
+        update(repositories).where(row.id == repository).values(name=f"{name}@{repository}")
+    )
+    connection.execute(
+        insert(deleted_repositories).values(
+            repository_id=repository,
+            name=str(name),
+            deleted_at=act.at,
+            deleted_by=act.identity,
+            epoch=act.epoch,
+            cleared_at=None,
+        )
+    )
+    connection.execute(delete(uploads).where(uploads.c.repository == str(name)))
+
+
+def name_of(connection: Connection, repository: int) -> str:
+    """The name, by the row id."""
+    query = select(repositories.c.name).where(repositories.c.id == repository)
+    name: str = connection.execute(query).scalar_one()
+    return name
 
 
 def names(connection: Connection, *, last: str | None, limit: int | None) -> list[RepositoryName]:

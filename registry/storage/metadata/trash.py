@@ -76,6 +76,14 @@ def forget_files(connection: Connection, physicals: Sequence[str]) -> None:
     connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
 
 
+def has_due_rows(connection: Connection, bound: Bound) -> bool:
+    """Whether any manifest or membership is due."""
+    return any(
+        connection.scalar(select(literal(1)).where(exists().where(_due(table, bound)))) is not None
+        for table in (trash_manifests, trash_members)
+    )
+
+
 def forget_rows(connection: Connection, bound: Bound, limit: int) -> int:
     """Forget some of the manifests and memberships that are due; how many."""
     rows = trash_manifests.c

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from oci.reference import RepositoryName
 from registry.storage.metadata.acts import Act
@@ -18,6 +18,16 @@ class StoredUpload:
 
     id: str
     algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An open session: whose it is and since when."""
+
+    id: str
+    repository: RepositoryName
+    created_at: int
+    idle_epoch: int
 
 
 # Both the id and the repository: another repository's session is no session here.
@@ -53,3 +63,20 @@ def take(connection: Connection, name: RepositoryName, session: str) -> bool:
         delete(uploads).where(uploads.c.id == session, uploads.c.repository == str(name))
     )
     return taken.rowcount == 1
+
+
+def opened(connection: Connection) -> list[OpenUpload]:
+    """Every open session, the oldest first; a setting bounds how many there are."""
+    row = uploads.c
+    query = select(row.id, row.repository, row.created_at, row.idle_epoch).order_by(row.created_at)
+    return [
+        OpenUpload(found.id, RepositoryName(found.repository), found.created_at, found.idle_epoch)
+        for found in connection.execute(query)
+    ]
+
+
+def count(connection: Connection, identity: str) -> tuple[int, int]:
+    """How many sessions are open: the identity's, and all."""
+    total = select(func.count()).select_from(uploads)
+    own = total.where(uploads.c.identity == identity)
+    return connection.scalar(own) or 0, connection.scalar(total) or 0

@@ -6,11 +6,14 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+
+from registry.storage.metadata.holds import Holds
 
 T = TypeVar("T")
 
@@ -21,6 +24,7 @@ MAX_BATCH = 64
 class Job:
     unit: Callable[[Connection], Any]
     future: asyncio.Future[Any]
+    purpose: str = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,18 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.holds = Holds()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, unit: Callable[[Connection], T]) -> T:
+    async def submit(self, unit: Callable[[Connection], T], purpose: str = "request") -> T:
         """Run the unit and wait until it is durable.
 
         A waiter that is cancelled leaves; its unit runs all the same.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(unit, future))
+        self._jobs.put(Job(unit, future, purpose))
         return await future
 
     def close(self) -> None:
@@ -70,7 +75,7 @@ class Writer:
     def _run(self) -> None:
         with self._engine.connect() as connection:
             while (batch := self._gather()) is not None:
-                deliver(run(connection, batch))
+                deliver(run(connection, batch, self.holds))
 
     def _gather(self) -> list[Job] | None:
         """The next batch: whatever is there by now; None once closed."""
@@ -90,15 +95,30 @@ class Writer:
         return batch
 
 
-def run(connection: Connection, batch: list[Job]) -> list[Outcome]:
-    """One transaction; if it cannot be committed, that is every unit's outcome."""
+def run(connection: Connection, batch: list[Job], holds: Holds) -> list[Outcome]:
+    """One transaction; if it cannot be committed, that is every unit's outcome.
+
+    What a unit held the lock for is its own time and, when it is alone, that of the commit.
+    """
+    started = time.perf_counter()
     try:
         with connection.begin():
             if len(batch) == 1:
                 return [Outcome(batch[0], result=batch[0].unit(connection))]
-            return [attempt(connection, job) for job in batch]
+            return [timed(connection, job, holds) for job in batch]
     except Exception as error:  # noqa: BLE001 - told to everyone who waits
         return [Outcome(job, error=error) for job in batch]
+    finally:
+        if len(batch) == 1:
+            holds.of(batch[0].purpose).add((time.perf_counter() - started) * 1000)
+
+
+def timed(connection: Connection, job: Job, holds: Holds) -> Outcome:
+    started = time.perf_counter()
+    try:
+        return attempt(connection, job)
+    finally:
+        holds.of(job.purpose).add((time.perf_counter() - started) * 1000)
 
 
 def attempt(connection: Connection, job: Job) -> Outcome:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry.services.repositories import Repository
+from tests.support.collecting import Collected, a_collected_service
 from tests.support.storage import Service, a_service
 
 
@@ -13,6 +14,12 @@ from tests.support.storage import Service, a_service
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with a_service(tmp_path / "root") as service:
         yield service
+
+
+@pytest.fixture
+async def collected(tmp_path: Path) -> AsyncIterator[Collected]:
+    async with a_collected_service(tmp_path / "root") as collected:
+        yield collected
 
 
 @pytest.fixture

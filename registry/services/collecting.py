@@ -1,0 +1,45 @@
+"""Collecting: when the collector runs, and what it says of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from registry.services.context import Shared
+from registry.services.garbage import GarbageCollector
+from registry.services.janitor import Chore
+
+
+class Collecting:
+    """The chores of the collector.  The first pass sweeps: a crash may have come before it."""
+
+    def __init__(
+        self, shared: Shared, collector: GarbageCollector, *, interval: float, sweep: float
+    ) -> None:
+        self._shared = shared
+        self._collector = collector
+        self._interval = interval
+        self._sweep_ms = sweep * 1000
+        self._swept: int | None = None
+
+    def chores(self) -> Sequence[Chore]:
+        epoch = self._shared.lifetimes.epoch_ms / 1000
+        return (
+            Chore("epoch", epoch, self._count_epoch),
+            Chore("garbage collected", self._interval, self._collect),
+        )
+
+    async def _count_epoch(self) -> None:
+        await self._collector.count_epoch()
+
+    async def _collect(self) -> Mapping[str, object]:
+        now = self._shared.clock.monotonic_ms()
+        sweeps = self._swept is None or now - self._swept >= self._sweep_ms
+        tally = await self._collector.collect(sweeps=sweeps)
+        if sweeps:
+            self._swept = now
+        held = self._shared.database.holds.of("gc")
+        return {
+            **tally.document(),
+            "lock_ms": round(held.total_ms, 1),
+            "longest_lock_ms": round(held.longest_ms, 1),
+        }

@@ -1,0 +1,50 @@
+"""Expiry: upload sessions that rest for too long, or go on for too long, end."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from registry.services.context import Shared
+from registry.services.pacing import Pace
+from registry.services.tally import Tally
+from registry.storage.metadata import epochs, uploads
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.uploads import OpenUpload
+
+
+async def end_uploads(shared: Shared, pace: Pace, tally: Tally) -> None:
+    """End the sessions whose time is over; the row goes first, then the bytes.
+
+    A session that a request is working on has not ended, however old it is.
+    """
+    for upload in await over(shared):
+        if shared.locks.is_held(upload.id):
+            continue
+        async with shared.locks.of(upload.id):
+            size = await shared.store.offset(upload.id)
+            if not await pace.once(partial(drop, upload)):
+                continue
+            await shared.store.discard(upload.id)
+        tally.uploads += 1
+        tally.upload_bytes += size or 0
+
+
+async def over(shared: Shared) -> list[OpenUpload]:
+    """The sessions whose time is over now."""
+    opened = await shared.database.read(uploads.opened)
+    epoch = await shared.database.look(epochs.current)
+    shared.locks.forget_rested(shared.limits.idle_ms, but={upload.id for upload in opened})
+    return [upload for upload in opened if is_over(shared, upload, epoch)]
+
+
+def is_over(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
+    """Rest is measured in this process, in monotonic time; age as that of a lease."""
+    limits, lifetimes = shared.limits, shared.lifetimes
+    if shared.locks.rested_ms(upload.id) >= limits.idle_ms:
+        return True
+    is_old = upload.created_at + limits.max_age_ms <= shared.clock.wall_ms()
+    return is_old and upload.idle_epoch + lifetimes.epochs(limits.max_age_ms) <= epoch
+
+
+def drop(upload: OpenUpload, connection: Connection) -> bool:
+    return uploads.take(connection, upload.repository, upload.id)

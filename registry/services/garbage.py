@@ -1,0 +1,123 @@
+"""Garbage: collected while clients push and pull.
+
+One pass: count an epoch if it is time, end old uploads, collect untagged manifests, end
+memberships that nothing needs, give the trash back to the disk, sweep up files without rows.
+Each step may be broken off anywhere, and the next pass goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from oci.digest import Digest
+from registry.services import repository_clearing
+from registry.services.context import Shared
+from registry.services.expiry import end_uploads
+from registry.services.manifests import stored_digest
+from registry.services.pacing import Pace
+from registry.services.purge import purge
+from registry.services.sweep import sweep
+from registry.services.tally import Tally
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata import acts, epochs, garbage, manifests, repositories
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.garbage import START, Key, Slice
+
+IDENTITY = "garbage collector"
+Find = Callable[[Bound, Key, Connection], Slice]
+
+
+class GarbageCollector:
+    """Collects what nothing names.  One pass at a time."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._begun = shared.clock.monotonic_ms()
+        self._pace = Pace(shared.database, "gc")
+        self._turn = asyncio.Lock()
+        self.last: Tally | None = None
+
+    async def count_epoch(self) -> int:
+        """Begin the next epoch if its time has come; the number of the present one."""
+        shared = self._shared
+        return await shared.database.write(
+            lambda connection: epochs.advance(
+                connection, shared.clock, shared.lifetimes.epoch_ms, begun=self._begun
+            ),
+            purpose="gc",
+        )
+
+    async def collect(self, *, sweeps: bool = True) -> Tally:
+        """One pass."""
+        async with self._turn:
+            tally, pace = Tally(), self._pace
+            await self.count_epoch()
+            await end_uploads(self._shared, pace, tally)
+            await self._collect_manifests(pace, tally)
+            await self._end_memberships(pace, tally)
+            await repository_clearing.clear(self._shared, pace, tally)
+            await purge(self._shared, pace, tally)
+            if sweeps:
+                await sweep(self._shared, tally)
+            self.last = tally
+            return tally
+
+    async def _collect_manifests(self, pace: Pace, tally: Tally) -> None:
+        if self._shared.lifetimes.untagged_ms == 0:
+            return
+        bound = await self.untagged_bound()
+
+        def unit(keys: Sequence[Key], connection: Connection) -> int:
+            act = self._shared.begin(connection, IDENTITY)
+            return sum(drop_manifest(connection, act, bound, key) for key in keys)
+
+        async for found in candidates(self._shared, garbage.untagged_manifests, bound):
+            tally.manifests += sum(await pace.each(found, unit))
+
+    async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
+        bound = await self.lease_bound()
+
+        def unit(keys: Sequence[Key], connection: Connection) -> garbage.Freed:
+            act = self._shared.begin(connection, IDENTITY)
+            return garbage.drop_members(connection, act, bound, keys)
+
+        async for found in candidates(self._shared, garbage.unused_members, bound):
+            for freed in await pace.each(found, unit):
+                tally.members += freed.members
+                tally.blobs += freed.blobs
+                tally.blob_bytes += freed.bytes
+
+    async def lease_bound(self) -> Bound:
+        """Leases that ended before it are over."""
+        shared = self._shared
+        epoch = await shared.database.look(epochs.current)
+        return Bound.lease(shared.clock.wall_ms(), epoch, shared.lifetimes)
+
+    async def untagged_bound(self) -> Bound:
+        shared = self._shared
+        epoch = await shared.database.look(epochs.current)
+        return Bound.untagged(shared.clock.wall_ms(), epoch, shared.lifetimes)
+
+
+async def candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[list[Key]]:
+    """The candidates of a whole table, a stretch at a time."""
+    position: Key | None = START
+    while position is not None:
+        found = await shared.database.read(partial(find, bound, position))
+        if found.found:
+            yield found.found
+        position = found.next
+
+
+def drop_manifest(connection: Connection, act: Act, bound: Bound, key: Key) -> int:
+    """Collect the manifest if still nothing keeps it."""
+    if not garbage.is_untagged(connection, bound, key):
+        return 0
+    digest: Digest = stored_digest(key[1])
+    manifests.remove(connection, act, key[0], digest)
+    name = repositories.name_of(connection, key[0])
+    acts.record(connection, act, "manifest.collect", name, str(digest))
+    return 1

@@ -1,0 +1,79 @@
+"""Leases: what a pusher was told is here stays, until they can have named it.
+
+A client asks with HEAD, skips what is there, and then pushes the manifest.  So the answer to
+someone who may push is a promise, and the promise is durable before the answer is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TypeVar
+
+from oci.digest import Digest
+from oci.reference import Tag
+from registry.errors import StorageFailed, StorageFull, StorageLatched
+from registry.services.context import Context
+from registry.storage.lifetimes import Lease
+from registry.storage.metadata import blobs, epochs, manifests, repositories
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.database import Connection
+
+T = TypeVar("T")
+
+Find = Callable[[Connection], tuple[T, Lease] | None]
+Renew = Callable[[Connection, Act, int, T], None]
+
+
+async def promise_blob(context: Context, digest: Digest) -> int | None:
+    """The blob's size, with at least half of a lease on it; None if it is not here."""
+    return await promise(
+        context,
+        lambda connection: blobs.leased(connection, context.name, digest),
+        lambda connection, act, repository, _: blobs.renew(connection, act, repository, digest),
+    )
+
+
+async def promise_manifest(
+    context: Context, reference: Tag | Digest
+) -> tuple[str, str, int] | None:
+    """Digest, media type and size, with at least half of a lease; None if it is not here."""
+
+    def renew(
+        connection: Connection, act: Act, repository: int, found: tuple[str, str, int]
+    ) -> None:
+        manifests.renew(connection, act, repository, Digest.parse(found[0]))
+
+    return await promise(
+        context, lambda connection: manifests.leased(connection, context.name, reference), renew
+    )
+
+
+async def promise(context: Context, find: Find[T], renew: Renew[T]) -> T | None:
+    """Find it, and renew its lease if less than half remains.
+
+    Hot path: most answers take no write.  A write for each would make one row of a base layer
+    the busiest of all; and it asks again, because the collector may have come in between.
+    """
+
+    def look(connection: Connection) -> tuple[T | None, bool]:
+        found = find(connection)
+        if found is None:
+            return None, True
+        epoch, now = epochs.current(connection), context.shared.clock.wall_ms()
+        return found[0], context.shared.lifetimes.is_fresh(found[1], now, epoch)
+
+    def unit(connection: Connection) -> T | None:
+        found, is_fresh = look(connection)
+        repository = repositories.find(connection, context.name)
+        if found is not None and repository is not None and not is_fresh:
+            renew(connection, context.begin(connection), repository, found)
+        return found
+
+    found, is_fresh = await context.database.look(look)
+    if is_fresh:
+        return found
+    # A registry that cannot write promises nothing, and takes no push that would rely on it.
+    with contextlib.suppress(StorageFull, StorageFailed, StorageLatched):
+        return await context.database.write(unit, purpose="lease")
+    return found

@@ -1,0 +1,48 @@
+"""Purge: files of the trash go when their time to come back is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from registry.services.context import Shared
+from registry.services.pacing import Pace
+from registry.services.tally import Tally
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata import epochs, trash
+from registry.storage.metadata.database import Connection
+
+AT_ONCE = 500
+ROWS_AT_ONCE = 50
+
+
+async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
+    """Unlink what is due, and then forget it.
+
+    The file goes before its row: in the other order a crash would leave a file that only a
+    sweep finds.  While files go, nothing is undeleted and nothing is backed up.
+    """
+    bound = await trash_bound(shared)
+    while True:
+        async with shared.purging:
+            due = await shared.database.read(
+                lambda connection: trash.due_files(connection, bound, AT_ONCE)
+            )
+            for file in due:
+                await shared.store.remove(file.physical)
+            await pace.each([file.physical for file in due], forget)
+        tally.purged += len(due)
+        tally.purged_bytes += sum(file.size for file in due)
+        if len(due) < AT_ONCE:
+            break
+    while await shared.database.read(lambda connection: trash.has_due_rows(connection, bound)):
+        await pace.once(lambda connection: trash.forget_rows(connection, bound, ROWS_AT_ONCE))
+
+
+async def trash_bound(shared: Shared) -> Bound:
+    """What was deleted before it can no longer come back."""
+    epoch = await shared.database.look(epochs.current)
+    return Bound.trash(shared.clock.wall_ms(), epoch, shared.lifetimes)
+
+
+def forget(physicals: Sequence[str], connection: Connection) -> None:
+    trash.forget_files(connection, physicals)

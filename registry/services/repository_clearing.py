@@ -1,0 +1,38 @@
+"""Repository clearing: deleted repositories lose their rows, a few at a time."""
+
+from __future__ import annotations
+
+from registry.services.context import Shared
+from registry.services.pacing import Pace
+from registry.services.purge import trash_bound
+from registry.services.tally import Tally
+from registry.storage.metadata import deleted_repositories
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.deleted_repositories import Deleted
+from registry.storage.metadata.garbage import Freed
+
+ROWS_AT_ONCE = 20
+
+
+async def clear(shared: Shared, pace: Pace, tally: Tally) -> None:
+    """Clear the repositories whose time to come back is over."""
+    bound = await trash_bound(shared)
+    for deleted in await shared.database.read(
+        lambda connection: deleted_repositories.due(connection, bound)
+    ):
+        while (freed := await clear_some(shared, pace, deleted)) is not None:
+            tally.members += freed.members
+            tally.blobs += freed.blobs
+            tally.blob_bytes += freed.bytes
+        tally.repositories += 1
+
+
+async def clear_some(shared: Shared, pace: Pace, deleted: Deleted) -> Freed | None:
+    def unit(connection: Connection) -> Freed | None:
+        freed = deleted_repositories.clear_some(connection, deleted, ROWS_AT_ONCE)
+        if freed is None:
+            act = shared.begin(connection, "garbage collector")
+            deleted_repositories.mark_cleared(connection, act, deleted)
+        return freed
+
+    return await pace.once(unit)

@@ -1,0 +1,62 @@
+"""Sweep: files that no row names go.  No clock has a say in it.
+
+A file's row comes before the file, and one transaction turns a session's row into a blob's.
+So a name that was on the disk, and *after that* is in no row, never will be in one again.
+Asked the other way round, the row of a file that came in between would be missed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
+from registry.services.context import Shared
+from registry.services.tally import Tally
+from registry.storage.blobs.paths import session_of
+from registry.storage.blobs.store import StoredFile
+from registry.storage.metadata import files
+from registry.storage.metadata.database import Connection
+
+log = logging.getLogger(__name__)
+
+
+async def sweep(shared: Shared, tally: Tally) -> None:
+    """Remove the files that no row names."""
+    async for orphan in orphans(shared, tally):
+        if orphan.kind == "upload":
+            await shared.store.discard(orphan.name)
+        else:
+            await shared.store.remove(orphan.name)
+        tally.orphans += 1
+        tally.orphan_bytes += orphan.size
+
+
+async def orphans(shared: Shared, tally: Tally) -> AsyncIterator[StoredFile]:
+    """The files that no row names.  What this store never made is left alone, and told."""
+    async for listed in shared.store.listings():
+        ours = [file for file in listed if file.kind != "stranger"]
+        for stranger in (file for file in listed if file.kind == "stranger"):
+            tally.strangers += 1
+            log.warning("a file that is none of ours", extra={"path": stranger.name})
+        for orphan in await unnamed(shared, ours):
+            yield orphan
+
+
+async def unnamed(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
+    """Of files that were listed before, those that no row names now."""
+    if not listed:
+        return []
+    blobs = [file.name for file in listed if file.kind == "blob"]
+    sessions = [session_of(name) for name in blobs]
+    sessions += [file.name for file in listed if file.kind == "upload"]
+
+    def unit(connection: Connection) -> files.Named:
+        return files.named(connection, blobs, sessions)
+
+    named = await shared.database.read(unit)
+    return [
+        file
+        for file in listed
+        if file.name not in named.physicals
+        and (session_of(file.name) if file.kind == "blob" else file.name) not in named.sessions
+    ]

@@ -1,0 +1,39 @@
+"""Tally: what one pass of the collector did, or would do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and bytes.  Bytes come back to the disk when files go, not when rows do."""
+
+    manifests: int = 0
+    """Untagged manifests."""
+    members: int = 0
+    """Memberships of blobs in repositories."""
+    blobs: int = 0
+    """Blobs that no repository had any more."""
+    blob_bytes: int = 0
+    """… and their bytes, now in the trash."""
+    repositories: int = 0
+    """Deleted repositories whose rows are cleared away."""
+    uploads: int = 0
+    upload_bytes: int = 0
+    purged: int = 0
+    purged_bytes: int = 0
+    """Files of the trash whose time to come back is over."""
+    orphans: int = 0
+    orphan_bytes: int = 0
+    """Files that no row names."""
+    strangers: int = 0
+    """Files that are none of ours: left alone."""
+
+    @property
+    def freed_bytes(self) -> int:
+        """What comes back to the disk."""
+        return self.upload_bytes + self.purged_bytes + self.orphan_bytes
+
+    def document(self) -> dict[str, int]:
+        return {**asdict(self), "freed_bytes": self.freed_bytes}

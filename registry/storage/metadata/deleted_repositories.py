@@ -1,0 +1,126 @@
+"""Deleted repositories: cleared away a few rows at a time, or brought back as they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from oci.reference import RepositoryName
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata import garbage
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.garbage import Freed
+from registry.storage.metadata.tables import (
+    deleted_repositories,
+    manifest_edges,
+    manifests,
+    repo_blobs,
+    repositories,
+    tags,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A repository that was deleted, and when."""
+
+    repository: int
+    name: str
+    at: int
+    epoch: int
+
+
+def due(connection: Connection, bound: Bound) -> list[Deleted]:
+    """Those whose time to come back is over, and that still have rows."""
+    return _found(connection, _is_due(bound))
+
+
+def find(connection: Connection, name: RepositoryName, bound: Bound) -> Deleted | None:
+    """The last one of that name, if it can still come back."""
+    row = deleted_repositories.c
+    found = _found(connection, (row.name == str(name)) & ~_is_due(bound))
+    return found[-1] if found else None
+
+
+def show(connection: Connection, deleted: Deleted) -> None:
+    """Bring it back.  There must be no other of its name."""
+    row = repositories.c
+    connection.execute(
+        update(repositories).where(row.id == deleted.repository).values(name=deleted.name)
+    )
+    connection.execute(delete(deleted_repositories).where(_is(deleted)))
+
+
+def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | None:
+    """Remove some of its rows, those that need others first; None once nothing is left.
+
+    What becomes of its blobs counts from when it was deleted, not from now.
+    """
+    repository = deleted.repository
+    names = select(tags.c.name).where(tags.c.repository_id == repository).limit(limit)
+    if connection.execute(
+        delete(tags).where(tags.c.repository_id == repository, tags.c.name.in_(names))
+    ).rowcount:
+        return Freed()
+    if clear_manifests(connection, repository, limit):
+        return Freed()
+    row = repo_blobs.c
+    some = select(row.digest).where(row.repository_id == repository).limit(limit)
+    gone = connection.execute(
+        delete(repo_blobs)
+        .where(row.repository_id == repository, row.digest.in_(some))
+        .returning(row.repository_id, row.digest)
+    ).all()
+    if not gone:
+        return None
+    act = Act("garbage collector", deleted.at, deleted.epoch)
+    return garbage.bury(connection, act, [(found[0], found[1]) for found in gone])
+
+
+def clear_manifests(connection: Connection, repository: int, limit: int) -> int:
+    """Remove some manifests with their edges, those of others to them included."""
+    row, edge = manifests.c, manifest_edges.c
+    some = list(
+        connection.scalars(select(row.digest).where(row.repository_id == repository).limit(limit))
+    )
+    here = edge.repository_id == repository
+    connection.execute(delete(manifest_edges).where(here, edge.parent.in_(some)))
+    connection.execute(
+        update(manifest_edges).where(here, edge.manifest.in_(some)).values(manifest=None)
+    )
+    connection.execute(
+        delete(manifests).where(row.repository_id == repository, row.digest.in_(some))
+    )
+    return len(some)
+
+
+def mark_cleared(connection: Connection, act: Act, deleted: Deleted) -> None:
+    """Nothing of it is left but its name, for the history of its tags."""
+    connection.execute(update(deleted_repositories).where(_is(deleted)).values(cleared_at=act.at))
+
+
+def members(connection: Connection, deleted: Deleted) -> list[garbage.Key]:
+    """The blobs it still has."""
+    row = repo_blobs.c
+    query = select(row.repository_id, row.digest).where(row.repository_id == deleted.repository)
+    return [(found[0], found[1]) for found in connection.execute(query)]
+
+
+def _is(deleted: Deleted) -> ColumnElement[bool]:
+    return deleted_repositories.c.repository_id == deleted.repository
+
+
+def _is_due(bound: Bound) -> ColumnElement[bool]:
+    row = deleted_repositories.c
+    return (row.deleted_at <= bound.at) & (row.epoch <= bound.epoch)
+
+
+def _found(connection: Connection, condition: ColumnElement[bool]) -> list[Deleted]:
+    row = deleted_repositories.c
+    query = (
+        select(row.repository_id, row.name, row.deleted_at, row.epoch)
+        .where(row.cleared_at.is_(None), condition)
+        .order_by(row.repository_id)
+    )
+    return [Deleted(*found) for found in connection.execute(query)]

@@ -1,0 +1,55 @@
+"""A registry whose time a test decides, and its collector."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.services.context import UploadLimits
+from registry.services.garbage import GarbageCollector
+from registry.services.repositories import Repository
+from registry.services.tally import Tally
+from registry.storage.lifetimes import Lifetimes
+from tests.support.clocks import FakeClock
+from tests.support.storage import Service, a_service
+
+SECOND = 1000
+SHORT = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A registry, its clock, and who collects its garbage."""
+
+    service: Service
+    clock: FakeClock
+    collector: GarbageCollector
+
+    def repository(self, name: str = "team/app") -> Repository:
+        return self.service.repository(name)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, by all clocks, with the epochs that a running server counts."""
+        step = self.service.shared.lifetimes.epoch_ms
+        remaining = int(seconds * SECOND)
+        while remaining > 0:
+            self.clock.advance(min(step, remaining))
+            remaining -= step
+            await self.collector.count_epoch()
+
+    async def outlive_leases(self) -> None:
+        await self.pass_time(90)
+
+    async def collect(self) -> Tally:
+        return await self.collector.collect()
+
+
+@contextlib.asynccontextmanager
+async def a_collected_service(
+    path: Path, *, lifetimes: Lifetimes = SHORT, limits: UploadLimits | None = None
+) -> AsyncIterator[Collected]:
+    clock = FakeClock()
+    async with a_service(path, clock=clock, lifetimes=lifetimes, limits=limits) as service:
+        yield Collected(service, clock, GarbageCollector(service.shared))
