@@ -105,6 +105,18 @@ class UploadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskSettings:
+    min_free_bytes: int = at_least(0, 2 * 1024 * 1024 * 1024)
+    min_free_percent: float = at_least(0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubSettings:
+    interval_days: float = at_least(0, 30.0)
+    rate_bytes_per_second: int = at_least(1024, 20 * 1024 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     format: LogFormat = "auto"
     level: LogLevel = "info"
@@ -121,6 +133,8 @@ class Settings:
     manifests: ManifestSettings = ManifestSettings()
     uploads: UploadSettings = UploadSettings()
     gc: GcSettings = GcSettings()
+    disk: DiskSettings = DiskSettings()
+    scrub: ScrubSettings = ScrubSettings()
     logs: LogSettings = LogSettings()
 
 

@@ -1,5 +1,6 @@
 """Liveness, readiness, and whether this is a registry at all."""
 
+import json
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -24,10 +25,19 @@ async def check_alive(request: RegistryRequest, registry: Registry) -> Response:
 
 
 async def check_ready(request: RegistryRequest, registry: Registry) -> Response:
-    """GET whether requests should be sent here: the database answers, and we are not stopping."""
+    """GET whether requests of every kind should be sent here.
+
+    They should if the database answers, the disk takes writes, and we are not stopping.
+    """
     if request.is_stopping:
-        body = b'{"status":"stopping"}'
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        return Response(body, status_code=status, headers=_NEVER, media_type=JSON)
+        return _not_ready({"status": "stopping"})
     await registry.names(last=None, n=1)
+    if registry.problem is not None:
+        return _not_ready({"status": "not ready", "reason": registry.problem})
     return Response(b'{"status":"ready"}', headers=_NEVER, media_type=JSON)
+
+
+def _not_ready(document: dict[str, str]) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    body = json.dumps(document, separators=(",", ":"))
+    return Response(body, status_code=status, headers=_NEVER, media_type=JSON)

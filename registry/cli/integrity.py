@@ -1,4 +1,4 @@
-"""registry fsck: whether everything is as it should be."""
+"""registry fsck, unlatch: whether everything is as it should be, and going on after it was not."""
 
 import sys
 from collections.abc import Mapping
@@ -36,6 +36,23 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
             click.echo(f"{wrong} wrong, {summary['leftovers']} left over; looked at {looked}")
     if wrong:
         sys.exit(WRONG)
+
+
+@click.command()
+@config_file
+@root_directory
+@told_in_one_line
+def unlatch(config: Path | None, root: str | None) -> None:
+    """Allow writing again after the disk has failed.
+
+    A disk that fails, even once, makes the registry read-only: see to the disk first, then run
+    `registry fsck --deep`.  Refused while the disk does not take a file.
+    """
+    for line in administer(config, root, "unlatch"):
+        if line["reason"] is None:
+            click.echo("Nothing to do: the registry was not read-only.")
+        else:
+            click.echo(f"The registry takes writes again.  It was read-only for: {line['reason']}")
 
 
 def shown(finding: Mapping[str, Any]) -> str:

@@ -1,0 +1,174 @@
+"""A disk that fills up or fails: what a registry that runs says, and how it goes on."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from oci.digest import Digest
+from registry.cli.entry import main
+from registry.storage.latch import MARKER
+from tests.support.images import an_image
+from tests.support.processes import RegistryServer, make_registry_server
+
+MIB = 1024 * 1024
+SECONDS_TO_RECOVER = 5.0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ("/bin/mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk))
+    subprocess.run(command, check=True)  # noqa: S603
+    try:
+        yield disk
+    finally:
+        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
+
+
+def post(server: RegistryServer, content: bytes) -> httpx2.Response:
+    url = f"{server.url}/v2/team/app/blobs/uploads/?digest={Digest.of(content)}"
+    return httpx2.post(url, content=content)
+
+
+def push(server: RegistryServer) -> Digest:
+    """An image with the tag v1; the digest of its manifest."""
+    image = an_image()
+    for blob in image.blobs.values():
+        post(server, blob).raise_for_status()
+    url = f"{server.url}/v2/team/app/manifests/v1"
+    headers = {"Content-Type": image.media_type}
+    httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+    return image.digest
+
+
+def readiness(server: RegistryServer) -> httpx2.Response:
+    return httpx2.get(f"{server.url}/readyz")
+
+
+def seconds_until_ready(server: RegistryServer) -> float:
+    began = time.monotonic()
+    while readiness(server).status_code != 200:
+        assert time.monotonic() - began < 3 * SECONDS_TO_RECOVER, readiness(server).text
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def fill(disk: Path, *, leaving: int = 0) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(64 * 1024))
+                file.flush()
+        except OSError:
+            pass
+    if leaving:
+        with filler.open("r+b") as file:
+            file.truncate(filler.stat().st_size - leaving)
+    return filler
+
+
+@pytest.fixture
+def server(small_disk: Path) -> Iterator[RegistryServer]:
+    environment = {
+        "REGISTRY_DISK__MIN_FREE_BYTES": str(8 * MIB),
+        "REGISTRY_DISK__MIN_FREE_PERCENT": "0",
+        "REGISTRY_GC__UNDELETE_SECONDS": "0",
+    }
+    server = make_registry_server(small_disk / "root", environment=environment)
+    server.server.log = small_disk.parent / "server.log"
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.needs_root
+def test_below_the_floor_uploads_are_refused_and_the_rest_goes_on(
+    server: RegistryServer, small_disk: Path
+) -> None:
+    digest = push(server)
+    filler = fill(small_disk, leaving=4 * MIB)
+    time.sleep(0.5)
+
+    refused = post(server, b"more")
+    not_ready = readiness(server)
+
+    assert (refused.status_code, not_ready.status_code) == (507, 503)
+    assert "operator" in refused.json()["errors"][0]["message"]
+    assert "expected at least 8388608" in not_ready.json()["reason"]
+    assert httpx2.get(f"{server.url}/v2/team/app/manifests/v1").status_code == 200
+    url = f"{server.url}/v2/team/app/manifests/{digest}"
+    assert httpx2.delete(url).status_code == 202
+    filler.unlink()
+    assert seconds_until_ready(server) < SECONDS_TO_RECOVER
+    assert post(server, b"more").status_code == 201
+
+
+@pytest.mark.needs_root
+def test_with_no_byte_left_deletes_and_gc_still_work(
+    server: RegistryServer, small_disk: Path
+) -> None:
+    digest = push(server)
+    filler = fill(small_disk)
+
+    deleted = httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}")
+    collected = CliRunner().invoke(main, ["gc", "--root", str(server.root)])
+
+    assert deleted.status_code == 202
+    assert collected.exit_code == 0, collected.output
+    assert post(server, b"more").status_code == 507
+    filler.unlink()
+    assert seconds_until_ready(server) < SECONDS_TO_RECOVER
+    assert CliRunner().invoke(main, ["fsck", "--deep", "--root", str(server.root)]).exit_code == 0
+
+
+def test_a_latched_registry_reads_and_does_not_write_until_unlatched(tmp_path: Path) -> None:
+    server = make_registry_server(tmp_path / "root")
+    server.start()
+    digest = push(server)
+    server.stop()
+    (server.root / MARKER).write_text("sync: Input/output error")
+    server.server.ready = lambda: readiness_answers(server)
+    server.start()
+    try:
+        manifest = f"{server.url}/v2/team/app/manifests/{digest}"
+
+        refusals = [post(server, b"more"), httpx2.delete(manifest), readiness(server)]
+
+        assert [answer.status_code for answer in refusals] == [503, 503, 503]
+        for answer in refusals:
+            assert "read-only since its disk failed (sync: Input/output error)" in answer.text
+        assert "registry unlatch" in refusals[0].text
+        assert httpx2.get(manifest).status_code == 200
+        unlatched = CliRunner().invoke(main, ["unlatch", "--root", str(server.root)])
+        assert "It was read-only for: sync: Input/output error" in unlatched.output
+        assert readiness(server).status_code == 200
+        assert post(server, b"more").status_code == 201
+        assert not (server.root / MARKER).exists()
+    finally:
+        server.stop()
+
+
+def test_unlatching_what_is_not_latched_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+
+    result = CliRunner().invoke(main, ["unlatch", "--root", str(tmp_path / "root")])
+
+    assert (result.exit_code, result.output) == (
+        0,
+        "Nothing to do: the registry was not read-only.\n",
+    )
+
+
+def readiness_answers(server: RegistryServer) -> bool:
+    try:
+        readiness(server)
+    except httpx2.TransportError:
+        return False
+    return True
