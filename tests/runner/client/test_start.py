@@ -37,11 +37,12 @@ def test_the_daemon_that_was_first_is_found_whoever_wrote_last(
         start.start_daemon(str(path))
 
         first.setblocking(False)
-        assert first.accept()
+        asked, _ = first.accept()
+        asked.close()
 
 
 def test_a_daemon_that_ends_says_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ending_with(monkeypatch, b"Error: runtime: no runc here\nINFO: somebody else's\n")
 
-    with pytest.raises(DaemonUnreachable, match="and ended: Error: runtime: no runc here$"):
+    with pytest.raises(DaemonUnreachable, match=r"and ended: Error: runtime: no runc here$"):
         start.start_daemon(str(path))
