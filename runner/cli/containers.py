@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from runner.cli.arguments import Arguments, Parser, number
+from runner.cli.complaints import complaint
 from runner.cli.output import Column, table
 from runner.client import DaemonClient, DaemonRefused
 
@@ -16,18 +17,12 @@ def each(names: Iterable[str], act: Callable[[str], str | None]) -> int:
             said = act(name)
         except DaemonRefused as error:
             sys.stdout.flush()
-            sys.stderr.write(f"Error: {_small(str(error))}\n")
+            sys.stderr.write(complaint(str(error)))
             code = 1
         else:
             sys.stdout.write(f"{name if said is None else said}\n")
             sys.stdout.flush()
     return code
-
-
-def _small(message: str) -> str:
-    from runner.cli.main import lowered
-
-    return lowered(" ".join(message.split()))
 
 
 def _names(parser: Parser) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
+from runner.cli.complaints import complaint
 from runner.cli.output import Column, filters_json, list_options, listing
 from runner.client import DaemonClient, DaemonRefused
 from runner.schema.words import human_duration, human_size
@@ -105,8 +106,6 @@ def _rmi_arguments(parser: Parser) -> None:
 
 
 def _rmi(daemon: DaemonClient, asked: Arguments) -> int:
-    from runner.cli.main import lowered
-
     code = 0
     for name in asked.image:
         try:
@@ -114,7 +113,7 @@ def _rmi(daemon: DaemonClient, asked: Arguments) -> int:
         except DaemonRefused as error:
             if asked.force and error.status == 404:
                 continue
-            sys.stderr.write(f"Error: {lowered(str(error))}\n")
+            sys.stderr.write(complaint(str(error)))
             code = 1
             continue
         for item in removed:

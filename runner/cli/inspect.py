@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
+from runner.cli.complaints import complaint
 from runner.cli.template import Template
 from runner.client import DaemonClient, DaemonRefused
 
@@ -47,7 +48,7 @@ def inspect(
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     sys.stdout.flush()
     what = kinds[0] if len(kinds) == 1 else "object"
-    sys.stderr.write("".join(f"Error: no such {what}: {name}\n" for name in missing))
+    sys.stderr.write("".join(complaint(f"no such {what}: {name}") for name in missing))
     return 1 if missing else 0
 
 

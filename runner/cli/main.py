@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from runner.cli.arguments import Parser, UsageError
+from runner.cli.complaints import complaint
 from runner.client import DaemonClient, DaemonRefused, DaemonUnreachable
 from runner.client.daemon import DEFAULT_SOCKET
 
@@ -53,7 +54,7 @@ GROUPS = {
     "system": {},
 }
 
-REFUSED, USAGE, INTERRUPTED = 1, 2, 130
+REFUSED, USAGE, FAILED_RUN, INTERRUPTED = 1, 2, 125, 130
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,13 +69,11 @@ def main(argv: list[str] | None = None) -> int:
         return _run(verb, words, socket)
     except UsageError as error:
         see = f"runner {verb} --help" if verb else "runner --help"
-        return _fail(str(error), f"See '{see}'.", USAGE)
+        return _fail(str(error), USAGE, hint=f"See '{see}'.")
     except DaemonRefused as error:
-        # `run` promises 125 for its own failures: 1 could be the container's.
-        code = 125 if verb == "run" else REFUSED
-        return _fail(str(error), _hint(error, verb), code)
+        return _fail(str(error), _refused(verb), verb=verb)
     except DaemonUnreachable as error:
-        return _fail(str(error), "", 125 if verb == "run" else REFUSED)
+        return _fail(str(error), _refused(verb))
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted\n")
         return INTERRUPTED
@@ -84,7 +83,12 @@ def main(argv: list[str] | None = None) -> int:
         return REFUSED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", "", REFUSED)
+        return _fail(f"{where}{error.strerror or error}", _refused(verb))
+
+
+def _refused(verb: str) -> int:
+    """``run`` promises 125 for its own failures: 1 could be the container's."""
+    return FAILED_RUN if verb == "run" else REFUSED
 
 
 def _run(verb: str, words: list[str], socket: str) -> int:
@@ -161,38 +165,10 @@ def _help() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-# What to try next, by the words of the refusal.
-HINTS = (
-    ("no such container", "Try 'runner ps --all'."),
-    ("no such image", "Try 'runner images', or 'runner pull' it first."),
-    ("no such volume", "Try 'runner volume ls'."),
-    ("already in use by container", "Try 'runner rm' on the other one, or another --name."),
-    ("you cannot remove a running container", "Try 'runner stop' first, or 'runner rm --force'."),
-    ("unauthorized", "Try 'runner login' with the registry's name."),
-    ("authentication required", "Try 'runner login' with the registry's name."),
-    ("all connection attempts failed", "Is the registry running, and is its address right?"),
-    ("connection refused", "Is the registry running, and is its address right?"),
-)
-
-
-def _hint(error: DaemonRefused, verb: str) -> str:
-    message = str(error).lower()
-    return next((hint for words, hint in HINTS if words in message), "")
-
-
-def _fail(message: str, hint: str, code: int) -> int:
-    """One line with what is wrong, and if we know it one with what to try."""
+def _fail(message: str, code: int, *, hint: str | None = None, verb: str = "") -> int:
     sys.stdout.flush()
-    lines = f"Error: {lowered(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
-    sys.stderr.write(lines)
+    sys.stderr.write(complaint(message, verb, hint=hint))
     return code
-
-
-def lowered(message: str) -> str:
-    """A sentence that goes on after a colon begins small; a name in capitals stays."""
-    if message[:1].isupper() and message[1:2].islower():
-        return message[0].lower() + message[1:]
-    return message
 
 
 def entry() -> NoReturn:

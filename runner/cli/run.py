@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, UsageError
+from runner.cli.complaints import complaint
 from runner.cli.options import add_options, create_body
 from runner.cli.streams import DETACH_KEYS, Detached, Session, parse_detach_keys
 from runner.client import DaemonClient, DaemonRefused
@@ -175,7 +176,7 @@ def _write_cidfile(path: str, container: str) -> None:
 def _cannot_start(error: DaemonRefused) -> int:
     """Say why, and answer with docker's code for it."""
     message = str(error)
-    sys.stderr.write(f"Error: {' '.join(message.split())}\n")
+    sys.stderr.write(complaint(message))
     return start_failure_code(message)
 
 

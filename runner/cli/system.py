@@ -10,6 +10,7 @@ from runner.cli.logs import moment
 from runner.cli.output import filters_json
 from runner.cli.template import Template
 from runner.client import DaemonClient, DaemonUnreachable
+from runner.schema.words import human_memory
 
 
 def _format(parser: Parser) -> None:
@@ -64,9 +65,9 @@ INFO = (
     ("Operating System", "OperatingSystem"),
     ("Architecture", "Architecture"),
     ("CPUs", "NCPU"),
-    ("Total Memory", "MemTotal"),
     ("Name", "Name"),
     ("Root Dir", "DockerRootDir"),
+    ("Daemon PID", "DaemonPID"),
 )
 
 
@@ -75,7 +76,10 @@ def _info(daemon: DaemonClient, asked: Arguments) -> int:
     if asked.format:
         sys.stdout.write(_formatted(document, asked.format))
         return 0
-    sys.stdout.write("".join(f"{title}: {document[key]}\n" for title, key in INFO))
+    # A daemon of another make, or docker's own, does not tell everything.
+    lines = [f"{title}: {document[key]}\n" for title, key in INFO if key in document]
+    lines.append(f"Total Memory: {human_memory(document['MemTotal'])}\n")
+    sys.stdout.write("".join(lines))
     for warning in document.get("Warnings") or ():
         sys.stderr.write(f"WARNING: {warning}\n")
     return 0

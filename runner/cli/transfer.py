@@ -123,7 +123,12 @@ def _save(daemon: DaemonClient, asked: Arguments) -> int:
 def _save_to(chunks: Iterable[bytes], path: str) -> None:
     """Write aside and rename, so that what bears the name is whole."""
     aside = f"{path}.{os.getpid()}.part"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        # The name that was asked for, not the one aside of it.
+        error.filename = path
+        raise
     try:
         _write(chunks, descriptor)
         os.rename(aside, path)

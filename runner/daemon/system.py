@@ -115,6 +115,8 @@ async def info(services: Services, request: Request) -> Answer:
         "Labels": [],
         "ExperimentalBuild": False,
         "ServerVersion": server_version(),
+        # Ours: whom to send SIGTERM.
+        "DaemonPID": os.getpid(),
         "Runtimes": {"runc": {"path": settings.runtime}},
         "DefaultRuntime": "runc",
         "Swarm": {"LocalNodeState": "inactive"},

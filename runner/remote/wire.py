@@ -1,5 +1,6 @@
 """What every exchange needs: send, read a short answer, understand a refusal."""
 
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
@@ -61,7 +62,7 @@ def location(host: str, response: httpx2.Response) -> httpx2.URL:
 
 def describe(error: Exception) -> str:
     """A failure of the wire in words; some of httpx2's have none of their own."""
-    return str(error) or type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def challenges(response: httpx2.Response) -> tuple[Challenge, ...]:

@@ -81,7 +81,9 @@ def _security_options(options: ContainerOptions) -> dict[str, str]:
         elif name == "label" and value != "disable":
             raise BadRequest(f"invalid --security-opt {text!r}: this host has no SELinux")
         elif name not in ("seccomp", "apparmor", "systempaths", "label"):
-            raise BadRequest(f"invalid --security-opt {text[:80]!r}: unknown option {name[:40]!r}")
+            raise BadRequest(
+                f"invalid --security-opt {text[:80]!r}: expected no-new-privileges or seccomp=…"
+            )
         asked[name] = value
     return asked
 

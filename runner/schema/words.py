@@ -34,3 +34,13 @@ def human_size(size: float, digits: int = 4) -> str:
             return f"{size:.{digits}g}{unit}"
         size /= 1000
     return f"{size:.{digits}g}PB"
+
+
+def human_memory(size: int) -> str:
+    """go-units' BytesSize: powers of 1024, "23.54GiB"."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.4g}{unit}"
+        amount /= 1024
+    return f"{amount:.4g}TiB"

@@ -37,7 +37,7 @@ def check_name(name: str, kind: str = "container") -> str:
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise BadRequest(
             f"invalid {kind} name {name[:80]!r}: expected a letter or digit, "
-            "then letters, digits, '_', '.' or '-'"
+            "then at least one of letters, digits, '_', '.' or '-'"
         )
     return name
 

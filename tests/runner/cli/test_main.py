@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from runner.cli.main import COMMANDS, HINTS, lowered, main
+from runner.cli.main import COMMANDS, main
 
 # Each costs more than the command's own code, or belongs to another room.
 HEAVY = ("click", "rich", "httpx2", "dataclasses", "inspect", "asyncio", "http.client", "urllib",
@@ -82,10 +82,8 @@ def test_usage_errors_exit_2(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_sentence_after_a_colon_begins_small_and_a_name_stays() -> None:
-    assert lowered("No such container: Web") == "no such container: Web"
-    assert lowered("OCI runtime failed") == "OCI runtime failed"
-
-
-def test_hints_are_found_by_small_letters() -> None:
-    assert all(words == words.lower() for words, _ in HINTS)
+def test_run_answers_with_125_when_a_file_it_needs_is_not_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "--env-file", "/not/here", "busybox"]) == 125
+    assert capsys.readouterr().err == "Error: /not/here: No such file or directory\n"

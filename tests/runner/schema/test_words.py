@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.schema.words import human_duration, human_size
+from runner.schema.words import human_duration, human_memory, human_size
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_sizes_have_four_digits_in_powers_of_1000(size: int, words: str) -> None
 
 def test_lists_show_three_digits() -> None:
     assert human_size(1_982_000, 3) == "1.98MB"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(512, "512B"), (25_276_510_208, "23.54GiB"), (1 << 45, "32TiB")]
+)
+def test_memory_is_told_in_powers_of_1024(size: int, words: str) -> None:
+    assert human_memory(size) == words
