@@ -67,7 +67,7 @@ class Client:
         self.uploader = Uploader(self.connection, self.log, self.dice, world.lease)
         self.actions: dict[Callable[[], Awaitable[None]], int] = {
             self.push_image: 6, self.push_index: 2, self.push_referrer: 1, self.retag: 3,
-            self.pull: 3, self.push_loose: 2, self.mount: 2, self.delete_blob: 1,
+            self.pull: 3, self.push_loose: 2, self.mount: 2, self.race: 1, self.delete_blob: 1,
             self.delete_tag: 1, self.delete_manifest: 3,
         }  # fmt: skip
 
@@ -159,6 +159,20 @@ class Client:
         blob = random_blob(self.dice)
         self.loose = [*self.loose[-3:], (self.own, blob)]
         await self._push(self.own, blob)
+        await self._read(blob)
+
+    async def race(self) -> None:
+        """Two requests of which one wins; what was acknowledged is there."""
+        blob = random_blob(self.dice)
+        if await self.uploader.race(self.own, blob):
+            await self._read(blob)
+
+    async def _read(self, blob: Blob) -> None:
+        """Read what we have just pushed to our own repository."""
+        target = f"/v2/{self.own}/blobs/{blob.digest}"
+        answer = await self.connection.request("GET", target)
+        if answer.status != 200 or answer.body != blob.content:
+            self.complain(f"GET of {blob.digest}, which was just pushed: {answer.status}")
 
     async def mount(self) -> None:
         layer = self.dice.choice(self.world.layers)

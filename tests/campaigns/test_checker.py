@@ -1,5 +1,6 @@
 """The checker: silent about a root that is whole, and not about one that lost something."""
 
+import ast
 import asyncio
 import json
 import os
@@ -166,6 +167,22 @@ def test_a_root_that_lost_something_is_told_of(worked: Path, tmp_path: Path, los
 
     found = check(place / "root", place / "log", swept=True)
     assert any(told in violation for violation in found), found
+
+
+@pytest.mark.parametrize("name", ["checker", "history", "content", "wire", "uploading", "clients"])
+def test_neither_the_checker_nor_the_clients_import_the_product(name: str) -> None:
+    tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text())
+
+    imported = [
+        module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        + [alias.name for alias in node.names]
+    ]
+
+    assert imported
+    assert not {module.partition(".")[0] for module in imported} & {"registry", "oci", "runner"}
 
 
 def history(tmp_path: Path, *lines: dict[str, Any]) -> History:

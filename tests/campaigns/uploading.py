@@ -1,5 +1,6 @@
 """Blobs on their way in: every form of upload that the spec knows, each acknowledged in the log."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -63,6 +64,32 @@ class Uploader:
                 raise Refused(f"push of {blob.digest} after a mount", answer)
             operation.ok()
         return False
+
+    async def race(self, repository: str, blob: Blob) -> bool:
+        """Finish and cancel one session at the same time; whether it was finished."""
+        location = await self._start(repository)
+        other = Connection(self.connection.port)
+        with self.log.operation(
+            "blob.put", repository=repository, digest=blob.digest, lease=self.lease, form="race"
+        ) as operation:
+            requests = (
+                self._finish(location, blob, blob.content),
+                other.request("DELETE", location),
+            )
+            both = await asyncio.gather(*requests, return_exceptions=True)
+            other.close()
+            answers = [answer for answer in both if isinstance(answer, Answer)]
+            if len(answers) < len(both):
+                raise Cut("a session finished and cancelled at once")
+            for answer in answers:
+                if answer.status not in (201, 204, 404):
+                    raise Refused("a session finished and cancelled at once", answer)
+            finished = answers[0]
+            if finished.status == 201:
+                operation.ok()
+            else:
+                operation.fail()
+        return finished.status == 201
 
     async def has(self, repository: str, blob: Blob) -> bool:
         """HEAD; a 200 is a promise to a client that may push, and goes into the log."""
