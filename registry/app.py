@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import structlog
 
-from registry.admin import keeping
+from registry.admin import integrity, keeping
 from registry.admin.client import NotRunning, ask
 from registry.admin.command import Document
 from registry.admin.commands import start
@@ -112,7 +112,7 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
     collecting = Collecting(
         opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
-    return (*collecting.chores(), *keeping.chores(opened))
+    return (*collecting.chores(), *keeping.chores(opened), *integrity.chores(opened))
 
 
 def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:

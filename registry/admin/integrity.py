@@ -1,14 +1,27 @@
-"""The commands on integrity: fsck."""
+"""The commands on integrity, fsck and scrub; and the scrub in the background."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import math
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import asdict
+
+import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.services.integrity import Integrity
+from registry.services.janitor import Chore
 from registry.services.repair import Repair
+from registry.services.scrub import Scrub, Throttle
 from registry.storage.blobs.disk import Disk
+
+DAY_MS = 24 * 60 * 60 * 1000
+# How often the background scrub looks for what is due.
+TURN_SECONDS = 3600.0
+
+log = structlog.get_logger()
 
 
 async def fsck(
@@ -25,3 +38,51 @@ async def fsck(
         leftovers += finding.leftover
         yield {"finding": finding.to_json()}
     yield {"summary": {"wrong": wrong, "leftovers": leftovers, "looked_at": integrity.counts}}
+
+
+async def scrub(
+    opened: OpenRegistry, *, rate: int | None = None, max_duration: float = math.inf
+) -> AsyncGenerator[Document, None]:
+    """Everything that is found corrupt, as it is found and marked; then how much was read."""
+    throttle = Throttle(
+        rate or opened.settings.scrub.rate_bytes_per_second, time.monotonic() + max_duration
+    )
+    due = opened.shared.clock.wall_ms()
+    run = Scrub(opened.database, opened.root.directory, throttle, due, opened.shared.clock)
+    try:
+        async for finding in run.run():
+            yield {"finding": finding.to_json()}
+    finally:
+        throttle.stop()
+    yield {"summary": asdict(run.done)}
+
+
+def chores(opened: OpenRegistry) -> Sequence[Chore]:
+    """The scrub in the background, if it is wanted."""
+    if opened.settings.scrub.interval_days == 0:
+        return ()
+    return (Chore("scrub", TURN_SECONDS, BackgroundScrub(opened).turn),)
+
+
+class BackgroundScrub:
+    """Reads what has not been read for as long as the setting says."""
+
+    def __init__(self, opened: OpenRegistry) -> None:
+        self._opened = opened
+        self._manifests_at = 0
+
+    async def turn(self) -> Mapping[str, object] | None:
+        opened, clock = self._opened, self._opened.shared.clock
+        settings = opened.settings.scrub
+        due = clock.wall_ms() - int(settings.interval_days * DAY_MS)
+        throttle = Throttle(settings.rate_bytes_per_second)
+        run = Scrub(opened.database, opened.root.directory, throttle, due, clock)
+        with_manifests = self._manifests_at <= due
+        try:
+            async for finding in run.run() if with_manifests else run.blobs():
+                log.error("corrupt, and not served until it is pushed again", **finding.to_json())
+        finally:
+            throttle.stop()
+        if with_manifests:
+            self._manifests_at = clock.wall_ms()
+        return asdict(run.done) if run.done.blobs or run.done.corrupt else None

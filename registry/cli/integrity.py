@@ -1,4 +1,4 @@
-"""registry fsck, unlatch: whether everything is as it should be, and going on after it was not."""
+"""registry fsck, scrub, unlatch: whether everything is whole, and going on after it was not."""
 
 import sys
 from collections.abc import Mapping
@@ -35,6 +35,40 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
             looked = ", ".join(f"{count} {what}" for what, count in summary["looked_at"].items())
             click.echo(f"{wrong} wrong, {summary['leftovers']} left over; looked at {looked}")
     if wrong:
+        sys.exit(WRONG)
+
+
+@click.command()
+@config_file
+@root_directory
+@click.option("--rate", type=click.IntRange(min=1024), metavar="BYTES", help="Bytes per second.")
+@click.option(
+    "--max-duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after so long; the next scrub goes on where this one stopped.",
+)
+@told_in_one_line
+def scrub(
+    config: Path | None, root: str | None, rate: int | None, max_duration: float | None
+) -> None:
+    """Read every blob and manifest, and mark what is corrupt.
+
+    What is marked is not served until it is pushed again.  Ends with 1 if anything was found.
+    """
+    corrupt = 0
+    for line in administer(config, root, "scrub", rate=rate, max_duration=max_duration):
+        if "finding" in line:
+            click.echo(shown(line["finding"]))
+        if "summary" in line:
+            summary = line["summary"]
+            corrupt = summary["corrupt"]
+            rest = "" if summary["is_complete"] else "; stopped before the end"
+            click.echo(
+                f"{corrupt} corrupt; read {summary['blobs']} blobs of {summary['bytes']} bytes, "
+                f"{summary['manifests']} manifests{rest}"
+            )
+    if corrupt:
         sys.exit(WRONG)
 
 

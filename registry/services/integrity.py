@@ -73,7 +73,7 @@ class Integrity:
             self._count("blobs", len(page))
             for row, problem in await asyncio.to_thread(self._doubtful, page):
                 if await self.database.read(partial(integrity.is_still, row=row)):
-                    yield await self._blob_finding(row, problem)
+                    yield await self.blob_finding(row, problem)
 
     async def manifests(self) -> AsyncIterator[Finding]:
         """Every manifest's bytes against its digest and its edges."""
@@ -84,7 +84,7 @@ class Integrity:
             for row in page:
                 problem = await asyncio.to_thread(judge_manifest, row, deep=self.deep)
                 if problem is not None:
-                    yield await self._manifest_finding(row, problem)
+                    yield await self.manifest_finding(row, problem)
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
@@ -114,12 +114,12 @@ class Integrity:
         found = ((row, judge_blob(self.root, row, deep=self.deep)) for row in page)
         return [(row, problem) for row, problem in found if problem is not None]
 
-    async def _blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
+    async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(partial(integrity.tags_on_blob, digest=row.digest))
         return Finding(invariant, f"blob {row.digest}", found, expected, affects)
 
-    async def _manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
+    async def manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(
             partial(integrity.tags_on_manifest, repository=row.repository_id, digest=row.digest)
@@ -140,7 +140,9 @@ def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
     return findings
 
 
-def judge_blob(root: int, row: BlobRow, *, deep: bool) -> Problem | None:
+def judge_blob(
+    root: int, row: BlobRow, *, deep: bool, pace: survey.Pace = survey.at_once
+) -> Problem | None:
     if row.state != "ok":
         return "I1", "known to be corrupt", "whole bytes: push it again"
     size = survey.blob_size(root, row.physical)
@@ -152,7 +154,7 @@ def judge_blob(root: int, row: BlobRow, *, deep: bool) -> Problem | None:
     if not deep:
         return None
     try:
-        actual = survey.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm)
+        actual = survey.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, pace)
     except OSError as error:
         return "I2", f"a file that cannot be read: {error.strerror}", expected
     if str(actual) != row.digest:
@@ -161,6 +163,8 @@ def judge_blob(root: int, row: BlobRow, *, deep: bool) -> Problem | None:
 
 
 def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
+    if row.is_condemned:
+        return "I3", "known to be corrupt", "whole bytes: push it again"
     if len(row.content) != row.size:
         return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
     if not deep:

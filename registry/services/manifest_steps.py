@@ -104,6 +104,9 @@ def record(
     here: Presence,
 ) -> None:
     """Add the manifest and its edges, or find that the same one is here already."""
+    healed = manifests.heal(connection, repository, new)
+    if healed:
+        edges.record(connection, repository, new.digest, named, here)
     found = manifests.media_type(connection, repository, new.digest)
     if found is None:
         manifests.put(connection, act, repository, new)

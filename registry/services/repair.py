@@ -13,14 +13,13 @@ from registry.storage.blobs.disk import Disk
 from registry.storage.metadata import acts, integrity, repairs
 from registry.storage.metadata.database import Connection, Database
 
-IDENTITY = "fsck"
-
 Step = Callable[[Connection, acts.Act, str], str]
 """Mends what it is told of; says in a few words what it did, or nothing."""
 
 STEPS: dict[tuple[str, str], Step] = {
     ("I1", "blob"): repairs.condemn_blob,
     ("I2", "blob"): repairs.condemn_blob,
+    ("I3", "manifest"): repairs.condemn_manifest,
     ("I4", "database"): repairs.drop_dangling,
     ("I4", "edge"): repairs.heal_edges,
 }
@@ -38,6 +37,7 @@ class Repair:
     database: Database
     disk: Disk
     root: int
+    identity: str = "fsck"
 
     async def mend(self, finding: Finding) -> Finding:
         """The finding, with what was done about it."""
@@ -56,11 +56,11 @@ class Repair:
             return ""
 
         def unit(connection: Connection) -> str:
-            act = acts.begin(connection, IDENTITY)
+            act = acts.begin(connection, self.identity)
             done = step(connection, act, rest)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
-                acts.record(connection, act, "fsck.repair", "", finding.what, detail)
+                acts.record(connection, act, f"{self.identity}.repair", "", finding.what, detail)
             return done
 
         return await self.database.write(unit)
@@ -78,8 +78,8 @@ class Repair:
         def unit(connection: Connection) -> bool:
             if not unnamed(connection, [name]):
                 return False
-            act = acts.begin(connection, IDENTITY)
-            acts.record(connection, act, "fsck.remove", "", finding.what, finding.found)
+            act = acts.begin(connection, self.identity)
+            acts.record(connection, act, f"{self.identity}.remove", "", finding.what, finding.found)
             return True
 
         if not await self.database.write(unit):

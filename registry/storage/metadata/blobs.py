@@ -97,6 +97,19 @@ def find(connection: Connection, digest: Digest) -> StoredBlob | None:
     return None if row is None else StoredBlob(row[0], row[1])
 
 
+def exists(connection: Connection, digest: Digest) -> bool:
+    """Whether there is a row for the blob, be it corrupt."""
+    query = select(blobs.c.digest).where(blobs.c.digest == str(digest))
+    return connection.scalar(query) is not None
+
+
+def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
+    """Whether the repository has the blob, be it corrupt."""
+    row = repo_blobs.c
+    query = select(row.digest).where(row.repository_id == repository, row.digest == str(digest))
+    return connection.scalar(query) is not None
+
+
 def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> str | None:
     """The upload session that last pushed the blob to this repository."""
     row = _SESSION.first(connection, str(name), str(digest))
@@ -116,7 +129,7 @@ def add(
     )
     old = connection.execute(query).one_or_none()
     if old is None:
-        values = {"digest": str(digest), "state": "ok", "created_at": act.at}
+        values = {"digest": str(digest), "state": "ok", "created_at": act.at, "verified_at": act.at}
         connection.execute(insert(blobs).values(**values, size=new.size, physical=new.physical))
         return True
     if old.state == "ok" and old.physical != doubted:
@@ -125,7 +138,7 @@ def add(
     connection.execute(
         update(blobs)
         .where(blobs.c.digest == str(digest))
-        .values(size=new.size, physical=new.physical, state="ok", verified_at=None)
+        .values(size=new.size, physical=new.physical, state="ok", verified_at=act.at)
     )
     return True
 

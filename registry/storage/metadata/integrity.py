@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, text, tuple_
+from sqlalchemy import Connection, exists, select, text, tuple_, update
 
 from oci.digest import Digest
 from registry.storage.metadata import acts
@@ -14,6 +14,7 @@ from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.tables import (
     audit,
     blobs,
+    corrupt_manifests,
     manifest_edges,
     manifests,
     repositories,
@@ -45,6 +46,7 @@ class ManifestRow:
     media_type: str
     size: int
     content: bytes
+    is_condemned: bool
     edges: tuple[Edge, ...]
 
 
@@ -121,6 +123,23 @@ def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
     return [BlobRow(*row) for row in connection.execute(query)]
 
 
+def least_verified(connection: Connection, before: int, limit: int) -> list[BlobRow]:
+    """Some whole blobs that were last verified before a time, longest ago first."""
+    verified = blobs.c.verified_at
+    query = (
+        select(blobs.c.digest, blobs.c.size, blobs.c.physical, blobs.c.state)
+        .where(text("blobs.state = 'ok'"), verified.is_(None) | (verified < before))
+        .order_by(verified)
+        .limit(limit)
+    )
+    return [BlobRow(*row) for row in connection.execute(query)]
+
+
+def verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
+    """These bytes are their digests'."""
+    connection.execute(update(blobs).where(blobs.c.physical.in_(physicals)).values(verified_at=at))
+
+
 def is_still(connection: Connection, row: BlobRow) -> bool:
     """Whether the blob still is what it was when it was looked at."""
     key = (blobs.c.digest == row.digest) & (blobs.c.physical == row.physical)
@@ -168,14 +187,20 @@ def manifests_after(connection: Connection, last: tuple[int, str]) -> list[Manif
             manifests.c.media_type,
             manifests.c.size,
             manifests.c.content,
+            corrupt_manifests.c.digest.is_not(None),
         )
         .join(repositories, repositories.c.id == manifests.c.repository_id)
+        .outerjoin(
+            corrupt_manifests,
+            (corrupt_manifests.c.repository_id == manifests.c.repository_id)
+            & (corrupt_manifests.c.digest == manifests.c.digest),
+        )
         .where(key > last)
         .order_by(manifests.c.repository_id, manifests.c.digest)
         .limit(100)
     )
     rows = connection.execute(query).all()
-    return [ManifestRow(*row, edges=edges_of(connection, row[0], row[2])) for row in rows]
+    return [ManifestRow(*row, edges_of(connection, row[0], row[2])) for row in rows]
 
 
 def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge, ...]:

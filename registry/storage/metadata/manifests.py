@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
@@ -14,7 +24,13 @@ from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges, trash
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
-from registry.storage.metadata.tables import manifest_edges, manifests, repositories, tags
+from registry.storage.metadata.tables import (
+    corrupt_manifests,
+    manifest_edges,
+    manifests,
+    repositories,
+    tags,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,13 @@ class NewManifest:
     artifact_type: str | None
     subject: Digest | None
     annotations: str
+
+
+# Corrupt ones are as good as absent, until the next push heals them.
+_WHOLE = ~exists().where(
+    corrupt_manifests.c.repository_id == manifests.c.repository_id,
+    corrupt_manifests.c.digest == manifests.c.digest,
+)
 
 
 def _by_tag(*columns: Column[Any]) -> PointRead:
@@ -42,6 +65,7 @@ def _by_tag(*columns: Column[Any]) -> PointRead:
         )
         .where(repositories.c.name == bindparam("repository"))
         .where(tags.c.name == bindparam("tag"))
+        .where(_WHOLE)
     )
     return PointRead(statement, "repository", "tag")
 
@@ -53,6 +77,7 @@ def _by_digest(*columns: Column[Any]) -> PointRead:
         .join(manifests, manifests.c.repository_id == repositories.c.id)
         .where(repositories.c.name == bindparam("repository"))
         .where(manifests.c.digest == bindparam("digest"))
+        .where(_WHOLE)
     )
     return PointRead(statement, "repository", "digest")
 
@@ -116,6 +141,50 @@ def put(connection: Connection, act: Act, repository: int, new: NewManifest) -> 
         )
     )
     edges.heal_manifest(connection, repository, new.digest)
+
+
+def condemn(connection: Connection, act: Act, repository: int, digest: Digest) -> bool:
+    """Absent from now on, until pushed again: the bytes are wrong.  Whether that is new."""
+    values = {"repository_id": repository, "digest": str(digest), "found_at": act.at}
+    known = select(corrupt_manifests.c.found_at).where(
+        corrupt_manifests.c.repository_id == repository,
+        corrupt_manifests.c.digest == str(digest),
+    )
+    if connection.scalar(known) is not None or media_type(connection, repository, digest) is None:
+        return False
+    connection.execute(insert(corrupt_manifests).values(**values))
+    return True
+
+
+def heal(connection: Connection, repository: int, new: NewManifest) -> bool:
+    """Whole a manifest that was corrupt; whether it was.  Its edges are to be recorded anew."""
+    cured = connection.execute(
+        delete(corrupt_manifests).where(
+            corrupt_manifests.c.repository_id == repository,
+            corrupt_manifests.c.digest == str(new.digest),
+        )
+    )
+    if cured.rowcount == 0:
+        return False
+    connection.execute(
+        update(manifests)
+        .where(_key(repository, new.digest))
+        .values(
+            media_type=new.media_type,
+            artifact_type=new.artifact_type,
+            subject=None if new.subject is None else str(new.subject),
+            annotations=new.annotations,
+            size=len(new.content),
+            content=new.content,
+        )
+    )
+    edge = manifest_edges.c
+    connection.execute(
+        delete(manifest_edges).where(
+            edge.repository_id == repository, edge.parent == str(new.digest)
+        )
+    )
+    return True
 
 
 def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:

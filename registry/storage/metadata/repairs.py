@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select, text, update
 
 from oci.digest import Digest
-from oci.reference import Tag
-from registry.storage.metadata import edges, tags
+from oci.reference import RepositoryName, Tag
+from registry.storage.metadata import edges, manifests, repositories, tags
 from registry.storage.metadata import tables as t
 from registry.storage.metadata.acts import Act
 
@@ -40,6 +40,15 @@ def condemn_blob(connection: Connection, act: Act, digest: str) -> str:
     return "marked corrupt" if changed.rowcount else ""
 
 
+def condemn_manifest(connection: Connection, act: Act, name: str) -> str:
+    """Mark a manifest (``repository@digest``) as corrupt, as ``condemn_blob`` does."""
+    repository, _, digest = name.partition("@")
+    found = repositories.find(connection, RepositoryName(repository))
+    if found is None or not manifests.condemn(connection, act, found, Digest.parse(digest)):
+        return ""
+    return "marked corrupt"
+
+
 def drop_dangling(connection: Connection, act: Act, _row: str) -> str:
     """Make absent whatever leads nowhere: edges, memberships, tags."""
     count = 0
@@ -69,9 +78,9 @@ def heal_edges(connection: Connection, act: Act, digest: str) -> str:
     )
     for (repository,) in here.all():
         edges.heal_blob(connection, repository, named)
-    manifests = connection.execute(
+    named_by = connection.execute(
         select(t.manifests.c.repository_id).where(t.manifests.c.digest == digest)
     )
-    for (repository,) in manifests.all():
+    for (repository,) in named_by.all():
         edges.heal_manifest(connection, repository, named)
     return "made whole"

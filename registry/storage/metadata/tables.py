@@ -81,8 +81,10 @@ blobs = Table(
     Column("physical", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
     Column("created_at", Big, nullable=False),
+    # When its bytes were last compared with the digest: by the push, or by a scrub.
     Column("verified_at", Big),
     CheckConstraint("state IN ('ok', 'corrupt')", name="state"),
+    Index(None, "verified_at"),
     sqlite_strict=True,
 )
 
@@ -154,6 +156,22 @@ manifest_edges = Table(
     Index(None, "repository_id", "child"),
     Index(None, "repository_id", "blob"),
     Index(None, "repository_id", "manifest"),
+    sqlite_strict=True,
+)
+
+# Manifests whose bytes are not their digest's any more: as good as absent, until the next push
+# heals them.
+corrupt_manifests = Table(
+    "corrupt_manifests",
+    metadata,
+    Column("repository_id", Integer, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("found_at", Big, nullable=False),
+    ForeignKeyConstraint(
+        ["repository_id", "digest"],
+        ["manifests.repository_id", "manifests.digest"],
+        ondelete="CASCADE",
+    ),
     sqlite_strict=True,
 )
 

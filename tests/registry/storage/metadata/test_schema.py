@@ -33,7 +33,7 @@ def test_tables_and_migrations_agree(tmp_path: Path) -> None:
 def test_a_column_without_a_migration_would_be_noticed(tmp_path: Path) -> None:
     schema.upgrade(tmp_path / "db")
     with sqlite3.connect(tmp_path / "db") as connection:
-        connection.execute("ALTER TABLE blobs DROP COLUMN verified_at")
+        connection.execute("ALTER TABLE trash DROP COLUMN run")
     connection.close()
 
     assert differences(tmp_path / "db", metadata) != []

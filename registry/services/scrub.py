@@ -1,0 +1,145 @@
+"""Scrub: read every byte that is kept, at a bounded rate, longest unverified first.
+
+What is damaged is marked: never served again, told with the tags it affects, and healed when it
+is pushed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from registry.services.findings import Finding
+from registry.services.integrity import Integrity, judge_blob, judge_manifest
+from registry.services.repair import Repair
+from registry.storage.blobs.disk import Disk
+from registry.storage.clock import Clock, SystemClock
+from registry.storage.metadata import integrity
+from registry.storage.metadata.database import Database
+from registry.storage.metadata.integrity import BlobRow
+
+AT_ONCE = 100
+# A scrub that is told to stop is heard within this time.
+NAP_SECONDS = 0.25
+
+
+class Stopped(Exception):
+    """The scrub was told to stop, in the middle of a blob."""
+
+
+class Throttle:
+    """Lets bytes pass at a rate.  Used in the thread that reads; stopped from another."""
+
+    def __init__(self, bytes_per_second: float, deadline: float = float("inf")) -> None:
+        self._rate = bytes_per_second
+        self._deadline = deadline
+        self._free_at = time.monotonic()
+        self._stopped = threading.Event()
+
+    @property
+    def is_over(self) -> bool:
+        return self._stopped.is_set() or time.monotonic() >= self._deadline
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def passing(self, count: int) -> None:
+        """Wait until so many bytes more may be read; Stopped ends the reading."""
+        self._free_at = max(self._free_at, time.monotonic()) + count / self._rate
+        while (left := self._free_at - time.monotonic()) > 0 or self.is_over:
+            if self.is_over:
+                raise Stopped
+            self._stopped.wait(min(left, NAP_SECONDS))
+
+
+@dataclass(slots=True)
+class Scrubbed:
+    """How far a scrub has come."""
+
+    blobs: int = 0
+    bytes: int = 0
+    manifests: int = 0
+    corrupt: int = 0
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """One scrub of what was last verified before ``due``, in milliseconds of wall time."""
+
+    database: Database
+    root: int
+    throttle: Throttle
+    due: int
+    clock: Clock = field(default_factory=SystemClock)
+    done: Scrubbed = field(default_factory=Scrubbed)
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Everything that is found corrupt, marked before it is told."""
+        try:
+            async for finding in self.blobs():
+                yield finding
+            async for finding in self.manifests():
+                yield finding
+        except Stopped:
+            self.done.is_complete = False
+        finally:
+            self.throttle.stop()
+
+    async def blobs(self) -> AsyncIterator[Finding]:
+        find = partial(integrity.least_verified, before=self.due, limit=AT_ONCE)
+        while page := await self.database.read(find):
+            whole: list[str] = []
+            try:
+                for row in page:
+                    finding = await self._blob(row)
+                    if finding is None:
+                        whole.append(row.physical)
+                    elif finding.repaired:
+                        yield finding
+            finally:
+                await self._verified(whole)
+
+    async def manifests(self) -> AsyncIterator[Finding]:
+        last = (0, "")
+        while page := await self.database.read(partial(integrity.manifests_after, last=last)):
+            last = (page[-1].repository_id, page[-1].digest)
+            for row in page:
+                await asyncio.to_thread(self.throttle.passing, row.size)
+                self.done.manifests += 1
+                problem = await asyncio.to_thread(judge_manifest, row, deep=True)
+                if problem is not None and not row.is_condemned:
+                    yield await self._mark(await self._facts.manifest_finding(row, problem))
+
+    @property
+    def _facts(self) -> Integrity:
+        return Integrity(self.database, self.root)
+
+    async def _blob(self, row: BlobRow) -> Finding | None:
+        """None for a blob that is whole.  One that changed meanwhile is not marked."""
+        judge = partial(judge_blob, self.root, row, deep=True, pace=self.throttle.passing)
+        problem = await asyncio.to_thread(judge)
+        self.done.blobs += 1
+        self.done.bytes += row.size
+        if problem is None:
+            return None
+        finding = await self._facts.blob_finding(row, problem)
+        if not await self.database.read(partial(integrity.is_still, row=row)):
+            return finding
+        return await self._mark(finding)
+
+    async def _mark(self, finding: Finding) -> Finding:
+        self.done.corrupt += 1
+        mender = Repair(self.database, Disk(), self.root, "scrub")
+        return await mender.mend(finding)
+
+    async def _verified(self, physicals: list[str]) -> None:
+        if physicals:
+            at = self.clock.wall_ms()
+            await self.database.write(
+                partial(integrity.verified, physicals=physicals, at=at), purpose="scrub"
+            )
