@@ -29,16 +29,19 @@ source_option = click.option(
 
 @main.command()
 @click.option("--rounds", default=30, show_default=True)
+@click.option("--jumps", is_flag=True, help="Give every life of the server another wall clock.")
 @seed_option
 @directory_option
 @source_option
-def crash(rounds: int, seed: int | None, directory: Path | None, source: Path | None) -> None:
+def crash(
+    rounds: int, jumps: bool, seed: int | None, directory: Path | None, source: Path | None
+) -> None:
     """Kill the server at random moments, and judge what it leaves."""
     seed, place = _begin(seed, directory)
     begun = time.monotonic()
     with a_zygote(source) as zygote:
         result = crash_campaign(
-            zygote, place, free_port(), rounds=rounds, seed=seed, tell=click.echo
+            zygote, place, free_port(), rounds=rounds, seed=seed, jumps=jumps, tell=click.echo
         )
     click.echo(f"seed {seed}: {result}, {time.monotonic() - begun:.0f} s")
     sys.exit(bool(result.violations))

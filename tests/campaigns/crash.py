@@ -9,7 +9,7 @@ import asyncio
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tests.campaigns.zygote import CrashingRegistry, NotReady, Zygote
 LEASE_SECONDS = 2.0
 CLIENTS = 4
 ROUNDS_PER_ROOT = 40
+HOUR_MS = 3_600_000
+JUMPS_MS = (0, HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS, 87_660 * HOUR_MS, -87_660 * HOUR_MS)
 # The shortest windows, and a collector that never rests.
 SETTINGS = {
     "REGISTRY_GC__INTERVAL_SECONDS": "0.2",
@@ -68,14 +70,19 @@ def crash_campaign(
     seed: int,
     tell: Tell = lambda line: None,
     settings: Mapping[str, str] = SETTINGS,
+    jumps: bool = False,
 ) -> Result:
-    """Run the rounds; at the first violation stop, and keep the root and the log."""
+    """Run the rounds; at the first violation stop, and keep the root and the log.
+
+    With ``jumps`` every life of the server has another wall clock, up to ten years off.
+    """
     result = Result()
     while result.rounds < rounds and not result.violations:
         number = result.rounds // ROUNDS_PER_ROOT
         place = directory / f"root-{seed}-{number}"
         place.mkdir(parents=True)
         era = Era(zygote, place, port, seed * 1000 + number, settings)
+        era.jumps = JUMPS_MS if jumps else (0,)
         try:
             era.run(min(ROUNDS_PER_ROOT, rounds - result.rounds), result, tell)
         finally:
@@ -96,6 +103,7 @@ class Era:
         self.world = World(self.log, seed, float(settings.get("REGISTRY_GC__LEASE_SECONDS", 86400)))
         self.clients = [Client(self.world, number) for number in range(CLIENTS)]
         self.dice = random.Random(f"{seed} crashes")  # noqa: S311
+        self.jumps: Sequence[int] = (0,)
 
     def run(self, rounds: int, result: Result, tell: Tell) -> None:
         for _ in range(rounds):
@@ -121,6 +129,7 @@ class Era:
         """One life of the server, and the judgement on what it left."""
         begun = time.monotonic()
         self.life = 0.0
+        self.registry.wall_shift_ms = self.dice.choice(self.jumps)
         try:
             self.registry.start()
         except NotReady as error:

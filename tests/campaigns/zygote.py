@@ -44,13 +44,19 @@ class Zygote:
         self.source = self._ask({"source": True})
 
     def start(
-        self, arguments: Sequence[str | Path], log: Path, environment: Mapping[str, str]
+        self,
+        arguments: Sequence[str | Path],
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        wall_shift_ms: int = 0,
     ) -> int:
-        """Fork ``registry ARGUMENTS``; its process id."""
+        """Fork ``registry ARGUMENTS``, which believes in a wall clock so far off; its id."""
         order = {
             "arguments": [str(argument) for argument in arguments],
             "environment": dict(environment),
             "log": str(log),
+            "wall_shift_ms": wall_shift_ms,
         }
         pid: int = self._ask(order)
         return pid
@@ -86,12 +92,15 @@ class CrashingRegistry:
         self._environment = {"REGISTRY_LOGS__LEVEL": "warning", **environment}
         self._environment.setdefault("REGISTRY_LOGS__REQUESTS", "false")
         self._pid: int | None = None
+        self.wall_shift_ms = 0
 
     def start(self) -> None:
         """Start, and wait until it is ready.  Raises NotReady."""
         listen = f"127.0.0.1:{self.port}"
         arguments = ("serve", "--root", self.root, "--listen", listen, "--anonymous", "push")
-        self._pid = self.zygote.start(arguments, self.log, self._environment)
+        self._pid = self.zygote.start(
+            arguments, self.log, self._environment, wall_shift_ms=self.wall_shift_ms
+        )
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             if time.monotonic() > deadline or not _lives(self._pid):
@@ -186,6 +195,9 @@ def _fork(command: Callable[[list[str]], object], order: dict[str, Any]) -> int:
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.environ.update(order["environment"])
+    if shift := order["wall_shift_ms"]:
+        clock = importlib.import_module("registry.storage.clock").SystemClock
+        clock.wall_ms = lambda _: time.time_ns() // 1_000_000 + shift
     try:
         command(order["arguments"])
     finally:
