@@ -8,6 +8,9 @@ from typing import NoReturn
 from oci.errors import shown
 
 MAX_INTEGER = 2**63 - 1
+# An array of nothing but ``[]`` takes thirty times its bytes in memory, and while it is read
+# nobody else is answered.  The largest manifest, with all that its descriptors may say, has half.
+MAX_VALUES = 250_000
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 _NAMES: Mapping[type, str] = {
@@ -27,6 +30,8 @@ class InvalidDocument(ValueError):
 
 def parse_document(content: bytes) -> dict[str, object]:
     """Read one JSON object from its exact bytes, or raise InvalidDocument."""
+    if len(content) > MAX_VALUES and sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise InvalidDocument(f"more than {MAX_VALUES} commas and brackets")
     try:
         text = content.decode("utf-8")
         document = _DECODER.decode(text)
@@ -52,6 +57,11 @@ def kind_of(value: object) -> str:
     return _NAMES.get(type(value), type(value).__name__)
 
 
+def folded(*names: str) -> Mapping[str, str]:
+    """Each name by its case-folded form: what ``Fields.refuse_lookalikes`` wants."""
+    return {name.casefold(): name for name in names}
+
+
 class Fields:
     """The fields of one JSON object, each read as the type it must have.
 
@@ -74,6 +84,17 @@ class Fields:
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
+
+    def refuse_lookalikes(self, names: Mapping[str, str]) -> None:
+        """Refuse a key that differs from one of ``names`` in case alone.
+
+        Programs in Go take it for that name, and the last of both: they would read another
+        document than we do.  The keys of ``names`` are case-folded.
+        """
+        for key in self._values:
+            name = names.get(key.casefold(), key)
+            if name != key:
+                raise InvalidDocument(f"{self.path(key)}: found beside {name}, expected that alone")
 
     def string(self, key: str, default: str | None = None) -> str:
         value = self._values.get(key)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci.document import Fields, InvalidDocument, kind_of, parse_document
+from oci.document import MAX_VALUES, Fields, InvalidDocument, kind_of, parse_document
 
 integers = st.integers(-(2**63) + 1, 2**63 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -48,3 +48,19 @@ def test_kinds_have_words() -> None:
 
     assert words[:3] == ["an object", "an array", "a string"]
     assert words[3:] == ["a whole number", "a number", "a boolean", "null"]
+
+
+@pytest.mark.parametrize(
+    "unit", [b"[]", b"{}", b'{"":0}', b"1.5", b'"aa"', b"[" * 900 + b"]" * 900]
+)
+def test_a_document_of_nothing_but_structure_is_refused_unread(unit: bytes) -> None:
+    content = b'{"x":[' + b",".join([unit] * (4 * 1024 * 1024 // (len(unit) + 1))) + b"]}"
+
+    with pytest.raises(InvalidDocument, match=f"more than {MAX_VALUES} commas"):
+        parse_document(content)
+
+
+def test_a_long_text_is_no_structure() -> None:
+    content = json.dumps({"x": "y" * 4_000_000}).encode()
+
+    assert len(str(parse_document(content)["x"])) == 4_000_000
