@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from oci.digest import Digest, InvalidDigest
-from oci.document import Fields, InvalidDocument
+from oci.document import Fields, InvalidDocument, folded
 from oci.errors import ErrorCode, OCIError, shown
 from oci.mediatype import FOREIGN_LAYERS, INDEXES, MANIFESTS, is_media_type
 
@@ -30,6 +30,9 @@ _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
 _KNOWN_ARCHITECTURES = frozenset(
     {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"}
     | {"ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
+)
+_NAMES = folded(
+    *("mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"),
 )
 # What a variant stands for when none is written.
 _DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
@@ -128,6 +131,7 @@ class Descriptor:
         size = fields.integer("size")
         if len(fields) == 3:  # Hot path: most descriptors say nothing more.
             return cls(media_type, digest, size)
+        fields.refuse_lookalikes(_NAMES)
         urls = fields.strings("urls")
         if urls and media_type not in FOREIGN_LAYERS:
             raise InvalidDocument(

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.document import Fields, InvalidDocument, parse_document
+from oci.document import Fields, InvalidDocument, folded, parse_document
 from oci.errors import ErrorCode, OCIError, shown
 from oci.mediatype import (
     DOCKER_LIST,
@@ -27,6 +27,10 @@ from oci.mediatype import (
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_DESCRIPTORS = 10_000
 
+_NAMES = folded(
+    *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"),
+    *("annotations", "fsLayers"),
+)
 _KNOWN = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST))
 
 
@@ -138,6 +142,7 @@ def image_index(
 
 
 def _judge_media_type(fields: Fields, given: str | None) -> str:
+    fields.refuse_lookalikes(_NAMES)
     own = fields.optional_string("mediaType")
     sent = without_parameters(given) if given is not None else None
     if own and sent and own != sent:

@@ -297,3 +297,33 @@ def test_an_unknown_media_type_is_refused_naming_the_four() -> None:
 )
 def test_without_a_content_type_the_document_decides(content: bytes, expected: str) -> None:
     assert parse_manifest(content, None).media_type == expected
+
+
+@pytest.mark.parametrize(
+    ("exact", "lookalike"),
+    [
+        ("config", "Config"),
+        ("layers", "LAYERS"),
+        ("layers", "layer\u017f"),  # a long s
+        ("mediaType", "mediatype"),
+        ("schemaVersion", "\u017fchemaVersion"),
+        ("subject", "Subject"),
+        ("config", "Manifests"),
+        ("config", "FSLayers"),
+    ],
+)
+def test_a_key_that_other_programs_take_for_another_is_refused(exact: str, lookalike: str) -> None:
+    document: dict[str, Any] = json.loads(image_manifest(CONFIG, [LAYER]))
+    document[lookalike] = document.get(exact)
+
+    with pytest.raises(ManifestInvalid, match="expected that alone"):
+        parse_manifest(json.dumps(document).encode(), None)
+
+
+@pytest.mark.parametrize("lookalike", ["Digest", "SIZE", "URLs", "dige\u017ft"])
+def test_nor_in_a_descriptor(lookalike: str) -> None:
+    document: dict[str, Any] = json.loads(image_manifest(CONFIG, [LAYER]))
+    document["layers"][0][lookalike] = "sha256:" + "0" * 64
+
+    with pytest.raises(ManifestInvalid, match=r"layers\[0\]\.\S+: found beside"):
+        parse_manifest(json.dumps(document).encode(), None)
