@@ -24,6 +24,7 @@ from tests.campaigns.wire import Connection, Cut, Refused
 SHARED = "team/app"
 TAGS = tuple(f"t{number}" for number in range(6))
 KEPT = 10
+SELDOM = 12
 FOREVER = float("inf")
 
 
@@ -39,6 +40,7 @@ class World:
     seed: int
     lease: float
     tolerated: frozenset[int] = frozenset()
+    clients: int = 4
     violations: list[str] = field(default_factory=list)
     stopping: bool = False
     operations: int = 0
@@ -48,6 +50,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.layers = base_layers(self.seed)
+        # Named for a while, then by nobody, then wanted again: when the collector comes for them.
+        self.seldom = base_layers(self.seed + 1, SELDOM * self.clients, growth=0)
 
 
 class Client:
@@ -234,7 +238,8 @@ class Client:
 
     def _new_image(self, subject: Manifest | None = None) -> Manifest:
         base = self.dice.sample(self.world.layers, self.dice.randint(1, 2))
-        layers = [*base, random_blob(self.dice)] if self.dice.random() < 0.5 else base
+        layers = [*base, random_blob(self.dice)] if self.dice.random() < 0.3 else base
+        layers += self.dice.sample(self.world.seldom, self.dice.randint(0, 2))
         config = a_blob(json.dumps({"note": self.dice.random()}).encode())
         return an_image(config, layers, subject=subject)
 

@@ -52,10 +52,10 @@ def random_blob(dice: random.Random) -> Blob:
     return a_blob(dice.randbytes(size * 8 if dice.random() < 0.05 else size))
 
 
-def base_layers(seed: int, count: int = 6) -> list[Blob]:
+def base_layers(seed: int, count: int = 6, *, growth: int = 2_000) -> list[Blob]:
     """Layers that every client of a campaign builds upon."""
     dice = random.Random(f"base {seed}")  # noqa: S311
-    return [a_blob(dice.randbytes(3_000 + 2_000 * number)) for number in range(count)]
+    return [a_blob(dice.randbytes(3_000 + growth * number)) for number in range(count)]
 
 
 def an_image(

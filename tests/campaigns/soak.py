@@ -60,7 +60,7 @@ def gc_soak(
     place = directory / f"soak-{seed}"
     place.mkdir(parents=True)
     log = AcknowledgementLog(place / "acknowledged.jsonl")
-    world = World(log, seed, LEASE_SECONDS)
+    world = World(log, seed, LEASE_SECONDS, clients=clients)
     registry = CrashingRegistry(zygote, place / "root", port, SETTINGS)
     registry.start()
     begun = time.monotonic()

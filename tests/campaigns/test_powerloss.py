@@ -1,0 +1,38 @@
+"""The power fails at any moment: nothing that was acknowledged is lost, nothing is half there."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.campaigns.disks import Disk
+from tests.campaigns.powerloss import powerloss_campaign
+from tests.campaigns.zygote import Zygote
+from tests.support.processes import free_port
+
+ROUNDS = 20
+SEED = 4
+
+pytestmark = pytest.mark.needs_root
+
+
+def test_the_disk_forgets_what_was_not_synced(tmp_path: Path) -> None:
+    """Else the campaign would show nothing."""
+    disk = Disk(tmp_path, megabytes=32)
+    try:
+        (disk.mount_point / "new").write_bytes(b"content")
+        (disk.mount_point / "new").rename(disk.mount_point / "renamed")
+        disk.cut()
+        disk.replug()
+
+        left = disk.mount_point / "renamed"
+        assert not left.exists() or left.read_bytes() == b""
+    finally:
+        disk.close()
+
+
+def test_nothing_acknowledged_is_lost_by_power_loss(zygote: Zygote, tmp_path: Path) -> None:
+    result = powerloss_campaign(zygote, tmp_path, free_port(), rounds=ROUNDS, seed=SEED)
+
+    assert result.violations == []
+    assert result.rounds == ROUNDS
+    assert result.counts["ok"] > 5 * ROUNDS
