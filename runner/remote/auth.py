@@ -22,6 +22,7 @@ from runner.remote.origin import Origin
 
 CLIENT_ID = "slipway-runner"
 DEFAULT_EXPIRY_SECONDS = 60
+LONGEST_EXPIRY_SECONDS = 24 * 3600
 EXPIRY_MARGIN_SECONDS = 10
 # Token servers that never heard of OAuth2 answer its POST with one of these.
 NO_OAUTH2 = frozenset({400, 404, 405})
@@ -169,7 +170,7 @@ class Authorizer:
             raise refusal(str(self._origin), "give a token", answer.status, answer.body)
         try:
             document: Any = json.loads(answer.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RemoteUntrusted(f"{self._origin}: the token answer is not JSON") from error
         fields = document if isinstance(document, dict) else {}
         text = fields.get("token") or fields.get("access_token")
@@ -178,4 +179,5 @@ class Authorizer:
         seconds = fields.get("expires_in")
         if not isinstance(seconds, int | float) or not seconds > 0:
             seconds = DEFAULT_EXPIRY_SECONDS
+        seconds = min(seconds, LONGEST_EXPIRY_SECONDS)
         return Token(text, time.monotonic() + seconds - EXPIRY_MARGIN_SECONDS)

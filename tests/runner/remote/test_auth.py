@@ -176,7 +176,16 @@ async def test_a_token_server_that_refuses_says_why(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"token":3}', b'{"token":"a\\r\\nX-Evil: 1"}', b"<html>"]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"token":3}',
+        b'{"token":"a\\r\\nX-Evil: 1"}',
+        b"<html>",
+        b"[" * 100_000,
+    ],
 )
 async def test_a_token_answer_without_a_token_is_refused(
     registry: FakeRegistry, clients: RegistryClients, body: bytes
@@ -185,6 +194,17 @@ async def test_a_token_answer_without_a_token_is_refused(
 
     with pytest.raises((Unauthorized, RemoteUntrusted), match="token answer"):
         await fetch_manifest(app(clients, registry), TAG)
+
+
+@pytest.mark.parametrize("seconds", [b"1e400", b"1" + b"0" * 400, b"NaN", b"-1", b"true", b'"9"'])
+async def test_a_token_for_ever_or_for_nonsense_is_used_all_the_same(
+    registry: FakeRegistry, clients: RegistryClients, seconds: bytes
+) -> None:
+    needs_token(registry, Reply(body=b'{"token":"good","expires_in":' + seconds + b"}"))
+
+    await fetch_manifest(app(clients, registry), TAG)
+
+    assert registry.seen[-1].headers["authorization"] == "Bearer good"
 
 
 async def test_a_token_of_another_repository_is_not_used(
