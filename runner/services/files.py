@@ -24,8 +24,9 @@ def choose_hostname(options: ContainerOptions, container: str) -> str:
 
 
 def check_extra_hosts(options: ContainerOptions) -> None:
-    """Raise BadRequest for an ``--add-host`` that is not ``name:address``."""
+    """Raise BadRequest for an ``--add-host`` that is not ``name:address``, or a bad domain name."""
     hosts("", (), options.extra_hosts)
+    _checked(options.domainname)
 
 
 def write_files(directory: Path, options: ContainerOptions, hostname: str) -> None:

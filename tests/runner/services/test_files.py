@@ -65,3 +65,9 @@ def test_the_files_are_changed_in_place_for_who_has_them_bound(tmp_path: Path) -
 
     assert (tmp_path / "hosts").stat().st_ino == inode
     assert "after" in (tmp_path / "hosts").read_text()
+
+
+@pytest.mark.parametrize("domainname", ["a b", "a\nevil 10.0.0.1", "a\0", "a" * 65, "\x1b[2J"])
+def test_a_domain_name_that_could_not_be_written_is_refused_at_create(domainname: str) -> None:
+    with pytest.raises(BadRequest, match="invalid hostname"):
+        check_extra_hosts(ContainerOptions("i", domainname=domainname))
