@@ -13,8 +13,14 @@ from registry.errors import CommandRefused
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "fsck": Command(integrity.fsck, {"deep": bool, "repair": bool}),
-        "gc": Command(garbage.collect),
+        "gc": Command(garbage.collect, {"dry_run": bool}),
+        "repo delete": Command(repositories.delete, {"name": str}),
         "repo list": Command(repositories.show),
+        "repo size": Command(repositories.size, {"name": str, "tag": str}),
+        "repo undelete": Command(garbage.undelete_repository, {"name": str}),
+        "scrub": Command(integrity.scrub, {"rate": int, "max_duration": float}),
+        "tag history": Command(repositories.tag_history, {"name": str, "tag": str}),
+        "undelete": Command(garbage.undelete, {"what": str}),
         "unlatch": Command(keeping.unlatch),
     }
 )
@@ -36,4 +42,7 @@ def start(
         kind = command.arguments.get(key)
         if kind is None or not isinstance(value, kind):
             raise CommandRefused(f"{name} does not take {key} = {value!r}")
-    return command.run(opened, **arguments)
+    try:
+        return command.run(opened, **arguments)
+    except TypeError as error:
+        raise CommandRefused(f"{name}: {error}") from None

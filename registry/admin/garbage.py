@@ -1,14 +1,45 @@
-"""The command gc: collect garbage now, or say what would go."""
+"""The commands gc and undelete."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
+from oci.digest import Digest
+from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.admin.operator import OPERATOR
+from registry.errors import CommandRefused
+from registry.services.preview import preview
+from registry.services.removal import restore_repository
+from registry.services.restoration import restore_digest, restore_tag
 
 
-async def collect(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
-    """One whole pass, the sweep included."""
-    tally = await opened.collector.collect()
+async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:
+    """One whole pass, the sweep included; or what it would do."""
+    if dry_run:
+        tally = await preview(opened.shared, opened.collector)
+    else:
+        tally = await opened.collector.collect()
     yield tally.document()
+
+
+async def undelete(opened: OpenRegistry, what: str) -> AsyncGenerator[Document, None]:
+    """Bring back a blob or a manifest by its digest, or a tag by ``name:tag``."""
+    if "@" not in what and what.startswith(("sha256:", "sha512:")):
+        restored = await restore_digest(opened.shared, OPERATOR, Digest.parse(what))
+    else:
+        name, colon, tag = what.rpartition(":")
+        if not colon:
+            raise CommandRefused(f"{what!r}: expected a digest, or NAME:TAG")
+        restored = await restore_tag(
+            opened.shared, OPERATOR, RepositoryName.parse(name), Tag.parse(tag)
+        )
+    yield asdict(restored)
+
+
+async def undelete_repository(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
+    """Bring back a whole repository."""
+    await restore_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
+    yield {"name": name}

@@ -1,14 +1,52 @@
-"""The commands on repositories: list, delete, size."""
+"""The commands on repositories and tags: list, delete, size, history."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
+from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.admin.operator import OPERATOR
+from registry.services import sizes
+from registry.services.history import history
+from registry.services.removal import delete_repository
 
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
     """Every repository, in the order of the names."""
     for name in (await opened.registry.names(last=None, n=None)).items:
         yield {"name": str(name)}
+
+
+async def delete(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
+    """Delete a whole repository."""
+    await delete_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
+    yield {"name": name}
+
+
+async def size(
+    opened: OpenRegistry, name: str | None = None, tag: str | None = None
+) -> AsyncGenerator[Document, None]:
+    """Of every repository, of one, or of one tag."""
+    if name is None:
+        names = (await opened.registry.names(last=None, n=None)).items
+    else:
+        names = (RepositoryName.parse(name),)
+    for each in names:
+        if tag is None:
+            found = await sizes.of_repository(opened.shared, each)
+        else:
+            found = await sizes.of_tag(opened.shared, each, Tag.parse(tag))
+        label = str(each) if tag is None else f"{each}:{tag}"
+        yield {"name": label, **asdict(found), "bytes": found.bytes}
+
+
+async def tag_history(
+    opened: OpenRegistry, name: str, tag: str | None = None
+) -> AsyncGenerator[Document, None]:
+    """Every change of a tag, or of all tags of a repository, oldest first."""
+    parsed = None if tag is None else Tag.parse(tag)
+    for change in await history(opened.shared, RepositoryName.parse(name), parsed):
+        yield asdict(change)

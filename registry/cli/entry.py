@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from registry.cli.common import config_file, load, root_directory, told_in_one_line
-from registry.cli.garbage import gc
-from registry.cli.integrity import fsck, unlatch
-from registry.cli.repositories import repo
+from registry.cli.garbage import gc, undelete
+from registry.cli.integrity import fsck, scrub, unlatch
+from registry.cli.repositories import repo, tag
 
 
 def _check_listen(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -66,6 +66,9 @@ def check_config(config: Path | None) -> None:
 
 
 main.add_command(fsck)
+main.add_command(scrub)
 main.add_command(unlatch)
 main.add_command(gc)
+main.add_command(undelete)
 main.add_command(repo)
+main.add_command(tag)

@@ -1,34 +1,59 @@
-"""registry gc: give back what nothing names."""
+"""registry gc, registry undelete: give back what nothing names; and bring back what was needed."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from registry.cli.common import administer, config_file, root_directory, told_in_one_line
 
+# The words for a pass, and for one that is only thought of.
+_DONE = ("", "moved to the trash", "removed", "ended", "are free again")
+_WOULD = ("would be ", "would move to the trash", "would be removed", "would end", "would be free")
+
 
 @click.command()
 @config_file
 @root_directory
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @told_in_one_line
-def gc(config: Path | None, root: str | None) -> None:
+def gc(config: Path | None, root: str | None, dry_run: bool) -> None:
     """Collect garbage now; clients may push and pull meanwhile."""
-    for tally in administer(config, root, "gc"):
-        click.echo(report(tally))
+    for tally in administer(config, root, "gc", dry_run=dry_run):
+        click.echo(report(tally, _WOULD if dry_run else _DONE))
 
 
-def report(tally: dict[str, int]) -> str:
-    """One line for each kind of thing that went, and the bytes that came back."""
+def report(tally: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
+    """One line for each kind of thing, and the bytes that come back."""
+    collected, moved, removed, ended, free = words
     lines = [
-        f"{tally['manifests']} untagged manifests collected",
-        f"{tally['blobs']} blobs that nothing needs moved to the trash, "
-        f"{tally['blob_bytes']} bytes",
-        f"{tally['purged']} files of the trash removed, {tally['purged_bytes']} bytes",
-        f"{tally['uploads']} uploads ended, {tally['upload_bytes']} bytes",
-        f"{tally['orphans']} files without a row removed, {tally['orphan_bytes']} bytes",
+        f"{tally['manifests']} untagged manifests {collected}collected",
+        f"{tally['blobs']} blobs that nothing needs {moved}, {tally['blob_bytes']} bytes",
+        f"{tally['purged']} files of the trash {removed}, {tally['purged_bytes']} bytes",
+        f"{tally['uploads']} uploads {ended}, {tally['upload_bytes']} bytes",
+        f"{tally['orphans']} files without a row {removed}, {tally['orphan_bytes']} bytes",
     ]
     if tally["repositories"]:
-        lines.insert(0, f"{tally['repositories']} deleted repositories cleared")
+        lines.insert(0, f"{tally['repositories']} deleted repositories {removed}")
     if tally["strangers"]:
-        lines.append(f"{tally['strangers']} files that are none of ours left alone")
-    return "\n".join([*lines, f"{tally['freed_bytes']} bytes are free again"])
+        lines.append(f"{tally['strangers']} files that are none of ours are left alone")
+    return "\n".join([*lines, f"{tally['freed_bytes']} bytes {free}"])
+
+
+@click.command()
+@config_file
+@root_directory
+@click.argument("what", metavar="DIGEST|NAME:TAG")
+@told_in_one_line
+def undelete(config: Path | None, root: str | None, what: str) -> None:
+    """Bring back a blob, a manifest or a tag that was deleted or collected."""
+    for restored in administer(config, root, "undelete", what=what):
+        click.echo(told(restored))
+
+
+def told(restored: dict[str, Any]) -> str:
+    lines = [f"manifest {digest} is back" for digest in restored["manifests"]]
+    lines += [f"blob {digest} is back" for digest in restored["blobs"]]
+    lines += [f"tag {tag} is back" for tag in restored["tags"]]
+    lines += [f"tag {tag} points elsewhere by now, and was left alone" for tag in restored["kept"]]
+    return "\n".join(lines) or "It was all there already."

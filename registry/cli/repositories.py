@@ -1,5 +1,6 @@
-"""registry repo: what there is, how large it is, and how it goes."""
+"""registry repo, registry tag: what there is, how large it is, how it goes, and how it was."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -20,3 +21,68 @@ def show(config: Path | None, root: str | None) -> None:
     """List the repositories."""
     for line in administer(config, root, "repo list"):
         click.echo(line["name"])
+
+
+@repo.command()
+@config_file
+@root_directory
+@click.argument("name")
+@told_in_one_line
+def delete(config: Path | None, root: str | None, name: str) -> None:
+    """Delete a repository with everything in it."""
+    for _ in administer(config, root, "repo delete", name=name):
+        click.echo(f"{name} is deleted; `registry repo undelete {name}` brings it back for a while")
+
+
+@repo.command()
+@config_file
+@root_directory
+@click.argument("name")
+@told_in_one_line
+def undelete(config: Path | None, root: str | None, name: str) -> None:
+    """Bring back a repository that was deleted."""
+    for _ in administer(config, root, "repo undelete", name=name):
+        click.echo(f"{name} is back")
+
+
+@repo.command()
+@config_file
+@root_directory
+@click.argument("reference", metavar="[NAME[:TAG]]", required=False)
+@told_in_one_line
+def size(config: Path | None, root: str | None, reference: str | None) -> None:
+    """Exact bytes: in all, of nothing else, and shared with something else."""
+    name, tag = split(reference)
+    for line in administer(config, root, "repo size", name=name, tag=tag):
+        click.echo(
+            f"{line['name']}  {line['bytes']} bytes: {line['unique']} in blobs of its own, "
+            f"{line['shared']} in shared ones ({line['blobs']} blobs), "
+            f"{line['manifest_bytes']} in {line['manifests']} manifests"
+        )
+
+
+@click.group()
+def tag() -> None:
+    """Look at tags."""
+
+
+@tag.command()
+@config_file
+@root_directory
+@click.argument("reference", metavar="NAME[:TAG]")
+@told_in_one_line
+def history(config: Path | None, root: str | None, reference: str) -> None:
+    """Show every change of a tag: when, who, from where, to where."""
+    name, tag = split(reference)
+    for change in administer(config, root, "tag history", name=name, tag=tag):
+        when = datetime.fromtimestamp(change["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        before, after = change["before"] or "(nothing)", change["after"] or "(deleted)"
+        click.echo(f"{when}  {change['identity']}  {change['tag']}  {before} -> {after}")
+
+
+def split(reference: str | None) -> tuple[str | None, str | None]:
+    """NAME and TAG of ``NAME[:TAG]``."""
+    if reference is None:
+        return None, None
+    name, _, tag = reference.partition(":")
+    return name, tag or None

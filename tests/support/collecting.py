@@ -12,6 +12,8 @@ from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Repository
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Lifetimes
+from registry.storage.metadata import epochs
+from registry.storage.metadata.database import Connection
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service
 
@@ -33,11 +35,15 @@ class Collected:
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, by all clocks, with the epochs that a running server counts."""
         step = self.service.shared.lifetimes.epoch_ms
-        remaining = int(seconds * SECOND)
-        while remaining > 0:
-            self.clock.advance(min(step, remaining))
-            remaining -= step
-            await self.collector.count_epoch()
+
+        def unit(connection: Connection) -> None:
+            remaining = int(seconds * SECOND)
+            while remaining > 0:
+                self.clock.advance(min(step, remaining))
+                remaining -= step
+                epochs.advance(connection, self.clock, step, begun=0)
+
+        await self.service.database.write(unit)
 
     async def outlive_leases(self) -> None:
         await self.pass_time(90)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from registry.storage.blobs.disk import DIRECTORY
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
@@ -16,18 +17,20 @@ def files_in(root: int, directory: str) -> list[StoredFile]:
     """The files in one of LISTED; what disappears meanwhile need not be there."""
     fd = os.open(directory, DIRECTORY, dir_fd=root)
     try:
-        return [stored(fd, directory, name) for name in os.listdir(fd)]
+        listed = (stored(fd, directory, name) for name in os.listdir(fd))
+        return [file for file in listed if file is not None]
     finally:
         os.close(fd)
 
 
-def stored(fd: int, directory: str, name: str) -> StoredFile:
+def stored(fd: int, directory: str, name: str) -> StoredFile | None:
     try:
-        size = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
-        size = 0
-    if directory == UPLOADS and is_session(name):
-        return StoredFile("upload", name, size)
-    if is_physical(name) and directory.endswith(f"/{name[:2]}"):
-        return StoredFile("blob", name, size)
-    return StoredFile("stranger", f"{directory}/{name}", size)
+        return None
+    if stat.S_ISREG(found.st_mode):
+        if directory == UPLOADS and is_session(name):
+            return StoredFile("upload", name, found.st_size)
+        if is_physical(name) and directory.endswith(f"/{name[:2]}"):
+            return StoredFile("blob", name, found.st_size)
+    return StoredFile("stranger", f"{directory}/{name}", found.st_size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, update
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from oci.digest import Digest
-from oci.reference import Tag
+from oci.reference import RepositoryName, Tag
 from registry.storage.metadata import manifests
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.tables import tag_history, tags
+from registry.storage.metadata.tables import deleted_repositories, repositories, tag_history, tags
 
 
 def change(
@@ -38,6 +40,57 @@ def change(
         manifests.renew(connection, act, repository, Digest.parse(old))
     _remember(connection, act, repository, tag, version, new)
     return True
+
+
+def find(connection: Connection, repository: int, tag: Tag) -> Digest | None:
+    """The manifest the tag points to."""
+    row = tags.c
+    found = connection.scalar(
+        select(row.digest).where(row.repository_id == repository, row.name == str(tag))
+    )
+    return None if found is None else Digest.parse(found)
+
+
+def last_digest(connection: Connection, repository: int, tag: Tag) -> Digest | None:
+    """The manifest the tag pointed to last, be it deleted since."""
+    row = tag_history.c
+    found = connection.scalar(
+        select(row.digest)
+        .where(row.repository_id == repository, row.tag == str(tag), row.digest.is_not(None))
+        .order_by(row.version.desc())
+        .limit(1)
+    )
+    return None if found is None else Digest.parse(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step in the history of a tag: who pointed it where, or deleted it (None), and when."""
+
+    tag: str
+    version: int
+    at: int
+    identity: str
+    before: str | None
+    after: str | None
+
+
+def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> list[Change]:
+    """Every change of the tag, or of all tags, oldest first; of deleted repositories as well."""
+    row, gone = tag_history.c, deleted_repositories.c
+    before = func.lag(row.digest).over(
+        partition_by=(row.repository_id, row.tag), order_by=row.version
+    )
+    same = select(gone.repository_id).where(gone.name == str(name))
+    query = (
+        select(row.tag, row.version, row.changed_at, row.changed_by, before, row.digest)
+        .join(repositories, repositories.c.id == row.repository_id)
+        .where((repositories.c.name == str(name)) | row.repository_id.in_(same))
+        .order_by(row.id)
+    )
+    if tag is not None:
+        query = query.where(row.tag == str(tag))
+    return [Change(*found) for found in connection.execute(query)]
 
 
 def on_manifest(connection: Connection, repository: int, digest: Digest) -> list[Tag]:

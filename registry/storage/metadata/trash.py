@@ -64,7 +64,7 @@ def due_files(connection: Connection, bound: Bound, limit: int) -> list[TrashedF
     return [TrashedFile(*row) for row in connection.execute(query)]
 
 
-def due_bytes(connection: Connection, bound: Bound) -> tuple[int, int]:
+def due_bytes(bound: Bound, connection: Connection) -> tuple[int, int]:
     """How many files are due, and how many bytes they have."""
     query = select(func.count(), func.coalesce(func.sum(trash.c.size), 0)).select_from(trash)
     count, size = connection.execute(query.where(_due(trash, bound), _unnamed())).one()

@@ -1,0 +1,20 @@
+"""History: where tags pointed, who pointed them there, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oci.reference import RepositoryName, Tag
+from registry.errors import CommandRefused
+from registry.services.context import Shared
+from registry.storage.metadata import tags
+from registry.storage.metadata.tags import Change
+
+
+async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[Change]:
+    """Every change, oldest first; also of a repository that was deleted."""
+    found = await shared.database.read(lambda connection: tags.history(connection, name, tag))
+    if not found:
+        what = name if tag is None else f"{name}:{tag}"
+        raise CommandRefused(f"no tag was ever pushed to {what}")
+    return found

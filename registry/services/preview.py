@@ -1,0 +1,91 @@
+"""Preview: what a pass of the collector would do now, to the byte, without doing it.
+
+The same queries and the same bounds as the pass; what the pass does by changing rows that its
+next step reads, is here kept in sets.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from registry.services.context import Shared
+from registry.services.expiry import over
+from registry.services.garbage import GarbageCollector, candidates
+from registry.services.purge import trash_bound
+from registry.services.sweep import orphans
+from registry.services.tally import Tally
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata import deleted_repositories, doomed, garbage, trash
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.garbage import Key
+
+
+async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
+    """What ``collect`` would say, if nothing changed until then."""
+    tally = Tally()
+    await collector.count_epoch()
+    for upload in await over(shared):
+        if not shared.locks.is_held(upload.id):
+            tally.uploads += 1
+            tally.upload_bytes += await shared.store.offset(upload.id) or 0
+    going = await doomed_manifests(shared, collector)
+    tally.manifests = len(going)
+    bound = await trash_bound(shared)
+    ended = await ended_members(shared, await collector.lease_bound(), going)
+    cleared = await cleared_members(shared, bound, tally) - ended
+    await count_blobs(shared, tally, ended, cleared)
+    files, size = await shared.database.read(partial(trash.due_bytes, bound))
+    tally.purged += files
+    tally.purged_bytes += size
+    async for orphan in orphans(shared, tally):
+        tally.orphans += 1
+        tally.orphan_bytes += orphan.size
+    return tally
+
+
+async def doomed_manifests(shared: Shared, collector: GarbageCollector) -> set[Key]:
+    if shared.lifetimes.untagged_ms == 0:
+        return set()
+    bound = await collector.untagged_bound()
+    return {
+        key
+        async for found in candidates(shared, garbage.untagged_manifests, bound)
+        for key in found
+    }
+
+
+async def ended_members(shared: Shared, bound: Bound, going: set[Key]) -> set[Key]:
+    """Memberships that nothing needs, or that only manifests need which are going."""
+    ended = {
+        key async for found in candidates(shared, garbage.unused_members, bound) for key in found
+    }
+    for manifest in going:
+        named = await shared.database.read(partial(doomed.named_only_by, going, manifest, bound))
+        ended.update(named)
+    return ended
+
+
+async def cleared_members(shared: Shared, bound: Bound, tally: Tally) -> set[Key]:
+    """Memberships of deleted repositories whose time is over."""
+
+    def unit(connection: Connection) -> list[list[Key]]:
+        due = deleted_repositories.due(connection, bound)
+        return [deleted_repositories.members(connection, deleted) for deleted in due]
+
+    found = await shared.database.read(unit)
+    tally.repositories = len(found)
+    return {key for members in found for key in members}
+
+
+async def count_blobs(shared: Shared, tally: Tally, ended: set[Key], cleared: set[Key]) -> None:
+    """Blobs that would lose their last membership; those that would not wait in the trash."""
+    tally.members = len(ended) + len(cleared)
+    at_once = shared.lifetimes.undelete_ms == 0
+    last = {digest for _, digest in cleared}
+    for blob in await shared.database.read(partial(doomed.blobs_of_only, ended | cleared)):
+        tally.blobs += 1
+        tally.blob_bytes += blob.size
+        # A blob goes when its last membership does: those of deleted repositories come last.
+        if at_once or blob.digest in last:
+            tally.purged += 1
+            tally.purged_bytes += blob.size

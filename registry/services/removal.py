@@ -1,0 +1,44 @@
+"""Removal: whole repositories go, and come back."""
+
+from __future__ import annotations
+
+from oci.reference import RepositoryName
+from registry.errors import CommandRefused, NameUnknown
+from registry.services.context import Shared
+from registry.services.purge import trash_bound
+from registry.storage.metadata import acts, deleted_repositories, repositories
+from registry.storage.metadata.database import Connection
+
+
+async def delete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
+    """Gone from every answer on return, in one short transaction; its rows and bytes go later.
+
+    Raises NameUnknown.
+    """
+
+    def unit(connection: Connection) -> None:
+        repository = repositories.find(connection, name)
+        if repository is None:
+            raise NameUnknown(name)
+        act = shared.begin(connection, identity)
+        repositories.hide(connection, act, repository, name)
+        acts.record(connection, act, "repository.delete", str(name), str(repository))
+
+    await shared.database.write(unit)
+
+
+async def restore_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
+    """Bring a deleted repository back, as it was."""
+    bound = await trash_bound(shared)
+
+    def unit(connection: Connection) -> None:
+        if repositories.find(connection, name) is not None:
+            raise CommandRefused(f"there is a repository {name}: delete it first, or keep it")
+        deleted = deleted_repositories.find(connection, name, bound)
+        if deleted is None:
+            raise CommandRefused(f"no deleted repository {name} that could come back")
+        deleted_repositories.show(connection, deleted)
+        act = shared.begin(connection, identity)
+        acts.record(connection, act, "repository.undelete", str(name), str(deleted.repository))
+
+    await shared.database.write(unit)

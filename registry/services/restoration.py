@@ -1,0 +1,224 @@
+"""Restoration: what was deleted or collected comes back, while its bytes are still here.
+
+Nothing is brought back that was not there: a manifest finds the blobs that it had, a blob the
+repositories that it was in, a tag the manifest that it pointed to last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oci.digest import Digest, Digester
+from oci.manifest import parse_manifest
+from oci.reference import RepositoryName, Tag
+from registry.errors import CommandRefused
+from registry.services import manifest_steps as steps
+from registry.services.context import Shared
+from registry.storage.metadata import acts, blobs, edges, manifests, repositories, tags, trash
+from registry.storage.metadata.acts import Act
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.trash import TrashedFile, TrashedManifest
+
+
+@dataclass(slots=True)
+class Restored:
+    """What came back, and what did not and why."""
+
+    manifests: list[str] = field(default_factory=list)
+    blobs: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Tags that point elsewhere by now, and were left alone."""
+
+
+async def restore_digest(shared: Shared, identity: str, digest: Digest) -> Restored:
+    """Bring a blob or a manifest back to every repository that had it."""
+    async with shared.purging:
+        places = await shared.database.read(
+            lambda connection: trash.repositories_of_manifest(connection, digest)
+        )
+        if places:
+            return await restore_manifests(shared, identity, digest, places)
+        return await restore_blob(shared, identity, digest)
+
+
+async def restore_manifests(
+    shared: Shared, identity: str, digest: Digest, places: Sequence[int]
+) -> Restored:
+    await check_files(shared, digest, places)
+
+    def unit(connection: Connection) -> Restored:
+        restored = Restored()
+        act = shared.begin(connection, identity)
+        for repository in places:
+            bring_back(connection, act, repository, digest, restored)
+        return restored
+
+    return await shared.database.write(unit, grows=True)
+
+
+async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restored:
+    """Bring a blob's bytes and memberships back."""
+    file = await shared.database.read(lambda connection: trash.find_file(connection, digest))
+    if file is not None:
+        await check_file(shared, file)
+
+    def unit(connection: Connection) -> Restored:
+        restored = Restored()
+        act = shared.begin(connection, identity)
+        places = trash.repositories_of_blob(connection, digest)
+        if not places:
+            raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
+        for repository in places:
+            bring_blob_back(connection, act, repository, digest, restored)
+        return restored
+
+    return await shared.database.write(unit, grows=True)
+
+
+async def restore_tag(shared: Shared, identity: str, name: RepositoryName, tag: Tag) -> Restored:
+    """Point a deleted tag to where it pointed last, and bring that back if need be."""
+
+    def find(connection: Connection) -> tuple[int, Digest, bool]:
+        repository = repositories.find(connection, name)
+        if repository is None:
+            raise CommandRefused(f"no repository {name}")
+        present = manifests.size(connection, name, tag)
+        if present is not None:
+            raise CommandRefused(f"{name}:{tag} is there, and points to {present[0]}")
+        digest = tags.last_digest(connection, repository, tag)
+        if digest is None:
+            raise CommandRefused(f"{name}:{tag} never was there")
+        is_here = manifests.media_type(connection, repository, digest) is not None
+        return repository, digest, is_here
+
+    async with shared.purging:
+        repository, digest, is_here = await shared.database.read(find)
+        if not is_here:
+            await check_files(shared, digest, [repository])
+
+        def unit(connection: Connection) -> Restored:
+            restored = Restored()
+            act = shared.begin(connection, identity)
+            if manifests.media_type(connection, repository, digest) is None:
+                bring_back(connection, act, repository, digest, restored)
+            point(connection, act, repository, tag, digest, restored)
+            return restored
+
+        return await shared.database.write(unit, grows=True)
+
+
+def bring_back(
+    connection: Connection, act: Act, repository: int, digest: Digest, restored: Restored
+) -> None:
+    """A manifest with its edges and tags; before it, what it named and the repository had."""
+    found = trash.find_manifest(connection, repository, digest)
+    if found is None:
+        raise CommandRefused(f"manifest {digest} is gone for good")
+    if Digest.of(found.content, digest.algorithm) != digest:
+        raise CommandRefused(f"the bytes of manifest {digest} are damaged: it stays in the trash")
+    manifest = parse_manifest(found.content, found.media_type)
+    named = steps.edges_of(manifest)
+    for child in dict.fromkeys(edge.child for edge in named):
+        if str(child) in found.present:
+            bring_child_back(connection, act, repository, child, restored)
+    here = edges.presence(connection, repository, named)
+    if manifests.media_type(connection, repository, digest) is None:
+        steps.record(connection, act, repository, steps.new_manifest(digest, manifest), named, here)
+        restored.manifests.append(str(digest))
+        name = repositories.name_of(connection, repository)
+        acts.record(connection, act, "manifest.undelete", name, str(digest))
+    trash.forget_manifest(connection, repository, digest)
+    for tag in found.tags:
+        point(connection, act, repository, tag, digest, restored)
+
+
+def bring_child_back(
+    connection: Connection, act: Act, repository: int, child: Digest, restored: Restored
+) -> None:
+    if manifests.media_type(connection, repository, child) is not None:
+        return
+    if trash.find_manifest(connection, repository, child) is not None:
+        bring_back(connection, act, repository, child, restored)
+    else:
+        bring_blob_back(connection, act, repository, child, restored)
+
+
+def bring_blob_back(
+    connection: Connection, act: Act, repository: int, digest: Digest, restored: Restored
+) -> None:
+    """A membership, and the blob's row if there is none by now."""
+    if blobs.find(connection, digest) is None:
+        file = trash.find_file(connection, digest)
+        if file is None or blobs.exists(connection, digest):
+            raise CommandRefused(f"the bytes of blob {digest} are gone for good")
+        trash.restore_file(connection, act, file)
+    if not blobs.is_member(connection, repository, digest):
+        restored.blobs.append(str(digest))
+        name = repositories.name_of(connection, repository)
+        acts.record(connection, act, "blob.undelete", name, str(digest))
+    blobs.join(connection, act, repository, digest, None)
+    trash.forget_member(connection, repository, digest)
+
+
+def point(
+    connection: Connection,
+    act: Act,
+    repository: int,
+    tag: Tag,
+    digest: Digest,
+    restored: Restored,
+) -> None:
+    """Point a tag back, unless it points somewhere by now."""
+    if tags.find(connection, repository, tag) is not None:
+        restored.kept.append(str(tag))
+    elif tags.change(connection, act, repository, tag, digest):
+        restored.tags.append(str(tag))
+
+
+async def check_files(shared: Shared, digest: Digest, places: Sequence[int]) -> None:
+    """The bytes that the manifest would bring back are on the disk, and are what they should."""
+
+    def unit(connection: Connection) -> list[TrashedFile]:
+        found: dict[str, TrashedFile] = {}
+        for repository in places:
+            for file in needed_files(connection, repository, digest):
+                found[file.physical] = file
+        return list(found.values())
+
+    for file in await shared.database.read(unit):
+        await check_file(shared, file)
+
+
+def needed_files(connection: Connection, repository: int, digest: Digest) -> list[TrashedFile]:
+    """The files in the trash of what a manifest had, its children's included."""
+    files, waiting, seen = [], [digest], set()
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        manifest: TrashedManifest | None = trash.find_manifest(connection, repository, each)
+        if manifest is not None:
+            waiting.extend(Digest.parse(child) for child in manifest.present)
+        elif blobs.find(connection, each) is None:
+            file = trash.find_file(connection, each)
+            files.extend([] if file is None else [file])
+    return files
+
+
+async def check_file(shared: Shared, file: TrashedFile) -> None:
+    """Raise CommandRefused if the bytes are gone, or not the digest's."""
+    reader = await shared.store.open(file.physical)
+    if reader is None:
+        raise CommandRefused(f"the file of blob {file.digest} is gone")
+    expected = Digest.parse(file.digest)
+    digester = Digester(expected.algorithm)
+    try:
+        async for chunk in reader.chunks():
+            digester.update(chunk)
+    finally:
+        await reader.aclose()
+    if digester.digest() != expected:
+        raise CommandRefused(f"the file of blob {expected} is damaged: it stays in the trash")

@@ -1,0 +1,37 @@
+"""Sizes: what a repository or a tag takes, and what would come back without it."""
+
+from __future__ import annotations
+
+from oci.reference import RepositoryName, Tag
+from registry.errors import ManifestUnknown, NameUnknown
+from registry.services.context import Shared
+from registry.storage.metadata import repositories, sizes, tags
+from registry.storage.metadata.database import Connection
+from registry.storage.metadata.sizes import Size
+
+
+async def of_repository(shared: Shared, name: RepositoryName) -> Size:
+    """The repository's blobs and manifests, or NameUnknown."""
+    return await shared.database.read(
+        lambda connection: sizes.of_repository(connection, require(connection, name))
+    )
+
+
+async def of_tag(shared: Shared, name: RepositoryName, tag: Tag) -> Size:
+    """What the tag leads to, or NameUnknown, or ManifestUnknown."""
+
+    def unit(connection: Connection) -> Size:
+        repository = require(connection, name)
+        digest = tags.find(connection, repository, tag)
+        if digest is None:
+            raise ManifestUnknown(tag)
+        return sizes.of_manifest(connection, repository, digest, str(tag))
+
+    return await shared.database.read(unit)
+
+
+def require(connection: Connection, name: RepositoryName) -> int:
+    repository = repositories.find(connection, name)
+    if repository is None:
+        raise NameUnknown(name)
+    return repository

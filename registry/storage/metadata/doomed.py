@@ -1,0 +1,67 @@
+"""Doomed: what would go if some other rows went before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from registry.storage.lifetimes import Bound
+from registry.storage.metadata.garbage import Key
+from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DoomedBlob:
+    """A blob that no repository would have any more."""
+
+    digest: str
+    size: int
+
+
+def named_only_by(
+    going: Collection[Key], manifest: Key, bound: Bound, connection: Connection
+) -> list[Key]:
+    """Memberships of blobs that this manifest names, and none but manifests that are going."""
+    repository, parent = manifest
+    edge, row = manifest_edges.c, repo_blobs.c
+    named = (
+        select(edge.blob)
+        .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.blob))
+        .where(edge.repository_id == repository, edge.parent == parent)
+        .where(row.lease_until <= bound.at, row.lease_epoch <= bound.epoch)
+        .distinct()
+    )
+    found = []
+    for digest in connection.scalars(named).all():
+        parents = connection.scalars(
+            select(edge.parent).where(edge.repository_id == repository, edge.blob == digest)
+        )
+        if all((repository, each) in going for each in parents):
+            found.append((repository, digest))
+    return found
+
+
+def blobs_of_only(ended: Collection[Key], connection: Connection) -> list[DoomedBlob]:
+    """Blobs all of whose memberships are among these."""
+    memberships = Counter(digest for _, digest in ended)
+    digests = sorted(memberships)
+    found = []
+    for start in range(0, len(digests), BATCH):
+        batch = digests[start : start + BATCH]
+        query = (
+            select(blobs.c.digest, blobs.c.size, func.count().label("members"))
+            .join(repo_blobs, repo_blobs.c.digest == blobs.c.digest)
+            .where(blobs.c.digest.in_(batch))
+            .group_by(blobs.c.digest, blobs.c.size)
+        )
+        found += [
+            DoomedBlob(row.digest, row.size)
+            for row in connection.execute(query)
+            if row.members == memberships[row.digest]
+        ]
+    return found

@@ -1,0 +1,155 @@
+"""Sizes: exact bytes of a repository and of a tag, and how many of them nothing else has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, exists, func, select
+
+from oci.digest import Digest
+from registry.storage.metadata.tables import blobs, manifest_edges, manifests, repo_blobs, tags
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes of blobs, each blob counted once, and of manifests.
+
+    ``unique`` of the blobs' bytes would come back if this alone were gone; ``shared`` would not.
+    """
+
+    manifests: int
+    manifest_bytes: int
+    blobs: int
+    unique: int
+    shared: int
+
+    @property
+    def bytes(self) -> int:
+        return self.manifest_bytes + self.unique + self.shared
+
+
+@dataclass(slots=True)
+class Content:
+    """What one manifest leads to: manifests with their sizes, and blobs with theirs."""
+
+    manifests: dict[str, int]
+    blobs: dict[str, int]
+
+
+def of_repository(connection: Connection, repository: int) -> Size:
+    """Everything that is a member; shared is what other repositories have as well."""
+    other = repo_blobs.alias("other")
+    is_shared = exists().where(
+        other.c.digest == repo_blobs.c.digest, other.c.repository_id != repository
+    )
+    row = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(case((is_shared, 0), else_=blobs.c.size)), 0),
+            func.coalesce(func.sum(case((is_shared, blobs.c.size), else_=0)), 0),
+        )
+        .select_from(repo_blobs)
+        .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+        .where(repo_blobs.c.repository_id == repository)
+    ).one()
+    mine = manifests.c.repository_id == repository
+    count, size = connection.execute(
+        select(func.count(), func.coalesce(func.sum(manifests.c.size), 0)).where(mine)
+    ).one()
+    return Size(count, size, row[0], row[1], row[2])
+
+
+def of_manifest(connection: Connection, repository: int, digest: Digest, tag: str) -> Size:
+    """What a tag leads to; shared is what stays if the tag goes, and all that it alone has."""
+    content = reachable(connection, repository, [str(digest)])
+    kept = {
+        each
+        for each in content.manifests
+        if _has_other_tag(connection, repository, each, tag)
+        or any(
+            parent not in content.manifests
+            for parent in _parents(connection, repository, each, manifest_edges.c.manifest)
+        )
+    }
+    stays = reachable(connection, repository, kept)
+    unique = shared = 0
+    for blob, size in content.blobs.items():
+        if blob in stays.blobs or _is_elsewhere(connection, repository, blob, content):
+            shared += size
+        else:
+            unique += size
+    total = sum(content.manifests.values())
+    return Size(len(content.manifests), total, len(content.blobs), unique, shared)
+
+
+def reachable(connection: Connection, repository: int, roots: Iterable[str]) -> Content:
+    """The manifests and blobs that these manifests lead to, themselves included; each once."""
+    content, waiting = Content({}, {}), list(roots)
+    while waiting:
+        fresh = [each for each in dict.fromkeys(waiting) if each not in content.manifests]
+        content.manifests.update(_manifest_sizes(connection, repository, fresh))
+        waiting = []
+        for row in _edges(connection, repository, fresh):
+            if row.manifest is not None:
+                waiting.append(row.manifest)
+            if row.blob is not None:
+                content.blobs[row.blob] = row.size
+    return content
+
+
+def _manifest_sizes(
+    connection: Connection, repository: int, digests: list[str]
+) -> Iterator[tuple[str, int]]:
+    row = manifests.c
+    for batch in _batches(digests):
+        for found in connection.execute(
+            select(row.digest, row.size).where(
+                row.repository_id == repository, row.digest.in_(batch)
+            )
+        ):
+            yield found.digest, found.size
+
+
+def _edges(connection: Connection, repository: int, parents: list[str]) -> Iterator[Any]:
+    edge = manifest_edges.c
+    for batch in _batches(parents):
+        yield from connection.execute(
+            select(edge.manifest, edge.blob, blobs.c.size)
+            .outerjoin(blobs, blobs.c.digest == edge.blob)
+            .where(edge.repository_id == repository, edge.parent.in_(batch))
+        )
+
+
+def _has_other_tag(connection: Connection, repository: int, digest: str, tag: str) -> bool:
+    row = tags.c
+    query = select(row.name).where(
+        row.repository_id == repository, row.digest == digest, row.name != tag
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
+def _parents(
+    connection: Connection, repository: int, child: str, column: ColumnElement[str]
+) -> list[str]:
+    edge = manifest_edges.c
+    query = select(edge.parent).where(edge.repository_id == repository, column == child)
+    return list(connection.scalars(query.distinct()))
+
+
+def _is_elsewhere(connection: Connection, repository: int, blob: str, content: Content) -> bool:
+    """Whether another repository has the blob, or another manifest of this one names it."""
+    row = repo_blobs.c
+    other = select(row.digest).where(row.digest == blob, row.repository_id != repository)
+    if connection.scalar(other.limit(1)) is not None:
+        return True
+    parents = _parents(connection, repository, blob, manifest_edges.c.blob)
+    return any(parent not in content.manifests for parent in parents)
+
+
+def _batches(digests: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(digests), BATCH):
+        yield digests[start : start + BATCH]

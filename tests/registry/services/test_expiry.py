@@ -1,0 +1,98 @@
+"""Upload sessions end when they rest too long, and are bounded in number."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.digest import Digest
+from registry.errors import BlobUploadUnknown, TooManyRequests
+from registry.services.context import UploadLimits
+from tests.support.clocks import YEAR_MS
+from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.storage import body, pull_blob, push_blob
+
+LIMITS = UploadLimits(
+    idle_ms=100 * SECOND, max_age_ms=300 * SECOND, max_per_identity=3, max_total=5
+)
+
+
+@pytest.fixture
+async def limited(tmp_path: Path) -> AsyncIterator[Collected]:
+    async with a_collected_service(tmp_path / "root", limits=LIMITS) as collected:
+        yield collected
+
+
+async def test_a_session_that_rests_too_long_ends_with_its_bytes(limited: Collected) -> None:
+    repository = limited.repository()
+    session = await repository.uploads.start()
+    await repository.uploads.append(session.id, body(b"half"), start=None, length=None)
+
+    await limited.pass_time(99)
+    early = await limited.collect()
+    await limited.pass_time(1)
+    late = await limited.collect()
+
+    assert (early.uploads, late.uploads, late.upload_bytes) == (0, 1, 4)
+    assert limited.service.files() == set()
+    with pytest.raises(BlobUploadUnknown):
+        await repository.uploads.status(session.id)
+
+
+async def test_every_request_lets_a_session_live_on_until_it_is_too_old(
+    limited: Collected,
+) -> None:
+    repository = limited.repository()
+    session = await repository.uploads.start()
+    ended = []
+    for _ in range(5):
+        await repository.uploads.append(session.id, body(b"."), start=None, length=None)
+        await limited.pass_time(80)
+        ended.append((await limited.collect()).uploads)
+        if ended[-1]:
+            break
+
+    assert ended == [0, 0, 0, 1]
+
+
+async def test_a_clock_jump_ends_no_session(limited: Collected) -> None:
+    session = await limited.repository().uploads.start()
+
+    limited.clock.set_by(10 * YEAR_MS)
+
+    assert (await limited.collect()).uploads == 0
+    assert (await limited.repository().uploads.status(session.id)).offset == 0
+
+
+async def test_a_session_that_is_being_written_does_not_end(limited: Collected) -> None:
+    repository = limited.repository()
+    session = await repository.uploads.start()
+    content = b"slow, but there"
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield content[:4]
+        await limited.pass_time(1000)
+        assert (await limited.collect()).uploads == 0
+        yield content[4:]
+
+    digest = Digest.of(content)
+    await repository.uploads.commit(session.id, digest, slow(), start=None, length=None)
+
+    assert await pull_blob(repository, digest) == content
+
+
+async def test_one_identity_and_all_together_may_have_so_many(limited: Collected) -> None:
+    alice, bob = (limited.service.repository(identity=name) for name in ("alice", "bob"))
+    first = await alice.uploads.start()
+    for _ in range(2):
+        await alice.uploads.start()
+        await bob.uploads.start()
+
+    with pytest.raises(TooManyRequests, match="alice has 3 uploads open, expected at most 3"):
+        await alice.uploads.start()
+    with pytest.raises(TooManyRequests, match="5 uploads are open, expected at most 5"):
+        await bob.uploads.start()
+    await alice.uploads.cancel(first.id)
+    await push_blob(alice, b"room again")
+
+    assert len([file for file in limited.service.files() if file.startswith("uploads/")]) == 4

@@ -1,0 +1,242 @@
+"""What garbage collection did to others, and does not do here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oci.descriptor import Descriptor
+from oci.digest import Digest
+from oci.manifest import image_index
+from oci.mediatype import OCI_INDEX, OCI_LAYER_GZIP
+from oci.reference import Tag
+from registry.errors import ManifestUnknown
+from registry.services import garbage as collector_module
+from registry.services.repositories import Repository
+from registry.storage.lifetimes import Lifetimes
+from registry.storage.metadata import garbage
+from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.images import Image, Index, an_image, an_index
+from tests.support.storage import pull_blob, push_blob, push_image, push_index
+
+ONE, TWO = Tag("one"), Tag("two")
+UNTAGGED = Lifetimes(
+    lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0, untagged_ms=120 * SECOND
+)
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Collected]:
+    """Collects untagged manifests two minutes after nothing keeps them."""
+    async with a_collected_service(tmp_path / "strict", lifetimes=UNTAGGED) as collected:
+        yield collected
+
+
+async def is_here(repository: Repository, digest: Digest) -> bool:
+    try:
+        await repository.manifests.pull(digest)
+    except ManifestUnknown:
+        return False
+    return True
+
+
+async def is_whole(repository: Repository, image: Image) -> bool:
+    for digest, content in image.blobs.items():
+        assert await pull_blob(repository, digest) == content
+    return await is_here(repository, image.digest)
+
+
+async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nora and distribution: found unreferenced at first, referenced when it is deleted."""
+    repository, image = collected.repository(), an_image()
+    for content in image.blobs.values():
+        await push_blob(repository, content)
+    await collected.outlive_leases()
+    found = asyncio.Event()
+    go_on = asyncio.Event()
+    candidates = collector_module.candidates
+
+    async def slow(*arguments: Any) -> AsyncIterator[list[garbage.Key]]:
+        async for keys in candidates(*arguments):
+            found.set()
+            await go_on.wait()
+            yield keys
+
+    monkeypatch.setattr(collector_module, "candidates", slow)
+    collecting = asyncio.create_task(collected.collect())
+    await found.wait()
+    await repository.manifests.push(ONE, image.manifest, image.media_type)
+    go_on.set()
+    tally = await collecting
+
+    assert tally.members == 0
+    assert await is_whole(repository, image)
+
+
+async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: Collected) -> None:
+    """Foundries: caches of BuildKit, an index over layers, were garbage to a collector."""
+    repository, layer = strict.repository(), b"a layer in a cache"
+    await push_blob(repository, layer)
+    cache = image_index([Descriptor(OCI_LAYER_GZIP, Digest.of(layer), len(layer))])
+    await repository.manifests.push(ONE, cache, OCI_INDEX)
+
+    await strict.pass_time(500)
+    tally = await strict.collect()
+
+    assert (tally.manifests, tally.blobs) == (0, 0)
+    assert await pull_blob(repository, Digest.of(layer)) == layer
+
+
+async def test_gc_6_manifests_of_a_type_we_do_not_know_are_kept(strict: Collected) -> None:
+    repository, image = strict.repository(), an_image()
+    await push_image(repository, image)
+    await strict.service.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE manifests SET media_type = 'text/x'")
+    )
+
+    await strict.pass_time(500)
+
+    assert (await strict.collect()).manifests == 0
+
+
+@pytest.mark.parametrize(
+    ("index_tagged", "child_tagged", "left"),
+    [(True, True, 3), (True, False, 3), (False, True, 1), (False, False, 0)],
+)
+async def test_gc_7_gc_8_children_stay_as_long_as_their_index(
+    strict: Collected, index_tagged: bool, child_tagged: bool, left: int
+) -> None:
+    """distribution --delete-untagged took the children of tagged indexes."""
+    repository, index = strict.repository(), an_index()
+    await push_index(repository, index, ONE if index_tagged else index.digest)
+    if child_tagged:
+        child = index.images[0]
+        await repository.manifests.push(TWO, child.manifest, child.media_type)
+
+    # The index goes first, and its children are loose from then on.
+    for _ in range(2):
+        await strict.pass_time(200)
+        await strict.collect()
+
+    there = [await is_here(repository, digest) for digest in digests_of(index)]
+    assert sum(there) == left
+    for image in index.images:
+        if await is_here(repository, image.digest):
+            assert await is_whole(repository, image)
+
+
+def digests_of(index: Index) -> list[Digest]:
+    return [index.digest, *(image.digest for image in index.images)]
+
+
+async def test_an_untagged_manifest_waits_from_when_it_lost_its_tag(strict: Collected) -> None:
+    repository, old, new = strict.repository(), an_image(seed="old"), an_image(seed="new")
+    await push_image(repository, old, ONE)
+    await strict.pass_time(1000)
+    await push_image(repository, new, ONE)
+
+    await strict.pass_time(100)
+    early = await strict.collect()
+    await strict.pass_time(100)
+    late = await strict.collect()
+
+    assert (early.manifests, late.manifests) == (0, 1)
+    assert await is_whole(repository, new)
+    assert not await is_here(repository, old.digest)
+
+
+async def test_without_the_policy_untagged_manifests_are_kept(collected: Collected) -> None:
+    repository, image = collected.repository(), an_image()
+    await push_image(repository, image)
+
+    await collected.pass_time(10_000)
+    await collected.collect()
+
+    assert await is_whole(repository, image)
+
+
+async def test_a_referrer_lives_while_its_subject_lives(strict: Collected) -> None:
+    repository, image = strict.repository(), an_image()
+    signature = an_image(seed="signature", subject=image.descriptor)
+    await push_image(repository, image, ONE)
+    await push_image(repository, signature)
+    await strict.pass_time(1000)
+    assert (await strict.collect()).manifests == 0
+
+    await repository.manifests.delete(image.digest)
+    await strict.pass_time(60)
+    early = await strict.collect()
+    await strict.pass_time(150)
+    late = await strict.collect()
+
+    assert (early.manifests, late.manifests) == (0, 1)
+
+
+async def test_what_cosign_signed_by_tag_is_kept(strict: Collected) -> None:
+    repository, image, signature = strict.repository(), an_image(), an_image(seed="signature")
+    await push_image(repository, image)
+    await push_image(repository, an_image(seed="unsigned"))
+    await push_image(repository, signature, Tag(f"sha256-{image.digest.encoded}.sig"))
+
+    await strict.pass_time(500)
+    tally = await strict.collect()
+
+    assert tally.manifests == 1
+    assert await is_whole(repository, image)
+    assert await is_whole(repository, signature)
+
+
+async def test_gc_9_a_manifest_whose_parts_are_lost_does_not_stop_the_collector(
+    strict: Collected,
+) -> None:
+    """zot: a missing blob of a manifest, and every pass ended there."""
+    repository, image = strict.repository(), an_image()
+    await push_image(repository, image)
+    await push_blob(repository, b"garbage")
+    for file in strict.service.files():
+        (strict.service.root / file).unlink()
+    await strict.service.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE manifests SET content = x'00'")
+    )
+
+    await strict.pass_time(500)
+    tally = await strict.collect()
+
+    assert (tally.manifests, tally.blobs) == (1, 3)
+
+
+async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collected) -> None:
+    """zot walked an index once for every way that led to it: 2 to the power of its depth."""
+    repository, image = strict.repository(), an_image()
+    await push_image(repository, image)
+    child = image.descriptor
+    for depth in range(60):
+        other = Descriptor(
+            child.media_type, child.digest, child.size, annotations={"n": str(depth)}
+        )
+        content = image_index([child, other])
+        await repository.manifests.push(Digest.of(content), content, OCI_INDEX)
+        child = Descriptor(OCI_INDEX, Digest.of(content), len(content))
+
+    await strict.pass_time(500)
+    tally = await strict.collect()
+
+    assert tally.manifests == 1
+    assert garbage.SPAN > 60
+
+
+async def test_passes_stay_within_their_share_of_the_lock(collected: Collected) -> None:
+    repository = collected.repository()
+    for number in range(60):
+        await push_blob(repository, b"%d" % number)
+    await collected.outlive_leases()
+
+    tally = await collected.collect()
+
+    assert tally.blobs == 60
+    held = collected.service.database.holds.of("gc")
+    assert held.longest_ms < 100

@@ -1,0 +1,91 @@
+"""The janitor: every chore in its time, whatever happens to another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
+import structlog
+
+from registry.services.janitor import Chore, Janitor
+from tests.support.collecting import Collected
+
+
+async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
+    turns = 0
+
+    async def fails() -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 4:
+            raise ValueError("garbage on the disk")
+
+    janitor = Janitor([chore := Chore("fails", 1, fails)])
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(5):
+            await janitor.do(chore)
+
+    assert [line["event"] for line in logs] == [
+        "chore failed, and will be tried again",
+        "chore is well again",
+    ]
+    assert (janitor.records["fails"].runs, janitor.records["fails"].failures) == (2, 3)
+
+
+async def test_a_failing_chore_does_not_stop_the_others() -> None:
+    done = asyncio.Event()
+
+    async def fails() -> None:
+        raise OSError("no such directory")
+
+    async def works() -> Mapping[str, object]:
+        done.set()
+        return {"count": 1}
+
+    janitor = Janitor([Chore("fails", 0.001, fails), Chore("works", 0.01, works)])
+    with structlog.testing.capture_logs():
+        working = asyncio.create_task(janitor.run())
+        await asyncio.wait_for(done.wait(), 10)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    assert janitor.records["works"].last == {"count": 1}
+    assert janitor.records["fails"].failures > 0
+
+
+async def test_it_ends_at_once_in_the_middle_of_a_chore() -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    working = asyncio.create_task(Janitor([Chore("endless", 0, endless)]).run())
+    await begun.wait()
+    working.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 5)
+
+
+async def test_ops_1_any_garbage_on_the_disk_is_survived(collected: Collected) -> None:
+    """distribution's purge ended at a file with an empty name."""
+    root = collected.service.root
+    (root / "blobs" / "00" / "-").write_bytes(b"x")
+    (root / "blobs" / "00" / "\udcff\n").write_bytes(b"x")
+    (root / "blobs" / "00" / ("0" * 64)).mkdir()
+    (root / "blobs" / "00" / ("0" * 64 + "-01234567-89ab-4def-8123-456789abcdef")).mkdir()
+    (root / "uploads" / "link").symlink_to("/etc/passwd")
+    (root / "uploads" / "..garbage").write_bytes(b"x")
+
+    with structlog.testing.capture_logs():
+        janitor = Janitor([chore := Chore("gc", 1, collect(collected))])
+        await janitor.do(chore)
+
+    assert janitor.records["gc"].failures == 0
+
+
+def collect(collected: Collected) -> Callable[[], Awaitable[Mapping[str, object]]]:
+    async def run() -> Mapping[str, object]:
+        return (await collected.collect()).document()
+
+    return run

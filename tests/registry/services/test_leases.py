@@ -1,0 +1,150 @@
+"""Leases: what a pusher was told is here stays until they can have named it."""
+
+import asyncio
+
+import pytest
+
+from oci.digest import Digest
+from oci.reference import Tag
+from registry.errors import BlobUnknown, ManifestUnknown
+from registry.services.manifests import ManifestStat
+from tests.support.collecting import Collected
+from tests.support.images import an_image
+from tests.support.storage import push_blob, push_blobs, push_image
+
+CONTENT = b"an old base layer"
+DIGEST = Digest.of(CONTENT)
+
+
+async def lease(collected: Collected, table: str = "repo_blobs") -> tuple[int, int]:
+    query = {
+        "repo_blobs": "SELECT lease_until, lease_epoch FROM repo_blobs",
+        "manifests": "SELECT lease_until, lease_epoch FROM manifests",
+    }
+    ((until, epoch),) = await collected.service.rows(query[table])
+    return until, epoch
+
+
+async def test_a_pusher_who_was_told_of_a_blob_can_name_it(collected: Collected) -> None:
+    repository = collected.repository()
+    await push_blob(repository, CONTENT)
+    await collected.outlive_leases()
+
+    await repository.blobs.stat(DIGEST)
+    await collected.pass_time(20)
+    tally = await collected.collect()
+
+    assert tally.blobs == 0
+    assert await repository.blobs.stat(DIGEST) == len(CONTENT)
+
+
+async def test_who_may_not_push_is_promised_nothing(collected: Collected) -> None:
+    await push_blob(collected.repository(), CONTENT)
+    before = await lease(collected)
+    await collected.outlive_leases()
+
+    reader = collected.service.repository(may_push=False)
+    await reader.blobs.stat(DIGEST)
+
+    assert await lease(collected) == before
+    assert (await collected.collect()).blobs == 1
+
+
+async def test_perf_1_head_writes_only_when_less_than_half_of_a_lease_remains(
+    collected: Collected,
+) -> None:
+    """Harbor touched the row at each HEAD, and made one row the busiest of all."""
+    repository = collected.repository()
+    await push_blob(repository, CONTENT)
+    holds = collected.service.database.holds.of("lease")
+
+    for _ in range(50):
+        await repository.blobs.stat(DIGEST)
+    unwritten = holds.count
+    await collected.pass_time(40)
+    await asyncio.gather(*(repository.blobs.stat(DIGEST) for _ in range(20)))
+    renewed = holds.count
+    for _ in range(50):
+        await repository.blobs.stat(DIGEST)
+
+    assert unwritten == 0
+    assert 1 <= renewed <= 20
+    assert holds.count == renewed
+
+
+async def test_head_of_a_blob_about_to_be_collected_promises_or_says_no(
+    collected: Collected,
+) -> None:
+    """The two may come in any order: then the answer is 404, or the blob stays."""
+    repository = collected.repository()
+    outcomes = set()
+    for number in range(12):
+        digest = await push_blob(repository, b"%d" % number)
+        await collected.outlive_leases()
+
+        async def ask(digest: Digest = digest, number: int = number) -> bool:
+            await asyncio.sleep(0.002 * (number % 6))
+            try:
+                await repository.blobs.stat(digest)
+            except BlobUnknown:
+                return False
+            return True
+
+        told, _ = await asyncio.gather(ask(), collected.collect())
+        outcomes.add(told)
+        rows = await collected.service.rows(
+            "SELECT 1 FROM repo_blobs WHERE digest = :digest", digest=str(digest)
+        )
+        assert bool(rows) is told
+
+    assert outcomes <= {True, False}
+
+
+@pytest.mark.parametrize("by_tag", [True, False])
+async def test_a_manifest_that_a_pusher_was_told_of_has_a_lease(
+    collected: Collected, by_tag: bool
+) -> None:
+    repository, image = collected.repository(), an_image()
+    await push_image(repository, image, Tag("1"))
+    await collected.outlive_leases()
+    before = await lease(collected, "manifests")
+
+    stat = await repository.manifests.stat(Tag("1") if by_tag else image.digest)
+
+    assert stat == ManifestStat(image.digest, image.media_type, len(image.manifest))
+    assert (await lease(collected, "manifests"))[0] > before[0]
+
+
+async def test_a_manifest_nobody_has_is_unknown_to_a_pusher_too(collected: Collected) -> None:
+    repository = collected.repository()
+    await push_blob(repository, CONTENT)
+
+    with pytest.raises(ManifestUnknown):
+        await repository.manifests.stat(DIGEST)
+
+
+async def test_gc_2_an_old_blob_mounted_or_pushed_again_has_a_new_lease(
+    collected: Collected,
+) -> None:
+    """Harbor: a base layer older than any window, taken up by a new repository."""
+    source, target = collected.repository("base"), collected.repository("app")
+    await push_blobs(source, [CONTENT, b"other"])
+    await collected.outlive_leases()
+
+    assert await target.uploads.mount(DIGEST, source)
+    await push_blob(target, b"other")
+    await collected.pass_time(30)
+    tally = await collected.collect()
+
+    assert (tally.members, tally.blobs) == (2, 0)
+    assert await target.blobs.stat(DIGEST) == len(CONTENT)
+    assert await target.blobs.stat(Digest.of(b"other")) == 5
+
+
+async def test_a_registry_that_cannot_write_still_answers(collected: Collected) -> None:
+    repository = collected.repository()
+    await push_blob(repository, CONTENT)
+    await collected.outlive_leases()
+    collected.service.database.guard.latch.close("a test")
+
+    assert await repository.blobs.stat(DIGEST) == len(CONTENT)

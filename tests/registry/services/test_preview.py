@@ -1,0 +1,86 @@
+"""A dry run says what a real run then does, to the byte."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.reference import RepositoryName, Tag
+from registry.services.context import UploadLimits
+from registry.services.preview import preview
+from registry.services.removal import delete_repository
+from registry.storage.lifetimes import Lifetimes
+from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.images import an_image, an_index
+from tests.support.storage import body, push_blob, push_image, push_index
+
+
+@pytest.fixture(params=[0, 600], ids=["no window", "a window"])
+async def collected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Collected]:
+    lifetimes = Lifetimes(
+        lease_ms=60 * SECOND,
+        epoch_ms=10 * SECOND,
+        undelete_ms=request.param * SECOND,
+        untagged_ms=120 * SECOND,
+    )
+    limits = UploadLimits(idle_ms=100 * SECOND)
+    async with a_collected_service(tmp_path / "r", lifetimes=lifetimes, limits=limits) as made:
+        yield made
+
+
+async def a_registry_with_garbage(collected: Collected) -> None:
+    """Something of every kind that goes, and of every kind that stays."""
+    one, two, dead = (collected.repository(name) for name in ("one", "two", "dead"))
+    await push_index(one, an_index(), Tag("kept"))
+    await push_image(one, an_image(3, seed="untagged"))
+    await push_image(two, an_image(3, seed="untagged"), Tag("kept"))
+    await push_image(two, an_image(2, seed="loose"))
+    await push_image(dead, an_image(2, seed="dead"), Tag("gone"))
+    shared = [await push_blob(repository, b"shared garbage") for repository in (one, two, dead)]
+    await push_blob(one, b"own garbage")
+    await two.blobs.delete(shared[0])
+    session = await one.uploads.start()
+    await one.uploads.append(session.id, body(b"half"), start=None, length=None)
+    await delete_repository(collected.service.shared, "op", RepositoryName("dead"))
+    stray = "01234567-89ab-4def-8123-456789abcdef"
+    (collected.service.root / "uploads" / stray).write_bytes(b"orphan")
+
+
+def bytes_on_disk(collected: Collected) -> int:
+    root = collected.service.root
+    return sum((root / file).stat().st_size for file in collected.service.files())
+
+
+@pytest.mark.parametrize("seconds", [1, 200, 2000])
+async def test_a_real_run_does_what_the_dry_run_said(collected: Collected, seconds: int) -> None:
+    await a_registry_with_garbage(collected)
+    await collected.pass_time(seconds)
+
+    for _ in range(3):
+        before = bytes_on_disk(collected)
+        said = await preview(collected.service.shared, collected.collector)
+        assert bytes_on_disk(collected) == before
+        done = await collected.collect()
+
+        assert done == said
+        assert before - bytes_on_disk(collected) == said.freed_bytes
+        await collected.pass_time(seconds)
+
+
+async def test_something_of_every_kind_goes_in_the_end(collected: Collected) -> None:
+    await a_registry_with_garbage(collected)
+    await collected.pass_time(2000)
+
+    first = await collected.collect()
+    await collected.pass_time(2000)
+    second = await collected.collect()
+
+    assert (first.manifests, first.repositories, first.uploads, first.orphans) == (2, 1, 1, 1)
+    assert first.blobs > 0
+    assert first.purged + second.purged == first.blobs
+    assert bytes_on_disk(collected) == await bytes_of_blobs(collected)
+
+
+async def bytes_of_blobs(collected: Collected) -> int:
+    ((total,),) = await collected.service.rows("SELECT sum(size) FROM blobs")
+    return int(total)

@@ -1,0 +1,202 @@
+"""What was deleted comes back, as long as the window is open."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.reference import RepositoryName, Tag
+from registry.errors import CommandRefused, NameUnknown
+from registry.services.history import history
+from registry.services.removal import delete_repository, restore_repository
+from registry.services.restoration import restore_digest, restore_tag
+from registry.storage.lifetimes import Lifetimes
+from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.images import an_image, an_index
+from tests.support.storage import pull_blob, push_blob, push_image, push_index
+
+NAME = RepositoryName("team/app")
+ONE, TWO = Tag("one"), Tag("two")
+WINDOW = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+
+
+@pytest.fixture
+async def window(tmp_path: Path) -> AsyncIterator[Collected]:
+    async with a_collected_service(tmp_path / "root", lifetimes=WINDOW) as collected:
+        yield collected
+
+
+async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: Collected) -> None:
+    repository, image = window.repository(), an_image(2)
+    await push_image(repository, image, ONE, TWO)
+    await window.outlive_leases()
+    await repository.manifests.delete(image.digest)
+    assert (await window.collect()).blobs == 3
+
+    restored = await restore_digest(window.service.shared, "op", image.digest)
+
+    assert (restored.manifests, len(restored.blobs)) == ([str(image.digest)], 3)
+    assert restored.tags == ["one", "two"]
+    assert (await repository.manifests.pull(ONE)).content == image.manifest
+    for digest, content in image.blobs.items():
+        assert await pull_blob(repository, digest) == content
+    assert (await window.collect()).blobs == 0
+
+
+async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: Collected) -> None:
+    repository, old, new = window.repository(), an_image(seed="old"), an_image(seed="new")
+    await push_image(repository, old, ONE, TWO)
+    await repository.manifests.delete(old.digest)
+    await push_image(repository, new, ONE)
+
+    restored = await restore_digest(window.service.shared, "op", old.digest)
+
+    assert (restored.tags, restored.kept) == (["two"], ["one"])
+    assert (await repository.manifests.pull(ONE)).digest == new.digest
+    assert (await repository.manifests.pull(TWO)).digest == old.digest
+
+
+async def test_an_index_comes_back_with_the_children_it_had(window: Collected) -> None:
+    repository, index = window.repository(), an_index()
+    await push_index(repository, index, ONE)
+    await window.outlive_leases()
+    gone, late = index.images
+    await repository.manifests.delete(gone.digest)
+    await repository.manifests.delete(index.digest)
+    await repository.manifests.delete(late.digest)
+    await window.collect()
+
+    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+
+    # The one that was deleted while the index was there was not missed by it.
+    assert set(restored.manifests) == {str(index.digest), str(late.digest)}
+    assert (await repository.manifests.pull(ONE)).digest == index.digest
+
+
+async def test_a_tag_comes_back_to_where_it_was(window: Collected) -> None:
+    repository, image = window.repository(), an_image()
+    await push_image(repository, image, ONE)
+    await repository.manifests.delete(ONE)
+
+    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+
+    assert (restored.tags, restored.manifests) == (["one"], [])
+    with pytest.raises(CommandRefused, match="is there"):
+        await restore_tag(window.service.shared, "op", NAME, ONE)
+    with pytest.raises(CommandRefused, match="never was"):
+        await restore_tag(window.service.shared, "op", NAME, TWO)
+
+
+async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: Collected) -> None:
+    one, two, other = (window.repository(name) for name in ("one", "two", "other"))
+    digest = await push_blob(one, b"wanted")
+    assert await two.uploads.mount(digest, one)
+    await push_blob(other, b"something else")
+    await one.blobs.delete(digest)
+    await two.blobs.delete(digest)
+
+    restored = await restore_digest(window.service.shared, "op", digest)
+
+    assert restored.blobs == [str(digest)] * 2
+    assert await pull_blob(one, digest) == await pull_blob(two, digest) == b"wanted"
+    members = await window.service.rows(
+        "SELECT repository_id FROM repo_blobs WHERE digest = :d", d=str(digest)
+    )
+    assert len(members) == 2
+
+
+async def test_after_the_window_it_is_gone_for_good(window: Collected) -> None:
+    repository = window.repository()
+    digest = await push_blob(repository, b"wanted")
+    await repository.blobs.delete(digest)
+    await window.pass_time(500)
+    early = await window.collect()
+    await window.pass_time(200)
+    late = await window.collect()
+
+    assert (early.purged, late.purged) == (0, 1)
+    assert window.service.files() == set()
+    with pytest.raises(CommandRefused, match="gone for good"):
+        await restore_digest(window.service.shared, "op", digest)
+    rows = await window.service.rows("SELECT 1 FROM trash_members UNION SELECT 1 FROM trash")
+    assert rows == []
+
+
+async def test_bytes_that_are_damaged_stay_in_the_trash(window: Collected) -> None:
+    repository = window.repository()
+    digest = await push_blob(repository, b"wanted")
+    await repository.blobs.delete(digest)
+    (file,) = window.service.files()
+    (window.service.root / file).chmod(0o600)
+    (window.service.root / file).write_bytes(b"Wanted")
+
+    with pytest.raises(CommandRefused, match="damaged"):
+        await restore_digest(window.service.shared, "op", digest)
+
+
+async def test_a_blob_pushed_again_keeps_its_new_bytes(window: Collected) -> None:
+    repository = window.repository()
+    digest = await push_blob(repository, b"wanted")
+    await repository.blobs.delete(digest)
+    await push_blob(repository, b"wanted")
+
+    restored = await restore_digest(window.service.shared, "op", digest)
+
+    assert restored.blobs == []
+    assert await pull_blob(repository, digest) == b"wanted"
+
+
+async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
+    window: Collected,
+) -> None:
+    repository, image = window.repository(), an_image()
+    await push_image(repository, image, ONE)
+    shared = window.service.shared
+
+    await delete_repository(shared, "op", NAME)
+
+    assert (await window.service.registry.names(last=None, n=None)).items == ()
+    with pytest.raises(NameUnknown):
+        await repository.manifests.pull(ONE)
+    assert not await window.repository("thief").uploads.mount(next(iter(image.blobs)), None)
+    await window.collect()
+    await restore_repository(shared, "op", NAME)
+    assert (await repository.manifests.pull(ONE)).content == image.manifest
+
+
+async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
+    window: Collected,
+) -> None:
+    repository, index = window.repository(), an_index()
+    await push_index(repository, index, ONE, TWO)
+    shared = window.service.shared
+    session = await repository.uploads.start()
+    await delete_repository(shared, "op", NAME)
+    await push_blob(window.repository(), b"a new one of the same name")
+
+    await window.pass_time(700)
+    tally = await window.collect()
+
+    assert tally.repositories == 1
+    assert tally.purged == 4
+    assert tally.orphans == 1, session
+    with pytest.raises(CommandRefused, match="there is a repository"):
+        await restore_repository(shared, "op", NAME)
+    changes = await history(shared, NAME, None)
+    assert [change.tag for change in changes] == ["one", "two"]
+
+
+async def test_the_history_of_a_tag_says_who_when_from_and_to(window: Collected) -> None:
+    old, new = an_image(seed="old"), an_image(seed="new")
+    await push_image(window.service.repository(identity="alice"), old, ONE)
+    await push_image(window.service.repository(identity="bob"), new, ONE)
+    await window.service.repository(identity="carol").manifests.delete(ONE)
+
+    changes = await history(window.service.shared, NAME, ONE)
+
+    assert [(each.identity, each.before, each.after) for each in changes] == [
+        ("alice", None, str(old.digest)),
+        ("bob", str(old.digest), str(new.digest)),
+        ("carol", str(new.digest), None),
+    ]
+    assert all(each.at == window.clock.wall for each in changes)
