@@ -1,4 +1,4 @@
-"""``python -m tests.campaigns.command crash|soak …``: the campaigns, as long as one likes."""
+"""``python -m tests.campaigns.command crash|powerloss|faults|soak``: as long as one likes."""
 
 import sys
 import tempfile
@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from tests.campaigns.crash import crash_campaign
+from tests.campaigns.faults import fault_campaign
+from tests.campaigns.powerloss import powerloss_campaign
 from tests.campaigns.soak import gc_soak
 from tests.campaigns.zygote import a_zygote
 from tests.support.processes import free_port
@@ -42,6 +44,40 @@ def crash(
     with a_zygote(source) as zygote:
         result = crash_campaign(
             zygote, place, free_port(), rounds=rounds, seed=seed, jumps=jumps, tell=click.echo
+        )
+    click.echo(f"seed {seed}: {result}, {time.monotonic() - begun:.0f} s")
+    sys.exit(bool(result.violations))
+
+
+@main.command()
+@click.option("--rounds", default=20, show_default=True)
+@seed_option
+@directory_option
+@source_option
+def powerloss(rounds: int, seed: int | None, directory: Path | None, source: Path | None) -> None:
+    """Cut the power of the disk at random moments, and judge what it finds afterwards."""
+    seed, place = _begin(seed, directory)
+    begun = time.monotonic()
+    with a_zygote(source) as zygote:
+        result = powerloss_campaign(
+            zygote, place, free_port(), rounds=rounds, seed=seed, tell=click.echo
+        )
+    click.echo(f"seed {seed}: {result}, {time.monotonic() - begun:.0f} s")
+    sys.exit(bool(result.violations))
+
+
+@main.command()
+@click.option("--rounds", default=12, show_default=True)
+@seed_option
+@directory_option
+@source_option
+def faults(rounds: int, seed: int | None, directory: Path | None, source: Path | None) -> None:
+    """Fill the disk, or make a call fail, and judge what is left."""
+    seed, place = _begin(seed, directory)
+    begun = time.monotonic()
+    with a_zygote(source) as zygote:
+        result = fault_campaign(
+            zygote, place, free_port(), rounds=rounds, seed=seed, tell=click.echo
         )
     click.echo(f"seed {seed}: {result}, {time.monotonic() - begun:.0f} s")
     sys.exit(bool(result.violations))

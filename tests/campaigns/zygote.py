@@ -102,7 +102,7 @@ class CrashingRegistry:
             arguments, self.log, self._environment, wall_shift_ms=self.wall_shift_ms
         )
         deadline = time.monotonic() + READY_SECONDS
-        while not self._is_ready():
+        while not self.is_ready():
             if time.monotonic() > deadline or not _lives(self._pid):
                 self.kill()
                 raise NotReady(self.tail)
@@ -125,6 +125,11 @@ class CrashingRegistry:
         return self._pid is not None and _lives(self._pid)
 
     @property
+    def pid(self) -> int:
+        assert self._pid is not None, "the server was not started"
+        return self._pid
+
+    @property
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]
 
@@ -137,7 +142,8 @@ class CrashingRegistry:
         self._pid = None
         return code
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether it answers that it takes requests of every kind."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as got:
                 return bool(got.status == 200)
