@@ -185,6 +185,16 @@ class StorageFailed(OCIError):
         super().__init__(f"the registry could not store this: {reason}")
 
 
+class StorageUnreadable(OCIError):
+    """The disk failed under a read."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the registry could not read its disk: {reason}")
+
+
 class StorageLatched(OCIError):
     """The disk failed some time ago; nothing is written until an operator allows it again."""
 

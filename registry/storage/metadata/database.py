@@ -17,15 +17,25 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
-from registry.errors import StorageFailed, StorageFull
+from registry.errors import StorageFailed, StorageFull, StorageUnreadable
 from registry.storage.guard import Guard
 from registry.storage.metadata.holds import Holds
 from registry.storage.metadata.writer import Writer
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
+
+# The disk's errors, or what a failing disk makes of the file.
+FAILURES = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -77,7 +87,7 @@ class Database:
         self.guard.check_writable()
         try:
             return await self._writer.submit(unit, purpose)
-        except OperationalError as error:
+        except DatabaseError as error:
             refusal = translated(error)
             if isinstance(refusal, StorageFailed):
                 self.guard.latch.close(f"database: {error.orig}")
@@ -89,11 +99,17 @@ class Database:
 
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, in one snapshot, away from the loop."""
-        return await asyncio.to_thread(self._read, unit)
+        try:
+            return await asyncio.to_thread(self._read, unit)
+        except DatabaseError as error:
+            raise unreadable(error) from error
 
     async def look(self, unit: Unit[T]) -> T:
         """Hot path: a point read, on a connection that never writes, without leaving the loop."""
-        return unit(self._look)
+        try:
+            return unit(self._look)
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            raise unreadable(error) from error
 
     async def aclose(self) -> None:
         """Finish what was submitted, fold the log into the database, and let go of it."""
@@ -138,11 +154,23 @@ def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
     return engine
 
 
-def translated(error: OperationalError) -> Exception:
+def unreadable(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
+    """The refusal for a disk that fails under a read; any other error as it is."""
+    if code_of(error) in FAILURES:
+        return StorageUnreadable(str(getattr(error, "orig", error)))
+    return error
+
+
+def translated(error: DatabaseError) -> Exception:
     """The refusal for a disk that is full or failing; any other error as it is."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code_of(error) == sqlite3.SQLITE_FULL:
         return StorageFull()
-    if code == sqlite3.SQLITE_IOERR:
+    if code_of(error) in FAILURES:
         return StorageFailed(str(error.orig))
     return error
+
+
+def code_of(error: DatabaseError | sqlite3.DatabaseError) -> int:
+    """SQLite's primary result code."""
+    code: int = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code & 0xFF

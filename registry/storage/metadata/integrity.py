@@ -200,7 +200,19 @@ def manifests_after(connection: Connection, last: tuple[int, str]) -> list[Manif
         .limit(100)
     )
     rows = connection.execute(query).all()
-    return [ManifestRow(*row, edges_of(connection, row[0], row[2])) for row in rows]
+    return [
+        ManifestRow(
+            repository_id=row[0],
+            repository=row[1],
+            digest=row[2],
+            media_type=row[3],
+            size=row[4],
+            content=row[5],
+            is_condemned=row[6],
+            edges=edges_of(connection, row[0], row[2]),
+        )
+        for row in rows
+    ]
 
 
 def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge, ...]:
