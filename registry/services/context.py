@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakValueDictionary
 
+from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
@@ -64,6 +65,27 @@ class SessionLocks:
                 del self._used[name]
 
 
+class CommittedSessions:
+    """Which blobs the latest sessions became, so that each may be committed again.
+
+    A blob's row remembers only the session that pushed it last; of two clients that push the same
+    blob, the other may miss its answer too.
+    """
+
+    MOST = 4096
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, tuple[RepositoryName, Digest]] = {}
+
+    def add(self, session: str, name: RepositoryName, digest: Digest) -> None:
+        self._blobs[session] = (name, digest)
+        while len(self._blobs) > self.MOST:
+            del self._blobs[next(iter(self._blobs))]
+
+    def has(self, session: str, name: RepositoryName, digest: Digest) -> bool:
+        return self._blobs.get(session) == (name, digest)
+
+
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
     """How many sessions may be open, and how long; in milliseconds."""
@@ -85,6 +107,7 @@ class Shared:
     clock: Clock = field(default_factory=SystemClock)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     limits: UploadLimits = UploadLimits()
+    committed: CommittedSessions = field(default_factory=CommittedSessions)
     # Held while files of the trash are removed: nothing comes back, nothing is copied meanwhile.
     purging: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -180,10 +180,16 @@ class Uploads:
 
     async def _is_committed(self, session: str, digest: Digest) -> bool:
         """Whether this very session has become this very blob."""
+        name = self._context.name
         pushed_by = await self._context.database.look(
-            lambda connection: blobs.pushed_by(connection, self._context.name, digest)
+            lambda connection: blobs.pushed_by(connection, name, digest)
         )
-        return pushed_by is not None and pushed_by == session
+        if pushed_by is not None and pushed_by == session:
+            return True
+        here = await self._context.database.look(
+            lambda connection: blobs.member(connection, name, digest)
+        )
+        return here is not None and self._context.shared.committed.has(session, name, digest)
 
     @contextlib.asynccontextmanager
     async def _writing(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
@@ -210,6 +216,7 @@ class Uploads:
             await self._abandon(session)
             raise
         await publish(self._context, session, digest, StoredBlob(writer.offset, physical))
+        self._context.shared.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
         """End a session that failed; how it failed is what the client is told of."""

@@ -288,6 +288,21 @@ async def test_committing_again_is_a_success(repository: Repository) -> None:
         )
 
 
+async def test_so_it_is_when_another_session_pushed_the_same_blob_meanwhile(
+    repository: Repository,
+) -> None:
+    first, second = await repository.uploads.start(), await repository.uploads.start()
+    for session in (first, second):
+        await repository.uploads.commit(session.id, DIGEST, body(CONTENT), start=0, length=None)
+
+    for session in (first, second):
+        await repository.uploads.commit(session.id, DIGEST, body(), start=None, length=0)
+
+    await repository.blobs.delete(DIGEST)
+    with pytest.raises(BlobUploadUnknown):
+        await repository.uploads.commit(first.id, DIGEST, body(), start=None, length=0)
+
+
 async def test_two_commits_of_one_session_make_one_blob(service: Service) -> None:
     repository = service.repository()
     session = await repository.uploads.start()
