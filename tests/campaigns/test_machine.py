@@ -162,6 +162,7 @@ class RegistryMachine(RuleBasedStateMachine):
         repository, manifest = self._choose(choice)
         target = f"/v2/{repository}/manifests/{manifest.digest}"
         assert self._ask("DELETE", target).status == 202
+        assert self._ask("GET", target).status == 404
         del self.manifests[repository, manifest.digest]
         self.tags = {
             (where, tag): digest
@@ -219,7 +220,7 @@ class RegistryMachine(RuleBasedStateMachine):
         listed = set(json.loads(answer.body).get("tags", ()))
         assert listed == {tag for where, tag in self.tags if where == repository}
         for tag in TAGS:
-            answer = self._ask("HEAD", f"/v2/{repository}/manifests/{tag}")
+            answer = self._ask("GET", f"/v2/{repository}/manifests/{tag}")
             expected = self.tags.get((repository, tag))
             assert answer.headers.get("docker-content-digest") == expected
 
