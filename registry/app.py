@@ -5,6 +5,7 @@ import math
 import resource
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -24,6 +25,7 @@ from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
+from registry.services.backup import restore as fill
 from registry.services.collecting import Collecting
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
 from registry.services.garbage import GarbageCollector
@@ -127,6 +129,17 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
         yield from carry_out(settings, command, arguments)
+
+
+def restore(settings: Settings, backup: Path) -> Iterator[Document]:
+    """Fill a new root from a backup, and have it checked; what fsck has to say."""
+    root = settings.storage.root
+    if root.exists() and any(root.iterdir()):
+        raise StartupError(f"{root} is not empty: restore into a new directory")
+    configure_logs(settings.logs.format, settings.logs.level)
+    with Root.open(root) as opened:
+        fill(backup, opened)
+    yield from carry_out(settings, "fsck", {"deep": True})
 
 
 def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:

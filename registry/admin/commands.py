@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 
-from registry.admin import garbage, integrity, keeping, repositories
+from registry.admin import backup, garbage, integrity, keeping, repositories
 from registry.admin.command import Command, Document
 from registry.admin.opened import OpenRegistry
 from registry.errors import CommandRefused
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "backup": Command(backup.backup, {"directory": str, "copy": bool}),
         "fsck": Command(integrity.fsck, {"deep": bool, "repair": bool}),
         "gc": Command(garbage.collect, {"dry_run": bool}),
         "repo delete": Command(repositories.delete, {"name": str}),

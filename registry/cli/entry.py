@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from registry.cli.backup import backup, restore
 from registry.cli.common import config_file, load, root_directory, told_in_one_line
 from registry.cli.garbage import gc, undelete
 from registry.cli.integrity import fsck, scrub, unlatch
@@ -67,6 +68,8 @@ def check_config(config: Path | None) -> None:
 
 main.add_command(fsck)
 main.add_command(scrub)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(unlatch)
 main.add_command(gc)
 main.add_command(undelete)

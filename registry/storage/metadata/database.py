@@ -111,6 +111,10 @@ class Database:
         except (DatabaseError, sqlite3.DatabaseError) as error:
             raise unreadable(error) from error
 
+    async def copy_to(self, path: Path) -> None:
+        """Copy one snapshot of everything to a new database, while units go on."""
+        await asyncio.to_thread(self._copy_to, path)
+
     async def aclose(self) -> None:
         """Finish what was submitted, fold the log into the database, and let go of it."""
         self._look.close()
@@ -123,6 +127,17 @@ class Database:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
+
+    def _copy_to(self, path: Path) -> None:
+        target = sqlite3.connect(path)
+        try:
+            with self._reading.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                # All pages in one step: one snapshot, which no writer can disturb in WAL mode.
+                driver.backup(target)
+        finally:
+            target.close()
 
     def _read(self, unit: Unit[T]) -> T:
         with self._reading.connect() as connection, connection.begin():

@@ -1,0 +1,36 @@
+"""The command backup; and restore, which needs no registry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import asdict
+from pathlib import Path
+
+from registry.admin.command import Document
+from registry.admin.opened import OpenRegistry
+from registry.errors import CommandRefused, StartupError
+from registry.services.backup import take
+
+
+async def backup(
+    opened: OpenRegistry, directory: str, copy: bool = False
+) -> AsyncGenerator[Document, None]:
+    """Back up into a directory, given by its whole path."""
+    root = opened.root.path
+    target = judged(directory, root)
+    try:
+        label, new = await take(opened.shared, root, target, link=not copy)
+    except StartupError as error:
+        raise CommandRefused(str(error)) from error
+    except OSError as error:
+        raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
+    yield {**asdict(label), "new": new}
+
+
+def judged(directory: str, root: Path) -> Path:
+    target = Path(directory)
+    if not target.is_absolute():
+        raise CommandRefused(f"{directory!r}: expected a whole path")
+    if root.resolve() in (target.resolve(), *target.resolve().parents):
+        raise CommandRefused(f"{directory}: expected a directory outside the registry's own")
+    return target

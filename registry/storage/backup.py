@@ -1,0 +1,159 @@
+"""A backup: a directory that is laid out as a root is, and complete once its label says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from registry.errors import StartupError
+from registry.storage.blobs.paths import BLOBS, FAN_OUT, blob_path
+from registry.storage.root import DATABASE
+
+LABEL = "backup.json"
+NEW = ".new"
+COPY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is in a backup.  It is written last."""
+
+    taken_at: int
+    blobs: int
+    bytes: int
+
+
+class Backup:
+    """A directory that holds a backup, or will.
+
+    Taken again into the same directory it only copies what is new; until it is complete, the
+    one before stays whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    @property
+    def new_database(self) -> Path:
+        return self.path / (DATABASE + NEW)
+
+    def label(self) -> Label | None:
+        """What is in it, or None if it was never complete."""
+        try:
+            return Label(**json.loads((self.path / LABEL).read_text()))
+        except FileNotFoundError:
+            return None
+
+    def prepare(self) -> None:
+        """Make the directories.  Raises StartupError where something else is."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        strange = set(os.listdir(self.path)) - {LABEL, DATABASE, DATABASE + NEW, BLOBS}
+        if strange:
+            found = ", ".join(sorted(strange)[:3])
+            raise StartupError(
+                f"{self.path} holds {found}: expected an empty directory, or a backup"
+            )
+        for name in ("", *FAN_OUT):
+            (self.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
+        self.new_database.unlink(missing_ok=True)
+
+    def finish(self, label: Label, named: Iterable[str]) -> None:
+        """Everything is copied: make it the backup, and drop what only the one before named."""
+        sync_all(self.path)
+        os.replace(self.new_database, self.database)
+        write_durably(self.path / LABEL, json.dumps(asdict(label)) + "\n")
+        keep = set(named)
+        for directory in FAN_OUT:
+            for name in os.listdir(self.path / BLOBS / directory):
+                if name not in keep:
+                    (self.path / BLOBS / directory / name).unlink()
+
+
+def named_files(database: Path) -> Iterator[tuple[str, int]]:
+    """Every file that a copied database names: of blobs, and in the trash."""
+    connection = sqlite3.connect(database)
+    try:
+        query = "SELECT physical, size FROM blobs UNION ALL SELECT physical, size FROM trash"
+        yield from connection.execute(query)
+    finally:
+        connection.close()
+
+
+def settle(database: Path) -> None:
+    """Make a copied database one file, durable; sessions have no bytes in a backup."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("DELETE FROM uploads")
+    finally:
+        connection.close()
+
+
+def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
+    """Copy a blob's file, or link it, which no writer can tell: it never changes.
+
+    Whether it had to be; False if it was there.  A file that is missing is not copied either:
+    the database says what it should have been.
+    """
+    old, new = source / blob_path(physical), target / blob_path(physical)
+    if new.exists():
+        return False
+    if link:
+        try:
+            os.link(old, new)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass  # another file system, or one without links
+        else:
+            return True
+    partial = new.with_name(new.name + NEW)
+    try:
+        copy_durably(old, partial)
+    except FileNotFoundError:
+        return False
+    os.replace(partial, new)
+    return True
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("wb") as new:
+        shutil.copyfileobj(old, new, COPY_BYTES)
+        new.flush()
+        os.fchmod(new.fileno(), 0o444)
+        os.fsync(new.fileno())
+
+
+def write_durably(path: Path, text: str) -> None:
+    new = path.with_name(path.name + NEW)
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    sync_path(path.parent)
+
+
+def sync_all(path: Path) -> None:
+    """Make the names in a backup's directories durable."""
+    for name in FAN_OUT:
+        sync_path(path / BLOBS / name)
+    sync_path(path / BLOBS)
+    sync_path(path)
+
+
+def sync_path(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,194 @@
+"""A backup of a registry in use, restored elsewhere: everything acknowledged before is there."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Connection, text
+
+from oci.digest import Digest
+from oci.reference import Tag
+from registry.cli.entry import main
+from registry.errors import StartupError
+from registry.services.backup import restore, take
+from registry.services.context import ManifestPolicy, Shared
+from registry.storage.backup import LABEL
+from registry.storage.root import Root
+from tests.support.images import Image, an_image
+from tests.support.integrity import wrongs
+from tests.support.processes import registry_server
+from tests.support.storage import Service, a_service, pull_blob, push_blob, push_image
+
+
+def shared(service: Service) -> Shared:
+    return Shared(service.database, service.store, ManifestPolicy())
+
+
+async def back_up(service: Service, target: Path, *, link: bool = True) -> int:
+    """Take it; how many files were new."""
+    return (await take(shared(service), service.root, target, link=link))[1]
+
+
+def restored_to(backup: Path, root: Path) -> Path:
+    with Root.open(root) as opened:
+        restore(backup, opened)
+    return root
+
+
+async def serves(service: Service, image: Image, tag: Tag) -> bool:
+    repository = service.repository()
+    assert (await repository.manifests.pull(tag)).content == image.manifest
+    blobs = [await pull_blob(repository, digest) == blob for digest, blob in image.blobs.items()]
+    return all(blobs)
+
+
+@pytest.mark.parametrize("link", [True, False])
+async def test_a_restored_backup_serves_what_was_there(
+    service: Service, tmp_path: Path, link: bool
+) -> None:
+    image = an_image(layers=2)
+    await push_image(service.repository(), image, Tag("v1"))
+
+    await back_up(service, tmp_path / "backup", link=link)
+    root = restored_to(tmp_path / "backup", tmp_path / "restored")
+
+    async with a_service(root) as restored:
+        assert await serves(restored, image, Tag("v1"))
+        assert await wrongs(restored) == []
+        await push_image(restored.repository(), an_image(seed="more"), Tag("v2"))
+
+
+async def test_a_backup_under_load_has_everything_that_was_acknowledged_before(
+    service: Service, tmp_path: Path
+) -> None:
+    acknowledged: dict[str, Image] = {}
+    is_over = False
+
+    async def push(number: int) -> None:
+        repository, turn = service.repository(), 0
+        while not is_over:
+            turn += 1
+            image = an_image(seed=f"{number}-{turn}")
+            await push_image(repository, image, Tag(f"t{number}-{turn}"))
+            acknowledged[f"t{number}-{turn}"] = image
+            if turn % 3 == 0:
+                gone = acknowledged.pop(f"t{number}-{turn}")
+                await repository.manifests.delete(gone.digest)
+
+    work = [asyncio.create_task(push(number)) for number in range(4)]
+    for turn in range(3):
+        for _ in range(6000):
+            if len(acknowledged) >= 8 * (turn + 1):
+                break
+            await asyncio.sleep(0.01)
+        before = dict(acknowledged)
+        await back_up(service, tmp_path / "backup")
+        root = restored_to(tmp_path / "backup", tmp_path / f"restored{turn}")
+        async with a_service(root) as restored:
+            assert await wrongs(restored) == []
+            for tag, image in before.items():
+                if tag in acknowledged:
+                    assert await serves(restored, image, Tag(tag))
+    is_over = True
+    await asyncio.gather(*work)
+
+
+async def test_a_second_backup_copies_only_what_is_new_and_drops_what_went(
+    service: Service, tmp_path: Path
+) -> None:
+    repository = service.repository()
+    old, kept = await push_blob(repository, b"old"), await push_blob(repository, b"kept")
+    assert await back_up(service, tmp_path / "backup", link=False) == 2
+    new = await push_blob(repository, b"new")
+
+    def purge(connection: Connection) -> None:
+        for statement in (
+            "DELETE FROM repo_blobs WHERE digest = :d",
+            "DELETE FROM blobs WHERE digest = :d",
+        ):
+            connection.execute(text(statement), {"d": str(old)})
+
+    await service.database.write(purge)
+
+    assert await back_up(service, tmp_path / "backup", link=False) == 1
+
+    names = [path.name for path in (tmp_path / "backup" / "blobs").glob("*/*")]
+    assert sorted(name[:64] for name in names) == sorted([kept.encoded, new.encoded])
+
+
+async def test_files_wait_for_a_backup(service: Service, tmp_path: Path) -> None:
+    held = shared(service)
+    await push_blob(service.repository(), b"content")
+    async with held.purging:
+        backup = asyncio.create_task(take(held, service.root, tmp_path / "backup"))
+        done, _ = await asyncio.wait([backup], timeout=0.1)
+        assert not done
+    await backup
+
+
+async def test_a_backup_that_was_cut_short_is_none(service: Service, tmp_path: Path) -> None:
+    await push_blob(service.repository(), b"content")
+    await back_up(service, tmp_path / "backup")
+    (tmp_path / "backup" / LABEL).unlink()
+
+    with pytest.raises(StartupError, match="no complete backup"):
+        restored_to(tmp_path / "backup", tmp_path / "restored")
+
+
+async def test_a_directory_with_other_things_is_refused(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "letters").write_bytes(b"")
+
+    with pytest.raises(StartupError, match="letters"):
+        await back_up(service, tmp_path / "backup")
+
+    assert os.listdir(tmp_path / "backup") == ["letters"]
+
+
+def command(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
+
+    content = b"content of a blob"
+    digest = Digest.of(content)
+    with registry_server(tmp_path / "root") as server:
+        url = f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}"
+        assert httpx2.post(url, content=content).status_code == 201
+        taken = command("backup", "--root", tmp_path / "root", tmp_path / "backup")
+        inside = command("backup", "--root", tmp_path / "root", tmp_path / "root" / "b")
+    assert taken.output.startswith("1 blobs of 17 bytes are in")
+    assert (inside.exit_code, "outside" in inside.output) == (1, True)
+
+    restored = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
+    again = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
+
+    assert (restored.exit_code, restored.output) == (
+        0,
+        f"restored 1 blobs into {tmp_path / 'new'}, 0 wrong\n",
+    )
+    assert (again.exit_code, "is not empty" in again.output) == (1, True)
+    with registry_server(tmp_path / "new") as server:
+        assert httpx2.get(f"{server.url}/v2/team/app/blobs/{digest}").content == content
+
+
+def test_a_backup_that_rotted_is_found_when_it_is_restored(tmp_path: Path) -> None:
+    async def make() -> None:
+        async with a_service(tmp_path / "root") as service:
+            await push_image(service.repository(), an_image(), Tag("v1"))
+            await back_up(service, tmp_path / "backup", link=False)
+
+    asyncio.run(make())
+    victim = next(path for path in (tmp_path / "backup" / "blobs").glob("*/*"))
+    victim.chmod(0o600)
+    victim.write_bytes(bytes(victim.stat().st_size))
+
+    restored = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
+
+    assert restored.exit_code == 1
+    assert f"I2 blob sha256:{victim.name[:64]}" in restored.output
+    assert "affects team/app:v1" in restored.output
