@@ -111,6 +111,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         sql(
             "UPDATE tags SET digest = (SELECT digest FROM manifests m WHERE m.digest != tags.digest"
             " AND m.repository_id = tags.repository_id LIMIT 1)"
+            " WHERE 1 < (SELECT count(*) FROM manifests m"
+            " WHERE m.repository_id = tags.repository_id)"
         ),
         "may be",
     ),
