@@ -1,5 +1,6 @@
 """Refusal → response; the only place."""
 
+import errno
 import logging
 from http import HTTPStatus
 
@@ -29,6 +30,8 @@ def sentence(error: Exception) -> str:
     """What to tell the user; an error nobody foresaw keeps its details in the log."""
     if isinstance(error, RunnerError | OCIError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on device, at the runner's root"
     return f"internal error: {type(error).__name__}: {error}"
 
 

@@ -1,14 +1,19 @@
 """Remove: everything a container has on this host, and then its record."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from runner.services.lifecycle import State
 from runner.services.mount_points import forget_volume
 from runner.services.outside import Outside
 from runner.services.tracked import Tracked
+from runner.storage.records import NotRecorded
 from runner.storage.removal import remove as remove_tree
 from runner.storage.threads import in_thread
+
+_PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
 async def remove(outside: Outside, tracked: Tracked) -> None:
@@ -16,12 +21,26 @@ async def remove(outside: Outside, tracked: Tracked) -> None:
     tracked.observed = replace(tracked.observed, state=State.REMOVING)
     if not tracked.desired.options.auto_remove:
         # One that removes itself will be removed by the next daemon anyway.
-        await outside.save(tracked)
+        with suppress(NotRecorded):
+            # A full disk is a reason to remove, not one to refuse it.
+            await outside.save(tracked)
     for streams in tracked.attaching:
         streams.give_up()
     await asyncio.gather(
         outside.snapshotter.remove(tracked.id), in_thread(remove_tree, tracked.places.directory)
     )
+    await _forget_record(outside, tracked)
+
+
+async def _forget_record(outside: Outside, tracked: Tracked) -> None:
+    """On a full disk, the files that are being removed make room for saying so."""
+    for pause in _PAUSES_SECONDS:
+        try:
+            await outside.records.containers.remove(tracked.id)
+        except NotRecorded:
+            await asyncio.sleep(pause)
+        else:
+            return
     await outside.records.containers.remove(tracked.id)
 
 

@@ -18,6 +18,7 @@ from runner.services.lifecycle import ALIVE, State
 from runner.services.outside import Outside, seconds_between
 from runner.services.starting import clear, release
 from runner.services.tracked import Tracked
+from runner.storage.records import NotRecorded
 from runner.storage.removal import remove
 from runner.storage.threads import in_thread
 
@@ -83,7 +84,7 @@ class Supervisor:
             finished_at=status.finished_at,
         )
         if not tracked.desired.options.auto_remove:
-            await outside.save(tracked)
+            await self._record(tracked)
         if status.oom_killed:
             outside.tell(tracked, "oom")
         lasted = seconds_between(tracked.observed.started_at, status.finished_at)
@@ -114,6 +115,13 @@ class Supervisor:
         except (RunnerError, OSError) as error:
             log.exception("container not put away", container=tracked.id, error=str(error))
 
+    async def _record(self, tracked: Tracked) -> None:
+        try:
+            await self._outside.save(tracked)
+        except NotRecorded as error:
+            # What happened has happened, and who stops or removes it may be making room.
+            log.warning("not recorded", container=tracked.id, error=str(error))
+
     async def _put_away(self, tracked: Tracked) -> None:
         try:
             await release(self._outside, tracked)
@@ -135,12 +143,13 @@ class Supervisor:
         tracked.spec = await in_thread(read_spec, tracked.places.bundle)
         tracked.monitored = await self._outside.monitor.adopt(tracked.launch)
         paused = status is ContainerState.PAUSED
-        await self._outside.observe(
-            tracked,
+        tracked.observed = replace(
+            tracked.observed,
             state=State.PAUSED if paused else State.RUNNING,
             pid=tracked.monitored.pid,
             started_at=tracked.observed.started_at or datetime.now(UTC),
         )
+        await self._record(tracked)
         self.watch(tracked)
 
     async def _status(self, tracked: Tracked) -> ContainerState | None:

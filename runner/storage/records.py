@@ -35,6 +35,14 @@ class NameInUse(Conflict):
         )
 
 
+class NotRecorded(RunnerError):
+    """The disk does not take a change: it is full, or failing."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        full = "no space left on device: " if "disk is full" in str(error) else ""
+        super().__init__(f"{full}the runner's records cannot be changed: {error}")
+
+
 class RecordsUnusable(RunnerError):
     """The records cannot be opened: held by another daemon, or written by a newer one."""
 
@@ -217,6 +225,9 @@ class Records:
         self._lock = _hold(path.with_name(path.name + ".lock"))
         try:
             self.connection = _connect(path)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise RecordsUnusable(f"{path}: {error}") from error
         except BaseException:
             os.close(self._lock)
             raise
@@ -232,7 +243,11 @@ class Records:
         os.close(self._lock)
 
     async def in_writer(self, change: Callable[[], None]) -> None:
-        await in_executor(self._writer, change)
+        """Raises NotRecorded when the disk refuses; memory then says what it said before."""
+        try:
+            await in_executor(self._writer, change)
+        except sqlite3.Error as error:
+            raise NotRecorded(error) from error
 
     def container_named(self, name: str) -> ContainerRecord | None:
         return _owner(self.containers, name)
@@ -267,8 +282,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise RecordsUnusable(
             f"{path} has schema version {version}, this runner knows up to {SCHEMA_VERSION}"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    if version == SCHEMA_VERSION:
+        # Nothing is written: a daemon must start on a full disk, to make room on it.
+        return connection
+    connection.execute("PRAGMA journal_mode = WAL")
     with connection:
         for table in ("images", "containers", "volumes"):
             connection.execute(

@@ -2,6 +2,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from runner.linux.mounts import is_mounted, unmount
 from runner.services.containers import Condition
 from runner.services.lifecycle import State
+from runner.storage.records import ContainerRecord, NotRecorded
 from tests.support.runner_containers import RunnerContainers, remove_all, runner_containers
 
 pytestmark = pytest.mark.needs_root
@@ -234,3 +236,31 @@ async def ended(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+async def test_on_a_full_disk_containers_still_end_and_can_be_removed(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await runner.start("sleep", "100")
+    table = runner.outside.records.containers
+    refuse, refusals = table.remove, [1, 1]
+
+    async def put(*records: ContainerRecord) -> None:
+        raise NotRecorded(sqlite3.OperationalError("database or disk is full"))
+
+    async def remove(*keys: str) -> None:
+        if refusals:
+            refusals.pop()
+            raise NotRecorded(sqlite3.OperationalError("database or disk is full"))
+        await refuse(*keys)
+
+    monkeypatch.setattr(table, "put", put)
+    monkeypatch.setattr(table, "remove", remove)
+    async with asyncio.timeout(20):
+        await runner.containers.stop(container, timeout=0)
+        ended = runner.containers.find(container)
+        await runner.containers.remove(container)
+
+    assert (ended.state, ended.exit_code) == (State.EXITED, 137)
+    assert runner.containers.list() == ()
+    assert table.all() == ()

@@ -157,3 +157,24 @@ def test_records_of_a_newer_runner_are_left_alone(path: Path) -> None:
     newer = sqlite3.connect(path)
     assert newer.execute("SELECT name FROM sqlite_master").fetchall() == []
     newer.close()
+
+
+def test_records_that_are_there_are_opened_without_a_write(tmp_path: Path) -> None:
+    Records(tmp_path / "records.db").close()
+    written = (tmp_path / "records.db").stat().st_mtime_ns
+
+    records = Records(tmp_path / "records.db")
+    changes = records.connection.total_changes
+    journal = tmp_path / "records.db-wal"
+    written_ahead = journal.stat().st_size if journal.exists() else 0
+    records.close()
+
+    assert (changes, written_ahead) == (0, 0)
+    assert (tmp_path / "records.db").stat().st_mtime_ns == written
+
+
+def test_what_is_no_database_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "records.db").write_bytes(b"this is not a database, and never was" * 100)
+
+    with pytest.raises(RecordsUnusable, match=r"records\.db: file is not a database"):
+        Records(tmp_path / "records.db")
