@@ -1,6 +1,7 @@
 """DaemonClient: one method per daemon endpoint, over the socket."""
 
 import json
+import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -241,8 +242,14 @@ class DaemonClient:
                 f"permission denied on {self.path}: it belongs to root and its group"
             ) from error
         except OSError as error:
-            if not self._starts:
-                raise DaemonUnreachable(f"no daemon answers on {self.path}") from error
+            # On another socket there is another root, and which one only RUNNER_ROOT can say.
+            if not self._starts or (
+                self.path != DEFAULT_SOCKET and "RUNNER_ROOT" not in os.environ
+            ):
+                raise DaemonUnreachable(
+                    f"no daemon answers on {self.path}: start one with "
+                    f"'runner daemon --socket {self.path} --root DIR'"
+                ) from error
         from runner.client.start import start_daemon
 
         start_daemon(self.path)
