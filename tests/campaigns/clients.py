@@ -41,6 +41,8 @@ class World:
     lease: float
     tolerated: frozenset[int] = frozenset()
     clients: int = 4
+    # Nothing but sessions that are finished and cancelled at once, as fast as they go.
+    only_races: bool = False
     violations: list[str] = field(default_factory=list)
     stopping: bool = False
     operations: int = 0
@@ -74,6 +76,8 @@ class Client:
             self.pull: 3, self.push_loose: 2, self.mount: 2, self.race: 1, self.delete_blob: 1,
             self.delete_tag: 1, self.delete_manifest: 3,
         }  # fmt: skip
+        if world.only_races:
+            self.actions = {self.race: 1}
 
     async def run(self, port: int) -> None:
         """Act until the world stops, or the server goes away for good."""

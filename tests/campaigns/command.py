@@ -86,17 +86,30 @@ def faults(rounds: int, seed: int | None, directory: Path | None, source: Path |
 @main.command()
 @click.option("--seconds", default=60.0, show_default=True)
 @click.option("--clients", default=16, show_default=True)
+@click.option("--races", is_flag=True, help="Finish and cancel sessions at once, and nothing else.")
 @seed_option
 @directory_option
 @source_option
 def soak(
-    seconds: float, clients: int, seed: int | None, directory: Path | None, source: Path | None
+    seconds: float,
+    clients: int,
+    races: bool,
+    seed: int | None,
+    directory: Path | None,
+    source: Path | None,
 ) -> None:
     """Let clients work beside a collector that never rests."""
     seed, place = _begin(seed, directory)
     with a_zygote(source) as zygote:
         result = gc_soak(
-            zygote, place, free_port(), seconds=seconds, clients=clients, seed=seed, tell=click.echo
+            zygote,
+            place,
+            free_port(),
+            seconds=seconds,
+            clients=clients,
+            seed=seed,
+            tell=click.echo,
+            only_races=races,
         )
     click.echo("\n".join([*result.violations[:20], f"seed {seed}: {result}"]))
     sys.exit(bool(result.violations))

@@ -11,6 +11,8 @@ from tests.support.processes import free_port
 SECONDS = 60.0
 CLIENTS = 16
 SEED = 4
+RACE_SECONDS = 15.0
+RACERS = 4
 
 
 @pytest.mark.timeout(300)
@@ -24,3 +26,21 @@ def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
     assert result.counts["ok"] > 1000
     assert result.collected.blobs > 0, "the collector had nothing to do"
     assert result.collected.purged > 0
+
+
+def test_a_session_finished_and_cancelled_at_once_leaves_what_was_acknowledged(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    result = gc_soak(
+        zygote,
+        tmp_path,
+        free_port(),
+        seconds=RACE_SECONDS,
+        clients=RACERS,
+        seed=SEED,
+        only_races=True,
+    )
+
+    assert result.violations == []
+    assert min(result.counts["ok"], result.counts["fail"]) > 20, "no race had two outcomes"
+    assert result.collected.passes > 5
