@@ -33,6 +33,7 @@ from registry.services.janitor import Chore, Janitor
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
+from registry.storage.filesystem_type import check_local
 from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.database import Database
@@ -51,7 +52,10 @@ def serve(settings: Settings) -> None:
         listener = held.enter_context(
             listen(settings.server.listen.host, settings.server.listen.port)
         )
+        if not settings.storage.any_filesystem:
+            check_local(root.directory)
         upgrade(root.database)
+        keeping.warn_of_sqlite()
 
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
@@ -75,6 +79,7 @@ def build_application(settings: Settings, root: Root) -> Application:
         async with (
             open_registry(settings, root) as opened,
             at_work(Janitor(chores(opened))),
+            keeping.checking(opened),
             listening(opened),
         ):
             yield Authorizer(opened.registry, policy)

@@ -79,6 +79,7 @@ class AccessSettings:
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
     root: Path = Path("data")
+    any_filesystem: bool = False
 
 
 @dataclass(frozen=True, slots=True)

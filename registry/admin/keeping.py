@@ -1,18 +1,28 @@
-"""Keeping: the chores on the disk, and the command that ends a failure."""
+"""Keeping: the chores on the disk, the check after a crash, and what ends a failure."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import partial
+
+import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
-from registry.errors import CommandRefused
+from registry.errors import CommandRefused, StorageUnreadable
 from registry.services.janitor import Chore
-from registry.storage.metadata import acts
+from registry.storage.metadata import acts, integrity
 from registry.storage.metadata.database import Connection
 
 WATCH_SECONDS = 1.0
+# https://www.sqlite.org/wal.html#walresetbug
+SOUND_SQLITE = (3, 51, 3)
+
+log = structlog.get_logger()
 
 
 def chores(opened: OpenRegistry) -> Sequence[Chore]:
@@ -24,6 +34,44 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
         await asyncio.to_thread(room.tend)
 
     return (Chore("disk", WATCH_SECONDS, watch),)
+
+
+@contextlib.asynccontextmanager
+async def checking(opened: OpenRegistry) -> AsyncIterator[None]:
+    """After a crash, have the database checked beside the requests: it may be large."""
+    task = asyncio.create_task(check_database(opened)) if opened.root.was_unclean else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def check_database(opened: OpenRegistry) -> None:
+    """Latch the store if SQLite finds something wrong with its file."""
+    started = time.monotonic()
+    check = partial(integrity.pragmas, deep=False)
+    try:
+        wrong = await opened.database.read(check)
+    except StorageUnreadable as error:
+        wrong = [str(error)]
+    if wrong:
+        opened.database.guard.latch.close(f"the database is damaged: {wrong[0]}")
+    seconds = round(time.monotonic() - started, 3)
+    log.info("checked the database after a crash", wrong=wrong[:10], seconds=seconds)
+
+
+def warn_of_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> None:
+    """Say once that a SQLite is older than its fix of a bug that damages databases."""
+    if version < SOUND_SQLITE:
+        found, expected = (".".join(map(str, each)) for each in (version, SOUND_SQLITE))
+        log.warning(
+            "SQLite can damage a database that several connections write; this registry writes "
+            "with one, but an administrator's tools might not",
+            found=found,
+            expected=f"{expected} or newer",
+        )
 
 
 async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:

@@ -14,6 +14,7 @@ from functools import partial
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.manifest import parse_manifest
+from registry.errors import StorageUnreadable
 from registry.services.findings import Finding
 from registry.services.manifest_steps import edges_of
 from registry.storage.blobs import paths, survey
@@ -62,7 +63,11 @@ class Integrity:
                 found.append(Finding("I19", "schema", repr(mine), repr(newest)))
             return found
 
-        for finding in await self.database.read(unit):
+        try:
+            found = await self.database.read(unit)
+        except StorageUnreadable as error:
+            found = [Finding("I15", "database", str(error), "a database that can be read")]
+        for finding in found:
             yield finding
 
     async def blobs(self) -> AsyncIterator[Finding]:

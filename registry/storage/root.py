@@ -23,6 +23,8 @@ class Root:
         self.path = path
         self.directory = directory
         self._lock = lock
+        self.was_unclean = has_log(path)
+        """Whether whoever had the root before was killed: a registry that ends leaves no log."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -47,6 +49,13 @@ class Root:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def has_log(root: Path) -> bool:
+    try:
+        return (root / f"{DATABASE}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def take_lock(root: Path) -> int:

@@ -1,6 +1,9 @@
 """A disk that fills up or fails: what a registry that runs says, and how it goes on."""
 
+import contextlib
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from oci.digest import Digest
+from registry.admin import keeping
 from registry.cli.entry import main
+from registry.logs import configure_logs
 from registry.storage.latch import MARKER
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
@@ -172,3 +177,65 @@ def readiness_answers(server: RegistryServer) -> bool:
     except httpx2.TransportError:
         return False
     return True
+
+
+def test_after_a_crash_the_database_is_checked_and_after_an_end_it_is_not(tmp_path: Path) -> None:
+    server = make_registry_server(tmp_path / "root")
+    server.start()
+    push(server)
+    server.kill()
+    server.start()
+    for _ in range(100):
+        if "checked the database" in server.server.tail:
+            break
+        time.sleep(0.05)
+    assert server.server.tail.count("checked the database after a crash") == 1
+    server.stop()
+
+    server.start()
+    server.stop()
+
+    assert server.server.tail.count("checked the database after a crash") == 1
+
+
+def test_a_damaged_database_is_found_after_a_crash_and_not_written(tmp_path: Path) -> None:
+    server = make_registry_server(tmp_path / "root")
+    server.start()
+    post(server, b"content").raise_for_status()
+    server.stop()
+    server.start()
+    post(server, b"one more").raise_for_status()
+    server.kill()
+    damage(server.root / "registry.db")
+    server.server.ready = lambda: readiness_answers(server)
+    server.start()
+    try:
+        for _ in range(100):
+            if "the database is damaged" in readiness(server).text:
+                break
+            time.sleep(0.05)
+
+        assert "the database is damaged" in readiness(server).text
+        assert post(server, b"refused").status_code == 503
+    finally:
+        server.stop()
+
+
+def damage(database: Path) -> None:
+    """Overwrite the head of a page that nobody has written since."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)) as c:
+        ((page,),) = c.execute("SELECT rootpage FROM sqlite_master WHERE name = 'tag_history'")
+        ((size,),) = c.execute("PRAGMA page_size")
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 16)
+
+
+def test_an_old_sqlite_is_told_and_a_sound_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("json", "info", sys.stdout)
+
+    keeping.warn_of_sqlite((3, 40, 1))
+    keeping.warn_of_sqlite((3, 51, 3))
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert '"found": "3.40.1"' in line

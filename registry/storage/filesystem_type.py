@@ -1,0 +1,42 @@
+"""Which file systems a root may be on: those whose locks and syncs mean what they say."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from registry.errors import StartupError
+
+# statfs(2).  SQLite's locks and our syncs pass through another machine, or through nobody.
+NETWORK = {
+    0x6969: "NFS",
+    0x517B: "SMB",
+    0xFE534D42: "SMB",
+    0xFF534D42: "CIFS",
+    0x01021997: "9P",
+    0x5346414F: "AFS",
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def type_of(directory: int) -> int:
+    """The magic number of the file system; 0 where the system does not tell."""
+    call = getattr(_libc, "fstatfs", None)
+    if call is None or os.uname().sysname != "Linux":
+        return 0
+    # struct statfs begins with f_type, a long; 256 bytes are more than it has anywhere.
+    answer = (ctypes.c_ulong * 32)()
+    if call(directory, ctypes.byref(answer)) != 0:
+        return 0
+    return int(answer[0]) & 0xFFFFFFFF
+
+
+def check_local(directory: int) -> None:
+    """Raise StartupError on a file system that is known not to keep what it promises."""
+    found = NETWORK.get(type_of(directory))
+    if found is not None:
+        raise StartupError(
+            f"the storage root is on {found}, which does not promise what a registry needs of a "
+            "disk: use a local one, or set storage.any_filesystem if you know better"
+        )

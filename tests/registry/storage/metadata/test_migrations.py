@@ -1,0 +1,99 @@
+"""Migrations killed at any statement, from every revision, and run again; data stays."""
+
+import os
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event
+
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import sqlite_engine
+
+REVISIONS = [
+    script.revision
+    for script in ScriptDirectory.from_config(schema.alembic_config()).walk_revisions()
+]
+STATEMENTS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT"}
+MOST = 200
+
+
+def make(path: Path, revision: str | None) -> None:
+    """A database as the program of that revision left it, with a row."""
+    if revision is None:
+        return
+    config = schema.alembic_config()
+    engine = sqlite_engine(path)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("INSERT INTO repositories (name, created_at) VALUES ('kept', 1)")
+    engine.dispose()
+
+
+def definitions(path: Path) -> set[tuple[str, str]]:
+    with sqlite3.connect(path) as connection:
+        rows = set(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL"))
+    connection.close()
+    return rows
+
+
+def kept(path: Path) -> list[str]:
+    with sqlite3.connect(path) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM repositories")]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+    return names
+
+
+def die_at(statement: int, path: Path) -> bool:
+    """Upgrade in a child that is killed at a statement; whether it was."""
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        def before(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
+            nonlocal count
+            count += text.split(None, 1)[0].upper() in STATEMENTS
+            if count == statement:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            event.listen(Engine, "before_cursor_execute", before)
+            event.listen(Engine, "commit", lambda _connection: before(None, None, "COMMIT"))
+            schema.upgrade(path)
+            os._exit(0)
+        finally:
+            os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS[1:]])
+def test_a_migration_killed_at_any_statement_runs_again(
+    tmp_path: Path, revision: str | None
+) -> None:
+    schema.upgrade(tmp_path / "new")
+    expected = definitions(tmp_path / "new")
+    make(tmp_path / "old", revision)
+    for statement in range(1, MOST):
+        for part in tmp_path.glob("db*"):
+            part.unlink()
+        if revision is not None:
+            shutil.copy(tmp_path / "old", tmp_path / "db")
+
+        was_killed = die_at(statement, tmp_path / "db")
+        schema.upgrade(tmp_path / "db")
+
+        assert definitions(tmp_path / "db") == expected
+        assert kept(tmp_path / "db") == ([] if revision is None else ["kept"])
+        if not was_killed:
+            assert statement > 5
+            return
+    pytest.fail(f"still killed at statement {MOST}")
