@@ -14,9 +14,10 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 # Of the wall time, so much may the lock be held by work that nobody waits for.
-SHARE = 0.015
+SHARE = 0.018
 # One hold should take this long: far below what a push would notice.
-AIM_MS = 5.0
+AIM_MS = 8.0
+LEAST_AT_ONCE = 5
 MOST_AT_ONCE = 100
 # What a commit adds while the lock is held, and the unit itself cannot see.
 COMMIT_MS = 0.5
@@ -32,7 +33,7 @@ class Pace:
     def __init__(self, database: Database, purpose: str) -> None:
         self._database = database
         self._purpose = purpose
-        self._at_once = 10
+        self._at_once = LEAST_AT_ONCE
         self._free_at = 0.0
 
     async def each(
@@ -62,6 +63,6 @@ class Pace:
 
     def _learn(self, milliseconds: float) -> None:
         if milliseconds > AIM_MS:
-            self._at_once = max(1, self._at_once // 2)
+            self._at_once = max(LEAST_AT_ONCE, self._at_once // 2)
         elif milliseconds < AIM_MS / 2:
             self._at_once = min(MOST_AT_ONCE, self._at_once * 2)

@@ -82,7 +82,7 @@ def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[
     row = repo_blobs.c
     gone = connection.execute(
         delete(repo_blobs)
-        .where(tuple_(row.repository_id, row.digest).in_(keys), _unused(bound))
+        .where(among(repo_blobs, keys), _unused(bound))
         .returning(row.repository_id, row.digest)
     ).all()
     return bury(connection, act, [(found.repository_id, found.digest) for found in gone])
@@ -92,10 +92,7 @@ def bury(connection: Connection, act: Act, gone: Sequence[Key]) -> Freed:
     """Remember memberships that have ended, and put blobs that nobody has into the trash."""
     if not gone:
         return Freed()
-    member = trash_members.c
-    connection.execute(
-        delete(trash_members).where(tuple_(member.repository_id, member.digest).in_(gone))
-    )
+    connection.execute(delete(trash_members).where(among(trash_members, gone)))
     connection.execute(
         insert(trash_members),
         [
@@ -124,6 +121,15 @@ def bury(connection: Connection, act: Act, gone: Sequence[Key]) -> Freed:
             ],
         )
     return Freed(len(gone), len(freed), sum(blob.size for blob in freed))
+
+
+def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
+    """The rows with these keys.
+
+    SQLite looks single values up in an index, and pairs only by reading the whole table.
+    """
+    pair = tuple_(table.c.repository_id, table.c.digest)
+    return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
 def _unused(bound: Bound) -> ColumnElement[bool]:

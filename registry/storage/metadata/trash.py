@@ -16,12 +16,12 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    tuple_,
 )
 
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.lifetimes import Bound
+from registry.storage.metadata import garbage
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.tables import (
     blobs,
@@ -89,13 +89,16 @@ def forget_rows(connection: Connection, bound: Bound, limit: int) -> int:
     rows = trash_manifests.c
     due = select(rows.id).where(_due(trash_manifests, bound)).limit(limit)
     count = connection.execute(delete(trash_manifests).where(rows.id.in_(due))).rowcount
-    key = tuple_(trash_members.c.repository_id, trash_members.c.digest)
-    due = (
-        select(trash_members.c.repository_id, trash_members.c.digest)
-        .where(_due(trash_members, bound))
-        .limit(limit)
-    )
-    return count + connection.execute(delete(trash_members).where(key.in_(due))).rowcount
+    row = trash_members.c
+    members = [
+        (found.repository_id, found.digest)
+        for found in connection.execute(
+            select(row.repository_id, row.digest).where(_due(trash_members, bound)).limit(limit)
+        )
+    ]
+    if members:
+        connection.execute(delete(trash_members).where(garbage.among(trash_members, members)))
+    return count + len(members)
 
 
 def keep_manifest(
