@@ -1,5 +1,6 @@
 """The runner's containers with the real runc and conmon, in this process; or with fakes."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -149,3 +150,16 @@ async def remove_all(runner: RunnerContainers) -> None:
     """Leave nothing on the machine."""
     for container in runner.containers.list():
         await runner.containers.remove(container.id, force=True, volumes=True)
+
+
+def leftovers(runner: RunnerContainers) -> list[str]:
+    """Whatever of containers is still on the disk."""
+    places = [runner.root / "containers", runner.root / "snapshots"]
+    places += [runner.run_dir / "b", runner.run_dir / "r", runner.run_dir / "exits"]
+    return [
+        f"{place.name}/{name}"
+        for place in places
+        if place.exists()
+        for name in os.listdir(place)
+        if not name.startswith(".")
+    ]

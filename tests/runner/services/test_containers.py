@@ -1,34 +1,16 @@
 import asyncio
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from runner.errors import BadRequest, Conflict, NoSuchContainer, NoSuchImage, NotFound, NotModified
+from runner.errors import Conflict, NoSuchContainer, NotModified
 from runner.linux.mounts import is_mounted
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound
-from runner.schema import ContainerOptions, MountOption
 from runner.services.containers import Condition
 from runner.services.lifecycle import State
-from runner.storage.records import NameInUse
-from tests.support.images import a_busybox_image
-from tests.support.runner_containers import BUSYBOX, RunnerContainers
+from tests.support.runner_containers import RunnerContainers, leftovers
 
 pytestmark = pytest.mark.needs_root
-
-
-def leftovers(runner: RunnerContainers) -> list[str]:
-    """Whatever of containers is still on the disk."""
-    places = [runner.root / "containers", runner.root / "snapshots"]
-    places += [runner.run_dir / "b", runner.run_dir / "r", runner.run_dir / "exits"]
-    return [
-        f"{place.name}/{name}"
-        for place in places
-        if place.exists()
-        for name in os.listdir(place)
-        if not name.startswith(".")
-    ]
 
 
 async def test_a_container_runs_and_its_output_and_exit_code_are_kept(
@@ -267,174 +249,6 @@ async def test_logs_follow_a_running_container_to_its_end(runner: RunnerContaine
 
     async with asyncio.timeout(20):
         assert await reading == "1\n2\n3\n"
-
-
-async def test_names_are_unique_and_ids_may_be_cut_short(runner: RunnerContainers) -> None:
-    first = await runner.create("true", name="web")
-    second = await runner.create("true")
-
-    with pytest.raises(NameInUse, match='"web" is already in use'):
-        await runner.create("true", name="web")
-    await runner.containers.rename(second, "db")
-    with pytest.raises(NameInUse):
-        await runner.containers.rename("db", "web")
-
-    assert runner.containers.find("web").id == first
-    assert runner.containers.find(second[:12]).name == "db"
-    with pytest.raises(NoSuchContainer, match="No such container: nobody"):
-        runner.containers.find("nobody")
-    assert [container.name for container in runner.containers.list()] == ["db", "web"]
-
-
-async def test_only_one_of_many_gets_a_name(runner: RunnerContainers) -> None:
-    attempts = [runner.create("true", name="web") for _ in range(10)]
-
-    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-
-    assert sum(isinstance(outcome, str) for outcome in outcomes) == 1
-    assert sum(isinstance(outcome, NameInUse) for outcome in outcomes) == 9
-    assert len(leftovers(runner)) == 2, "one container's directory, and its snapshot"
-
-
-@pytest.mark.parametrize(
-    ("options", "refusal", "expected"),
-    [
-        (ContainerOptions("nothing"), NoSuchImage, "No such image: nothing"),
-        (ContainerOptions(BUSYBOX, stop_signal="FOO"), BadRequest, "invalid signal 'FOO'"),
-        (ContainerOptions(BUSYBOX, extra_hosts=("x",)), BadRequest, "invalid extra host"),
-        (ContainerOptions(BUSYBOX, hostname="a b"), BadRequest, "invalid hostname 'a b'"),
-        (ContainerOptions(BUSYBOX, cap_add=("NOPE",)), BadRequest, "NOPE"),
-        (
-            ContainerOptions(BUSYBOX, mounts=(MountOption("bind", "/no/such/place", "/x"),)),
-            BadRequest,
-            "bind source path does not exist",
-        ),
-    ],
-)
-async def test_what_cannot_start_is_refused_at_create(
-    runner: RunnerContainers, options: ContainerOptions, refusal: type[Exception], expected: str
-) -> None:
-    with pytest.raises(refusal, match=expected):
-        await runner.containers.create(options)
-
-    assert runner.containers.list() == ()
-    assert leftovers(runner) == []
-    assert runner.volumes.list() == ()
-
-
-async def test_an_image_for_another_platform_is_not_found(runner: RunnerContainers) -> None:
-    with pytest.raises(NotFound, match="linux/s390x: the one here is for linux/amd64"):
-        await runner.containers.create(ContainerOptions(BUSYBOX), platform="linux/s390x")
-
-
-async def test_a_user_the_image_does_not_know_is_refused_at_start(
-    runner: RunnerContainers,
-) -> None:
-    container = await runner.create("true", user="nobody-here")
-
-    with pytest.raises(BadRequest, match="unable to find user nobody-here"):
-        await runner.containers.start(container)
-
-    assert runner.containers.find(container).exit_code == 128
-    assert not is_mounted(runner.run_dir / "r" / container)
-
-
-async def test_a_container_knows_its_own_names(runner: RunnerContainers) -> None:
-    _, stdout, _ = await runner.run(
-        *("sh", "-c", "hostname; cat /etc/hostname; grep -c '127.0.0.1.localhost' /etc/hosts;"),
-        hostname="box",
-        extra_hosts=("db:10.0.0.9",),
-    )
-    _, hosts, _ = await runner.run("cat", "/etc/hosts", extra_hosts=("db:10.0.0.9",))
-
-    assert stdout == "box\nbox\n1\n"
-    assert "10.0.0.9\tdb\n" in hosts
-
-
-async def test_the_network_is_none_or_the_hosts(runner: RunnerContainers) -> None:
-    count = ("sh", "-c", "ls /sys/class/net | wc -l; readlink /proc/self/ns/net")
-
-    _, without, _ = await runner.run(*count)
-    _, with_host, _ = await runner.run(*count, network_mode="host")
-
-    own = os.readlink("/proc/self/ns/net")
-    assert without.split()[0] == "1"
-    assert without.split()[1] != own
-    assert with_host.split()[1] == own
-
-
-async def test_binds_and_tmpfs_are_mounted_as_asked(
-    runner: RunnerContainers, tmp_path: Path
-) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    (shared / "file").write_text("from outside\n")
-    made = tmp_path / "made" / "by" / "us"
-    mounts = (
-        MountOption("bind", str(shared), "/in"),
-        MountOption("bind", str(shared), "/ro", read_only=True),
-        MountOption("bind", str(made), "/made", options=("create",)),
-        MountOption("tmpfs", "", "/scratch", options=("size=1m",)),
-    )
-
-    code, stdout, stderr = await runner.run(
-        *("sh", "-c", "cat /in/file; echo x > /in/new; touch /ro/no; touch /made/m; df /scratch"),
-        mounts=mounts,
-    )
-
-    assert code == 0 or "df" in stderr
-    assert stdout.startswith("from outside\n")
-    assert "Read-only file system" in stderr
-    assert (shared / "new").read_text() == "x\n"
-    assert (made / "m").exists()
-
-
-async def test_what_an_image_has_at_a_volume_is_copied_into_it(runner: RunnerContainers) -> None:
-    image = a_busybox_image({"data/": b"", "data/file": b"first\n"}, volumes=["/data"])
-    await runner.images.add("with-volume", image)
-    options = ContainerOptions(
-        "with-volume", command=("sh", "-c", "cat /data/file; echo 2 > /data/two")
-    )
-
-    container, _ = await runner.containers.create(options)
-    await runner.containers.start(container.id)
-    await (await runner.containers.wait(container.id)).result()
-
-    assert (await runner.output(container.id))[0] == "first\n"
-    (volume,) = runner.volumes.list()
-    assert volume.anonymous
-    assert (volume.mountpoint / "two").read_text() == "2\n"
-    with pytest.raises(Conflict, match=f"volume is in use - .{container.id}"):
-        await runner.volumes.remove(volume.name)
-    await runner.containers.remove(container.id, volumes=True)
-    assert runner.volumes.list() == ()
-    assert not volume.mountpoint.exists()
-
-
-async def test_a_named_volume_outlives_its_containers(runner: RunnerContainers) -> None:
-    mounts = (MountOption("volume", "store", "/data"),)
-
-    await runner.run("sh", "-c", "echo kept > /data/file", mounts=mounts)
-    _, stdout, _ = await runner.run("cat", "/data/file", mounts=mounts)
-
-    assert stdout == "kept\n"
-    assert runner.volumes.find("store").anonymous is False
-
-
-async def test_a_hostile_symlink_does_not_lead_copy_up_out_of_the_image(
-    runner: RunnerContainers, tmp_path: Path
-) -> None:
-    secret = tmp_path / "secret"
-    secret.mkdir()
-    (secret / "key").write_text("do not copy")
-    hostile = a_busybox_image({"data": str(secret)}, volumes=["/data"])
-    await runner.images.add("hostile", hostile)
-
-    container, _ = await runner.containers.create(ContainerOptions("hostile"))
-
-    (volume,) = runner.volumes.list()
-    assert list(volume.mountpoint.iterdir()) == []
-    await runner.containers.remove(container.id, volumes=True)
 
 
 async def test_top_shows_the_containers_processes_only(runner: RunnerContainers) -> None:
