@@ -117,8 +117,11 @@ class Era:
                 f"{self.world.operations} actions, {len(result.violations)} violations"
             )
             if result.violations:
-                tell("\n".join([*result.violations, f"kept: {self.log.path.parent}"]))
                 break
+        else:
+            result.violations += settled(self.registry, self.log)
+        if result.violations:
+            tell("\n".join([*result.violations, f"kept: {self.log.path.parent}"]))
         result.operations += self.world.operations
         result.late += self.world.late
         result.collected.add(Collected.told(self.registry.log))
@@ -162,3 +165,14 @@ class Era:
     def close(self) -> None:
         self.registry.kill()
         self.log.close()
+
+
+def settled(registry: CrashingRegistry, log: AcknowledgementLog) -> list[str]:
+    """Violations after one more pass, with a sweep, over the stopped root: no orphan is left."""
+    commands = (("gc",), ("fsck", "--deep"))
+    failed = [
+        f"{command[0]} ended with {code}: {registry.tail}"
+        for command in commands
+        if (code := registry.run(*command, "--root", registry.root))
+    ]
+    return [*failed, *check(registry.root, log.path, swept=True)]

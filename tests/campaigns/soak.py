@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.campaigns import crash
 from tests.campaigns.acknowledgements import AcknowledgementLog
-from tests.campaigns.checker import check
 from tests.campaigns.clients import Client, World
 from tests.campaigns.collected import Collected
 from tests.campaigns.zygote import CrashingRegistry, Zygote
@@ -75,7 +74,7 @@ def gc_soak(
     finally:
         registry.stop()
         log.down()
-    violations = [*world.violations, *check(registry.root, log.path)]
+    violations = [*world.violations, *crash.settled(registry, log)]
     result = Soaked(
         time.monotonic() - begun,
         world.operations,
@@ -86,7 +85,9 @@ def gc_soak(
         violations,
     )
     log.close()
-    if not violations:
+    if violations:
+        tell(f"kept: {place}")
+    else:
         shutil.rmtree(place)
     return result
 
