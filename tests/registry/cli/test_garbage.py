@@ -1,0 +1,65 @@
+"""registry gc, undelete, repo and tag: the same live and stopped."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from oci.digest import Digest
+from registry.cli import main
+from tests.support.images import an_image
+from tests.support.processes import RegistryServer, make_registry_server
+
+SETTINGS = {
+    "REGISTRY_GC__LEASE_SECONDS": "0",
+    "REGISTRY_GC__EPOCH_SECONDS": "0.05",
+    "REGISTRY_GC__INTERVAL_SECONDS": "3600",
+}
+
+
+def run(server: RegistryServer, *arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, [*arguments, "--root", str(server.root)], env=SETTINGS)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def push(server: RegistryServer, tag: str) -> Digest:
+    image = an_image(seed=tag)
+    for digest, content in image.blobs.items():
+        httpx2.post(
+            f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}", content=content
+        ).raise_for_status()
+    url = f"{server.url}/v2/team/app/manifests/{tag}"
+    headers = {"Content-Type": image.media_type}
+    httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+    return image.digest
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_gc_undelete_repo_and_tag_do_what_they_say(tmp_path: Path, live: bool) -> None:
+    server = make_registry_server(tmp_path / "root", environment=SETTINGS)
+    server.start()
+    try:
+        digest = push(server, "one")
+        httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
+        if not live:
+            server.stop()
+
+        assert "would move to the trash" in run(server, "gc", "--dry-run")
+        assert "bytes are free again" in run(server, "gc")
+        assert f"manifest {digest} is back" in run(server, "undelete", str(digest))
+        assert "team/app:one" in run(server, "repo", "size", "team/app:one")
+        history = run(server, "tag", "history", "team/app:one").splitlines()
+        assert [line.rpartition(" ")[2] for line in history] == [
+            str(digest),
+            "(deleted)",
+            str(digest),
+        ]
+        assert "is deleted" in run(server, "repo", "delete", "team/app")
+        assert run(server, "repo", "list") == ""
+        assert "is back" in run(server, "repo", "undelete", "team/app")
+        assert "Error: " in run(server, "undelete", "nonsense", code=1)
+        assert "Error: " in run(server, "repo", "delete", "no/such", code=1)
+    finally:
+        server.stop()

@@ -1,0 +1,71 @@
+"""The sweep: list first, then ask.  And no file goes before the rows that named it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from oci.digest import Digest
+from registry.errors import StorageFull
+from registry.services.sweep import sweep
+from registry.services.tally import Tally
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.store import StoredFile
+from registry.storage.metadata import garbage
+from tests.support.collecting import Collected
+from tests.support.storage import body, pull_blob, push_blob
+
+
+async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked before it lists, a sweep takes for an orphan what was pushed in between."""
+    repository, pushed = collected.repository(), list[Digest]()
+    listings = FilesystemBlobStore.listings
+
+    async def busy(store: FilesystemBlobStore) -> AsyncIterator[list[StoredFile]]:
+        pushed.append(await push_blob(repository, b"before the first listing"))
+        session = await repository.uploads.start()
+        await repository.uploads.append(session.id, body(b"half"), start=None, length=None)
+        async for number, listed in counted(listings(store)):
+            if number < 8:
+                pushed.append(await push_blob(repository, b"after listing %d" % number))
+            yield listed
+
+    monkeypatch.setattr(FilesystemBlobStore, "listings", busy)
+    tally = Tally()
+    await sweep(collected.service.shared, tally)
+
+    assert tally.orphans == 0
+    for digest in pushed:
+        await pull_blob(repository, digest)
+
+
+async def counted(
+    listings: AsyncIterator[list[StoredFile]],
+) -> AsyncIterator[tuple[int, list[StoredFile]]]:
+    number = 0
+    async for listed in listings:
+        yield number, listed
+        number += 1
+
+
+async def test_a_pass_whose_transaction_fails_has_removed_no_file(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = collected.repository()
+    digest = await push_blob(repository, b"garbage, but here")
+    await collected.outlive_leases()
+    before, bury = collected.service.files(), garbage.bury
+
+    def fail(*arguments: object) -> garbage.Freed:
+        bury(*arguments)  # type: ignore[arg-type]  # handed on as it came
+        raise StorageFull
+
+    monkeypatch.setattr(garbage, "bury", fail)
+    with pytest.raises(StorageFull):
+        await collected.collect()
+    await sweep(collected.service.shared, Tally())
+
+    assert collected.service.files() == before
+    reader = collected.service.repository(may_push=False)
+    assert await pull_blob(reader, digest) == b"garbage, but here"
