@@ -4,6 +4,8 @@ An operation's ``effect`` says whether it happened: it must once it was acknowle
 whatever went wrong there must be nothing in between.
 """
 
+import dataclasses
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,9 @@ from typing import Any
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Tag
+from registry.services.garbage import GarbageCollector
+from registry.storage.lifetimes import Lifetimes
+from tests.support.clocks import FakeClock
 from tests.support.images import an_image
 from tests.support.storage import Service, body, pull_blob, push_blob, push_image
 
@@ -19,6 +24,8 @@ NEW = an_image(seed="new")
 CONTENT = b"content " * 40_000
 FIRST, REST = CONTENT[:100_000], CONTENT[100_000:]
 LOOSE = b"a blob that no manifest names"
+ORPHAN = "0f7f3a3e-1111-4222-8333-444444444444"
+LONG_MS = 30 * 24 * 60 * 60 * 1000
 V1, V2 = Tag("v1"), Tag("v2")
 
 State = dict[str, str]
@@ -42,6 +49,8 @@ async def prepare(service: Service) -> State:
     await repository.manifests.delete(NEW.digest)
     session = await repository.uploads.start()
     await repository.uploads.append(session.id, body(FIRST), start=0, length=None)
+    encoded = "ab" * 32
+    (service.root / "blobs" / "ab" / f"{encoded}-{ORPHAN}").write_bytes(b"as a crash leaves it")
     return {"session": session.id}
 
 
@@ -191,6 +200,25 @@ async def is_cancelled(service: Service, state: State) -> bool:
     return not await exists(service.repository().uploads.status(state["session"]))
 
 
+async def collect(service: Service, state: State) -> None:
+    """A pass long after every lease: memberships, purge, sweep."""
+    clock = FakeClock()
+    clock.advance(LONG_MS + int(time.time() * 1000) - clock.wall_ms())
+    lifetimes = Lifetimes(lease_ms=1, undelete_ms=0)
+    shared = dataclasses.replace(service.shared, clock=clock, lifetimes=lifetimes)
+    collector = GarbageCollector(shared)
+    for _ in range(lifetimes.lease_epochs + 1):
+        clock.advance(lifetimes.epoch_ms)
+        await collector.count_epoch()
+    await collector.collect()
+
+
+async def is_collected(service: Service, state: State) -> bool:
+    gone = not await has_blob(service, LOOSE)
+    orphans = [path for path in service.root.glob("blobs/*/*") if ORPHAN in path.name]
+    return gone and not orphans
+
+
 OPERATIONS = {
     "start": Operation(start, is_started),
     "append": Operation(append, is_appended),
@@ -204,4 +232,5 @@ OPERATIONS = {
     "manifest delete": Operation(delete_manifest, is_manifest_deleted),
     "blob delete": Operation(delete_blob, is_blob_deleted),
     "cancel": Operation(cancel, is_cancelled),
+    "gc pass": Operation(collect, is_collected),
 }

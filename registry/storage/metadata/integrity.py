@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, exists, select, text, tuple_, update
+
 from oci.digest import Digest
 from registry.storage.metadata import acts
 from registry.storage.metadata.edges import Edge
