@@ -11,7 +11,8 @@ from registry.storage.lifetimes import Bound
 from registry.storage.metadata import epochs, trash
 from registry.storage.metadata.database import Connection
 
-AT_ONCE = 500
+# While these go, nothing can be undeleted or backed up: few enough to wait for.
+AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
 
