@@ -76,6 +76,7 @@ async def meet_error(root: Path, operation: Operation, state: State, plan: Plan)
     async with a_service(root, system=FaultySystem(plan)) as service:
         acknowledged = await try_once(service, operation, state, plan)
         assert acknowledged or plan.fired, "refused without a fault"
+        assert not (acknowledged and plan.fired == "fsync"), "acknowledged, and not durable"
         assert await wrongs(service) == []
         assert await is_preserved(service)
         latched = service.database.guard.latch.open()
