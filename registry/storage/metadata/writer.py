@@ -107,6 +107,7 @@ def run(connection: Connection, batch: list[Job], holds: Holds) -> list[Outcome]
                 return [Outcome(batch[0], result=batch[0].unit(connection))]
             return [timed(connection, job, holds) for job in batch]
     except Exception as error:  # noqa: BLE001 - told to everyone who waits
+        undo(connection)
         return [Outcome(job, error=error) for job in batch]
     finally:
         if len(batch) == 1:
@@ -134,6 +135,13 @@ def attempt(connection: Connection, job: Job) -> Outcome:
         savepoint.rollback()
         return Outcome(job, error=error)
     return Outcome(job, result=result)
+
+
+def undo(connection: Connection) -> None:
+    """End what a failed COMMIT may have left open: no other transaction could begin."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection) and driver.in_transaction:
+        driver.rollback()
 
 
 def is_open(connection: Connection) -> bool:

@@ -178,3 +178,18 @@ async def test_a_point_read_means_what_its_statement_means(database: Database) -
 def test_a_point_read_with_a_literal_is_refused() -> None:
     with pytest.raises(AssertionError):
         PointRead(select(repositories.c.id).where(repositories.c.name == "fixed"))
+
+
+async def test_a_commit_that_fails_does_not_keep_the_next_one_from_beginning(
+    database: Database,
+) -> None:
+    def broken_at_commit(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        add(connection, "half")
+        connection.exec_driver_sql("INSERT INTO tags VALUES (4711, 'latest', 'sha256:0', 1, 1)")
+
+    with pytest.raises(IntegrityError):
+        await database.write(broken_at_commit)
+
+    await database.write(adding("whole"))
+    assert await database.read(names) == {"whole"}
