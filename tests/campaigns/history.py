@@ -33,11 +33,16 @@ class History:
         self.now = 0.0
         self._open: dict[int, tuple[dict[str, Any], list[Write]]] = {}
         self._unknown: list[Write] = []
+        self._is_cut = False
         for text in path.read_bytes().splitlines():
             self._read(json.loads(text))
 
     def _read(self, line: dict[str, Any]) -> None:
         event, number = line["event"], line.get("n", 0)
+        if event in ("cut", "down"):
+            self._is_cut = event == "cut"
+        if event == "ok" and self._is_cut:
+            event = "unknown"  # told by a machine that had lost its power
         if event == "invoke":
             self._open[number] = line, list(self._invoke(line))
         elif event == "down":

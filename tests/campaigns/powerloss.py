@@ -54,6 +54,7 @@ class PowerLossEra(Era):
             for client in self.clients:
                 group.create_task(client.run(self.registry.port))
             await asyncio.sleep(self.life)
+            self.log.cut()
             self.disk.cut()
             await asyncio.sleep(self.dice.choice((0.0, 0.05)))
             self.world.stopping = True

@@ -230,6 +230,21 @@ def test_what_was_unanswered_when_the_server_died_does_not_happen_later(tmp_path
     assert read.allowed("tag", "r", "t") == {"b"}
 
 
+def test_what_is_told_after_the_power_was_cut_is_not_acknowledged(tmp_path: Path) -> None:
+    first, second, third = (
+        push(1, "a", 1, 2, "ok"),
+        push(2, "b", 3, 5, "ok"),
+        push(3, "c", 7, 8, "ok"),
+    )
+    cut, down = {"event": "cut", "t": 4.0}, {"event": "down", "t": 6.0}
+
+    lost = history(tmp_path, *in_order(first, second, [cut, down]))
+    went_on = history(tmp_path, *in_order(first, second, [cut, down], third))
+
+    assert lost.allowed("tag", "r", "t") == {"a", "b"}
+    assert went_on.allowed("tag", "r", "t") == {"c"}
+
+
 @pytest.mark.parametrize(("victim", "may"), [("a", {"a"}), ("b", {None})])
 def test_a_deleted_manifest_takes_the_tags_that_are_on_it(
     tmp_path: Path, victim: str, may: set[str | None]
