@@ -61,10 +61,11 @@ class PowerLossEra(Era):
             self.registry.kill()
             self.log.down()
         await asyncio.to_thread(self.disk.replug)
-        # A chunk is only durable once its blob is: the session goes on from where it says.
+        # A chunk, and a session's file, are only durable once the blob is: the session goes on
+        # from where it says, or is begun again.
         for client in self.clients:
             for pending in client.uploader.pending:
-                pending.offset = 0
+                pending.offset, pending.lost_power = 0, True
 
     def close(self) -> None:
         super().close()

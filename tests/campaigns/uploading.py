@@ -20,6 +20,7 @@ class Pending:
     location: str
     offset: int
     closing: bool = False
+    lost_power: bool = False  # what a session had before the power went may be gone
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class Uploader:
     async def resume(self, pending: Pending) -> None:
         """Ask where the session stands, send the rest, and finish."""
         answer = await self.connection.request("GET", pending.location)
-        if answer.status == 404 and pending.closing:
+        if answer.status == 404 and (pending.closing or pending.lost_power):
             return  # its last request had arrived: the blob is there, or the session is gone
         if answer.status != 204:
             raise Refused(f"status of a session with {pending.offset} bytes", answer)
