@@ -55,11 +55,11 @@ def serve(settings: Settings) -> None:
         if not settings.storage.any_filesystem:
             check_local(root.directory)
         upgrade(root.database)
-        keeping.warn_of_sqlite()
 
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
+            keeping.warn_of_sqlite()
 
         application = build_application(settings, root)
         server = Server(cast(Any, application), listener, limits=limits_of(settings))

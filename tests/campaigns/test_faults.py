@@ -23,5 +23,6 @@ def test_nothing_acknowledged_is_lost_by_a_full_or_failing_disk(
 
     assert result.violations == []
     assert result.rounds == ROUNDS
-    assert result.faults > ROUNDS / 2
+    # A short life may end before the call that was to fail; many must not.
+    assert result.faults >= ROUNDS / 3
     assert result.latched > 0

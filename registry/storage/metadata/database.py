@@ -87,10 +87,10 @@ class Database:
         self.guard.check_writable()
         try:
             return await self._writer.submit(unit, purpose)
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:
             refusal = translated(error)
             if isinstance(refusal, StorageFailed):
-                self.guard.latch.close(f"database: {error.orig}")
+                self.guard.latch.close(f"database: {getattr(error, 'orig', error)}")
             raise refusal from error
 
     @property
@@ -101,7 +101,7 @@ class Database:
         """Run a unit that only reads, in one snapshot, away from the loop."""
         try:
             return await asyncio.to_thread(self._read, unit)
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.DatabaseError) as error:
             raise unreadable(error) from error
 
     async def look(self, unit: Unit[T]) -> T:
@@ -176,12 +176,12 @@ def unreadable(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     return error
 
 
-def translated(error: DatabaseError) -> Exception:
+def translated(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     """The refusal for a disk that is full or failing; any other error as it is."""
     if code_of(error) == sqlite3.SQLITE_FULL:
         return StorageFull()
     if code_of(error) in FAILURES:
-        return StorageFailed(str(error.orig))
+        return StorageFailed(str(getattr(error, "orig", error)))
     return error
 
 

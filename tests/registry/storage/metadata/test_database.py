@@ -1,6 +1,7 @@
 """The database: durable units, savepoints, and readers that cannot write."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from registry.errors import StorageFull
+from registry.errors import StorageFailed, StorageFull
 from registry.storage.metadata import schema
 from registry.storage.metadata.database import Database, Unit
 from registry.storage.metadata.point import PointRead
@@ -178,6 +179,19 @@ async def test_a_point_read_means_what_its_statement_means(database: Database) -
 def test_a_point_read_with_a_literal_is_refused() -> None:
     with pytest.raises(AssertionError):
         PointRead(select(repositories.c.id).where(repositories.c.name == "fixed"))
+
+
+async def test_a_point_read_of_a_unit_that_meets_a_damaged_page_is_a_refusal(
+    database: Database,
+) -> None:
+    def damaged(_: Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    with pytest.raises(StorageFailed):
+        await database.write(damaged)
+    assert database.guard.latch.reason is not None
 
 
 async def test_a_commit_that_fails_does_not_keep_the_next_one_from_beginning(
