@@ -56,14 +56,16 @@ def test_run_pulls_on_stderr_and_leaves_stdout_to_the_container(
     shared_runner("rmi", name)
 
 
-def test_a_pull_of_what_is_not_there_is_one_line(
+def test_a_pull_of_what_is_not_there_is_one_line_and_what_to_try(
     shared_runner: Runner, shared_registry: RegistryServer
 ) -> None:
     done = shared_runner.try_("pull", f"{shared_registry.host}/nonsense")
 
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(b"Error: ")
+    refusal, advice = done.stderr.splitlines()
+    assert refusal.startswith(b"Error: ")
+    assert b"nonsense" in refusal
+    assert advice.startswith(b"Is the name right?")
 
 
 def test_archives_survive_the_way_out_and_back(shared_runner: Runner, tmp_path: Path) -> None:
