@@ -104,6 +104,7 @@ class Era:
         self.clients = [Client(self.world, number) for number in range(CLIENTS)]
         self.dice = random.Random(f"{seed} crashes")  # noqa: S311
         self.jumps: Sequence[int] = (0,)
+        self.loses_power = False
 
     def run(self, rounds: int, result: Result, tell: Tell) -> None:
         for _ in range(rounds):
@@ -119,7 +120,7 @@ class Era:
             if result.violations:
                 break
         else:
-            result.violations += settled(self.registry, self.log)
+            result.violations += settled(self.registry, self.log, power_loss=self.loses_power)
         if result.violations:
             tell("\n".join([*result.violations, f"kept: {self.log.path.parent}"]))
         result.operations += self.world.operations
@@ -167,7 +168,9 @@ class Era:
         self.log.close()
 
 
-def settled(registry: CrashingRegistry, log: AcknowledgementLog) -> list[str]:
+def settled(
+    registry: CrashingRegistry, log: AcknowledgementLog, *, power_loss: bool = False
+) -> list[str]:
     """Violations after one more pass, with a sweep, over the stopped root: no orphan is left."""
     commands = (("gc",), ("fsck", "--deep"))
     failed = [
@@ -175,4 +178,4 @@ def settled(registry: CrashingRegistry, log: AcknowledgementLog) -> list[str]:
         for command in commands
         if (code := registry.run(*command, "--root", registry.root))
     ]
-    return [*failed, *check(registry.root, log.path, swept=True)]
+    return [*failed, *check(registry.root, log.path, swept=True, power_loss=power_loss)]

@@ -30,6 +30,7 @@ class PowerLossEra(Era):
         super().__init__(zygote, place, port, seed, {**settings, **NO_FLOOR})
         self.registry.root = self.disk.mount_point / "root"
         self.world.tolerated = TOLERATED
+        self.loses_power = True
 
     def round(self) -> list[str]:
         begun = time.monotonic()
@@ -49,11 +50,12 @@ class PowerLossEra(Era):
 
     async def live(self) -> None:
         """Clients at work until the power is cut, and a moment longer."""
-        self.world.stopping = False
+        self.world.stopping, self.world.has_power = False, True
         async with asyncio.TaskGroup() as group:
             for client in self.clients:
                 group.create_task(client.run(self.registry.port))
             await asyncio.sleep(self.life)
+            self.world.has_power = False
             self.log.cut()
             self.disk.cut()
             await asyncio.sleep(self.dice.choice((0.0, 0.05)))
