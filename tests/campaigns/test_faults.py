@@ -9,6 +9,7 @@ from tests.campaigns.zygote import Zygote
 from tests.support.processes import free_port, needs_program
 
 ROUNDS = 12
+CAMPAIGNS = 5
 SEED = 4
 
 pytestmark = pytest.mark.needs_root
@@ -19,10 +20,17 @@ def test_nothing_acknowledged_is_lost_by_a_full_or_failing_disk(
 ) -> None:
     needs_program("strace")
 
-    result = fault_campaign(zygote, tmp_path, free_port(), rounds=ROUNDS, seed=SEED)
+    # Which calls a campaign meets is up to the machine's speed: it goes on until it met enough.
+    faults = latched = 0
+    for number in range(CAMPAIGNS):
+        place = tmp_path / str(number)
+        place.mkdir()
+        result = fault_campaign(zygote, place, free_port(), rounds=ROUNDS, seed=SEED + number)
+        assert result.violations == []
+        assert result.rounds == ROUNDS
+        faults, latched = faults + result.faults, latched + result.latched
+        if faults > ROUNDS / 2 and latched > 0:
+            break
 
-    assert result.violations == []
-    assert result.rounds == ROUNDS
-    # Which calls fail, and whether one of them latches, is up to chance and the machine's speed;
-    # test_every_fault fails each of them in turn.
-    assert result.faults > 0
+    assert faults > ROUNDS / 2
+    assert latched > 0
