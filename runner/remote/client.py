@@ -15,6 +15,7 @@ from runner.remote.auth import Answer, Authorizer
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.patience import Patience
+from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
 from runner.remote.trust import no_tls, tls_context
 from runner.remote.wire import challenges, check_status, location, read_limited, send
 
@@ -55,7 +56,7 @@ class RegistryClients:
         self.patience = patience or Patience()
         self.insecure = frozenset(insecure)
         self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
-        self._pools: dict[Origin, httpx2.AsyncClient] = {}
+        self._pools: dict[tuple[Origin, bool], httpx2.AsyncClient] = {}
         self._authorizers: dict[tuple[str, Credentials], Authorizer] = {}
 
     def registry(self, host: str, credentials: Credentials | None = None) -> "RemoteRegistry":
@@ -77,20 +78,27 @@ class RegistryClients:
             )
         return self._authorizers[key]
 
-    def pool(self, origin: Origin) -> httpx2.AsyncClient:
-        if origin not in self._pools:
+    def pool(self, origin: Origin, *, pinned: bool = False) -> httpx2.AsyncClient:
+        """The server's pool; a ``pinned`` one asks for no name, and takes pinned requests only."""
+        if (origin, pinned) not in self._pools:
             secure = origin.scheme == "https"
-            self._pools[origin] = httpx2.AsyncClient(
+            # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
+            # certificates to load, which takes 30 ms.
+            verify = tls_context(origin.authority) if secure else no_tls()
+            # A proxy asks for the name itself, and keeps us from this machine's services.
+            proxy = environment_proxy(origin.host) if pinned and secure else None
+            direct = pinned and proxy is None
+            self._pools[origin, pinned] = httpx2.AsyncClient(
                 timeout=TIMEOUT,
                 limits=LIMITS,
                 follow_redirects=False,
-                # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
-                # certificates to load, which takes 30 ms.
-                trust_env=secure,
-                verify=tls_context(origin.authority) if secure else no_tls(),
+                trust_env=secure and not pinned,
+                verify=verify,
+                proxy=proxy,
+                transport=PinnedTransport(verify=verify, limits=LIMITS) if direct else None,
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             )
-        return self._pools[origin]
+        return self._pools[origin, pinned]
 
     async def aclose(self) -> None:
         pools, self._pools = self._pools, {}
@@ -153,28 +161,37 @@ class RemoteRegistry:
         stack: AsyncExitStack,
     ) -> httpx2.Response:
         hops = 0
+        addresses: Addresses | None = None
         while response.status_code in REDIRECTS and request.method in SAFE_METHODS:
             hops += 1
             if hops > MAX_HOPS:
                 raise RemoteUntrusted(f"{self.host}: more than {MAX_HOPS} redirects")
             target = location(self.host, response)
-            await check_hop(Origin.of(response.url), target, self._clients.insecure)
+            start = Origin.of(response.url)
+            addresses = await check_hop(start, target, self._clients.insecure, addresses)
             await response.aclose()
             if not self.owns(target):
                 header = None
-            response = await stack.enter_async_context(self._send(request, target, header))
+            hop = self._send(request, target, header, addresses)
+            response = await stack.enter_async_context(hop)
         return response
 
     @asynccontextmanager
     async def _send(
-        self, request: Request, url: httpx2.URL, header: str | None
+        self,
+        request: Request,
+        url: httpx2.URL,
+        header: str | None,
+        addresses: Addresses | None = None,
     ) -> AsyncIterator[httpx2.Response]:
-        pool = self._clients.pool(Origin.of(url))
+        pool = self._clients.pool(Origin.of(url), pinned=addresses is not None)
         headers = dict(request.headers)
         if header is not None:
             headers["Authorization"] = header
         content = request.body() if callable(request.body) else request.body
         built = pool.build_request(request.method, url, headers=headers, content=content)
+        if addresses is not None:
+            pin(built, addresses)
         async with send(pool, built, request.asked) as response:
             yield response
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 import httpx2
 
 from runner.remote.errors import RemoteUntrusted
+from runner.remote.pinned import Addresses
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Docker Hub's name is not the name of its server; every client knows these two by heart.
@@ -57,11 +59,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def check_hop(start: Origin, target: httpx2.URL, insecure: Collection[str]) -> None:
+async def check_hop(
+    start: Origin,
+    target: httpx2.URL,
+    insecure: Collection[str],
+    reached: Addresses | None = None,
+) -> Addresses | None:
     """Refuse a redirect that ``start`` should not be able to send us on (rule SS-1).
 
     A registry may send us to another host for a blob; it may not make us speak plain HTTP where
     the user expects HTTPS, nor reach services that only this machine can reach.
+
+    Returns where the hop may connect to: a name asked for again may by then lead elsewhere
+    (https://en.wikipedia.org/wiki/DNS_rebinding).  None is wherever the name leads, for hosts
+    the user named.  ``reached`` is what was returned for the hop that led to ``start``: it
+    holds for as long as ``start`` redirects to itself.
     """
     if target.scheme not in DEFAULT_PORTS or not target.host:
         raise RemoteUntrusted(f"{start} redirects to {target}: expected an http or https URL")
@@ -69,21 +81,29 @@ async def check_hop(start: Origin, target: httpx2.URL, insecure: Collection[str]
         raise RemoteUntrusted(f"{start} redirects to a URL with credentials in it")
     origin = Origin.of(target)
     if origin == start:
-        return
+        return reached
     if start.scheme == "https" and target.scheme == "http" and origin.authority not in insecure:
         raise RemoteUntrusted(f"{start} redirects to {origin}: expected https")
-    if not is_loopback(start.host) and origin.authority not in insecure:
-        await _refuse_private_services(start, origin)
+    if origin.authority in insecure:
+        return None
+    addresses = await _resolve(start, origin)
+    if not is_loopback(start.host):
+        _refuse_private_services(start, origin, addresses)
+    return addresses
 
 
-async def _refuse_private_services(start: Origin, target: Origin) -> None:
+async def _resolve(start: Origin, target: Origin) -> Addresses:
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(target.host, target.port)
+        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise RemoteUntrusted(f"{start} redirects to {target}: {error.strerror}") from error
-    for *_, address in found:
-        literal = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    return tuple(str(address[0]).partition("%")[0] for *_, address in found)
+
+
+def _refuse_private_services(start: Origin, target: Origin, addresses: Addresses) -> None:
+    for address in addresses:
+        literal = ipaddress.ip_address(address)
         if isinstance(literal, ipaddress.IPv6Address) and literal.ipv4_mapped:
             literal = literal.ipv4_mapped
         if literal.is_loopback or literal.is_link_local or literal.is_unspecified:
