@@ -38,8 +38,9 @@ from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.database import Database
 from registry.storage.metadata.schema import upgrade
+from registry.storage.metadata.snapshot import Snapshot
 from registry.storage.room import Floor
-from registry.storage.root import Root
+from registry.storage.root import DATABASE, Root
 
 
 def serve(settings: Settings) -> None:
@@ -133,7 +134,10 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
         yield from ask(settings.storage.root, command, arguments)
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
-        yield from carry_out(settings, command, arguments)
+        if command == "fsck" and not arguments.get("repair"):
+            yield from check(settings, deep=bool(arguments.get("deep")))
+        else:
+            yield from carry_out(settings, command, arguments)
 
 
 def restore(settings: Settings, backup: Path) -> Iterator[Document]:
@@ -144,12 +148,22 @@ def restore(settings: Settings, backup: Path) -> Iterator[Document]:
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
         fill(backup, opened)
-    yield from carry_out(settings, "fsck", {"deep": True})
+        upgrade(opened.database)
+    yield from check(settings, deep=True)
+
+
+def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
+    """Have a root checked that no server has, and change nothing in it but who holds its lock."""
+    path = settings.storage.root
+    if not (path / DATABASE).is_file():
+        raise StartupError(f"storage root {path}: there is no registry here")
+    with Root.open(path) as root, Snapshot.of(root.database) as rows:
+        yield from each(integrity.check(rows, root.directory, deep=deep))
 
 
 def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
     """Do an administrative command in this process, on a root that no server has."""
-    with Root.open(settings.storage.root) as root, asyncio.Runner() as runner:
+    with Root.open(settings.storage.root) as root:
         upgrade(root.database)
 
         async def documents() -> AsyncGenerator[Document, None]:
@@ -160,14 +174,19 @@ def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> It
                 async for document in documents:
                     yield document
 
-        pending = documents()
+        yield from each(documents())
+
+
+def each(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
+    """What a command says, one document after the other."""
+    with asyncio.Runner() as runner:
         try:
             while True:
-                yield runner.run(anext(pending))
+                yield runner.run(anext(documents))
         except StopAsyncIteration:
             return
         finally:
-            runner.run(pending.aclose())
+            runner.run(documents.aclose())
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
 
 import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
-from registry.services.integrity import Integrity
+from registry.services.integrity import Integrity, Rows
 from registry.services.janitor import Chore
 from registry.services.repair import Repair
 from registry.services.scrub import Scrub, Throttle
@@ -29,11 +30,20 @@ async def fsck(
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
-    integrity = Integrity(database, root, deep)
-    mender = Repair(database, Disk(database.guard.alarm), root)
+    mender = Repair(database, Disk(database.guard.alarm), root) if repair else None
+    async with aclosing(check(database, root, deep=deep, mender=mender)) as documents:
+        async for document in documents:
+            yield document
+
+
+async def check(
+    rows: Rows, root: int, *, deep: bool = False, mender: Repair | None = None
+) -> AsyncGenerator[Document, None]:
+    """What fsck says, of a registry that runs or of one that is stopped."""
+    integrity = Integrity(rows, root, deep)
     wrong = leftovers = 0
     async for found in integrity.check():
-        finding = await mender.mend(found) if repair else found
+        finding = found if mender is None else await mender.mend(found)
         wrong += not finding.leftover
         leftovers += finding.leftover
         yield {"finding": finding.to_json()}

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from oci.digest import Digest
 from oci.errors import OCIError
@@ -19,21 +20,33 @@ from registry.services.findings import Finding
 from registry.services.manifest_steps import edges_of
 from registry.storage.blobs import paths, survey
 from registry.storage.metadata import integrity, schema
-from registry.storage.metadata.database import Connection, Database
+from registry.storage.metadata.database import Connection, T, Unit
 from registry.storage.metadata.integrity import BlobRow, ManifestRow
 
 Problem = tuple[str, str, str]
 """Invariant, what was found, what was expected."""
 
 
+# What is counted as it is looked at, in this order.
+KINDS = ("blobs", "manifests", "files", "sessions")
+
+
+class Rows(Protocol):
+    """What a check reads: a Database that is in use, or the Snapshot of one that is not."""
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads, in one snapshot.  Raises StorageUnreadable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Integrity:
     """The checks of one root.  ``deep`` ones read every byte that is kept."""
 
-    database: Database
+    database: Rows
     root: int
     deep: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
     async def check(self) -> AsyncIterator[Finding]:
         """Everything that is wrong, and every leftover, as they are found."""
@@ -113,7 +126,7 @@ class Integrity:
                 yield Finding("I9", what, "no file", expected, leftover=True)
 
     def _count(self, what: str, number: int) -> None:
-        self.counts[what] = self.counts.get(what, 0) + number
+        self.counts[what] += number
 
     def _doubtful(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
         found = ((row, judge_blob(self.root, row, deep=self.deep)) for row in page)

@@ -23,8 +23,11 @@ def at_once(_count: int) -> None:
 
 
 def names(root: int, part: str) -> list[str]:
-    """The files in one of the PARTS, in no order."""
-    directory = os.open(part, DIRECTORY, dir_fd=root)
+    """The files in one of the PARTS, in no order; none where the directory is missing."""
+    try:
+        directory = os.open(part, DIRECTORY, dir_fd=root)
+    except FileNotFoundError:
+        return []
     try:
         return os.listdir(directory)
     finally:

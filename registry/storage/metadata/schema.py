@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 import registry
-from registry.errors import SchemaTooNew
+from registry.errors import SchemaTooNew, StartupError
 from registry.storage.metadata.database import sqlite_engine
 
 
@@ -39,6 +39,19 @@ def upgrade(database: Path) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def check_newest(connection: Connection) -> None:
+    """Raise StartupError, SchemaTooNew for one, unless the schema is this program's."""
+    config = alembic_config()
+    found, expected = current_revision(connection), newest_revision(config)
+    if found == expected:
+        return
+    check_known(config, found)
+    raise StartupError(
+        f"the database has schema {found!r}, expected {expected!r}: an older program wrote it, and "
+        "a check changes nothing; `registry serve` brings it up to date"
+    )
 
 
 def alembic_config() -> Config:

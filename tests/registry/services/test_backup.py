@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import alembic.command
 import httpx2
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,9 @@ from registry.cli.entry import main
 from registry.errors import StartupError
 from registry.services.backup import restore, take
 from registry.services.context import ManifestPolicy, Shared
-from registry.storage.backup import LABEL
+from registry.storage.backup import LABEL, Backup, Label
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import sqlite_engine
 from registry.storage.root import Root
 from tests.support.images import Image, an_image
 from tests.support.integrity import wrongs
@@ -174,6 +177,22 @@ def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
     assert (again.exit_code, "is not empty" in again.output) == (1, True)
     with registry_server(tmp_path / "new") as server:
         assert httpx2.get(f"{server.url}/v2/team/app/blobs/{digest}").content == content
+
+
+def test_a_backup_of_an_older_program_is_restored_with_todays_schema(tmp_path: Path) -> None:
+    backup, config = Backup(tmp_path / "backup"), schema.alembic_config()
+    backup.prepare()
+    engine = sqlite_engine(backup.new_database)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+    engine.dispose()
+    backup.finish(Label(1, 0, 0), ())
+
+    restored = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
+
+    assert (restored.exit_code, restored.output.endswith("0 wrong\n")) == (0, True)
+    assert command("fsck", "--root", tmp_path / "new").exit_code == 0
 
 
 def test_a_backup_that_rotted_is_found_when_it_is_restored(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""Snapshot: the database of a registry that is stopped, read without changing a byte.
+
+Nobody may write meanwhile: whoever takes a snapshot holds the root.
+
+https://www.sqlite.org/wal.html#readonly
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
+
+from registry.errors import StartupError
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import Connection, T, Unit, unreadable
+
+PRAGMAS = (
+    "query_only=ON",
+    "mmap_size=0",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+    "temp_store=MEMORY",
+)
+READERS = 4
+
+
+class Snapshot:
+    """The rows as the last process left them, those in its log included.
+
+    ``read`` is a Database's.  Opened by ``of``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    @contextmanager
+    def of(cls, path: Path) -> Iterator[Self]:
+        """The database at a path, for as long as the block runs.
+
+        Raises StartupError where there is none that can be read as it is: one of another
+        schema, one that is no database, one whose last process died in the middle of what only
+        a writer can undo.
+        """
+        with indexed(path) as parameters:
+            engine = reading_engine(path, parameters)
+            try:
+                try:
+                    with engine.connect() as connection:
+                        schema.check_newest(connection)
+                except DatabaseError as error:
+                    raise StartupError(f"{path} cannot be read as it is: {error.orig}") from error
+                yield cls(engine)
+            finally:
+                engine.dispose()
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads, away from the loop.  Raises StorageUnreadable."""
+        try:
+            return await asyncio.to_thread(self._read, unit)
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            raise unreadable(error) from error
+
+    def _read(self, unit: Unit[T]) -> T:
+        with self._engine.connect() as connection, connection.begin():
+            return unit(connection)
+
+
+@contextmanager
+def indexed(path: Path) -> Iterator[str]:
+    """The parameters with which SQLite reads a database and its log, and writes neither.
+
+    SQLite finds its way in a log by the index in ``-shm``, which it would rebuild in place
+    after a crash.  Told that the file is not to be written it rebuilds it in memory; but a file
+    there must be, so that one that is missing is there, empty, while the block runs.
+    """
+    if not has_content(path, "-wal") and not has_content(path, "-journal"):
+        # Without this, a log would be made, to find that it is empty.
+        yield "immutable=1"
+        return
+    index = path.with_name(f"{path.name}-shm")
+    try:
+        os.close(os.open(index, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        yield "readonly_shm=1"
+        return
+    except OSError as error:
+        raise StartupError(
+            f"{index} is missing and cannot be made ({error.strerror}): the log is not readable"
+        ) from error
+    try:
+        yield "readonly_shm=1"
+    finally:
+        index.unlink()
+
+
+def has_content(path: Path, suffix: str) -> bool:
+    try:
+        return path.with_name(path.name + suffix).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def reading_engine(path: Path, parameters: str) -> Engine:
+    address = f"file:{quote(str(path.absolute()))}?mode=ro&{parameters}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=READERS, max_overflow=0
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
