@@ -29,7 +29,7 @@ def resources(options: ContainerOptions, host: Host) -> dict[str, Any]:
     parts = {
         "devices": devices(),
         "memory": _memory(options, host),
-        "cpu": _cpu(options),
+        "cpu": _cpu(options, host),
         "pids": _pids(options),
         "blockIO": _block_io(options, host),
     }
@@ -98,11 +98,16 @@ def _memory(options: ContainerOptions, host: Host) -> dict[str, int]:
     return part
 
 
-def _cpu(options: ContainerOptions) -> dict[str, Any]:
+def _cpu(options: ContainerOptions, host: Host) -> dict[str, Any]:
     part: dict[str, Any] = {}
     if options.nano_cpus is not None:
         if options.cpu_period is not None or options.cpu_quota is not None:
             raise BadRequest("cpus conflicts with cpu-period and cpu-quota: give one of them")
+        if options.nano_cpus > host.cpus * 1_000_000_000:
+            raise BadRequest(
+                f"range of CPUs is from 0.01 to {host.cpus}.00, "
+                f"as there are only {host.cpus} CPUs available"
+            )
         quota = options.nano_cpus * _CPU_PERIOD_MICROSECONDS // 1_000_000_000
         # The kernel takes no quota below a millisecond.
         part |= {"period": _CPU_PERIOD_MICROSECONDS, "quota": max(quota, 1000)}

@@ -38,6 +38,11 @@ def test_output_and_exit_code_are_the_containers(shared_runner: Runner) -> None:
         (["exec", "nonsense", "true"], 1, "Error: no such container: nonsense"),
         (["ps", "--filter", "nonsense=1"], 1, "Error: invalid filter 'nonsense'"),
         (["ps", "--format", "{{.Nonsense"], 2, "template: an action is not closed"),
+        (
+            ["run", "--cpus", "99999", "busybox", "true"],
+            125,
+            "Error: range of CPUs is from 0.01 to ",
+        ),
         (["rmi", "nonsense"], 1, "Error: no such image: nonsense"),
         (["volume", "rm", "nonsense"], 1, "no such volume"),
         (["volume", "nonsense"], 2, "unknown command 'volume nonsense'"),

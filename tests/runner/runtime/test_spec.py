@@ -26,7 +26,7 @@ from runner.runtime.users import User
 from runner.schema import ContainerOptions, ExecOptions, MountOption, Ulimit
 from tests.runner.runtime.conftest import an_image
 
-HOST = Host(seccomp_profile=default_profile())
+HOST = Host(cpus=2, seccomp_profile=default_profile())
 PLACE = Placement("c" * 64, "box", Path("/r"), User(), Path("/f"), "/slipway/c")
 
 
@@ -191,6 +191,7 @@ def test_a_sysctl_of_the_host_is_refused(name: str, options: dict[str, Any]) -> 
         ({"memory": 100 << 20}, {"memory": {"limit": 100 << 20, "swap": 200 << 20}}),
         ({"memory": 8 << 20, "memory_swap": -1}, {"memory": {"limit": 8 << 20, "swap": -1}}),
         ({"nano_cpus": 1_500_000_000}, {"cpu": {"period": 100_000, "quota": 150_000}}),
+        ({"nano_cpus": 2_000_000_000}, {"cpu": {"period": 100_000, "quota": 200_000}}),
         ({"nano_cpus": 1_000_000}, {"cpu": {"period": 100_000, "quota": 1000}}),
         ({"cpu_shares": 512, "cpuset_cpus": "0-1"}, {"cpu": {"shares": 512, "cpus": "0-1"}}),
         ({"pids_limit": 7}, {"pids": {"limit": 7}}),
@@ -214,6 +215,10 @@ def test_no_limit_on_processes_can_be_asked_for() -> None:
         ({"memory": 10 << 20, "memory_swap": 9 << 20}, "below the memory limit"),
         ({"memory": 10 << 20, "memory_reservation": 11 << 20}, "above the limit"),
         ({"nano_cpus": 1, "cpu_quota": 5000}, "conflicts with"),
+        (
+            {"nano_cpus": 2_000_000_001},
+            r"from 0\.01 to 2\.00, as there are only 2 CPUs available",
+        ),
         ({"cap_add": ("FLY",)}, "kernel has no CAP_FLY"),
         ({"security_opt": ("seccomp=strict",)}, "expected unconfined, builtin or"),
         ({"security_opt": ("seccomp={}",)}, "invalid seccomp profile"),

@@ -50,6 +50,11 @@ async def test_only_one_of_many_gets_a_name(runner: RunnerContainers) -> None:
         (ContainerOptions(BUSYBOX, hostname="a b"), BadRequest, "invalid hostname 'a b'"),
         (ContainerOptions(BUSYBOX, cap_add=("NOPE",)), BadRequest, "NOPE"),
         (
+            ContainerOptions(BUSYBOX, nano_cpus=(os.cpu_count() or 1) * 10**9 + 1),
+            BadRequest,
+            f"as there are only {os.cpu_count()} CPUs available",
+        ),
+        (
             ContainerOptions(BUSYBOX, mounts=(MountOption("bind", "/no/such/place", "/x"),)),
             BadRequest,
             "bind source path does not exist",
