@@ -12,6 +12,10 @@ _READ_BYTES = 64 * 1024
 # A container's first process is told of these; the rest concerns only the command itself.
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
 
+# So many of these in all end the command itself: a process may ignore what is passed on to it.
+TERMINATING = frozenset({signal.SIGINT, signal.SIGTERM})
+ENOUGH = 3
+
 # ctrl-p ctrl-q leaves a terminal without ending what runs in it.
 DETACH_KEYS = b"\x10\x11"
 
@@ -57,7 +61,8 @@ class Session:
     """Ties this terminal to a hijacked connection until the other end is done.
 
     ``on_signal`` is given the name of each signal that is to be passed on, ``on_resize`` the new
-    height and width of the terminal.
+    height and width of the terminal.  The third SIGINT or SIGTERM raises SystemExit, wherever
+    the command is by then; what runs in the container goes on.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Session:
         self._frames = Frames()
         self._wake, self._woken = os.pipe()
         self._signals: list[int] = []
+        self._terminations = 0
         self._catch()
 
     def resize(self) -> None:
@@ -160,6 +166,10 @@ class Session:
 
     def _catch(self) -> None:
         def caught(number: int, _: object) -> None:
+            self._terminations += number in TERMINATING
+            if self._terminations >= ENOUGH:
+                # As docker's command says and does it: on stderr, with exit code 1.
+                raise SystemExit(f"\ngot {ENOUGH} SIGTERM/SIGINTs, forcefully exiting")
             self._signals.append(number)
             os.write(self._woken, b"\0")
 

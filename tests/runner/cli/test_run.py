@@ -168,6 +168,34 @@ def test_a_signal_to_the_command_is_passed_on(shared_runner: Runner) -> None:
     command.stdout.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_third_signal_ends_a_command_whose_container_does_not(
+    shared_runner: Runner, number: signal.Signals
+) -> None:
+    script = "trap 'echo caught' INT TERM; echo ready; while :; do sleep 0.05; done"
+    command = subprocess.Popen(  # noqa: S603  (a fixed command of the test's own)
+        shared_runner.argv("run", "--name", "stubborn", "busybox", "sh", "-c", script),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    assert command.stdout.readline() == b"ready\n"
+
+    for _ in range(2):
+        command.send_signal(number)
+        assert command.stdout.readline() == b"caught\n"
+    command.send_signal(number)
+
+    assert command.communicate(timeout=20) == (
+        b"",
+        b"\ngot 3 SIGTERM/SIGINTs, forcefully exiting\n",
+    )
+    assert command.returncode == 1
+    assert shared_runner("ps", "--format", "{{.Names}}") == "stubborn\n"
+    shared_runner("rm", "-f", "stubborn")
+
+
 def test_an_attached_container_is_removed_before_the_command_returns(
     shared_runner: Runner,
 ) -> None:

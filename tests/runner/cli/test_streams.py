@@ -1,14 +1,17 @@
 """Frames and detach keys, however their bytes are cut."""
 
 import os
+import signal
+import socket
 import struct
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.cli.streams import DetachKeys, Frames, parse_detach_keys
+from runner.cli.streams import FORWARDED, DetachKeys, Frames, Session, parse_detach_keys
 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
@@ -77,3 +80,43 @@ def test_detach_keys_are_written_as_docker_writes_them(text: str, keys: bytes) -
 def test_other_detach_keys_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid detach keys"):
         parse_detach_keys(text)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Put back what a session catches: it lives as long as its command."""
+    before = {name: signal.getsignal(getattr(signal, name)) for name in FORWARDED}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_the_third_termination_leaves_a_daemon_that_does_not_answer() -> None:
+    told: list[str] = []
+    ours, theirs = socket.socketpair()
+
+    def tell(name: str) -> None:
+        """Passing one on takes for ever: the user presses again, and again."""
+        told.append(name)
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("the third one was survived")
+
+    session = Session(
+        ours,
+        b"",
+        tty=False,
+        stdin=False,
+        on_signal=tell,
+        on_resize=lambda height, width: None,
+    )
+    signal.raise_signal(signal.SIGTERM)
+
+    with theirs, pytest.raises(SystemExit, match="got 3 SIGTERM/SIGINTs, forcefully exiting"):
+        session.run()
+
+    assert told == ["SIGTERM"]
+    assert ours.fileno() == -1
