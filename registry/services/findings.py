@@ -5,6 +5,9 @@ time (I5 and I6: nothing acknowledged is lost; I7: tags are linearizable; I8: of
 elsewhere; I13: what is read; I14: who may; I16: recovery; I17: progress; I18: restarts), which
 only a log of the clients can show, or about another root (I20: what a backup restores).  There
 are no counters to compare with sums (I11): sizes are computed when they are asked for.
+
+I3 is also asked of the manifests in the trash, which can come back.  The blobs' bytes there are
+not read: undelete reads them before it brings them back, and refuses what is damaged.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 INVARIANTS = {
     "I1": "every blob has its file, of its size",
     "I2": "every blob's bytes have its digest",
-    "I3": "every manifest's bytes have its digest, and its edges are what they name",
+    "I3": "every manifest's bytes have its digest, and it names its edges, in the trash too",
     "I4": "every tag, edge and membership leads to something that is here",
     "I9": "every file is a blob's, a session's, or in the trash",
     "I12": "no row of the audit was altered, and none in the middle removed",

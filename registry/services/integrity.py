@@ -7,7 +7,8 @@ looked at a second time, against the rows of that moment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -15,20 +16,25 @@ from typing import Protocol
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.manifest import parse_manifest
+from oci.reference import Tag
 from registry.errors import StorageUnreadable
 from registry.services.findings import Finding
 from registry.services.manifest_steps import edges_of
 from registry.storage.blobs import paths, survey
 from registry.storage.metadata import integrity, schema
 from registry.storage.metadata.database import Connection, T, Unit
-from registry.storage.metadata.integrity import BlobRow, ManifestRow
+from registry.storage.metadata.edges import Edge
+from registry.storage.metadata.integrity import BlobRow, ManifestRow, TrashedRow
 
 Problem = tuple[str, str, str]
 """Invariant, what was found, what was expected."""
 
+Edges = tuple[Edge, ...]
+"""What a manifest names, in its order."""
+
 
 # What is counted as it is looked at, in this order.
-KINDS = ("blobs", "manifests", "files", "sessions")
+KINDS = ("blobs", "manifests", "trashed manifests", "files", "sessions")
 
 
 class Rows(Protocol):
@@ -50,7 +56,8 @@ class Integrity:
 
     async def check(self) -> AsyncIterator[Finding]:
         """Everything that is wrong, and every leftover, as they are found."""
-        for part in (self.rows, self.blobs, self.manifests, self.files, self.sessions):
+        parts = (self.rows, self.blobs, self.manifests, self.trash, self.files, self.sessions)
+        for part in parts:
             async for finding in part():
                 yield finding
 
@@ -103,6 +110,17 @@ class Integrity:
                 problem = await asyncio.to_thread(judge_manifest, row, deep=self.deep)
                 if problem is not None:
                     yield await self.manifest_finding(row, problem)
+
+    async def trash(self) -> AsyncIterator[Finding]:
+        """Every manifest that can be undeleted: whether undelete would bring it back."""
+        last = 0
+        while page := await self.database.read(partial(integrity.trashed_after, last=last)):
+            last = page[-1].id
+            self._count("trashed manifests", len(page))
+            for row in page:
+                problem = await asyncio.to_thread(judge_trashed, row, deep=self.deep)
+                if problem is not None:
+                    yield Finding(problem[0], f"trash {row.repository}@{row.digest}", *problem[1:])
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
@@ -183,6 +201,36 @@ def judge_blob(
 def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
     if row.is_condemned:
         return "I3", "known to be corrupt", "whole bytes: push it again"
+
+    def judge_edges(named: Edges) -> Problem | None:
+        if named == row.edges:
+            return None
+        return "I3", f"{len(row.edges)} edges that differ", f"the {len(named)} that it names"
+
+    return judge_content(row, judge_edges, deep=deep)
+
+
+def judge_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
+    """Whether the lists beside the bytes can be read, and the bytes are what they were."""
+    if parsed_list(row.tags, Tag.parse) is None:
+        return "I3", f"tags {row.tags[:100]!r}", "a list of tags"
+    present = parsed_list(row.present, Digest.parse)
+    if present is None:
+        return "I3", f"pieces {row.present[:100]!r}", "a list of digests"
+
+    def judge_present(named: Edges) -> Problem | None:
+        strange = set(present) - {edge.child for edge in named}
+        if not strange:
+            return None
+        return "I3", f"a piece {min(map(str, strange))}", "only what the manifest names"
+
+    return judge_content(row, judge_present, deep=deep)
+
+
+def judge_content(
+    row: ManifestRow | TrashedRow, judge: Callable[[Edges], Problem | None], *, deep: bool
+) -> Problem | None:
+    """A manifest's bytes; if they are whole, what ``judge`` says of what they name."""
     if len(row.content) != row.size:
         return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
     if not deep:
@@ -194,9 +242,16 @@ def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
         named = edges_of(parse_manifest(row.content, row.media_type))
     except OCIError as error:
         return "I3", f"what is no manifest: {error}", row.media_type
-    if named != row.edges:
-        return "I3", f"{len(row.edges)} edges that differ", f"the {len(named)} that it names"
-    return None
+    return judge(named)
+
+
+def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
+    """A list in JSON, each of it parsed; None where the text is no such list."""
+    try:
+        found = json.loads(text)
+        return [parse(each) for each in found] if isinstance(found, list) else None
+    except (ValueError, TypeError, OCIError):
+        return None
 
 
 def leftover(what: str, found: str) -> Finding:

@@ -19,6 +19,7 @@ from registry.storage.metadata.tables import (
     manifests,
     repositories,
     trash,
+    trash_manifests,
     uploads,
 )
 
@@ -48,6 +49,20 @@ class ManifestRow:
     content: bytes
     is_condemned: bool
     edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedRow:
+    """A manifest that can be undeleted, as the database has it: its lists are still JSON."""
+
+    id: int
+    repository: str
+    digest: str
+    media_type: str
+    size: int
+    content: bytes
+    tags: str
+    present: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +228,28 @@ def manifests_after(connection: Connection, last: tuple[int, str]) -> list[Manif
         )
         for row in rows
     ]
+
+
+def trashed_after(connection: Connection, last: int) -> list[TrashedRow]:
+    """Some manifests of the trash, after one in the order of their ids."""
+    row = trash_manifests.c
+    query = (
+        select(
+            row.id,
+            repositories.c.name,
+            row.digest,
+            row.media_type,
+            row.size,
+            row.content,
+            row.tags,
+            row.present,
+        )
+        .join(repositories, repositories.c.id == row.repository_id)
+        .where(row.id > last)
+        .order_by(row.id)
+        .limit(100)
+    )
+    return [TrashedRow(*found) for found in connection.execute(query)]
 
 
 def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge, ...]:

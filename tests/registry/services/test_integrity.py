@@ -133,6 +133,48 @@ async def test_a_damaged_manifest_is_found(full: Service, statement: str, found:
     assert finding.affects == ("team/app:latest", "team/app:v1")
 
 
+GONE = an_image(seed="gone")
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "deep"),
+    [
+        ("content = x'7b7d'", "2 bytes", False),
+        ("content = x'7b7d', size = 2", f"bytes with digest {Digest.of(b'{}')}", True),
+        ("media_type = 'text/plain'", "what is no manifest", True),
+        ("tags = 'v1'", "tags 'v1'", False),
+        ("tags = '{}'", "tags '{}'", False),
+        ("tags = '[7]'", "tags '[7]'", False),
+        ("tags = '[\"a tag\"]'", "tags '[\"a tag\"]'", False),
+        ("present = '['", "pieces '['", False),
+        ("present = '[\"gone\"]'", "pieces '[\"gone\"]'", False),
+        (f"present = '[\"{GONE.digest}\"]'", f"a piece {GONE.digest}", True),
+    ],
+)
+async def test_a_damaged_manifest_in_the_trash_is_found_and_left_there(
+    full: Service, values: str, found: str, deep: bool
+) -> None:
+    await change(full, f"UPDATE trash_manifests SET {values}")  # noqa: S608
+
+    (finding,) = await findings(full, deep=deep, repair=True)
+
+    assert (finding.invariant, finding.what) == ("I3", f"trash team/app@{GONE.digest}")
+    assert finding.found.startswith(found)
+    assert finding.repaired == ""
+    assert len(await full.rows("SELECT id FROM trash_manifests")) == 1
+
+
+async def test_every_manifest_in_the_trash_is_looked_at(full: Service) -> None:
+    """They are read a hundred at a time."""
+    columns = "repository_id, digest, deleted_at, deleted_by, epoch, tags, present, media_type"
+    copy = f"INSERT INTO trash_manifests ({columns}, size, content) SELECT {columns}, size, content"
+    for _ in range(8):
+        await change(full, f"{copy} FROM trash_manifests")
+    await change(full, "UPDATE trash_manifests SET tags = '' WHERE id > 250")
+
+    assert len(await findings(full)) == 6
+
+
 @pytest.mark.parametrize(
     ("statement", "invariants"),
     [
