@@ -186,13 +186,21 @@ class StorageFailed(OCIError):
 
 
 class StorageUnreadable(OCIError):
-    """The disk failed under a read."""
+    """The disk failed under a read, which says nothing of what it still takes: no latch."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the registry could not read its disk: {reason}")
+    def __init__(self, reason: str, *, what: str = "its disk") -> None:
+        super().__init__(f"the registry could not read {what}: {reason}")
+        self.reason = reason
+
+
+class BlobUnreadable(StorageUnreadable):
+    """This blob is there, and the disk does not give its bytes."""
+
+    def __init__(self, digest: Digest, reason: str) -> None:
+        super().__init__(reason, what=f"blob {digest}")
 
 
 class StorageLatched(OCIError):

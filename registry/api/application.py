@@ -17,6 +17,7 @@ from registry.api.access import Authorizer
 from registry.api.errors import fail, refuse
 from registry.api.requests import RegistryRequest
 from registry.api.routing import Router, decoded_path
+from registry.errors import StorageUnreadable
 from registry.logs import RequestLine, RequestLog
 
 # What nginx logs when the client closed the connection before the answer.
@@ -69,6 +70,9 @@ class Application:
         try:
             return await self._handle(line, scope, receive)
         except OCIError as error:
+            if isinstance(error, StorageUnreadable):
+                # Nobody else tells the operator: a read that fails closes no latch.
+                log.error(str(error), request_id=line.request_id)
             return refuse(scope["path"], error)
         except ClientDisconnect:
             raise

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from registry.api.conditions import is_not_modified, requested_ranges
 from registry.api.requests import RegistryRequest
 from registry.api.responses import BlobResponse, blob_headers, not_modified
+from registry.services.blobs import naming, require
 from registry.services.repositories import Repository
 
 
@@ -31,6 +32,9 @@ async def pull_blob(request: RegistryRequest, repository: Repository) -> Respons
         if is_not_modified(request.headers, digest):
             return not_modified(digest)
         ranges = requested_ranges(request.headers, digest, blob.size)
+        if ranges is not None:
+            with naming(digest):
+                await require(blob, ranges[0].start)
         undo.pop_all()
     return BlobResponse(digest, blob, ranges)
 

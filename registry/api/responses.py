@@ -15,6 +15,7 @@ from oci.digest import Digest
 from oci.http import ByteRange, format_link
 from registry.api.conditions import etag
 from registry.api.errors import JSON
+from registry.services.blobs import naming
 from registry.storage.blobs.store import BlobReader
 
 OCTETS = "application/octet-stream"
@@ -76,12 +77,15 @@ def page(
 class BlobResponse(Response):
     """Sends an open blob, or parts of it, and closes it once the client has it, or has gone.
 
+    Raises BlobUnreadable where the disk fails on the way: the server must break off.
+
     Hot path: where the server can send from the file itself, no byte passes through here.
     """
 
     def __init__(
         self, digest: Digest, blob: BlobReader, ranges: Sequence[ByteRange] | None = None
     ) -> None:
+        self._digest = digest
         self._blob = blob
         self._parts: list[tuple[bytes, ByteRange]] = []
         self._tail = b""
@@ -114,10 +118,11 @@ class BlobResponse(Response):
         async with aclosing(self._blob):
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
-            if self._blob.file is not None and ZERO_COPY in (scope.get("extensions") or {}):
-                await self._send_file(self._blob.file, send)
-            else:
-                await self._send_chunks(receive, send)
+            with naming(self._digest):
+                if self._blob.file is not None and ZERO_COPY in (scope.get("extensions") or {}):
+                    await self._send_file(self._blob.file, send)
+                else:
+                    await self._send_chunks(receive, send)
 
     async def _send_file(self, file: object, send: Send) -> None:
         for head, part in self._parts:

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent
 
+from registry.errors import StorageUnreadable
 from registry.server.responses import RespondingCycle
 
 _HIGH_WATER_BYTES = 64 * 1024
@@ -51,6 +52,10 @@ class Exchange(RespondingCycle):
             if not self.response_complete:
                 self.transport.abort()
             raise
+        except StorageUnreadable as error:
+            # No bug, and expected of disks: one line.  What was promised can only break off.
+            self.logger.error("exception in ASGI application: %s", error)
+            self._fail()
         except Exception as error:  # the last resort, for whatever an application raises
             if not (self.disconnected and isinstance(error, ClientDisconnect | OSError)):
                 self.logger.error("exception in ASGI application", exc_info=error)

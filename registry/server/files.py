@@ -6,6 +6,8 @@ import select
 import socket
 from concurrent.futures import Executor
 
+from registry.errors import StorageUnreadable
+
 # One turn of a thread: so much, and so long a wait for a client that is about to take more.
 # A round through the loop for every socket buffer costs a third more processor time.
 _TURN_BYTES = 64 * 1024 * 1024
@@ -14,7 +16,7 @@ _CALL_BYTES = 256 * 1024
 _WAIT_MILLISECONDS = 10
 
 
-class FileEnded(OSError):
+class FileEnded(StorageUnreadable):
     """The file is shorter than the response has already promised."""
 
 
@@ -53,7 +55,8 @@ class SocketWriter:
     async def send(self, file: int, offset: int, count: int) -> None:
         """Hot path: no byte passes through Python.
 
-        Raises FileEnded, or the ConnectionError of a client that has gone.
+        Raises FileEnded, the ConnectionError of a client that has gone, or whatever else the
+        call says: ``sent_bytes`` counts all that went out before.
         """
         while count:
             sent = await self._in_thread(file, offset, min(count, _TURN_BYTES))
@@ -108,6 +111,10 @@ def _send_some(connection: int, file: int, offset: int, count: int) -> int | Non
             if not _takes_more(connection):
                 return sent or None
             continue
+        except OSError:
+            if sent:
+                return sent  # which must be counted; the next turn hears of it again
+            raise
         if step == 0:
             break
         sent += step

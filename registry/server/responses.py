@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from registry.errors import StorageUnreadable
 from registry.server.files import FileEnded, SocketWriter, read_cached
 from registry.server.refusals import INTERNAL_ERROR
 
@@ -33,6 +34,16 @@ _COPIED_BYTES = 256 * 1024
 _SWALLOWED_BYTES = 64 * 1024
 _WITHOUT_BODY = (204, 304)
 _NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+# What sendfile says of the socket, beside every ConnectionError; anything else is the file's.
+_CLIENT_GONE = (
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.EHOSTDOWN,
+    errno.ENETUNREACH,
+    errno.ENETDOWN,
+    errno.ENETRESET,
+    errno.ENOTCONN,
+)
 
 
 class RespondingCycle(RequestResponseCycle):
@@ -224,13 +235,11 @@ class RespondingCycle(RequestResponseCycle):
         writer = self.writer = SocketWriter(connection, self._loop, self._executor)
         try:
             await writer.send(file, offset, count)
-        except FileEnded:
-            raise
         except OSError as error:
             if error.errno in _NO_SENDFILE and not writer.sent_bytes:
                 return False
-            if error.errno == errno.EIO:
-                raise
+            if not isinstance(error, ConnectionError) and error.errno not in _CLIENT_GONE:
+                raise unreadable(error) from error
             self.disconnect()
             self.transport.abort()
         finally:
@@ -248,9 +257,13 @@ class RespondingCycle(RequestResponseCycle):
 
     async def _send_copies(self, file: int, offset: int, count: int) -> None:
         while count and not self.disconnected:
-            part = await self._loop.run_in_executor(
-                self._executor, os.pread, file, min(count, _COPIED_BYTES), offset
-            )
+            length = min(count, _COPIED_BYTES)
+            try:
+                part = await self._loop.run_in_executor(
+                    self._executor, os.pread, file, length, offset
+                )
+            except OSError as error:
+                raise unreadable(error) from error
             if not part:
                 raise FileEnded(f"the file ended {count} bytes early")
             self.transport.write(part)
@@ -265,3 +278,7 @@ class RespondingCycle(RequestResponseCycle):
         self.message_event.set()
         if self.writer is not None:
             self.writer.wake()
+
+
+def unreadable(error: OSError) -> StorageUnreadable:
+    return StorageUnreadable(error.strerror or str(error))

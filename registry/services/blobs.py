@@ -5,11 +5,13 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-bl
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oci.digest import Digest
-from registry.errors import BlobInUse, BlobUnknown
+from registry.errors import BlobInUse, BlobUnknown, BlobUnreadable, StorageUnreadable
 from registry.services.context import Context
 from registry.services.leases import promise_blob
 from registry.storage.blobs.store import BlobReader
@@ -36,9 +38,10 @@ class Blobs:
         return size
 
     async def open(self, digest: Digest) -> BlobReader:
-        """Hold the blob open for reading, or raise BlobUnknown."""
+        """Hold the blob open for reading, or raise BlobUnknown or BlobUnreadable."""
         stored = await self._member(digest)
-        reader = await self._context.store.open(stored.physical)
+        with naming(digest):
+            reader = await self._context.store.open(stored.physical)
         if reader is not None and reader.size == stored.size:
             return reader
         if reader is not None:
@@ -84,3 +87,18 @@ class Blobs:
         await self._context.database.write(
             lambda connection: blobs.condemn(connection, stored.physical)
         )
+
+
+@contextlib.contextmanager
+def naming(digest: Digest) -> Iterator[None]:
+    """Say of a disk that fails under a read whose bytes it does not give."""
+    try:
+        yield
+    except StorageUnreadable as error:
+        raise BlobUnreadable(digest, error.reason) from error
+
+
+async def require(blob: BlobReader, start: int) -> None:
+    """Read one byte ahead of a response; StorageUnreadable if the disk does not give it."""
+    async for _ in blob.chunks(start, start + 1):
+        pass

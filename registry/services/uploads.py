@@ -19,6 +19,7 @@ from registry.errors import (
     RangeInvalid,
     SizeInvalid,
     StorageFailed,
+    StorageUnreadable,
     TooManyRequests,
 )
 from registry.services.commit import publish
@@ -201,7 +202,7 @@ class Uploads:
                 if start is not None and start != writer.offset:
                     raise RangeInvalid(start, session=session, offset=writer.offset)
                 yield writer
-            except StorageFailed:
+            except (StorageFailed, StorageUnreadable):
                 # What the disk has of it is anybody's guess: never to be resumed.
                 await self._abandon(session)
                 raise

@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 
 from oci.errors import OCIError
-from registry.errors import StorageFailed, StorageFull
+from registry.errors import StorageFailed, StorageFull, StorageUnreadable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def refusal(error: OSError) -> OCIError:
-    """StorageFull when there is no room, StorageFailed for anything else."""
+    """For a step that writes: StorageFull when there is no room, StorageFailed for the rest."""
     if error.errno in _FULL:
         return StorageFull()
     return StorageFailed(error.strerror or str(error))
+
+
+def unreadable(error: OSError) -> StorageUnreadable:
+    """For a step that only reads."""
+    return StorageUnreadable(error.strerror or str(error))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from oci.digest import Digester
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, StorageUnreadable
 from registry.storage.blobs import paths
 from registry.storage.blobs.directories import prepare
 from registry.storage.blobs.disk import Disk
-from registry.storage.blobs.failures import refusal
+from registry.storage.blobs.failures import refusal, unreadable
 from registry.storage.blobs.listing import LISTED, files_in
 from registry.storage.blobs.session_file import SessionFile
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
@@ -57,11 +57,11 @@ class FilesystemBlobStore:
         await self._run(self._create, session)
 
     async def offset(self, session: str) -> int | None:
-        return await self._run(self._size, paths.upload_path(session))
+        return await self._read(self._size, paths.upload_path(session))
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
         self._guard.check_writable()
-        fd = await self._open(self._open_session, session, os.close)
+        fd = await self._open(self._run(self._open_session, session), os.close)
         if fd is None:
             raise BlobUploadUnknown(session)
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
@@ -75,28 +75,28 @@ class FilesystemBlobStore:
         await self._run(self._unlink, paths.upload_path(session))
 
     async def open(self, physical: str) -> BlobReader | None:
-        file = await self._open(self._open_blob, physical, close_file)
+        file = await self._open(self._read(self._open_blob, physical), close_file)
         return None if file is None else FileReader(file, self._executor)
 
     async def stat(self, physical: str) -> int | None:
-        return await self._run(self._size, paths.blob_path(physical))
+        return await self._read(self._size, paths.blob_path(physical))
 
     async def remove(self, physical: str) -> None:
         await self._run(self._unlink, paths.blob_path(physical))
 
     async def listings(self) -> AsyncIterator[list[StoredFile]]:
         for directory in LISTED:
-            yield await self._run(files_in, self._root, directory)
+            yield await self._read(files_in, self._root, directory)
 
     async def aclose(self) -> None:
         """Wait for what is being written.  Every writer must be closed before."""
         await asyncio.to_thread(self._executor.shutdown)
 
     async def _open(
-        self, step: Callable[[str], T | None], name: str, close: Callable[[T], object]
+        self, step: Coroutine[Any, Any, T | None], close: Callable[[T], object]
     ) -> T | None:
         """A step that opens; if nobody waits for it any more, what it opened is closed."""
-        opening = asyncio.ensure_future(self._run(step, name))
+        opening = asyncio.ensure_future(step)
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -110,6 +110,14 @@ class FilesystemBlobStore:
             return await loop.run_in_executor(self._executor, step, *arguments)
         except OSError as error:
             raise refusal(error) from error
+
+    async def _read(self, step: Callable[..., T], *arguments: object) -> T:
+        """The same for a step that changes nothing."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, step, *arguments)
+        except OSError as error:
+            raise unreadable(error) from error
 
     def _create(self, session: str) -> None:
         os.close(self._disk.create(self._root, paths.upload_path(session)))
@@ -125,6 +133,12 @@ class FilesystemBlobStore:
             fd = os.open(paths.blob_path(physical), os.O_RDONLY | _SAFE, dir_fd=self._root)
         except FileNotFoundError:
             return None
+        try:
+            # While there is still an answer to give: after its head it could only break off.
+            os.pread(fd, 1, 0)
+        except OSError:
+            os.close(fd)
+            raise
         return open(fd, "rb", buffering=0)
 
     def _size(self, path: str) -> int | None:
@@ -176,9 +190,12 @@ class FileReader:
         while start < stop:
             length = min(CHUNK_BYTES, stop - start)
             fd = self.file.fileno()
-            chunk = await loop.run_in_executor(self._executor, os.pread, fd, length, start)
+            try:
+                chunk = await loop.run_in_executor(self._executor, os.pread, fd, length, start)
+            except OSError as error:
+                raise unreadable(error) from error
             if not chunk:
-                raise EOFError(f"the file ended at byte {start}, expected {stop}")
+                raise StorageUnreadable(f"the file ended at byte {start}, expected {stop}")
             start += len(chunk)
             yield chunk
 

@@ -33,7 +33,10 @@ class BlobReader(Protocol):
         ...
 
     def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from ``start`` up to, not including, ``stop``."""
+        """The bytes from ``start`` up to, not including, ``stop``.
+
+        Raises StorageUnreadable at the first that the disk does not give.
+        """
         ...
 
     async def aclose(self) -> None: ...
@@ -86,6 +89,9 @@ class BlobStore(Protocol):
     from then on it never changes.  Which physical name a digest has is for the database to
     say: the store may hold more than rows name, never less.
 
+    What only reads raises StorageUnreadable where the disk fails under it; what writes raises
+    StorageFull or StorageFailed.
+
     Every implementation passes tests/registry/storage/blobs/test_stores.py.
     """
 
@@ -109,7 +115,10 @@ class BlobStore(Protocol):
         ...
 
     async def open(self, physical: str) -> BlobReader | None:
-        """Hold a blob open for reading, or None if it is not there."""
+        """Hold a blob open for reading, or None if it is not there.
+
+        Raises StorageUnreadable also where only its first byte cannot be read.
+        """
         ...
 
     async def stat(self, physical: str) -> int | None:

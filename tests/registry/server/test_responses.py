@@ -1,5 +1,6 @@
 """Files go out by the kernel, whole or in ranges, and the connection stays in step."""
 
+import errno
 import os
 import socket
 import threading
@@ -19,6 +20,7 @@ from tests.support.raw_http import (
     talk,
 )
 from tests.support.tls import tls_contexts
+from tests.support.unreadable import BadPlace
 
 SMALL = os.urandom(4096)
 LARGE = os.urandom(9 * 1024 * 1024 + 1)
@@ -166,6 +168,36 @@ def test_a_file_shorter_than_promised_breaks_the_connection(
     assert "exception in ASGI application" in caplog.text
 
 
+def test_a_read_that_fails_in_the_middle_breaks_the_connection(
+    server: Server, probe: Probe, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert probe.directory is not None
+    BadPlace(monkeypatch, probe.directory / "large", 1_000_001)
+
+    [answer] = talk(server, get(f"/file/large?1-{len(LARGE) - 1}") + get("/plain"))
+
+    assert answer.headers["content-length"] == str(len(LARGE) - 1)
+    assert answer.body == LARGE[1:1_000_001]
+    assert probe.seen == ["GET /file/large"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "could not read its disk: Input/output error" in caplog.text
+
+
+def test_a_client_that_the_network_loses_is_no_failed_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lost(*_: int) -> int:
+        raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    monkeypatch.setattr(os, "sendfile", lost)
+
+    with connected(server, get(f"/file/large?0-{len(LARGE)}")) as connection:
+        received = read_to_end(connection)
+
+    assert received.endswith(b"\r\n\r\n")
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("numbers", "logged"), [("0-100-50", "too long"), ("0-50-100", "too short")]
 )
@@ -288,6 +320,26 @@ def test_over_tls_files_are_copied(probe: Probe, tmp_path: Path, name: str) -> N
         secure.sendall(get("/echo", "Content-Length: 1000000", method="POST") + LARGE[:1_000_000])
         assert read_answer(secure).body == LARGE[:1_000_000]
     assert {scope["scheme"] for scope in probe.scopes} == {"https"}
+
+
+def test_over_tls_a_read_that_fails_in_the_middle_breaks_the_connection(
+    probe: Probe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ours, theirs = tls_contexts(tmp_path)
+    BadPlace(monkeypatch, tmp_path / "large", 1_000_000)
+    with (
+        running(probe, ssl_context=ours) as server,
+        connected(server) as connection,
+        theirs.wrap_socket(connection, server_hostname="localhost") as secure,
+    ):
+        secure.sendall(get(f"/file/large?0-{len(LARGE)}") + get("/plain"))
+        [answer] = answers(read_to_end(secure))
+
+    assert answer.body == LARGE[:1_000_000]
+    assert "could not read its disk: Input/output error" in caplog.text
 
 
 def open_files() -> int:
