@@ -18,7 +18,7 @@ from typing import Any
 INVARIANTS = {
     "I1": "every blob has its file, of its size",
     "I2": "every blob's bytes have its digest",
-    "I3": "every manifest's bytes have its digest, and it names its edges, in the trash too",
+    "I3": "every manifest's bytes, in the trash too, have its digest; its edges are what they name",
     "I4": "every tag, edge and membership leads to something that is here",
     "I9": "every file is a blob's, a session's, or in the trash",
     "I12": "no row of the audit was altered, and none in the middle removed",
