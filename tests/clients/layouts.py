@@ -31,6 +31,13 @@ def write_layout(directory: Path, content: Image | Index, tag: str = "latest") -
     return directory
 
 
+def blobs_of(layout: Path) -> dict[str, bytes]:
+    """Every blob of a layout, by its digest as the file names it."""
+    return {
+        f"{path.parent.name}:{path.name}": path.read_bytes() for path in layout.glob("blobs/*/*")
+    }
+
+
 def _write_blob(directory: Path, content: bytes) -> None:
     digest = Digest.of(content)
     place = directory / "blobs" / digest.algorithm

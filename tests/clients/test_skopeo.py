@@ -9,18 +9,12 @@ import pytest
 from oci.digest import Digest
 from oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.clients.conftest import Run
-from tests.clients.layouts import write_layout
+from tests.clients.layouts import blobs_of, write_layout
 from tests.support.images import a_busybox_image, an_image, an_index
 from tests.support.processes import RegistryServer, registry_server
 
 IN = "--dest-tls-verify=false"
 OUT = "--src-tls-verify=false"
-
-
-def blobs_of(layout: Path) -> dict[str, bytes]:
-    return {
-        f"{path.parent.name}:{path.name}": path.read_bytes() for path in layout.glob("blobs/*/*")
-    }
 
 
 def test_an_oci_image_goes_in_and_comes_back_byte_for_byte(
