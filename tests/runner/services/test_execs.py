@@ -144,3 +144,27 @@ async def test_execs_work_after_the_daemon_was_restarted(runner: RunnerContainer
     code, stdout, _ = await run(runner, container, sh("echo $A"))
 
     assert (code, stdout) == (0, "kept\n")
+
+
+async def test_nothing_waits_for_an_exec_once_they_are_closed(runner: RunnerContainers) -> None:
+    """The containers are closed next: an exec that was still watched would tell of them."""
+    container = await runner.start("sleep", "100")
+    attached = await runner.execs.create(container, sh("sleep 100", attach_stdin=True))
+    detached = await runner.execs.create(container, sh("sleep 100"))
+    streams = await runner.execs.start(attached)
+    assert streams is not None
+    assert await runner.execs.start(detached, detach=True) is None
+    before = _watching()
+
+    await runner.execs.close()
+
+    assert before == ["Execs._see_end", "Execs._see_end", "_drain"]
+    assert _watching() == []
+    await streams.aclose()
+
+
+def _watching() -> list[str]:
+    """The tasks of services.execs that have not ended."""
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    names = [str(getattr(coroutine, "__qualname__", "")) for coroutine in coroutines]
+    return sorted(name for name in names if name.startswith(("Execs.", "_drain")))
