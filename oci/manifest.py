@@ -117,12 +117,8 @@ def image_manifest(
     annotations: Mapping[str, str] | None = None,
 ) -> bytes:
     """The bytes of an image manifest, in compact JSON."""
-    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
-    if artifact_type is not None:
-        document["artifactType"] = artifact_type
-    document["config"] = config.to_json()
-    document["layers"] = [layer.to_json() for layer in layers]
-    return _encode(document, subject, annotations)
+    names = {"config": config.to_json(), "layers": [layer.to_json() for layer in layers]}
+    return _encode(media_type, artifact_type, names, subject, annotations)
 
 
 def image_index(
@@ -134,11 +130,8 @@ def image_index(
     annotations: Mapping[str, str] | None = None,
 ) -> bytes:
     """The bytes of an image index, in compact JSON."""
-    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
-    if artifact_type is not None:
-        document["artifactType"] = artifact_type
-    document["manifests"] = [manifest.to_json() for manifest in manifests]
-    return _encode(document, subject, annotations)
+    names = {"manifests": [manifest.to_json() for manifest in manifests]}
+    return _encode(media_type, artifact_type, names, subject, annotations)
 
 
 def _judge_media_type(fields: Fields, given: str | None) -> str:
@@ -218,10 +211,17 @@ def _artifact_type(fields: Fields) -> str | None:
 
 
 def _encode(
-    document: dict[str, object],
+    media_type: str,
+    artifact_type: str | None,
+    names: Mapping[str, object],
     subject: Descriptor | None,
     annotations: Mapping[str, str] | None,
 ) -> bytes:
+    """What images and indexes share, around the descriptors that each ``names``."""
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
+    if artifact_type is not None:
+        document["artifactType"] = artifact_type
+    document |= names
     if subject is not None:
         document["subject"] = subject.to_json()
     if annotations:
