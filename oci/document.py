@@ -100,7 +100,7 @@ class Fields:
         value = self._values.get(key)
         if type(value) is str:
             if "\0" in value:
-                raise InvalidDocument(f"{self.path(key)}: contains a NUL character")
+                raise InvalidDocument(f"{self.path(key)}: contains a NUL character, expected none")
             return value
         if value is None and default is not None:
             return default
@@ -159,7 +159,9 @@ class Fields:
         names = tuple(self._mapping(key))
         for name in names:
             if "\0" in name:
-                raise InvalidDocument(f"{self.path(key)}: {shown(name)} contains a NUL character")
+                raise InvalidDocument(
+                    f"{self.path(key)}: {shown(name)} contains a NUL character, expected none"
+                )
         return names
 
     def items(self) -> Iterator[tuple[str, object]]:

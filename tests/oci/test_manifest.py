@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oci.descriptor import Descriptor
@@ -122,6 +122,7 @@ field_names = st.sampled_from(
 
 
 @given(st.dictionaries(field_names, json_values, max_size=5), st.sampled_from([OCI_INDEX, None]))
+@example({"mediaType": "\0"}, None)
 def test_in_4_any_document_is_a_manifest_or_is_refused_with_a_reason(
     changes: dict[str, Any], media_type: str | None
 ) -> None:
