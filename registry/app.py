@@ -25,6 +25,7 @@ from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
+from registry.services.backup import check_complete, check_fillable
 from registry.services.backup import restore as fill
 from registry.services.collecting import Collecting
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
@@ -143,8 +144,8 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
 def restore(settings: Settings, backup: Path) -> Iterator[Document]:
     """Fill a new root from a backup, and have it checked; what fsck has to say."""
     root = settings.storage.root
-    if root.exists() and any(root.iterdir()):
-        raise StartupError(f"{root} is not empty: restore into a new directory")
+    check_complete(backup)
+    check_fillable(root)
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
         fill(backup, opened)
@@ -154,16 +155,13 @@ def restore(settings: Settings, backup: Path) -> Iterator[Document]:
 
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
     """Have a root checked that no server has, and change nothing in it but who holds its lock."""
-    path = settings.storage.root
-    if not (path / DATABASE).is_file():
-        raise StartupError(f"storage root {path}: there is no registry here")
-    with Root.open(path) as root, Snapshot.of(root.database) as rows:
+    with Root.open(place_of(settings)) as root, Snapshot.of(root.database) as rows:
         yield from each(integrity.check(rows, root.directory, deep=deep))
 
 
 def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
     """Do an administrative command in this process, on a root that no server has."""
-    with Root.open(settings.storage.root) as root:
+    with Root.open(place_of(settings)) as root:
         upgrade(root.database)
 
         async def documents() -> AsyncGenerator[Document, None]:
@@ -175,6 +173,14 @@ def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> It
                     yield document
 
         yield from each(documents())
+
+
+def place_of(settings: Settings) -> Path:
+    """The root, which must hold a registry: a wrong directory is not made into one."""
+    path = settings.storage.root
+    if not (path / DATABASE).is_file():
+        raise StartupError(f"storage root {path}: there is no registry here")
+    return path
 
 
 def each(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
