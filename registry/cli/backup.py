@@ -25,7 +25,7 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
     whole = str(directory.absolute())
     for line in administer(config, root, "backup", directory=whole, copy=copy):
         click.echo(
-            f"{line['blobs']} blobs of {line['bytes']} bytes are in {directory}, {line['new']} new"
+            f"{line['blobs']} files of {line['bytes']} bytes are in {directory}, {line['new']} new"
         )
 
 
@@ -34,14 +34,15 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
     "--root",
     required=True,
     type=click.Path(path_type=Path),
-    help="An empty directory, or a new one.",
+    help="A new directory, or an empty one.",
 )
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @told_in_one_line
 def restore(root: Path, directory: Path) -> None:
     """Restore the backup in DIRECTORY into a new root, and check every byte of it.
 
-    Ends with 1 if something is wrong with it.
+    Ends with 1 if something is wrong with it.  One that was cut short goes on when it is given
+    again.  To use what was restored, serve it: `registry serve --root PATH`.
     """
     settings = load(None, {"storage.root": str(root)})
 
@@ -53,7 +54,7 @@ def restore(root: Path, directory: Path) -> None:
             click.echo(shown(line["finding"]))
         if "summary" in line:
             wrong = line["summary"]["wrong"]
-            looked = line["summary"]["looked_at"]
-            click.echo(f"restored {looked['blobs']} blobs into {root}, {wrong} wrong")
+            files = line["summary"]["looked_at"]["files"]
+            click.echo(f"restored {files} files into {root}, {wrong} wrong")
     if wrong:
         sys.exit(WRONG)

@@ -47,11 +47,13 @@ class Backup:
         return self.path / (DATABASE + NEW)
 
     def label(self) -> Label | None:
-        """What is in it, or None if it was never complete."""
+        """What is in it, or None if it was never complete.  Raises StartupError if damaged."""
         try:
             return Label(**json.loads((self.path / LABEL).read_text()))
         except FileNotFoundError:
             return None
+        except (ValueError, TypeError) as error:
+            raise StartupError(f"{self.path / LABEL} is damaged: {error}") from error
 
     def prepare(self) -> None:
         """Make the directories.  Raises StartupError where something else is."""
@@ -84,6 +86,8 @@ def named_files(database: Path) -> Iterator[tuple[str, int]]:
     try:
         query = "SELECT physical, size FROM blobs UNION ALL SELECT physical, size FROM trash"
         yield from connection.execute(query)
+    except sqlite3.DatabaseError as error:
+        raise StartupError(f"{database} is damaged: {error}") from error
     finally:
         connection.close()
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import alembic.command
@@ -16,6 +18,7 @@ from registry.cli.entry import main
 from registry.errors import StartupError
 from registry.services.backup import restore, take
 from registry.services.context import ManifestPolicy, Shared
+from registry.storage import backup as storage_backup
 from registry.storage.backup import LABEL, Backup, Label
 from registry.storage.metadata import schema
 from registry.storage.metadata.database import sqlite_engine
@@ -164,7 +167,7 @@ def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
         assert httpx2.post(url, content=content).status_code == 201
         taken = command("backup", "--root", tmp_path / "root", tmp_path / "backup")
         inside = command("backup", "--root", tmp_path / "root", tmp_path / "root" / "b")
-    assert taken.output.startswith("1 blobs of 17 bytes are in")
+    assert taken.output.startswith("1 files of 17 bytes are in")
     assert (inside.exit_code, "outside" in inside.output) == (1, True)
 
     restored = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
@@ -172,7 +175,7 @@ def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
 
     assert (restored.exit_code, restored.output) == (
         0,
-        f"restored 1 blobs into {tmp_path / 'new'}, 0 wrong\n",
+        f"restored 1 files into {tmp_path / 'new'}, 0 wrong\n",
     )
     assert (again.exit_code, "is not empty" in again.output) == (1, True)
     with registry_server(tmp_path / "new") as server:
@@ -211,3 +214,88 @@ def test_a_backup_that_rotted_is_found_when_it_is_restored(tmp_path: Path) -> No
     assert restored.exit_code == 1
     assert f"I2 blob sha256:{victim.name[:64]}" in restored.output
     assert "affects team/app:v1" in restored.output
+
+
+def test_a_refused_restore_leaves_the_new_root_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "no backup").mkdir()
+
+    refused = command("restore", tmp_path / "no backup", "--root", tmp_path / "new")
+
+    assert (refused.exit_code, "no complete backup" in refused.output) == (1, True)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("file", "what"), [(LABEL, "{"), (LABEL, "{}"), ("registry.db", "rows")])
+def test_a_backup_that_cannot_be_read_is_one_line(tmp_path: Path, file: str, what: str) -> None:
+    backup = Backup(tmp_path / "backup")
+    backup.prepare()
+    backup.new_database.touch()
+    backup.finish(Label(1, 0, 0), ())
+    (tmp_path / "backup" / file).write_text(what)
+
+    refused = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
+
+    assert refused.exit_code == 1
+    assert refused.output.startswith(f"Error: {tmp_path / 'backup' / file} is damaged: ")
+    assert len(refused.output.splitlines()) == 1
+
+
+async def test_a_restore_that_was_cut_short_goes_on(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = an_image(layers=2)
+    await push_image(service.repository(), image, Tag("v1"))
+    await back_up(service, tmp_path / "backup")
+    with monkeypatch.context() as patch:
+        patch.setattr(storage_backup, "copy_durably", cut_short_after(2))
+        with pytest.raises(KeyboardInterrupt):
+            restored_to(tmp_path / "backup", tmp_path / "new")
+
+    root = restored_to(tmp_path / "backup", tmp_path / "new")
+
+    async with a_service(root) as again:
+        assert await serves(again, image, Tag("v1"))
+
+
+def cut_short_after(count: int) -> Callable[[Path, Path], None]:
+    """Copies so many files, and is interrupted within the next."""
+    left, whole = [count], storage_backup.copy_durably
+
+    def copy_durably(source: Path, target: Path) -> None:
+        if left[0] == 0:
+            target.write_bytes(source.read_bytes()[:1])
+            raise KeyboardInterrupt
+        left[0] -= 1
+        whole(source, target)
+
+    return copy_durably
+
+
+async def test_a_backup_that_is_broken_off_ends_before_a_file_goes(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push_image(service.repository(), an_image(layers=3), Tag("v1"))
+    held, go = threading.Event(), threading.Event()
+    copied: list[str] = []
+
+    def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
+        held.set()
+        go.wait()
+        copied.append(physical)
+        return True
+
+    monkeypatch.setattr(storage_backup, "copy_blob", copy_blob)
+    sharing = shared(service)
+    taking = asyncio.create_task(take(sharing, service.root, tmp_path / "backup"))
+    await asyncio.to_thread(held.wait)
+
+    taking.cancel()
+    await asyncio.sleep(0)
+    waits = sharing.purging.locked()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+
+    assert waits
+    assert (len(copied), sharing.purging.locked()) == (1, False)
+    assert Backup(tmp_path / "backup").label() is None
