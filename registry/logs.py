@@ -56,7 +56,8 @@ def configure_logs(format: Format, level: str, stream: TextIO | None = None) -> 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-            foreign_pre_chain=chain,
+            # What the standard library's loggers are given as extra is half of what they say.
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *chain],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)

@@ -50,6 +50,18 @@ def test_a_request_is_one_json_line() -> None:
     }
 
 
+def test_a_standard_logger_tells_its_extra_too_and_no_secret() -> None:
+    stream = io.StringIO()
+    configure_logs("json", "info", stream)
+
+    extra = {"reason": "no room", "cookie": "hunter2"}
+    logging.getLogger("registry.storage.room").warning("uploads are refused", extra=extra)
+
+    document = json.loads(stream.getvalue())
+    assert document["reason"] == "no room"
+    assert document["cookie"] == "(not shown)"
+
+
 def test_a_person_at_a_terminal_reads_columns() -> None:
     stream = Terminal()
 
