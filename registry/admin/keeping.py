@@ -38,7 +38,13 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
 
 @contextlib.asynccontextmanager
 async def checking(opened: OpenRegistry) -> AsyncIterator[None]:
-    """After a crash, have the database checked beside the requests: it may be large."""
+    """After a crash, have the database checked beside the requests: it may be large.
+
+    Before anything else, say if the registry is read-only: its reason is in an old log, at best.
+    """
+    reason = opened.database.guard.latch.reason
+    if reason is not None:
+        log.critical("read-only: see to the disk, then run `registry unlatch`", reason=reason)
     task = asyncio.create_task(check_database(opened)) if opened.root.was_unclean else None
     try:
         yield

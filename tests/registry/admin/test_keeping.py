@@ -1,6 +1,7 @@
 """A disk that fills up or fails: what a registry that runs says, and how it goes on."""
 
 import contextlib
+import json
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from registry.admin import keeping
 from registry.cli.entry import main
 from registry.logs import configure_logs
 from registry.storage.latch import MARKER
+from registry.storage.metadata.schema import upgrade
+from registry.storage.root import Root
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 
@@ -133,6 +136,23 @@ def test_with_no_byte_left_deletes_and_gc_still_work(
     assert CliRunner().invoke(main, ["fsck", "--deep", "--root", str(server.root)]).exit_code == 0
 
 
+def test_a_registry_that_starts_read_only_says_so_and_what_to_do(tmp_path: Path) -> None:
+    server = make_registry_server(tmp_path / "root")
+    server.start()
+    server.stop()
+    (tmp_path / "root" / MARKER).write_text("the disk failed: Input/output error\n")
+    server.server.log = tmp_path / "log"
+    server.server.ready = lambda: readiness_answers(server)
+
+    server.start()
+    server.stop()
+
+    said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    critical = [line for line in said if line["level"] == "critical"]
+    assert [line["reason"] for line in critical] == ["the disk failed: Input/output error"]
+    assert "registry unlatch" in critical[0]["event"]
+
+
 def test_a_latched_registry_reads_and_does_not_write_until_unlatched(tmp_path: Path) -> None:
     server = make_registry_server(tmp_path / "root")
     server.start()
@@ -161,7 +181,8 @@ def test_a_latched_registry_reads_and_does_not_write_until_unlatched(tmp_path: P
 
 
 def test_unlatching_what_is_not_latched_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "root").mkdir()
+    with Root.open(tmp_path / "root") as root:
+        upgrade(root.database)
 
     result = CliRunner().invoke(main, ["unlatch", "--root", str(tmp_path / "root")])
 
