@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 REFUSED = 1
+# As a shell tells of a command that SIGINT ended.
+INTERRUPTED = 130
 
 config_file = click.option(
     "--config",
@@ -42,8 +44,20 @@ def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             refuse(*error.problems)
         except (StartupError, CommandRefused, OCIError) as error:
             refuse(str(error))
+        except BrokenPipeError:
+            raise  # nobody reads what we say: click ends without a word
+        except OSError as error:
+            refuse(_told(error))
+        except KeyboardInterrupt:
+            click.echo("Interrupted; run it again to go on, or to begin again.", err=True)
+            sys.exit(INTERRUPTED)
 
     return run
+
+
+def _told(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return what if error.filename is None else f"{error.filename}: {what}"
 
 
 def refuse(*problems: str) -> NoReturn:

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from registry.cli import main
+from registry.storage.backup import Backup, Label
 from tests.support.processes import free_port, make_registry_server, registry_server
 
 
@@ -117,6 +118,32 @@ def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, content: str)
 
     refused(result, 1, str(root))
     assert len(result.output.splitlines()) == 1
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    (tmp_path / "backup").mkdir()
+
+    Backup(tmp_path / "backup").prepare()
+    Backup(tmp_path / "backup").new_database.touch()
+    Backup(tmp_path / "backup").finish(Label(1, 0, 0), ())
+    result = run("restore", "--root", tmp_path / "file", tmp_path / "backup")
+
+    refused(result, 1, f"{tmp_path / 'file'}: Not a directory")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_command_that_is_interrupted_says_so_and_ends_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("registry.app.administer", interrupted)
+
+    result = run("repo", "list", "--root", tmp_path)
+
+    assert (result.exit_code, result.output.partition(";")[0]) == (130, "Interrupted")
 
 
 def test_a_second_server_on_the_same_root_is_one_line(tmp_path: Path) -> None:
