@@ -1,7 +1,8 @@
 """The control socket: a server that runs carries out administrative commands.
 
 One line of JSON in, ``{"command": …, "arguments": {…}}``; lines of JSON out: one for each
-document, then ``{"done": true}`` or ``{"refused": …}``.  Whoever may write to the root may give
+document, then ``{"done": true}`` or ``{"refused": …}``.  A command whose client goes is broken
+off, as one in a terminal is by ctrl-C.  Whoever may write to the root may give
 commands: the socket has mode 0600.
 """
 
@@ -11,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import structlog
@@ -82,23 +83,47 @@ async def serve_one(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """One connection, one command."""
+    """One connection, one command: until it ends, or whoever gave it goes."""
+    telling = asyncio.create_task(tell(opened, commands, await request_line(reader), writer))
+    leaving = asyncio.create_task(reader.read(1))
     try:
-        async for document in answers(opened, commands, reader):
-            writer.write(json.dumps(document).encode() + b"\n")
-            await writer.drain()
-    except ConnectionError:
-        log.info("nobody waits for the command any more")
+        await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not telling.done():
+            log.info("the command is broken off: nobody waits for it any more")
     finally:
+        telling.cancel()
+        leaving.cancel()
+        await asyncio.gather(telling, leaving, return_exceptions=True)
         writer.close()
 
 
+async def request_line(reader: asyncio.StreamReader) -> bytes:
+    """The request; nothing, if it is too long for one or never came."""
+    try:
+        return await reader.readline()
+    except (ValueError, ConnectionError):
+        return b""
+
+
+async def tell(
+    opened: OpenRegistry,
+    commands: Mapping[str, Command],
+    line: bytes,
+    writer: asyncio.StreamWriter,
+) -> None:
+    with contextlib.suppress(ConnectionError):
+        async with contextlib.aclosing(answers(opened, commands, line)) as documents:
+            async for document in documents:
+                writer.write(json.dumps(document).encode() + b"\n")
+                await writer.drain()
+
+
 async def answers(
-    opened: OpenRegistry, commands: Mapping[str, Command], reader: asyncio.StreamReader
-) -> AsyncIterator[Document]:
+    opened: OpenRegistry, commands: Mapping[str, Command], line: bytes
+) -> AsyncGenerator[Document, None]:
     """The documents of one command, and how it ended; whatever it raises is told, and logged."""
     try:
-        request = parse(await reader.readline())
+        request = parse(line)
         log.info("command", command=request.get("command"), arguments=request.get("arguments"))
         command = start(opened, request.get("command"), request.get("arguments", {}), commands)
         async with contextlib.aclosing(command) as documents:

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,10 +13,14 @@ import httpx2
 import pytest
 
 from registry.admin.client import NotRunning, ask, connect
-from registry.admin.control import SOCKET
-from registry.app import administer
+from registry.admin.command import Command, Document
+from registry.admin.control import SOCKET, listening
+from registry.admin.opened import OpenRegistry
+from registry.app import administer, open_registry
 from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError
+from registry.storage.metadata.schema import upgrade
+from registry.storage.root import Root
 from tests.support.processes import RegistryServer, make_registry_server, registry_server
 
 
@@ -121,3 +125,37 @@ def test_a_socket_nobody_listens_on_is_no_server(tmp_path: Path) -> None:
 
     with pytest.raises(NotRunning):
         list(ask(tmp_path, "repo list", {}))
+
+
+async def test_a_command_is_broken_off_when_nobody_waits_for_it(tmp_path: Path) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        yield {}
+
+    settings = load_settings(flags={"storage.root": str(tmp_path / "root")})
+    with Root.open(tmp_path / "root") as root:
+        upgrade(root.database)
+        async with (
+            open_registry(settings, root) as opened,
+            listening(opened, {"endless": Command(endless)}),
+        ):
+            with closing(connect(tmp_path / "root")) as client:
+                client.sendall(b'{"command": "endless"}\n')
+                await asyncio.wait_for(begun.wait(), 10)
+
+            await asyncio.wait_for(ended.wait(), 10)
+
+
+def test_a_directory_without_a_registry_is_not_made_into_one(tmp_path: Path) -> None:
+    (tmp_path / "letters").write_text("to keep")
+
+    with pytest.raises(StartupError, match="no registry here"):
+        names(tmp_path)
+
+    assert os.listdir(tmp_path) == ["letters"]
