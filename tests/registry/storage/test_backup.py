@@ -1,0 +1,153 @@
+"""The files of a backup: all that can be needed, whole or not there, and apart from the root."""
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oci.reference import Tag
+from registry.errors import StartupError
+from registry.services.backup import restore, take
+from registry.services.restoration import restore_digest
+from registry.storage import backup
+from registry.storage.root import Root
+from tests.support.images import an_image
+from tests.support.integrity import findings, wrongs
+from tests.support.storage import Service, a_service, body, pull_blob, push_blob, push_image
+
+KEPT, GONE = an_image(seed="kept"), an_image(seed="gone")
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with a_service(tmp_path / "root") as service:
+        await push_image(service.repository(), KEPT, Tag("v1"))
+        yield service
+
+
+async def restored(source: Path, target: Path) -> Path:
+    def fill() -> None:
+        with Root.open(target) as root:
+            restore(source, root)
+
+    await asyncio.to_thread(fill)
+    return target
+
+
+def no_room(*_arguments: Any, **_options: Any) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def into_the_trash(service: Service) -> None:
+    """A manifest whose blobs no repository has any more, with their files."""
+    await push_image(service.repository(), GONE, Tag("gone"))
+    await service.repository().manifests.delete(GONE.digest)
+    for digest in GONE.blobs:
+        await service.repository().blobs.delete(digest)
+
+
+@pytest.mark.parametrize("link", [True, False])
+async def test_what_can_be_undeleted_can_be_undeleted_from_a_backup(
+    service: Service, tmp_path: Path, link: bool
+) -> None:
+    await into_the_trash(service)
+    assert await service.rows("SELECT physical FROM trash") != []
+    await take(service.shared, service.root, tmp_path / "backup", link=link)
+
+    root = await restored(tmp_path / "backup", tmp_path / "new")
+
+    async with a_service(root) as new:
+        await restore_digest(new.shared, "op", GONE.digest)
+        for digest, content in GONE.blobs.items():
+            assert await pull_blob(new.repository(), digest) == content
+        assert await wrongs(new) == []
+
+
+async def test_nothing_of_a_restored_root_is_the_backups(service: Service, tmp_path: Path) -> None:
+    """A backup of links shares its files with the root; what is restored shares them with none."""
+    await take(service.shared, service.root, tmp_path / "backup", link=True)
+
+    root = await restored(tmp_path / "backup", tmp_path / "new")
+
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert len(files) > len(KEPT.blobs)
+    assert {path.stat().st_nlink for path in files} == {1}
+
+
+async def test_a_session_has_no_place_in_a_backup(service: Service, tmp_path: Path) -> None:
+    session = await service.repository().uploads.start()
+    await service.repository().uploads.append(session.id, body(b"half"), start=0, length=None)
+    await take(service.shared, service.root, tmp_path / "backup")
+
+    root = await restored(tmp_path / "backup", tmp_path / "new")
+
+    async with a_service(root) as new:
+        assert await findings(new, deep=True) == []
+
+
+async def test_a_copy_that_was_cut_short_is_not_taken_for_the_file(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", no_room)
+        with pytest.raises(OSError, match="No space"):
+            await take(service.shared, service.root, tmp_path / "backup", link=False)
+
+    await take(service.shared, service.root, tmp_path / "backup", link=False)
+
+    async with a_service(await restored(tmp_path / "backup", tmp_path / "new")) as new:
+        assert await wrongs(new) == []
+
+
+async def test_a_backup_that_fails_leaves_the_one_before_whole(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take(service.shared, service.root, tmp_path / "backup", link=False)
+    await push_blob(service.repository(), b"new")
+    await service.repository().manifests.delete(KEPT.digest)
+    monkeypatch.setattr(backup, "copy_blob", no_room)
+    with pytest.raises(OSError, match="No space"):
+        await take(service.shared, service.root, tmp_path / "backup", link=False)
+    monkeypatch.undo()
+
+    root = await restored(tmp_path / "backup", tmp_path / "new")
+
+    async with a_service(root) as new:
+        assert (await new.repository().manifests.pull(Tag("v1"))).content == KEPT.manifest
+        assert await wrongs(new) == []
+
+
+@pytest.mark.parametrize("link", [True, False])
+async def test_a_file_that_is_missing_does_not_stop_a_backup_and_is_found_in_it(
+    service: Service, tmp_path: Path, link: bool
+) -> None:
+    digest = await push_blob(service.repository(), b"missing")
+    ((physical,),) = await service.rows(
+        "SELECT physical FROM blobs WHERE digest = :digest", digest=str(digest)
+    )
+    (service.root / "blobs" / physical[:2] / physical).unlink()
+    await take(service.shared, service.root, tmp_path / "backup", link=link)
+
+    root = await restored(tmp_path / "backup", tmp_path / "new")
+
+    async with a_service(root) as new:
+        (finding,) = await findings(new)
+    assert (finding.what, finding.found) == (f"blob {digest}", "no file")
+
+
+async def test_a_root_with_a_registry_is_not_restored_into(
+    service: Service, tmp_path: Path
+) -> None:
+    await take(service.shared, service.root, tmp_path / "backup")
+    await restored(tmp_path / "backup", tmp_path / "new")
+    before = (tmp_path / "new" / "registry.db").stat()
+
+    with pytest.raises(StartupError, match="restore into a"):
+        await restored(tmp_path / "backup", tmp_path / "new")
+
+    assert (tmp_path / "new" / "registry.db").stat().st_ino == before.st_ino

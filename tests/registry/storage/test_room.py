@@ -1,0 +1,106 @@
+"""The floor, and the ballast: what a disk has to have for anything to grow."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.errors import StorageFull
+from registry.storage.room import BALLAST, Floor, Room, ballast_size
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[int]:
+    directory = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield directory
+    os.close(directory)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, int]]:
+    """A disk of 4 MiB and its directory, open: a ballast is 64 KiB there."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = f"size=4m,{getattr(request, 'param', 'nr_inodes=2000')}"
+    command = ("/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk))
+    subprocess.run(command, check=True)  # noqa: S603
+    directory = os.open(disk, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield disk, directory
+    finally:
+        os.close(directory)
+        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
+
+
+def a_room(directory: int, floor: Floor | None = None) -> Room:
+    """One that measures every time it is asked."""
+    return Room(directory, floor or Floor(), itertools.count().__next__)
+
+
+def fill(disk: Path, *, leaving: int) -> Path:
+    found = os.statvfs(disk)
+    filler = disk / "filler"
+    filler.write_bytes(bytes(found.f_bavail * found.f_frsize - leaving))
+    return filler
+
+
+@pytest.mark.parametrize("floor", [Floor(bytes=1 << 62), Floor(percent=100.0)])
+def test_nothing_grows_below_the_floor_in_bytes_or_in_parts_of_the_disk(
+    here: int, floor: Floor
+) -> None:
+    room = a_room(here, floor)
+
+    assert "expected at least" in str(room.problem)
+    with pytest.raises(StorageFull):
+        room.check()
+
+
+def test_the_floor_is_the_greater_of_the_two(here: int) -> None:
+    assert a_room(here, Floor(bytes=1 << 62, percent=0.001)).problem is not None
+    assert a_room(here, Floor(bytes=1, percent=100.0)).problem is not None
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("small_disk", ["nr_inodes=900"], indirect=True)
+def test_nothing_grows_where_no_file_can_be_made(small_disk: tuple[Path, int]) -> None:
+    assert "files" in str(a_room(small_disk[1]).problem)
+
+
+@pytest.mark.needs_root
+def test_a_ballast_is_taken_given_up_and_taken_again(small_disk: tuple[Path, int]) -> None:
+    disk, directory = small_disk
+    room = a_room(directory)
+    assert (disk / BALLAST).stat().st_size == ballast_size(os.statvfs(disk)) == 64 * KIB
+
+    # Room for a ballast, but not for one and as much again.
+    filler = fill(disk, leaving=32 * KIB)
+    assert (room.release(), room.release()) == (True, False)
+    room.tend()
+
+    assert not (disk / BALLAST).exists()
+    assert "expected at least" in str(room.problem)
+    filler.unlink()
+    room.tend()
+    assert (disk / BALLAST).exists()
+    assert room.problem is None
+
+
+@pytest.mark.needs_root
+def test_the_ballast_goes_before_the_last_byte_does(small_disk: tuple[Path, int]) -> None:
+    disk, directory = small_disk
+    room = a_room(directory)
+    filler = fill(disk, leaving=64 * KIB)
+    room.tend()
+    assert (disk / BALLAST).exists()
+    filler.unlink()
+
+    fill(disk, leaving=60 * KIB)
+    room.tend()
+
+    assert not (disk / BALLAST).exists()
