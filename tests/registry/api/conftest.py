@@ -1,10 +1,8 @@
 """The whole application, in this process, over a root of its own."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -23,6 +21,7 @@ from registry.config import (
 from registry.storage.metadata.schema import upgrade
 from registry.storage.root import Root
 from tests.registry.api.wire import lived
+from tests.support.memory import directory_in_memory
 
 Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
@@ -30,12 +29,8 @@ Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
     """Where the registry keeps everything: in memory if it can, for disks are tested elsewhere."""
-    memory = Path("/dev/shm")  # noqa: S108  (made for this; the directory in it is random)
-    if not os.access(memory, os.W_OK):
-        yield tmp_path / "root"
-        return
-    with TemporaryDirectory(prefix="slipway-", dir=memory) as directory:
-        yield Path(directory) / "root"
+    with directory_in_memory(tmp_path) as directory:
+        yield directory / "root"
 
 
 @pytest.fixture
