@@ -22,7 +22,13 @@ async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator
         tally = await preview(opened.shared, opened.collector)
     else:
         tally = await opened.collector.collect()
-    yield tally.document()
+    lifetimes = opened.shared.lifetimes
+    yield {
+        **tally.document(),
+        # The longest that it can be: by the wall clock, or by the epochs of the server's running.
+        "pushed_ms": max(lifetimes.lease_ms, lifetimes.lease_epochs * lifetimes.epoch_ms),
+        "deleted_ms": lifetimes.epochs(lifetimes.undelete_ms) * lifetimes.epoch_ms,
+    }
 
 
 async def undelete(opened: OpenRegistry, what: str) -> AsyncGenerator[Document, None]:

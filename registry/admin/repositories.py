@@ -23,7 +23,7 @@ async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
 async def delete(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
     """Delete a whole repository."""
     await delete_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
-    yield {"name": name}
+    yield {"name": name, "undelete_seconds": opened.settings.gc.undelete_seconds}
 
 
 async def size(

@@ -85,3 +85,13 @@ def administer(
 
     given = {key: value for key, value in arguments.items() if value is not None}
     yield from administer(settings, command, given)
+
+
+def span(seconds: float) -> str:
+    """A duration for people, in whole hours or else in seconds.
+
+    >>> span(259_200), span(90)
+    ('72 h', '90 s')
+    """
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:.0f} h" if hours and not rest else f"{seconds:g} s"

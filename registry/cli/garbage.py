@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from registry.cli.common import administer, config_file, root_directory, told_in_one_line
+from registry.cli.common import administer, config_file, root_directory, span, told_in_one_line
 
 # The words for a pass, and for one that is only thought of.
 _DONE = ("", "moved to the trash", "removed", "ended", "are free again")
@@ -18,7 +18,11 @@ _WOULD = ("would be ", "would move to the trash", "would be removed", "would end
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @told_in_one_line
 def gc(config: Path | None, root: str | None, dry_run: bool) -> None:
-    """Collect garbage now; clients may push and pull meanwhile."""
+    """Collect garbage now; clients may push and pull meanwhile.
+
+    Untagging deletes no manifest: delete manifests or whole repositories, or set
+    gc.untagged_after_days.  What was just pushed, and what can be undeleted, is kept for a while.
+    """
     for tally in administer(config, root, "gc", dry_run=dry_run):
         click.echo(report(tally, _WOULD if dry_run else _DONE))
 
@@ -37,7 +41,18 @@ def report(tally: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
         lines.insert(0, f"{tally['repositories']} deleted repositories {removed}")
     if tally["strangers"]:
         lines.append(f"{tally['strangers']} files that are none of ours are left alone")
-    return "\n".join([*lines, f"{tally['freed_bytes']} bytes {free}"])
+    lines.append(f"{tally['freed_bytes']} bytes {free}")
+    if tally["freed_bytes"] == 0:
+        lines.append(waiting(tally["pushed_ms"] / 1000, tally["deleted_ms"] / 1000))
+    return "\n".join(lines)
+
+
+def waiting(pushed: float, deleted: float) -> str:
+    """What an operator needs to know for whom nothing came back: for how long things are kept."""
+    line = f"What was pushed is kept for up to {span(pushed)} of the server's running"
+    if deleted:
+        line += f"; what was deleted or collected, for {span(deleted)} more, to be undeleted"
+    return f"{line} (gc.* in the settings)."
 
 
 @click.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from registry.cli.common import administer, config_file, root_directory, told_in_one_line
+from registry.cli.common import administer, config_file, root_directory, span, told_in_one_line
 
 
 @click.group()
@@ -30,8 +30,10 @@ def show(config: Path | None, root: str | None) -> None:
 @told_in_one_line
 def delete(config: Path | None, root: str | None, name: str) -> None:
     """Delete a repository with everything in it."""
-    for _ in administer(config, root, "repo delete", name=name):
-        click.echo(f"{name} is deleted; `registry repo undelete {name}` brings it back for a while")
+    for line in administer(config, root, "repo delete", name=name):
+        seconds = line["undelete_seconds"]
+        back = f"; `registry repo undelete {name}` brings it back, for {span(seconds)}"
+        click.echo(f"{name} is deleted{back if seconds else ' for good'}")
 
 
 @repo.command()

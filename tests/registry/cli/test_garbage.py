@@ -63,3 +63,37 @@ def test_gc_undelete_repo_and_tag_do_what_they_say(tmp_path: Path, live: bool) -
         assert "Error: " in run(server, "repo", "delete", "no/such", code=1)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("undelete", "said"), [("0", "for good"), ("7200", "back, for 2 h")])
+def test_a_deleted_repository_says_for_how_long_it_can_come_back(
+    tmp_path: Path, undelete: str, said: str
+) -> None:
+    environment = {**SETTINGS, "REGISTRY_GC__UNDELETE_SECONDS": undelete}
+    server = make_registry_server(tmp_path / "root", environment=environment)
+    server.start()
+    try:
+        push(server, "one")
+
+        assert run(server, "repo", "delete", "team/app").endswith(f"{said}\n")
+    finally:
+        server.stop()
+
+
+def test_gc_that_frees_nothing_says_what_it_waits_for(tmp_path: Path) -> None:
+    environment = {"REGISTRY_GC__LEASE_SECONDS": "0", "REGISTRY_GC__UNDELETE_SECONDS": "7200"}
+    server = make_registry_server(tmp_path / "root", environment=environment)
+    server.start()
+    try:
+        digest = push(server, "one")
+        httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
+
+        said = run(server, "gc").splitlines()
+    finally:
+        server.stop()
+
+    assert said[-2:] == [
+        "0 bytes are free again",
+        "What was pushed is kept for up to 2 h of the server's running; what was deleted or "
+        "collected, for 3 h more, to be undeleted (gc.* in the settings).",
+    ]
