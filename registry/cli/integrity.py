@@ -10,6 +10,9 @@ import click
 from registry.cli.common import administer, config_file, root_directory, told_in_one_line
 
 WRONG = 1
+# What to do next, after the last finding.
+MARK = "`registry fsck --repair` marks what is damaged, so that it is not served any more."
+NEXT = "What is damaged heals when it is pushed again; otherwise restore a backup."
 
 
 @click.command()
@@ -19,7 +22,7 @@ WRONG = 1
 @click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
 @told_in_one_line
 def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> None:
-    """Compare the rows with the files and with each other.
+    """Compare the rows with the files and with each other: is everything here, and whole?
 
     Works on a registry that runs and on one that is stopped, and changes nothing without
     --repair.  Ends with 1 if something is wrong.  Leftovers of a crash are not: they are listed,
@@ -35,6 +38,7 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
             looked = ", ".join(f"{count} {what}" for what, count in summary["looked_at"].items())
             click.echo(f"{wrong} wrong, {summary['leftovers']} left over; looked at {looked}")
     if wrong:
+        click.echo(NEXT if repair else f"{MARK} {NEXT}", err=True)
         sys.exit(WRONG)
 
 
@@ -54,7 +58,8 @@ def scrub(
 ) -> None:
     """Read every blob and manifest, and mark what is corrupt.
 
-    What is marked is not served until it is pushed again.  Ends with 1 if anything was found.
+    What is marked is not served until it is pushed again.  Ends with 1 if anything was found that
+    was not marked before; `registry fsck` lists everything that is marked.
     """
     corrupt = 0
     for line in administer(config, root, "scrub", rate=rate, max_duration=max_duration):
@@ -65,10 +70,11 @@ def scrub(
             corrupt = summary["corrupt"]
             rest = "" if summary["is_complete"] else "; stopped before the end"
             click.echo(
-                f"{corrupt} corrupt; read {summary['blobs']} blobs of {summary['bytes']} bytes, "
-                f"{summary['manifests']} manifests{rest}"
+                f"{corrupt} newly found corrupt; read {summary['blobs']} blobs of "
+                f"{summary['bytes']} bytes, {summary['manifests']} manifests{rest}"
             )
     if corrupt:
+        click.echo(NEXT, err=True)
         sys.exit(WRONG)
 
 
