@@ -21,7 +21,9 @@ RUN apt-get update \
  && useradd --system --uid 10001 --home-dir /var/lib/slipway --create-home slipway \
  && install -d -o slipway -g slipway -m 0700 /var/lib/slipway/registry
 COPY --from=build /opt/slipway /opt/slipway
-ENV PATH=/opt/slipway/bin:$PATH PYTHONUNBUFFERED=1
+# So that docker exec runs `registry gc` on the same root, without a flag.
+ENV PATH=/opt/slipway/bin:$PATH PYTHONUNBUFFERED=1 \
+    REGISTRY_STORAGE__ROOT=/var/lib/slipway/registry
 USER slipway
 VOLUME /var/lib/slipway/registry
 EXPOSE 5000
