@@ -1,56 +1,167 @@
-"""registry fsck, registry scrub: what they find, and what they say to do about it."""
+"""registry fsck of a registry that is stopped: it finds what is wrong, and changes nothing."""
 
-import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from click.testing import CliRunner, Result
 
-from oci.reference import Tag
 from registry.cli import main
+from registry.storage.metadata import schema
+from registry.storage.root import LOCK
 from tests.support.images import an_image
-from tests.support.storage import a_service, push_image
+from tests.support.processes import make_registry_server
+
+WAL = "registry.db-wal"
+INDEX = "registry.db-shm"
+Tree = dict[str, tuple[int, bytes]]
 
 
-def run(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, [*arguments, "--root", str(root)])
+def tree(root: Path) -> Tree:
+    """Every path under a root with its mode and its bytes, but for the lock."""
+    return {
+        str(path.relative_to(root)): (
+            path.lstat().st_mode,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in sorted(root.rglob("*"))
+        if path.name != LOCK
+    }
+
+
+def fsck(root: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["fsck", *options, "--root", str(root)])
 
 
 @pytest.fixture
-def damaged(tmp_path: Path) -> Path:
-    """A registry that is stopped, with one byte of one blob flipped."""
-    root = tmp_path / "root"
-
-    async def make() -> None:
-        async with a_service(root) as service:
-            await push_image(service.repository(), an_image(), Tag("v1"))
-
-    asyncio.run(make())
-    victim = next(iter((root / "blobs").glob("*/*")))
-    content = bytearray(victim.read_bytes())
-    content[0] ^= 1
-    victim.chmod(0o600)
-    victim.write_bytes(content)
-    return root
-
-
-def test_damage_is_told_with_what_to_do_next(damaged: Path) -> None:
-    found, repaired = run(damaged, "fsck", "--deep"), run(damaged, "fsck", "--deep", "--repair")
-
-    assert (found.exit_code, repaired.exit_code) == (1, 1)
-    assert "affects team/app:v1" in found.output
-    assert "`registry fsck --repair` marks" in found.output
-    assert "marked corrupt" in repaired.output
-    for result in (found, repaired):
-        assert result.output.endswith(
-            "heals when it is pushed again; otherwise restore a backup.\n"
-        )
+def killed(tmp_path: Path) -> Iterator[Path]:
+    """The root of a server that was killed: its last rows are only in the log."""
+    server = make_registry_server(tmp_path / "root")
+    server.start()
+    try:
+        image = an_image()
+        for digest, content in image.blobs.items():
+            url = f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}"
+            httpx2.post(url, content=content).raise_for_status()
+        url = f"{server.url}/v2/team/app/manifests/v1"
+        headers = {"Content-Type": image.media_type}
+        httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+        server.kill()
+        yield server.root
+    finally:
+        server.stop()
 
 
-def test_a_scrub_tells_what_is_new_and_fsck_all_of_it(damaged: Path) -> None:
-    first, second = run(damaged, "scrub"), run(damaged, "scrub")
-    fsck = run(damaged, "fsck")
+@pytest.fixture
+def stopped(killed: Path) -> Path:
+    """The root of a server that has ended: there is no log."""
+    with sqlite3.connect(killed / "registry.db") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    assert not (killed / WAL).exists()
+    return killed
 
-    assert (first.exit_code, "1 newly found corrupt" in first.output) == (1, True)
-    assert (second.exit_code, "0 newly found corrupt" in second.output) == (0, True)
-    assert (fsck.exit_code, "known to be corrupt" in fsck.output) == (1, True)
+
+@pytest.mark.parametrize("options", [(), ("--deep",)])
+def test_a_check_after_a_crash_reads_the_log_and_changes_no_file(
+    killed: Path, options: tuple[str, ...]
+) -> None:
+    layer = an_image().layers[0].descriptor.digest
+    (victim,) = (killed / "blobs").glob(f"*/{layer.encoded}-*")
+    victim.unlink()
+    (killed / "blobs" / "ab" / "orphan").write_bytes(b"orphan")
+    before = tree(killed)
+    assert before[WAL][1]
+
+    result = fsck(killed, *options)
+
+    assert tree(killed) == before
+    assert result.exit_code == 1
+    assert f"I1 blob {layer}: found no file" in result.output
+    assert "affects team/app:v1" in result.output
+    assert "I9 (left over) blobs/ab/orphan" in result.output
+    assert "2 blobs, 1 manifests" in result.output
+
+
+def test_a_log_without_its_index_is_read_too_and_the_index_is_gone_again(killed: Path) -> None:
+    (killed / INDEX).unlink()
+    before = tree(killed)
+
+    result = fsck(killed, "--deep")
+
+    assert tree(killed) == before
+    assert (result.exit_code, "2 blobs, 1 manifests" in result.output) == (0, True)
+
+
+def test_a_check_of_what_was_stopped_in_order_changes_no_file(stopped: Path) -> None:
+    before = tree(stopped)
+
+    result = fsck(stopped, "--deep")
+
+    assert tree(stopped) == before
+    assert (result.exit_code, "2 blobs, 1 manifests" in result.output) == (0, True)
+
+
+def test_a_root_without_directories_is_not_given_any(stopped: Path) -> None:
+    (stopped / "uploads").rmdir()
+    before = tree(stopped)
+
+    result = fsck(stopped)
+
+    assert tree(stopped) == before
+    assert result.exit_code == 0
+
+
+NEWEST = schema.newest_revision(schema.alembic_config())
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("0001", f"has schema '0001', expected '{NEWEST}'"),
+        ("9999", "'9999', which this program does not know"),
+    ],
+)
+def test_another_programs_schema_is_told_and_left_as_it_is(
+    killed: Path, revision: str, told: str
+) -> None:
+    with sqlite3.connect(killed / "registry.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    connection.close()
+    before = tree(killed)
+
+    result = fsck(killed)
+
+    assert tree(killed) == before
+    assert (result.exit_code, told in result.output) == (1, True)
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_what_is_no_registry_is_told_and_nothing_is_made_there(tmp_path: Path) -> None:
+    result = fsck(tmp_path)
+
+    assert (result.exit_code, "there is no registry here" in result.output) == (1, True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_database_is_told_in_one_line(stopped: Path) -> None:
+    (stopped / "registry.db").write_bytes(b"no database" * 1000)
+
+    result = fsck(stopped)
+
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "file is not a database" in result.output
+
+
+def test_a_repair_writes(killed: Path) -> None:
+    name = f"{'ab' * 32}-00000000-0000-4000-8000-000000000000"
+    orphan = killed / "blobs" / "ab" / name
+    orphan.write_bytes(b"orphan")
+
+    result = fsck(killed, "--repair")
+
+    assert "-> removed" in result.output
+    assert not orphan.exists()

@@ -1,0 +1,56 @@
+"""What is said of findings, and what to do about them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from oci.reference import Tag
+from registry.cli import main
+from tests.support.images import an_image
+from tests.support.storage import a_service, push_image
+
+
+def run(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--root", str(root)])
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A registry that is stopped, with one byte of one blob flipped."""
+    root = tmp_path / "root"
+
+    async def make() -> None:
+        async with a_service(root) as service:
+            await push_image(service.repository(), an_image(), Tag("v1"))
+
+    asyncio.run(make())
+    victim = next(iter((root / "blobs").glob("*/*")))
+    content = bytearray(victim.read_bytes())
+    content[0] ^= 1
+    victim.chmod(0o600)
+    victim.write_bytes(content)
+    return root
+
+
+def test_damage_is_told_with_what_to_do_next(damaged: Path) -> None:
+    found, repaired = run(damaged, "fsck", "--deep"), run(damaged, "fsck", "--deep", "--repair")
+
+    assert (found.exit_code, repaired.exit_code) == (1, 1)
+    assert "affects team/app:v1" in found.output
+    assert "`registry fsck --repair` marks" in found.output
+    assert "marked corrupt" in repaired.output
+    for result in (found, repaired):
+        assert result.output.endswith(
+            "heals when it is pushed again; otherwise restore a backup.\n"
+        )
+
+
+def test_a_scrub_tells_what_is_new_and_fsck_all_of_it(damaged: Path) -> None:
+    first, second = run(damaged, "scrub"), run(damaged, "scrub")
+    fsck = run(damaged, "fsck")
+
+    assert (first.exit_code, "1 newly found corrupt" in first.output) == (1, True)
+    assert (second.exit_code, "0 newly found corrupt" in second.output) == (0, True)
+    assert (fsck.exit_code, "known to be corrupt" in fsck.output) == (1, True)
