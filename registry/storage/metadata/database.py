@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError
 
 from registry.errors import StorageFailed, StorageFull, StorageUnreadable
 from registry.storage.guard import Guard
+from registry.storage.metadata import folding
 from registry.storage.metadata.holds import Holds
 from registry.storage.metadata.writer import Writer
 
@@ -61,9 +62,9 @@ class Database:
 
     def __init__(self, path: Path, guard: Guard | None = None) -> None:
         self.guard = guard or Guard()
-        self._writing = sqlite_engine(path)
+        self._writing = sqlite_engine(path, folding.PRAGMA)
         self._reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS)
-        self._writer = Writer(self._writing)
+        self._writer = Writer(self._writing, self._latch_if_failed)
         self._look = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     async def write(self, unit: Unit[T], *, grows: bool = False, purpose: str = "request") -> T:
@@ -88,10 +89,12 @@ class Database:
         try:
             return await self._writer.submit(unit, purpose)
         except (DatabaseError, sqlite3.DatabaseError) as error:
-            refusal = translated(error)
-            if isinstance(refusal, StorageFailed):
-                self.guard.latch.close(f"database: {getattr(error, 'orig', error)}")
-            raise refusal from error
+            self._latch_if_failed(error)
+            raise translated(error) from error
+
+    def _latch_if_failed(self, error: DatabaseError | sqlite3.Error) -> None:
+        if code_of(error) in FAILURES:
+            self.guard.latch.close(f"database: {getattr(error, 'orig', error)}")
 
     @property
     def holds(self) -> Holds:
@@ -185,7 +188,7 @@ def translated(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     return error
 
 
-def code_of(error: DatabaseError | sqlite3.DatabaseError) -> int:
+def code_of(error: DatabaseError | sqlite3.Error) -> int:
     """SQLite's primary result code."""
     code: int = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
     return code & 0xFF

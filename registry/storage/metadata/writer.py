@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from registry.storage.metadata.folding import Folding
 from registry.storage.metadata.holds import Holds
 
 T = TypeVar("T")
@@ -51,9 +52,12 @@ class Writer:
     raises takes nothing with it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, on_failure: Callable[[sqlite3.Error], None]) -> None:
+        """``on_failure`` hears, on the writer's thread, of what no unit waits for."""
         self._engine = engine
+        self._on_failure = on_failure
         self.holds = Holds()
+        self._folding = Folding(self.holds)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
         self._thread.start()
@@ -76,6 +80,16 @@ class Writer:
         with self._engine.connect() as connection:
             while (batch := self._gather()) is not None:
                 deliver(run(connection, batch, self.holds))
+                self._fold(connection)
+
+    def _fold(self, connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            return
+        try:
+            self._folding.fold_if_due(driver, idle=self._jobs.empty())
+        except sqlite3.Error as error:
+            self._on_failure(error)
 
     def _gather(self) -> list[Job] | None:
         """The next batch: whatever is there by now; None once closed."""
