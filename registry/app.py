@@ -5,6 +5,7 @@ import math
 import resource
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,7 +99,7 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
         store = FilesystemBlobStore(root, guard=guard)
         try:
             shared = shared_of(settings, database, store)
-            collector = GarbageCollector(shared)
+            collector = GarbageCollector(shared, share=settings.gc.lock_percent / 100)
             yield OpenRegistry(settings, root, database, store, Registry(shared), shared, collector)
         finally:
             await store.aclose()
@@ -161,6 +162,8 @@ def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
 
 def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
     """Do an administrative command in this process, on a root that no server has."""
+    # Nobody waits for the lock meanwhile.
+    settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
     with Root.open(place_of(settings)) as root:
         upgrade(root.database)
 

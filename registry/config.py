@@ -95,6 +95,7 @@ class GcSettings:
     epoch_seconds: float = at_least(0.05, 3600.0)
     undelete_seconds: float = at_least(0, 259_200.0)
     untagged_after_days: float = at_least(0, 0.0)
+    lock_percent: float = at_least(0.1, 2.0)
 
 
 @dataclass(frozen=True, slots=True)

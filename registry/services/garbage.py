@@ -16,15 +16,16 @@ from registry.services import repository_clearing
 from registry.services.context import Shared
 from registry.services.expiry import end_uploads
 from registry.services.manifests import stored_digest
-from registry.services.pacing import Pace
+from registry.services.pacing import SHARE, Pace
 from registry.services.purge import purge
 from registry.services.sweep import sweep
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import acts, epochs, garbage, manifests, repositories
 from registry.storage.metadata.acts import Act
+from registry.storage.metadata.burial import Freed, Key
 from registry.storage.metadata.database import Connection
-from registry.storage.metadata.garbage import START, Key, Slice
+from registry.storage.metadata.garbage import START, Slice
 
 IDENTITY = "garbage collector"
 Find = Callable[[Bound, Key, Connection], Slice]
@@ -33,10 +34,11 @@ Find = Callable[[Bound, Key, Connection], Slice]
 class GarbageCollector:
     """Collects what nothing names.  One pass at a time."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, *, share: float = SHARE) -> None:
+        """``share`` of the time it holds the write lock, at most."""
         self._shared = shared
         self._begun = shared.clock.monotonic_ms()
-        self._pace = Pace(shared.database, "gc")
+        self._pace = Pace(shared.database, "gc", share)
         self._turn = asyncio.Lock()
         self.last: Tally | None = None
 
@@ -80,7 +82,7 @@ class GarbageCollector:
     async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
         bound = await self.lease_bound()
 
-        def unit(keys: Sequence[Key], connection: Connection) -> garbage.Freed:
+        def unit(keys: Sequence[Key], connection: Connection) -> Freed:
             act = self._shared.begin(connection, IDENTITY)
             return garbage.drop_members(connection, act, bound, keys)
 

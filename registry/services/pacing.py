@@ -14,9 +14,11 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 # Of the wall time, so much may the lock be held by work that nobody waits for.
-SHARE = 0.018
-# One hold should take this long: far below what a push would notice.
-AIM_MS = 8.0
+SHARE = 0.02
+# What a wait is longer than the share asks for: the clock is read a moment too early.
+MARGIN = 1.03
+# What a unit should take, to which its commit comes: far below what a push would notice.
+AIM_MS = 3.0
 LEAST_AT_ONCE = 5
 MOST_AT_ONCE = 100
 
@@ -28,8 +30,9 @@ class Pace:
     and what it took decides how long to wait.
     """
 
-    def __init__(self, database: Database, purpose: str) -> None:
+    def __init__(self, database: Database, purpose: str, share: float = SHARE) -> None:
         self._database = database
+        self._share = min(share, 1.0)
         self._purpose = purpose
         self._at_once = LEAST_AT_ONCE
         self._free_at = 0.0
@@ -59,12 +62,11 @@ class Pace:
         result, milliseconds = await self._database.write(timed, purpose=self._purpose)
         # With the commit, which may take longer than the unit where the disk is busy.
         held_ms = max(held.total_ms - before, milliseconds)
-        self._free_at = time.monotonic() + held_ms / 1000 * (1 / SHARE - 1)
+        self._free_at = time.monotonic() + held_ms / 1000 * (MARGIN / self._share - 1)
         self._learn(milliseconds)
         return result
 
     def _learn(self, milliseconds: float) -> None:
-        if milliseconds > AIM_MS:
-            self._at_once = max(LEAST_AT_ONCE, self._at_once // 2)
-        elif milliseconds < AIM_MS / 2:
-            self._at_once = min(MOST_AT_ONCE, self._at_once * 2)
+        # By half or double at most: one unit says little of the next.
+        fitting = self._at_once * min(2.0, max(0.5, AIM_MS / max(milliseconds, 0.001)))
+        self._at_once = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, round(fitting)))

@@ -16,8 +16,8 @@ from registry.services.sweep import orphans
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import deleted_repositories, doomed, garbage, trash
+from registry.storage.metadata.burial import Key
 from registry.storage.metadata.database import Connection
-from registry.storage.metadata.garbage import Key
 
 
 async def preview(shared: Shared, collector: GarbageCollector) -> Tally:

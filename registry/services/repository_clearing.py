@@ -7,9 +7,9 @@ from registry.services.pacing import Pace
 from registry.services.purge import trash_bound
 from registry.services.tally import Tally
 from registry.storage.metadata import deleted_repositories
+from registry.storage.metadata.burial import Freed
 from registry.storage.metadata.database import Connection
 from registry.storage.metadata.deleted_repositories import Deleted
-from registry.storage.metadata.garbage import Freed
 
 ROWS_AT_ONCE = 20
 

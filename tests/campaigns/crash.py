@@ -31,6 +31,8 @@ SETTINGS = {
     "REGISTRY_GC__EPOCH_SECONDS": "0.2",
     "REGISTRY_GC__UNDELETE_SECONDS": "0",
     "REGISTRY_GC__SWEEP_SECONDS": "0.2",
+    # By default it takes the lock for so little of the time that most lives would see no pass.
+    "REGISTRY_GC__LOCK_PERCENT": "30",
     # One line for each pass of the collector, which are counted at the end.
     "REGISTRY_LOGS__LEVEL": "info",
     "REGISTRY_LOGS__FORMAT": "json",

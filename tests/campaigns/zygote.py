@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 READY_SECONDS = 30.0
-COLLECTOR_SHARE = 0.3
 
 
 class NotReady(Exception):
@@ -176,10 +175,6 @@ def main() -> None:
     # What the commands import only when they run.
     for module in ("registry.app", "registry.admin.control", "registry.admin.commands"):
         importlib.import_module(module)
-    # At its own pace the collector takes the write lock for 1.5 % of the time, and most lives of
-    # a crash campaign would see no pass of it.
-    pacing = importlib.import_module("registry.services.pacing")
-    pacing.__dict__["SHARE"] = COLLECTOR_SHARE
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)

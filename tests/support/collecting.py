@@ -58,4 +58,4 @@ async def a_collected_service(
 ) -> AsyncIterator[Collected]:
     clock = FakeClock()
     async with a_service(path, clock=clock, lifetimes=lifetimes, limits=limits) as service:
-        yield Collected(service, clock, GarbageCollector(service.shared))
+        yield Collected(service, clock, GarbageCollector(service.shared, share=1))

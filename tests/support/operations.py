@@ -206,7 +206,7 @@ async def collect(service: Service, state: State) -> None:
     clock.advance(LONG_MS + int(time.time() * 1000) - clock.wall_ms())
     lifetimes = Lifetimes(lease_ms=1, undelete_ms=0)
     shared = dataclasses.replace(service.shared, clock=clock, lifetimes=lifetimes)
-    collector = GarbageCollector(shared)
+    collector = GarbageCollector(shared, share=1)
     for _ in range(lifetimes.lease_epochs + 1):
         clock.advance(lifetimes.epoch_ms)
         await collector.count_epoch()

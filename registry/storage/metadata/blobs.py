@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.lifetimes import Lease
-from registry.storage.metadata import edges, garbage
+from registry.storage.metadata import burial, edges
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.point import PointRead
 from registry.storage.metadata.tables import (
@@ -161,7 +161,7 @@ def leave(connection: Connection, act: Act, repository: int, digest: Digest) -> 
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
         return False
-    garbage.bury(connection, act, [(repository, str(digest))])
+    burial.bury(connection, act, [(repository, str(digest))])
     return True
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import garbage
+from registry.storage.metadata import burial
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.garbage import Freed
+from registry.storage.metadata.burial import Freed, Key
 from registry.storage.metadata.tables import (
     deleted_repositories,
     manifest_edges,
@@ -75,7 +75,7 @@ def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | 
     if not gone:
         return None
     act = Act("garbage collector", deleted.at, deleted.epoch)
-    return garbage.bury(connection, act, [(found[0], found[1]) for found in gone])
+    return burial.bury(connection, act, [(found[0], found[1]) for found in gone])
 
 
 def clear_manifests(connection: Connection, repository: int, limit: int) -> int:
@@ -100,7 +100,7 @@ def mark_cleared(connection: Connection, act: Act, deleted: Deleted) -> None:
     connection.execute(update(deleted_repositories).where(_is(deleted)).values(cleared_at=act.at))
 
 
-def members(connection: Connection, deleted: Deleted) -> list[garbage.Key]:
+def members(connection: Connection, deleted: Deleted) -> list[Key]:
     """The blobs it still has."""
     row = repo_blobs.c
     query = select(row.repository_id, row.digest).where(row.repository_id == deleted.repository)

@@ -14,10 +14,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
+    bindparam,
     delete,
     exists,
     func,
-    insert,
     literal,
     select,
     tuple_,
@@ -25,19 +25,16 @@ from sqlalchemy import (
 
 from oci.mediatype import INDEXES, MANIFESTS
 from registry.storage.lifetimes import Bound
+from registry.storage.metadata import burial
 from registry.storage.metadata.acts import Act
+from registry.storage.metadata.burial import Freed, Key
+from registry.storage.metadata.prepared import Prepared, as_list, columns_of
 from registry.storage.metadata.tables import (
-    blobs,
     manifest_edges,
     manifests,
     repo_blobs,
     tags,
-    trash,
-    trash_members,
 )
-
-Key = tuple[int, str]
-"""A row of ``repo_blobs`` or ``manifests``: repository and digest."""
 
 START: Key = (0, "")
 # Rows in a stretch: a snapshot held for long would keep the log from being folded.
@@ -52,18 +49,9 @@ class Slice:
     next: Key | None
 
 
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """What one delete took away: memberships, and blobs that no repository has any more."""
-
-    members: int = 0
-    blobs: int = 0
-    bytes: int = 0
-
-
 def unused_members(bound: Bound, after: Key, connection: Connection) -> Slice:
     """Memberships that no manifest needs and no lease keeps, in the next stretch."""
-    return _slice(connection, repo_blobs, _unused(bound), after)
+    return _slice(connection, repo_blobs, _unused(bound.at, bound.epoch), after)
 
 
 def untagged_manifests(bound: Bound, after: Key, connection: Connection) -> Slice:
@@ -79,48 +67,8 @@ def is_untagged(connection: Connection, bound: Bound, key: Key) -> bool:
 
 def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[Key]) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
-    row = repo_blobs.c
-    gone = connection.execute(
-        delete(repo_blobs)
-        .where(among(repo_blobs, keys), _unused(bound))
-        .returning(row.repository_id, row.digest)
-    ).all()
-    return bury(connection, act, [(found.repository_id, found.digest) for found in gone])
-
-
-def bury(connection: Connection, act: Act, gone: Sequence[Key]) -> Freed:
-    """Remember memberships that have ended, and put blobs that nobody has into the trash."""
-    if not gone:
-        return Freed()
-    connection.execute(delete(trash_members).where(among(trash_members, gone)))
-    connection.execute(
-        insert(trash_members),
-        [
-            {"repository_id": key[0], "digest": key[1], "deleted_at": act.at, "epoch": act.epoch}
-            for key in gone
-        ],
-    )
-    freed = connection.execute(
-        delete(blobs)
-        .where(blobs.c.digest.in_({digest for _, digest in gone}), _unclaimed())
-        .returning(blobs.c.digest, blobs.c.size, blobs.c.physical)
-    ).all()
-    if freed:
-        connection.execute(
-            insert(trash),
-            [
-                {
-                    "physical": blob.physical,
-                    "digest": blob.digest,
-                    "size": blob.size,
-                    "deleted_at": act.at,
-                    "epoch": act.epoch,
-                    "run": act.identity,
-                }
-                for blob in freed
-            ],
-        )
-    return Freed(len(gone), len(freed), sum(blob.size for blob in freed))
+    gone = _DROP_MEMBERS.all(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
+    return burial.bury(connection, act, gone)
 
 
 def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
@@ -132,14 +80,11 @@ def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
     return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
-def _unused(bound: Bound) -> ColumnElement[bool]:
+def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:
     row, edge = repo_blobs.c, manifest_edges.c
     named = exists().where(edge.repository_id == row.repository_id, edge.blob == row.digest)
-    return (row.lease_until <= bound.at) & (row.lease_epoch <= bound.epoch) & ~named
-
-
-def _unclaimed() -> ColumnElement[bool]:
-    return ~exists().where(repo_blobs.c.digest == blobs.c.digest)
+    over: ColumnElement[bool] = (row.lease_until <= at) & (row.lease_epoch <= epoch)
+    return over & ~named
 
 
 def _unkept(bound: Bound) -> ColumnElement[bool]:
@@ -183,3 +128,15 @@ def _slice(
 
 def _is(table: Table, key: Key) -> Any:
     return (table.c.repository_id == key[0]) & (table.c.digest == key[1])
+
+
+_DROP_MEMBERS = Prepared(
+    delete(repo_blobs)
+    .where(
+        # As in ``among``: the first condition is the one that an index serves.
+        repo_blobs.c.digest.in_(columns_of("keys", 1)),
+        tuple_(repo_blobs.c.repository_id, repo_blobs.c.digest).in_(columns_of("keys", 0, 1)),
+        _unused(bindparam("at"), bindparam("epoch")),
+    )
+    .returning(repo_blobs.c.repository_id, repo_blobs.c.digest)
+)

@@ -17,6 +17,7 @@ from registry.services import garbage as collector_module
 from registry.services.repositories import Repository
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import garbage
+from registry.storage.metadata.burial import Key
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
@@ -60,7 +61,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
     go_on = asyncio.Event()
     candidates = collector_module.candidates
 
-    async def slow(*arguments: Any) -> AsyncIterator[list[garbage.Key]]:
+    async def slow(*arguments: Any) -> AsyncIterator[list[Key]]:
         async for keys in candidates(*arguments):
             found.set()
             await go_on.wait()
@@ -227,16 +228,3 @@ async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collec
 
     assert tally.manifests == 1
     assert garbage.SPAN > 60
-
-
-async def test_passes_stay_within_their_share_of_the_lock(collected: Collected) -> None:
-    repository = collected.repository()
-    for number in range(60):
-        await push_blob(repository, b"%d" % number)
-    await collected.outlive_leases()
-
-    tally = await collected.collect()
-
-    assert tally.blobs == 60
-    held = collected.service.database.holds.of("gc")
-    assert held.longest_ms < 100

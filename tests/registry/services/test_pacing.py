@@ -1,0 +1,94 @@
+"""Pacing: how long background work waits, and how much it does at once."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from registry.services import pacing
+from registry.services.pacing import Pace
+from registry.storage.metadata import schema
+from registry.storage.metadata.database import Database
+
+HELD = 0.02
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    schema.upgrade(tmp_path / "db")
+    return tmp_path / "db"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits asked for, none of which happens."""
+    asked: list[float] = []
+    sleep = asyncio.sleep
+
+    async def ask(seconds: float) -> None:
+        asked.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr("registry.services.pacing.asyncio.sleep", ask)
+    return asked
+
+
+def hold(_: Connection) -> None:
+    time.sleep(HELD)
+
+
+@pytest.mark.parametrize(("share", "times"), [(0.02, 49), (0.1, 9), (0.5, 1)])
+async def test_it_waits_until_a_hold_is_its_share_of_the_time(
+    database_path: Path, waits: list[float], share: float, times: int
+) -> None:
+    async with Database(database_path) as database:
+        pace = Pace(database, "gc", share)
+        await pace.once(hold)
+        before = time.monotonic()
+        await pace.once(hold)
+        passed = time.monotonic() - before
+
+    # What had passed by the time it asked counts, and is no more than the whole second unit took.
+    assert waits[1] >= HELD * times - passed
+
+
+async def test_a_hold_is_counted_with_its_commit(
+    database_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(database_path) as database:
+        pace = Pace(database, "gc", 0.02)
+        write = database.write
+
+        async def slow_commit(unit: object, *, purpose: str) -> object:
+            result = await write(unit, purpose=purpose)  # type: ignore[arg-type, var-annotated]
+            database.holds.of(purpose).add(1000.0)
+            return result
+
+        monkeypatch.setattr(database, "write", slow_commit)
+        await pace.once(lambda _: None)
+        await pace.once(lambda _: None)
+
+    assert waits[1] > 40
+
+
+async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
+    database_path: Path, waits: list[float]
+) -> None:
+    sizes: list[int] = []
+
+    def unit(some: Sequence[int], _: Connection) -> None:
+        sizes.append(len(some))
+        if len(sizes) > 6:
+            time.sleep(HELD)
+
+    async with Database(database_path) as database:
+        await Pace(database, "gc").each(range(1000), unit)
+
+    assert sizes[0] == pacing.LEAST_AT_ONCE
+    assert max(sizes) <= pacing.MOST_AT_ONCE
+    assert max(sizes) > 2 * pacing.LEAST_AT_ONCE
+    assert sizes[-2] == pacing.LEAST_AT_ONCE
+    assert sum(sizes) == 1000
