@@ -49,6 +49,8 @@ class World:
     stopping: bool = False
     operations: int = 0
     cuts: int = 0
+    # Answers that say that the disk failed, other than by being full.
+    disk_failures: int = 0
     # Refusals of manifests whose blobs the client had held for longer than its lease.
     late: int = 0
 
@@ -103,6 +105,7 @@ class Client:
             self.world.cuts += 1
             await asyncio.sleep(0.01)
         except Refused as refused:
+            self.world.disk_failures += b"could not store this" in refused.answer.body
             if refused.answer.status not in self.world.tolerated:
                 self.complain(str(refused))
                 self.uploader.pending.clear()

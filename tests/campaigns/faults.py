@@ -1,18 +1,21 @@
 """The fault campaign: a disk that fills up under the clients, and one whose calls fail.
 
 A round is one of the two.  Full: the disk has no byte left for a while, then it has; the server
-must take uploads again by itself, within five seconds.  Failing: one call of the server, chosen
-at random, fails as strace makes it; after a failure the server writes no more, also when it is
-killed and started again, until it is told to.  After each round, the root is judged.
+must take uploads again by itself, within five seconds.  Failing: one call of the server fails, as
+strace makes it; after a failure the server writes no more, also when it is killed and started
+again, until it is told to.  After each round, the root is judged.
 """
 
 import asyncio
 import contextlib
 import os
+import random
+import re
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 from tests.campaigns.checker import check
@@ -32,17 +35,29 @@ SETTINGS_HERE = {
 }
 # The calls of the store and of SQLite.
 CALLS = ("fsync", "fdatasync", "pwrite64", "pwritev", "rename,renameat,renameat2", "ftruncate")
-ERRORS = ("EIO", "EIO", "ENOSPC", "EDQUOT")
+ERRORS = ("EIO", "ENOSPC", "EDQUOT")
+# Which of a thread's calls fails: most threads do not make many in one life.
+WHEN = (1, 1, 1, 2, 3, 5, 8, 13)
 MARKER = "read-only"
+# A call on a file or a directory of the store's own, as strace shows it.
+OF_STORE = re.compile(r'[/"](uploads|blobs)/')
+Card = tuple[str, str]
 
 
 class FaultEra(Era):
     """The rounds of one small disk."""
 
     def __init__(
-        self, zygote: Zygote, place: Path, port: int, seed: int, settings: Mapping[str, str]
+        self,
+        zygote: Zygote,
+        place: Path,
+        port: int,
+        seed: int,
+        settings: Mapping[str, str],
+        cards: "Cards",
     ) -> None:
         super().__init__(zygote, place, port, seed, settings)
+        self.cards = cards
         self.disk = place / "disk"
         self.registry.root = self.disk / "root"
         self.world.tolerated = TOLERATED
@@ -59,7 +74,8 @@ class FaultEra(Era):
             self.started = time.monotonic() - begun
         if self.log.counts["ok"] and (code := self.fsck()):
             return [f"fsck --deep ended with {code}: {self.registry.tail}"]
-        found = asyncio.run(self.fill_up() if self.dice.random() < 0.5 else self.fail_once())
+        self.world.disk_failures = 0
+        found = asyncio.run(self.fill_up() if self.dice.random() < 0.4 else self.fail_once())
         return [*self.world.violations, *found, *check(self.registry.root, self.log.path)]
 
     async def fill_up(self) -> list[str]:
@@ -83,23 +99,35 @@ class FaultEra(Era):
 
     async def fail_once(self) -> list[str]:
         """Let clients work while one call fails; a failure must outlive the process."""
-        call, error = self.dice.choice(CALLS), self.dice.choice(ERRORS)
-        when = self.dice.randrange(1, 30)
-        pid = self.registry.pid
+        call, error = card = self.cards.draw()
+        when = self.dice.choice(WHEN)
+        pid, marker = self.registry.pid, self.registry.root / MARKER
         async with self.clients_at_work():
             with failing(pid, call, error, when, self.log.path.with_name("strace.txt")) as trace:
                 await asyncio.sleep(self.life)
-            injected = "(INJECTED)" in trace.read_text(errors="replace")
-        self.faults += injected
-        marked = (self.registry.root / MARKER).exists()
-        if marked:
+            failed = injected(trace.read_text(errors="replace"))
+            must_latch = any("= -1 EIO" in each and OF_STORE.search(each) for each in failed)
+            began = time.monotonic()
+            # Whoever met the failure may still be on the way to write it down.
+            while must_latch and not marker.exists():
+                if time.monotonic() - began > SECONDS_TO_RECOVER:
+                    return [f"not latched after {failed}"]
+                await asyncio.sleep(0.01)
+        self.cards.played(card, met=bool(failed))
+        self.faults += bool(failed)
+        if marker.exists():
             self.latched += 1
-            if not injected:
-                return ["latched without a failure"]
-            if code := self.registry.run("unlatch", "--root", self.registry.root):
-                return [f"unlatch ended with {code}: {self.registry.tail}"]
-        elif injected and error == "EIO" and call == "fsync":
-            return ["fsync failed, and the store was not latched"]
+            return self.unlatch() if failed else ["latched without a failure"]
+        if self.world.disk_failures and not any(MARKER in each for each in failed):
+            return [f"clients were told of a failed disk, and the store not latched: {failed}"]
+        return []
+
+    def unlatch(self) -> list[str]:
+        """Allow writing again; before, another process may not write either."""
+        if not self.registry.run("gc", "--root", self.registry.root):
+            return ["latched, and the next process wrote"]
+        if code := self.registry.run("unlatch", "--root", self.registry.root):
+            return [f"unlatch ended with {code}: {self.registry.tail}"]
         return []
 
     @contextlib.asynccontextmanager
@@ -118,14 +146,46 @@ class FaultEra(Era):
 @contextlib.contextmanager
 def failing(pid: int, calls: str, error: str, when: int, trace: Path) -> Iterator[Path]:
     """One call of each of the process's threads fails with an error."""
-    command = ("strace", "-f", "-qq", "-o", str(trace), "-p", str(pid), "-e", f"trace={calls}")
+    command = ("strace", "-f", "-qq", "-y", "-o", str(trace), "-p", str(pid))
+    traced = ("-e", f"trace={calls}")
     inject = ("-e", f"inject={calls}:error={error}:when={when}")
-    with subprocess.Popen((*command, *inject), stderr=subprocess.DEVNULL) as tracer:  # noqa: S603
+    whole = (*command, *traced, *inject)
+    with subprocess.Popen(whole, stderr=subprocess.DEVNULL) as tracer:  # noqa: S603
         try:
             yield trace
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(tracer.pid, signal.SIGINT)
+
+
+def injected(trace: str) -> list[str]:
+    """The calls that failed, with what they were called on, be it on a line of its own."""
+    begun: dict[str, str] = {}
+    found: list[str] = []
+    for line in trace.splitlines():
+        thread, _, call = line.partition(" ")
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call
+        elif "(INJECTED)" in call:
+            found.append(begun.get(thread, "") + call if "<... " in call else call)
+    return found
+
+
+class Cards:
+    """Every call with every error: what was met least often comes next, failures before fullness.
+
+    Whether a call is met is up to the moment; one that was not is soon tried again.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(f"{seed} faults")  # noqa: S311
+        self._met = {card: -1.0 if "EIO" in card else 0.0 for card in product(CALLS, ERRORS)}
+
+    def draw(self) -> Card:
+        return min(self._met, key=lambda card: (self._met[card], self._dice.random()))
+
+    def played(self, card: Card, *, met: bool) -> None:
+        self._met[card] += 1.0 if met else 0.4
 
 
 def fault_campaign(
@@ -138,13 +198,13 @@ def fault_campaign(
     tell: Tell = lambda line: None,
 ) -> "FaultResult":
     """Run the rounds; at the first violation stop."""
-    result = FaultResult()
+    result, cards = FaultResult(), Cards(seed)
     while result.rounds < rounds and not result.violations:
         number = result.rounds // ROUNDS_PER_ROOT
         place = directory / f"faults-{seed}-{number}"
         place.mkdir(parents=True)
         with small_disk(place / "disk", MEGABYTES):
-            era = FaultEra(zygote, place, port, seed * 1000 + number, SETTINGS_HERE)
+            era = FaultEra(zygote, place, port, seed * 1000 + number, SETTINGS_HERE, cards)
             try:
                 era.run(min(ROUNDS_PER_ROOT, rounds - result.rounds), result, tell)
             finally:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns.faults import fault_campaign
+from tests.campaigns.faults import CALLS, ERRORS, OF_STORE, Cards, fault_campaign, injected
 from tests.campaigns.zygote import Zygote
 from tests.support.processes import free_port, needs_program
 
@@ -34,3 +34,45 @@ def test_nothing_acknowledged_is_lost_by_a_full_or_failing_disk(
 
     assert faults > ROUNDS / 2
     assert latched > 0
+
+
+def test_a_failed_call_is_told_with_its_file_though_its_line_was_torn() -> None:
+    trace = """\
+11 fsync(24</disk/root/uploads/a>)   = 0
+11 fsync(24</disk/root/uploads/b> <unfinished ...>
+12 fsync(25</disk/root/registry.db>) = -1 EIO (Input/output error) (INJECTED)
+11 <... fsync resumed>)              = -1 EIO (Input/output error) (INJECTED)
+12 +++ exited with 0 +++
+"""
+
+    database, torn = injected(trace)
+
+    assert "registry.db" in database
+    assert not OF_STORE.search(database)
+    assert "/uploads/b" in torn
+    assert OF_STORE.search(torn)
+
+
+def test_every_call_is_failed_with_every_error_and_failures_come_first() -> None:
+    cards = Cards(SEED)
+
+    drawn = []
+    for _ in range(len(CALLS) * (len(ERRORS) + 1)):
+        drawn.append(cards.draw())
+        cards.played(drawn[-1], met=True)
+
+    assert len(set(drawn)) == len(CALLS) * len(ERRORS)
+    assert {error for _, error in drawn[: len(CALLS)]} == {"EIO"}
+
+
+def test_a_call_that_was_not_met_is_tried_again_before_the_others_come_round() -> None:
+    cards = Cards(SEED)
+    missed = cards.draw()
+
+    cards.played(missed, met=False)
+    drawn = []
+    for _ in CALLS:
+        drawn.append(cards.draw())
+        cards.played(drawn[-1], met=True)
+
+    assert drawn[-1] == missed
