@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from oci.digest import Digest
-from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFull
+from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, StorageFull
 from registry.services.repositories import Repository
 from registry.storage.metadata import blobs, uploads
 from registry.storage.metadata.database import Database, Unit
@@ -103,6 +103,24 @@ async def test_a_database_that_is_full_publishes_nothing(
     with pytest.raises(BlobUnknown):
         await repository.blobs.stat(DIGEST)
     assert service.files() == set()
+
+
+async def test_bytes_whose_commit_failed_stay_as_the_log_may_bring_their_row_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = service.repository()
+    session = await repository.uploads.start()
+
+    async def fail(_database: Database, _unit: Unit[Any]) -> None:
+        raise StorageFailed("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "write", fail)
+        with pytest.raises(StorageFailed):
+            await commit(repository, session.id)
+
+    [left] = service.files()
+    assert DIGEST.encoded in left
 
 
 async def test_bytes_whose_row_was_written_stay_though_the_answer_failed(
