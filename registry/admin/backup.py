@@ -9,22 +9,30 @@ from pathlib import Path
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.errors import CommandRefused, StartupError
-from registry.services.backup import take
+from registry.services.backup import finding_of, take
 
 
 async def backup(
     opened: OpenRegistry, directory: str, copy: bool = False
 ) -> AsyncGenerator[Document, None]:
-    """Back up into a directory, given by its whole path."""
+    """Back up into a directory, given by its whole path.
+
+    First every file that the registry lost, then what is in the backup.
+    """
     root = opened.root.path
     target = judged(directory, root)
     try:
-        label, new = await take(opened.shared, root, target, link=not copy)
+        taken = await take(opened.shared, root, target, link=not copy)
     except StartupError as error:
         raise CommandRefused(str(error)) from error
     except OSError as error:
         raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
-    yield {**asdict(label), "new": new}
+    wrong = 0
+    for lost in taken.lost:
+        finding = await finding_of(opened.shared, lost)
+        wrong += not finding.leftover
+        yield {"finding": finding.to_json()}
+    yield {"summary": {**asdict(taken.label), "new": taken.new, "wrong": wrong}}
 
 
 def judged(directory: str, root: Path) -> Path:

@@ -6,7 +6,10 @@ from pathlib import Path
 import click
 
 from registry.cli.common import administer, config_file, load, root_directory, told_in_one_line
-from registry.cli.integrity import WRONG, shown
+from registry.cli.integrity import MARK, WRONG, shown
+
+# What to do after a backup that lacks something, or would if there were none before.
+NEXT = f"{MARK} It heals when it is pushed again; then back up again."
 
 
 @click.command()
@@ -21,12 +24,25 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
     Into a directory that holds an earlier backup, only what is new is copied.  On the same file
     system files are linked, which takes no room, and protects from mistakes but not from a
     disk that fails.
+
+    Ends with 1 if the registry has lost a blob, or a part of one: everything else is backed up.
     """
     whole = str(directory.absolute())
+    wrong = 0
     for line in administer(config, root, "backup", directory=whole, copy=copy):
-        click.echo(
-            f"{line['blobs']} files of {line['bytes']} bytes are in {directory}, {line['new']} new"
-        )
+        if "finding" in line:
+            click.echo(shown(line["finding"]))
+        if "summary" in line:
+            summary = line["summary"]
+            wrong = summary["wrong"]
+            lost = f"; {wrong} blobs are missing or cut short" if wrong else ""
+            click.echo(
+                f"{summary['blobs']} files of {summary['bytes']} bytes are in {directory}, "
+                f"{summary['new']} new{lost}"
+            )
+    if wrong:
+        click.echo(NEXT, err=True)
+        sys.exit(WRONG)
 
 
 @click.command()

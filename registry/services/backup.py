@@ -10,13 +10,18 @@ import asyncio
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from registry.errors import StartupError
 from registry.services.context import Shared
+from registry.services.findings import Finding
 from registry.storage import backup
-from registry.storage.backup import Backup, Label
+from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.paths import BLOBS, FAN_OUT
+from registry.storage.metadata import integrity
 from registry.storage.root import DATABASE, LOCK, Root
 
 
@@ -24,8 +29,30 @@ class Stopped(Exception):
     """The backup was told to stop, between two files."""
 
 
-async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -> tuple[Label, int]:
-    """Back up everything that was acknowledged before; what is in it, and how many were new."""
+class Lost(NamedTuple):
+    """A file that the registry does not have, or not whole."""
+
+    file: NamedFile
+    found: int | None
+    """Its size in bytes; None without a file."""
+    is_backed_up: bool
+    """A backup that was taken before has it."""
+
+
+class Taken(NamedTuple):
+    """What is in a backup, how much of it is new, and what the registry itself had lost."""
+
+    label: Label
+    new: int
+    lost: Sequence[Lost]
+
+
+async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -> Taken:
+    """Back up everything that was acknowledged before.
+
+    A file that is missing, or that has another size than its row says, stops nothing: everything
+    else is in the backup.
+    """
     stop = threading.Event()
     directory = Backup(target)
     taken_at = shared.clock.wall_ms()
@@ -45,21 +72,40 @@ async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -
             raise
 
 
-def copy(
-    root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event
-) -> tuple[Label, int]:
+def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event) -> Taken:
     backup.settle(directory.new_database)
     backup.sync_path(directory.new_database)
-    names, size, new = [], 0, 0
-    for physical, length in backup.named_files(directory.new_database):
+    names, size, new, lost = [], 0, 0, []
+    for file in backup.named_files(directory.new_database):
         if stop.is_set():
             raise Stopped
-        new += backup.copy_blob(root, directory.path, physical, link=link)
-        names.append(physical)
-        size += length
+        found = backup.size_of(root, file.physical)
+        if found == file.size:
+            new += backup.copy_blob(root, directory.path, file.physical, link=link)
+        is_backed_up = backup.size_of(directory.path, file.physical) == file.size
+        if is_backed_up:
+            names.append(file.physical)
+            size += file.size
+        if found != file.size:
+            lost.append(Lost(file, found, is_backed_up))
     label = Label(taken_at, len(names), size)
     directory.finish(label, names)
-    return label, new
+    return Taken(label, new, lost)
+
+
+async def finding_of(shared: Shared, lost: Lost) -> Finding:
+    """What a lost file means: in the trash no harm to anything that can be pulled.
+
+    There it may also be what a push healed, or what a purge was broken off after.
+    """
+    file = lost.file
+    found = "no file" if lost.found is None else f"a file of {lost.found} bytes"
+    expected = f"{file.size} bytes in {file.physical}"
+    kept = "the backup has it, from before" if lost.is_backed_up else ""
+    if file.is_trash:
+        return Finding("I1", f"trash {file.digest}", found, expected, leftover=True, repaired=kept)
+    affects = await shared.database.read(partial(integrity.tags_on_blob, digest=file.digest))
+    return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 
 
 def restore(source: Path, root: Root) -> Label:
@@ -74,8 +120,8 @@ def restore(source: Path, root: Root) -> Label:
     target = Backup(root.path)
     for name in ("", *FAN_OUT):
         (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
-    for physical, _ in backup.named_files(directory.database):
-        backup.copy_blob(source, root.path, physical, link=False)
+    for file in backup.named_files(directory.database):
+        backup.copy_blob(source, root.path, file.physical, link=False)
     # The database last: a restore that was cut short is no registry.
     backup.copy_durably(directory.database, target.new_database)
     target.new_database.chmod(0o600)

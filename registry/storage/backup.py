@@ -28,6 +28,16 @@ class Label:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that a database names: of a blob, or in the trash."""
+
+    physical: str
+    digest: str
+    size: int
+    is_trash: bool
+
+
 class Backup:
     """A directory that holds a backup, or will.
 
@@ -80,12 +90,14 @@ class Backup:
                     (self.path / BLOBS / directory / name).unlink()
 
 
-def named_files(database: Path) -> Iterator[tuple[str, int]]:
+def named_files(database: Path) -> Iterator[NamedFile]:
     """Every file that a copied database names: of blobs, and in the trash."""
     connection = sqlite3.connect(database)
     try:
-        query = "SELECT physical, size FROM blobs UNION ALL SELECT physical, size FROM trash"
-        yield from connection.execute(query)
+        for table in ("blobs", "trash"):
+            query = f"SELECT physical, digest, size FROM {table}"  # noqa: S608 - of the two above
+            for physical, digest, size in connection.execute(query):
+                yield NamedFile(physical, digest, size, is_trash=table == "trash")
     except sqlite3.DatabaseError as error:
         raise StartupError(f"{database} is damaged: {error}") from error
     finally:
@@ -102,15 +114,24 @@ def settle(database: Path) -> None:
         connection.close()
 
 
+def size_of(root: Path, physical: str) -> int | None:
+    """The size of a blob's file in a root or a backup, in bytes; None if there is none."""
+    try:
+        return (root / blob_path(physical)).stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
+
+
 def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
     """Copy a blob's file, or link it, which no writer can tell: it never changes.
 
-    Whether it had to be; False if it was there.  A file that is missing is not copied either:
-    the database says what it should have been.
+    Whether it had to be; False if it was there, with the same size.  A file that is missing is
+    not copied either: the database says what it should have been.
     """
     old, new = source / blob_path(physical), target / blob_path(physical)
-    if new.exists():
+    if size_of(source, physical) in (None, size_of(target, physical)):
         return False
+    new.unlink(missing_ok=True)
     if link:
         try:
             os.link(old, new)

@@ -16,7 +16,7 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.cli.entry import main
 from registry.errors import StartupError
-from registry.services.backup import restore, take
+from registry.services.backup import finding_of, restore, take
 from registry.services.context import ManifestPolicy, Shared
 from registry.storage import backup as storage_backup
 from registry.storage.backup import LABEL, Backup, Label
@@ -214,6 +214,100 @@ def test_a_backup_that_rotted_is_found_when_it_is_restored(tmp_path: Path) -> No
     assert restored.exit_code == 1
     assert f"I2 blob sha256:{victim.name[:64]}" in restored.output
     assert "affects team/app:v1" in restored.output
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """The root of a registry that is stopped, with one image, and as many files as it has blobs."""
+
+    async def make() -> None:
+        async with a_service(tmp_path / "root") as service:
+            await push_image(service.repository(), an_image(layers=2), Tag("v1"))
+
+    asyncio.run(make())
+    return tmp_path / "root"
+
+
+def files_of(directory: Path) -> dict[str, int]:
+    """The name and the size of every blob's file in a root or a backup."""
+    return {path.name: path.stat().st_size for path in (directory / "blobs").glob("*/*")}
+
+
+def cut(path: Path) -> None:
+    """A file of another inode with all but the last byte."""
+    content = path.read_bytes()[:-1]
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("options", [(), ("--copy",)])
+@pytest.mark.parametrize(("damage", "found"), [(Path.unlink, "no file"), (cut, "a file of ")])
+def test_a_backup_names_what_the_registry_has_lost_and_has_the_rest(
+    stopped: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    found: str,
+    options: tuple[str, ...],
+) -> None:
+    whole = files_of(stopped)
+    lost = min(whole)
+    damage(stopped / "blobs" / lost[:2] / lost)
+
+    taken = command("backup", *options, "--root", stopped, tmp_path / "backup")
+
+    assert taken.exit_code == 1
+    assert f"I1 blob sha256:{lost[:64]}: found {found}" in taken.output
+    assert f"expected {whole[lost]} bytes" in taken.output
+    assert "affects team/app:v1" in taken.output
+    kept = {name: size for name, size in whole.items() if name != lost}
+    assert f"\n{len(kept)} files of {sum(kept.values())} bytes are in" in taken.output
+    assert "`registry fsck --repair` marks" in taken.output
+    assert files_of(tmp_path / "backup") == kept
+
+
+def test_what_the_backup_before_has_is_kept_when_the_registry_loses_it(
+    stopped: Path, tmp_path: Path
+) -> None:
+    whole = files_of(stopped)
+    lost = min(whole)
+    command("backup", "--copy", "--root", stopped, tmp_path / "backup")
+    (stopped / "blobs" / lost[:2] / lost).unlink()
+
+    taken = command("backup", "--copy", "--root", stopped, tmp_path / "backup")
+
+    assert (taken.exit_code, "-> the backup has it" in taken.output) == (1, True)
+    assert f"\n{len(whole)} files of" in taken.output
+    assert files_of(tmp_path / "backup") == whole
+
+
+@pytest.mark.parametrize("options", [(), ("--copy",)])
+def test_a_file_of_another_size_in_the_backup_is_taken_again(
+    stopped: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    whole = files_of(stopped)
+    command("backup", *options, "--root", stopped, tmp_path / "backup")
+    cut(next((tmp_path / "backup" / "blobs").glob("*/*")))
+
+    taken = command("backup", *options, "--root", stopped, tmp_path / "backup")
+
+    assert (taken.exit_code, taken.output.endswith(", 1 new\n")) == (0, True)
+    assert files_of(tmp_path / "backup") == whole
+
+
+async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
+    service: Service, tmp_path: Path
+) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, b"deleted")
+    await repository.blobs.delete(digest)
+    ((physical,),) = await service.rows("SELECT physical FROM trash")
+    (service.root / "blobs" / physical[:2] / physical).unlink()
+
+    taken = await take(shared(service), service.root, tmp_path / "backup")
+
+    (finding,) = [await finding_of(shared(service), lost) for lost in taken.lost]
+    assert (finding.what, finding.found, finding.leftover) == (f"trash {digest}", "no file", True)
+    assert taken.label.blobs == 0
 
 
 def test_a_refused_restore_leaves_the_new_root_as_it_was(tmp_path: Path) -> None:
