@@ -26,6 +26,8 @@ TAGS = tuple(f"t{number}" for number in range(6))
 KEPT = 10
 SELDOM = 12
 FOREVER = float("inf")
+# An answer takes less; what is promised for no longer cannot be asked for in time.
+SOON = 0.05
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Client:
         self.actions: dict[Callable[[], Awaitable[None]], int] = {
             self.push_image: 6, self.push_index: 2, self.push_referrer: 1, self.retag: 3,
             self.pull: 3, self.push_loose: 2, self.mount: 2, self.race: 1, self.delete_blob: 1,
-            self.delete_tag: 1, self.delete_manifest: 3,
+            self.delete_tag: 1, self.delete_manifest: 3, self.come_back: 3,
         }  # fmt: skip
         if world.only_races:
             self.actions = {self.race: 1}
@@ -193,12 +195,24 @@ class Client:
         layer = self.dice.choice(self.world.layers)
         begun = time.monotonic()
         await self.uploader.mount(self.own, layer, SHARED)
-        self.promised[self.own, layer.digest] = begun + self.world.lease
+        self._promise(self.own, layer, begun + self.world.lease)
+
+    async def come_back(self) -> None:
+        """Ask for what will not be promised for much longer; to ask is not to renew."""
+        now = time.monotonic()
+        ending = [(until, key) for key, until in self.promised.items() if now + SOON < until]
+        if not ending:
+            return
+        until, (repository, digest) = min(ending)
+        answer = await self.connection.request("GET", f"/v2/{repository}/blobs/{digest}")
+        if answer.status != 200 and time.monotonic() < until:
+            raise Refused(f"GET of {digest}, promised {until - now:.2f} s ahead", answer)
 
     async def delete_blob(self) -> None:
         if not self.loose:
             return
         repository, blob = self.loose.pop()
+        self.promised.pop((repository, blob.digest), None)
         target = f"/v2/{repository}/blobs/{blob.digest}"
         with self.log.operation(
             "blob.delete", repository=repository, digest=blob.digest
@@ -303,15 +317,20 @@ class Client:
     async def _push(self, repository: str, blob: Blob) -> None:
         begun = time.monotonic()
         await self.uploader.push(repository, blob)
-        self.promised[repository, blob.digest] = begun + self.world.lease
+        self._promise(repository, blob, begun + self.world.lease)
 
     async def _has(self, repository: str, blob: Blob) -> bool:
-        begun, key = time.monotonic(), (repository, blob.digest)
+        begun = time.monotonic()
         found = await self.uploader.has(repository, blob)
         if found:
-            until = begun + self.world.lease / 2
-            self.promised[key] = max(self.promised.get(key, 0.0), until)
+            self._promise(repository, blob, begun + self.world.lease / 2)
         return found
+
+    def _promise(self, repository: str, blob: Blob, until: float) -> None:
+        """We were told that the blob stays; unless by a machine that had lost its power."""
+        if self.world.has_power:
+            key = repository, blob.digest
+            self.promised[key] = max(self.promised.get(key, 0.0), until)
 
     async def _get(self, repository: str, reference: str) -> Manifest | None:
         """The manifest, its blobs by name alone; None if there is none."""
