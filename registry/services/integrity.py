@@ -125,14 +125,15 @@ class Integrity:
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
         for name in await asyncio.to_thread(lambda: list(survey.strangers(self.root))):
-            yield leftover(name, "no directory of the store")
+            yield stranger(name)
         for part in survey.PARTS:
             names = await asyncio.to_thread(survey.names, self.root, part)
             self._count("files", len(names))
             ask = integrity.sessions_unknown if part == paths.UPLOADS else integrity.unnamed
             orphans = await self.database.read(partial(ask, names=names))
             for name in sorted(orphans):
-                yield leftover(f"{part}/{name}", "no row names it")
+                is_file = await asyncio.to_thread(survey.is_file, self.root, f"{part}/{name}")
+                yield leftover(part, name) if is_file else stranger(f"{part}/{name}")
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
@@ -254,6 +255,16 @@ def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
         return None
 
 
-def leftover(what: str, found: str) -> Finding:
-    expected = "a file that a row names; the sweep will take it"
-    return Finding("I9", what, found, expected, leftover=True)
+def leftover(part: str, name: str) -> Finding:
+    """A file that no row names.  The sweep takes only what has a name that the store gives."""
+    is_ours = paths.is_session if part == paths.UPLOADS else paths.is_physical
+    if is_ours(name):
+        expected = "a file that a row names; the sweep will take it"
+    else:
+        expected = "a file of the store; the sweep leaves it alone, --repair removes it"
+    return Finding("I9", f"{part}/{name}", "no row names it", expected, leftover=True)
+
+
+def stranger(what: str) -> Finding:
+    expected = "what the store made; it is left alone: remove it yourself if nobody needs it"
+    return Finding("I9", what, "none of ours", expected, leftover=True)

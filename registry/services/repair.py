@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.services.findings import Finding
-from registry.storage.blobs import paths
+from registry.storage.blobs import paths, survey
 from registry.storage.blobs.disk import Disk
 from registry.storage.metadata import acts, integrity, repairs
 from registry.storage.metadata.database import Connection, Database
@@ -73,6 +73,8 @@ class Repair:
         elif directory.startswith(f"{paths.BLOBS}/"):
             unnamed = integrity.unnamed
         else:
+            return ""
+        if not await asyncio.to_thread(survey.is_file, self.root, finding.what):
             return ""
 
         def unit(connection: Connection) -> bool:

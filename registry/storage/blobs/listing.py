@@ -9,15 +9,16 @@ from registry.storage.blobs.disk import DIRECTORY
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
 from registry.storage.blobs.store import StoredFile
 
-# Every directory that has files, relative to the root.
-LISTED = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
+# Every directory that has files, relative to the root; and the one that has those directories.
+LISTED = (BLOBS, UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
 
 def files_in(root: int, directory: str) -> list[StoredFile]:
     """The files in one of LISTED; what disappears meanwhile need not be there."""
+    known = frozenset(FAN_OUT if directory == BLOBS else ())
     fd = os.open(directory, DIRECTORY, dir_fd=root)
     try:
-        listed = (stored(fd, directory, name) for name in os.listdir(fd))
+        listed = (stored(fd, directory, name) for name in os.listdir(fd) if name not in known)
         return [file for file in listed if file is not None]
     finally:
         os.close(fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 from oci.digest import Digest, Digester
@@ -50,6 +51,14 @@ def blob_size(root: int, physical: str) -> int | None:
 def upload_size(root: int, session: str) -> int | None:
     """The size of an upload session's file, or None if there is none."""
     return size(root, upload_path(session))
+
+
+def is_file(root: int, path: str) -> bool:
+    """Whether it is a regular file, as the store's are; or none any more."""
+    try:
+        return stat.S_ISREG(os.stat(path, dir_fd=root, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def size(root: int, path: str) -> int | None:

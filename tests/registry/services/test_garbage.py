@@ -99,7 +99,7 @@ async def test_orphans_are_swept_and_strangers_left(collected: Collected, tmp_pa
 
     tally = await collected.collect()
 
-    assert (tally.orphans, tally.orphan_bytes, tally.strangers) == (2, 8, 1)
+    assert (tally.orphans, tally.orphan_bytes, tally.strangers) == (2, 8, 2)
     assert collected.service.files() == {kept, "uploads/README"}
 
 

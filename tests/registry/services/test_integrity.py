@@ -13,6 +13,8 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown
 from registry.services.findings import Finding
+from registry.services.sweep import sweep
+from registry.services.tally import Tally
 from tests.support.images import an_image, an_index
 from tests.support.integrity import findings
 from tests.support.storage import (
@@ -24,6 +26,8 @@ from tests.support.storage import (
     push_image,
     push_index,
 )
+
+STRAY = "01234567-89ab-4def-8123-456789abcdef"
 
 
 async def judged(service: Service, *, deep: bool = False) -> list[tuple[str, str]]:
@@ -219,6 +223,41 @@ async def test_files_without_rows_are_left_over_and_removed(full: Service) -> No
     assert {finding.repaired for finding in found} == {"removed"}
     assert len(full.files()) == len(before) - 3
     assert await findings(full, deep=True) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (f"blobs/ab/{'ab' * 32}-{STRAY}", "the sweep will take it"),
+        (f"uploads/{STRAY}", "the sweep will take it"),
+        ("blobs/ab/strange name", "the sweep leaves it alone, --repair removes it"),
+        ("uploads/strange name", "the sweep leaves it alone, --repair removes it"),
+        ("blobs/stray.txt", "it is left alone"),
+        ("blobs/zz/", "it is left alone"),
+        (f"blobs/ab/{'ab' * 32}-{STRAY}/", "it is left alone"),
+        ("uploads/strange directory/", "it is left alone"),
+    ],
+)
+async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
+    full: Service, place: str, words: str
+) -> None:
+    stray = full.root / place
+    stray.mkdir() if place.endswith("/") else stray.write_bytes(b"stray")
+
+    (finding,) = await findings(full)
+    await sweep(full.shared, tally := Tally())
+    is_swept = not stray.exists()
+    repaired = await findings(full, repair=True)
+    is_mended = not stray.exists()
+
+    assert words in finding.expected
+    assert is_swept == ("sweep will" in words)
+    assert is_mended == ("left alone" not in words)
+    assert tally.strangers == (not is_swept)
+    assert [each.repaired for each in repaired] == {
+        "the sweep will take it": [],
+        "it is left alone": [""],
+    }.get(words, ["removed"])
 
 
 async def test_a_session_without_its_file_is_left_over(full: Service) -> None:
