@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import os
 import random
 import sqlite3
 import statistics
@@ -33,11 +34,12 @@ from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import schema
 from registry.storage.metadata.database import Database
+from registry.storage.metadata.holds import BOUNDS_MS, Histogram
 from registry.storage.root import Root
 
 REPOSITORIES = 200
 LAYERS = 3
-PUSH_SECONDS = 15.0
+PUSH_SECONDS = 30.0
 
 
 def digest(*parts: object) -> str:
@@ -153,13 +155,21 @@ async def measure(path: Path) -> None:
             click.echo(
                 f"during GC:  {during}  ({during.quantile(0.99) / usual.quantile(0.99):.2f} times)"
             )
-            held = database.holds.of("gc")
             click.echo(f"pass:       {seconds:.1f} s, {tally.blobs} blobs collected")
-            click.echo(
-                f"write lock: {held.total_ms / seconds / 10:.2f} % of time, {held.count} holds, "
-                f"longest {held.longest_ms:.1f} ms, by ms {held.buckets}"
-            )
+            click.echo(f"write lock: {shares(database.holds.of('gc'), seconds)}")
+            # Not under the lock, but pushes wait for it as well; theirs and the collector's.
+            click.echo(f"folds:      {shares(database.holds.of('fold'), seconds)}, by pushes too")
         await store.aclose()
+
+
+def shares(held: Histogram, seconds: float) -> str:
+    of_bounds = ", ".join(
+        f"{count} to {bound} ms" for count, bound in zip(held.buckets, BOUNDS_MS, strict=False)
+    )
+    return (
+        f"{held.total_ms / seconds / 10:.2f} % of time, {held.count} holds, "
+        f"longest {held.longest_ms:.1f} ms ({of_bounds}, {held.buckets[-1]} longer)"
+    )
 
 
 async def timed_pass(shared: Shared) -> tuple[Tally, float]:
@@ -208,6 +218,8 @@ def prepare(path: Path, manifests: int, blobs: int, garbage: float) -> None:
     with Root.open(path) as root:
         schema.upgrade(root.database)
         fill(root.database, manifests, blobs, garbage)
+    # Else the first to synchronise anything would wait for all of this.
+    os.sync()
 
 
 if __name__ == "__main__":
