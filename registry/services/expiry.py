@@ -29,10 +29,10 @@ async def end_uploads(shared: Shared, pace: Pace, tally: Tally) -> None:
         tally.upload_bytes += size or 0
 
 
-async def over(shared: Shared) -> list[OpenUpload]:
-    """The sessions whose time is over now."""
+async def over(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
+    """The sessions whose time is over now, or will be so many epochs ahead."""
     opened = await shared.database.read(uploads.opened)
-    epoch = await shared.database.look(epochs.current)
+    epoch = await shared.database.look(epochs.current) + ahead
     shared.locks.forget_rested(shared.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_over(shared, upload, epoch)]
 

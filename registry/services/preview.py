@@ -1,11 +1,13 @@
 """Preview: what a pass of the collector would do now, to the byte, without doing it.
 
 The same queries and the same bounds as the pass; what the pass does by changing rows that its
-next step reads, is here kept in sets.
+next step reads, is here kept in sets, and the epoch that it would begin is one number.  Nothing
+is written: it may be asked of a registry that is read-only.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from registry.services.context import Shared
@@ -15,7 +17,7 @@ from registry.services.purge import trash_bound
 from registry.services.sweep import orphans
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import deleted_repositories, doomed, garbage, trash
+from registry.storage.metadata import deleted_repositories, doomed, epochs, garbage, trash
 from registry.storage.metadata.burial import Key
 from registry.storage.metadata.database import Connection
 
@@ -23,15 +25,15 @@ from registry.storage.metadata.database import Connection
 async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
     """What ``collect`` would say, if nothing changed until then."""
     tally = Tally()
-    await collector.count_epoch()
-    for upload in await over(shared):
+    ahead = await epochs_ahead(shared)
+    for upload in await over(shared, ahead=ahead):
         if not shared.locks.is_held(upload.id):
             tally.uploads += 1
             tally.upload_bytes += await shared.store.offset(upload.id) or 0
-    going = await doomed_manifests(shared, collector)
+    going = await doomed_manifests(shared, later(await collector.untagged_bound(), ahead))
     tally.manifests = len(going)
-    bound = await trash_bound(shared)
-    ended = await ended_members(shared, await collector.lease_bound(), going)
+    bound = later(await trash_bound(shared), ahead)
+    ended = await ended_members(shared, later(await collector.lease_bound(), ahead), going)
     cleared = await cleared_members(shared, bound, tally) - ended
     await count_blobs(shared, tally, ended, cleared)
     files, size = await shared.database.read(partial(trash.due_bytes, bound))
@@ -43,10 +45,28 @@ async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
     return tally
 
 
-async def doomed_manifests(shared: Shared, collector: GarbageCollector) -> set[Key]:
+async def epochs_ahead(shared: Shared) -> int:
+    """How many epochs the pass would begin: one, or none.
+
+    Before this boot's first epoch the process counts from its own start, which is now if the
+    registry is stopped; in a server the chore that counts is at most its own delay away.
+    """
+
+    def unit(connection: Connection) -> int:
+        clock, begun = shared.clock, shared.clock.monotonic_ms()
+        return int(epochs.is_due(connection, clock, shared.lifetimes.epoch_ms, begun=begun))
+
+    return await shared.database.read(unit)
+
+
+def later(bound: Bound, ahead: int) -> Bound:
+    """What the bound will be so many epochs ahead: every one counts back from the present."""
+    return replace(bound, epoch=bound.epoch + ahead)
+
+
+async def doomed_manifests(shared: Shared, bound: Bound) -> set[Key]:
     if shared.lifetimes.untagged_ms == 0:
         return set()
-    bound = await collector.untagged_bound()
     return {
         key
         async for found in candidates(shared, garbage.untagged_manifests, bound)

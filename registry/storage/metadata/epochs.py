@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from registry.storage.clock import Clock
 from registry.storage.metadata.point import PointRead
@@ -25,16 +27,28 @@ def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) 
     Never more than one for each ``epoch_ms`` of monotonic time.  After a reboot nobody knows how
     old the last epoch is: then only time since ``begun``, when this process started, counts.
     """
-    latest = connection.execute(select(epochs).order_by(epochs.c.number.desc()).limit(1)).first()
-    now = clock.monotonic_ms()
-    since = latest.monotonic_ms if latest is not None and latest.boot == clock.boot else begun
+    latest = _latest(connection)
     number = 0 if latest is None else int(latest.number)
-    if now - since < epoch_ms:
+    if _age_ms(latest, clock, begun) < epoch_ms:
         return number
+    now, wall = clock.monotonic_ms(), clock.wall_ms()
     connection.execute(
-        insert(epochs).values(
-            number=number + 1, boot=clock.boot, monotonic_ms=now, begun_at=clock.wall_ms()
-        )
+        insert(epochs).values(number=number + 1, boot=clock.boot, monotonic_ms=now, begun_at=wall)
     )
     connection.execute(delete(epochs).where(epochs.c.number <= number - KEPT))
     return number + 1
+
+
+def is_due(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> bool:
+    """Whether ``advance`` would begin an epoch now."""
+    return _age_ms(_latest(connection), clock, begun) >= epoch_ms
+
+
+def _latest(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(epochs).order_by(epochs.c.number.desc()).limit(1)).first()
+
+
+def _age_ms(latest: Row[Any] | None, clock: Clock, begun: int) -> int:
+    """How old the present epoch is, as far as anybody can know."""
+    since = latest.monotonic_ms if latest is not None and latest.boot == clock.boot else begun
+    return clock.monotonic_ms() - since

@@ -9,6 +9,7 @@ from oci.reference import RepositoryName, Tag
 from registry.services.context import UploadLimits
 from registry.services.preview import preview
 from registry.services.removal import delete_repository
+from registry.services.tally import Tally
 from registry.storage.lifetimes import Lifetimes
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index
@@ -79,6 +80,50 @@ async def test_something_of_every_kind_goes_in_the_end(collected: Collected) -> 
     assert first.blobs > 0
     assert first.purged + second.purged == first.blobs
     assert bytes_on_disk(collected) == await bytes_of_blobs(collected)
+
+
+async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Path) -> None:
+    """Of every kind something goes in the very pass that begins the epoch it waits for."""
+    lifetimes = Lifetimes(
+        lease_ms=60 * SECOND,
+        epoch_ms=10 * SECOND,
+        undelete_ms=90 * SECOND,
+        untagged_ms=150 * SECOND,
+    )
+    limits = UploadLimits(idle_ms=9999 * SECOND, max_age_ms=100 * SECOND)
+    async with a_collected_service(tmp_path / "r", lifetimes=lifetimes, limits=limits) as collected:
+        await a_registry_with_garbage(collected)
+        await collected.pass_time(10)
+        went = Tally()
+
+        for _ in range(40):
+            collected.clock.advance(10 * SECOND)
+            said = await preview(collected.service.shared, collected.collector)
+            assert await collected.collect() == said
+            went.uploads += said.uploads
+            went.manifests += said.manifests
+            went.members += said.members
+            went.purged += said.purged
+            went.repositories += said.repositories
+
+    assert min(went.uploads, went.manifests, went.members, went.purged, went.repositories) > 0
+
+
+async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry(
+    collected: Collected,
+) -> None:
+    await a_registry_with_garbage(collected)
+    await collected.pass_time(200)
+    collected.clock.advance(20 * SECOND)
+    epochs = await collected.service.rows("SELECT * FROM epochs")
+    collected.service.database.guard.latch.close("a test")
+
+    said = await preview(collected.service.shared, collected.collector)
+
+    assert said.members > 0
+    assert await collected.service.rows("SELECT * FROM epochs") == epochs
+    collected.service.database.guard.latch.open()
+    assert await collected.collect() == said
 
 
 async def bytes_of_blobs(collected: Collected) -> int:
