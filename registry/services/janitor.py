@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
+
 log = structlog.get_logger()
+
+
+# What the store says of its disk: the words are all there is to know.
+REFUSALS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,10 @@ class Janitor:
 
     def _told(self, chore: Chore, record: Record, error: Exception) -> None:
         problem = repr(error)
-        if problem != record.problem:
+        if problem != record.problem and isinstance(error, REFUSALS):
+            log.warning(
+                "chore is refused, and will be tried again", chore=chore.name, reason=str(error)
+            )
+        elif problem != record.problem:
             log.exception("chore failed, and will be tried again", chore=chore.name)
         record.problem = problem

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 import structlog
 
+from oci.errors import OCIError
+from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
 from registry.services.janitor import Chore, Janitor
 from tests.support.collecting import Collected
 
@@ -29,6 +31,32 @@ async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
         "chore is well again",
     ]
     assert (janitor.records["fails"].runs, janitor.records["fails"].failures) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        StorageLatched("write: Input/output error"),
+        StorageFull(),
+        StorageFailed("no"),
+        StorageUnreadable("no"),
+    ],
+)
+async def test_a_refusal_is_one_line_without_a_traceback(refusal: OCIError) -> None:
+    turns: list[Exception] = [refusal, refusal, ValueError("something else")]
+
+    async def refused() -> None:
+        raise turns.pop(0)
+
+    janitor = Janitor([chore := Chore("epoch", 1, refused)])
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await janitor.do(chore)
+
+    told, unknown = logs
+    assert (told["log_level"], told["chore"], told["reason"]) == ("warning", "epoch", str(refusal))
+    assert "exc_info" not in told
+    assert (unknown["log_level"], unknown["exc_info"]) == ("error", True)
 
 
 async def test_a_failing_chore_does_not_stop_the_others() -> None:
