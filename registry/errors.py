@@ -18,8 +18,17 @@ class BlobUnknown(OCIError):
 
     code = ErrorCode.BLOB_UNKNOWN
 
+    def __init__(self, digest: Digest, message: str = "no blob {} in this repository") -> None:
+        super().__init__(message.format(digest), detail={"digest": str(digest)})
+
+
+class BlobDamaged(BlobUnknown):
+    """This repository has the blob, and the disk has not what it was: as good as absent."""
+
     def __init__(self, digest: Digest) -> None:
-        super().__init__(f"no blob {digest} in this repository", detail={"digest": str(digest)})
+        super().__init__(
+            digest, "blob {} is damaged on the registry's disk; pushing it again heals it"
+        )
 
 
 class BlobUploadUnknown(OCIError):

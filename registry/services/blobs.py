@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oci.digest import Digest
-from registry.errors import BlobInUse, BlobUnknown, BlobUnreadable, StorageUnreadable
+from registry.errors import (
+    BlobDamaged,
+    BlobInUse,
+    BlobUnknown,
+    BlobUnreadable,
+    StorageUnreadable,
+)
 from registry.services.context import Context
 from registry.services.leases import promise_blob
 from registry.storage.blobs.store import BlobReader
@@ -31,15 +37,19 @@ class Blobs:
     async def stat(self, digest: Digest) -> int:
         """The blob's size in bytes, or BlobUnknown.  To a pusher this is a promise."""
         if not self._context.may_push:
-            return (await self._member(digest)).size
-        size = await promise_blob(self._context, digest)
+            stored = await self._member(digest)
+            size = None if stored is None else stored.size
+        else:
+            size = await promise_blob(self._context, digest)
         if size is None:
             raise BlobUnknown(digest)
         return size
 
     async def open(self, digest: Digest) -> BlobReader:
-        """Hold the blob open for reading, or raise BlobUnknown or BlobUnreadable."""
+        """Hold the blob open for reading, or raise BlobUnknown, BlobDamaged or BlobUnreadable."""
         stored = await self._member(digest)
+        if stored is None:
+            raise await self._absent(digest)
         with naming(digest):
             reader = await self._context.store.open(stored.physical)
         if reader is not None and reader.size == stored.size:
@@ -47,7 +57,7 @@ class Blobs:
         if reader is not None:
             await reader.aclose()
         await self._condemn(digest, stored)
-        raise BlobUnknown(digest)
+        raise BlobDamaged(digest)
 
     async def delete(self, digest: Digest) -> None:
         """End the blob's membership in this repository.
@@ -70,13 +80,17 @@ class Blobs:
 
         await context.database.write(unit)
 
-    async def _member(self, digest: Digest) -> StoredBlob:
-        stored = await self._context.database.look(
+    async def _member(self, digest: Digest) -> StoredBlob | None:
+        return await self._context.database.look(
             lambda connection: blobs.member(connection, self._context.name, digest)
         )
-        if stored is None:
-            raise BlobUnknown(digest)
-        return stored
+
+    async def _absent(self, digest: Digest) -> BlobUnknown:
+        """Why there is nothing to pull: only asked once a pull has failed."""
+        is_corrupt = await self._context.database.look(
+            lambda connection: blobs.is_corrupt(connection, self._context.name, digest)
+        )
+        return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)
 
     async def _condemn(self, digest: Digest, stored: StoredBlob) -> None:
         """The row says what the disk does not have: absent from now on, until pushed again."""

@@ -110,6 +110,18 @@ def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
     return connection.scalar(query) is not None
 
 
+def is_corrupt(connection: Connection, name: RepositoryName, digest: Digest) -> bool:
+    """Whether the repository has the blob, and its bytes are not what they were."""
+    query = (
+        select(blobs.c.digest)
+        .join(repo_blobs, repo_blobs.c.digest == blobs.c.digest)
+        .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
+        .where(repositories.c.name == str(name), blobs.c.digest == str(digest))
+        .where(blobs.c.state == "corrupt")
+    )
+    return connection.scalar(query) is not None
+
+
 def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> str | None:
     """The upload session that last pushed the blob to this repository."""
     row = _SESSION.first(connection, str(name), str(digest))

@@ -5,6 +5,7 @@ import pytest
 from oci.digest import Digest
 from registry.errors import BlobInUse, BlobUnknown
 from registry.services.repositories import Repository
+from registry.storage.metadata import blobs
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image, read_all
 
@@ -33,6 +34,26 @@ async def test_az_4_the_refusal_is_the_same_as_for_what_nobody_has(service: Serv
         await service.repository("other").blobs.stat(nobodys)
 
     assert str(elsewhere.value) == str(nowhere.value).replace(str(nobodys), str(digest))
+
+
+@pytest.mark.parametrize("is_marked", [True, False], ids=["marked", "found by the pull"])
+async def test_a_damaged_blob_says_that_a_push_heals_it_and_only_where_it_was(
+    service: Service, is_marked: bool
+) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, CONTENT)
+    ((physical,),) = await service.rows("SELECT physical FROM blobs")
+    (service.root / "blobs" / physical[:2] / physical).unlink()
+    if is_marked:
+        await service.database.write(lambda connection: blobs.condemn(connection, physical))
+
+    for _ in range(2):
+        with pytest.raises(BlobUnknown, match="damaged on the registry's disk; pushing it again"):
+            await repository.blobs.open(digest)
+    with pytest.raises(BlobUnknown, match="no blob"):
+        await service.repository("other").blobs.open(digest)
+    await push_blob(repository, CONTENT)
+    assert await pull_blob(repository, digest) == CONTENT
 
 
 async def test_a_deleted_blob_is_gone_at_once_and_its_bytes_are_trash(service: Service) -> None:
