@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
+from heapq import merge
+from operator import itemgetter
 
 from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.services import sizes
-from registry.services.history import history
+from registry.services.history import deletions, history
 from registry.services.removal import delete_repository
 
 
@@ -46,7 +48,14 @@ async def size(
 async def tag_history(
     opened: OpenRegistry, name: str, tag: str | None = None
 ) -> AsyncGenerator[Document, None]:
-    """Every change of a tag, or of all tags of a repository, oldest first."""
-    parsed = None if tag is None else Tag.parse(tag)
-    for change in await history(opened.shared, RepositoryName.parse(name), parsed):
-        yield asdict(change)
+    """Every change of a tag, or of all tags of a repository, oldest first.
+
+    Among them, in its time, each deletion of the repository, which ended all its tags.
+    """
+    repository, parsed = RepositoryName.parse(name), None if tag is None else Tag.parse(tag)
+    changes = [(each.at, asdict(each)) for each in await history(opened.shared, repository, parsed)]
+    deleted = [
+        (each.at, {"deletion": asdict(each)}) for each in await deletions(opened.shared, repository)
+    ]
+    for _, document in merge(changes, deleted, key=itemgetter(0)):
+        yield document

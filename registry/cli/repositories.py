@@ -77,9 +77,23 @@ def history(config: Path | None, root: str | None, reference: str) -> None:
     """Show every change of a tag: when, who, from where, to where."""
     name, tag = split(reference)
     for change in administer(config, root, "tag history", name=name, tag=tag):
-        when = datetime.fromtimestamp(change["at"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        if "deletion" in change:
+            deletion = change["deletion"]
+            who = deletion["identity"]
+            click.echo(f"{moment(deletion['at'])}  {who}  {name} was deleted with all its tags")
+            continue
+        when = moment(change["at"])
         before, after = change["before"] or "(nothing)", change["after"] or "(deleted)"
         click.echo(f"{when}  {change['identity']}  {change['tag']}  {before} -> {after}")
+
+
+def moment(milliseconds: int) -> str:
+    """A time for people.
+
+    >>> moment(1_800_000_000_000)
+    '2027-01-15 08:00:00Z'
+    """
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def split(reference: str | None) -> tuple[str | None, str | None]:

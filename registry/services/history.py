@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services.context import Shared
-from registry.storage.metadata import tags
+from registry.storage.metadata import deleted_repositories, tags
+from registry.storage.metadata.deleted_repositories import Deletion
 from registry.storage.metadata.tags import Change
 
 
@@ -18,3 +19,10 @@ async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequ
         what = name if tag is None else f"{name}:{tag}"
         raise CommandRefused(f"no tag was ever pushed to {what}")
     return found
+
+
+async def deletions(shared: Shared, name: RepositoryName) -> Sequence[Deletion]:
+    """When the repository was deleted with all its tags, oldest first; what was undone is not."""
+    return await shared.database.read(
+        lambda connection: deleted_repositories.deletions(connection, name)
+    )

@@ -31,6 +31,14 @@ class Deleted:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """When a repository was deleted, in milliseconds of wall time, and by whom."""
+
+    at: int
+    identity: str
+
+
 def due(connection: Connection, bound: Bound) -> list[Deleted]:
     """Those whose time to come back is over, and that still have rows."""
     return _found(connection, _is_due(bound))
@@ -41,6 +49,17 @@ def find(connection: Connection, name: RepositoryName, bound: Bound) -> Deleted 
     row = deleted_repositories.c
     found = _found(connection, (row.name == str(name)) & ~_is_due(bound))
     return found[-1] if found else None
+
+
+def deletions(connection: Connection, name: RepositoryName) -> list[Deletion]:
+    """Every deletion of a repository of that name that was not undone, oldest first."""
+    row = deleted_repositories.c
+    query = (
+        select(row.deleted_at, row.deleted_by)
+        .where(row.name == str(name))
+        .order_by(row.deleted_at, row.repository_id)
+    )
+    return [Deletion(*found) for found in connection.execute(query)]
 
 
 def show(connection: Connection, deleted: Deleted) -> None:
