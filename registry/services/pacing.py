@@ -16,7 +16,7 @@ K = TypeVar("K")
 # Of the wall time, so much may the lock be held by work that nobody waits for.
 SHARE = 0.02
 # What a wait is longer than the share asks for: the clock is read a moment too early.
-MARGIN = 1.03
+MARGIN = 1.01
 # What a unit should take, to which its commit comes: far below what a push would notice.
 AIM_MS = 3.0
 LEAST_AT_ONCE = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, insert
 
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.prepared import Prepared, as_list, values_of
+from registry.storage.metadata.prepared import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
 
 Key = tuple[int, str]
@@ -29,30 +29,18 @@ def bury(connection: Connection, act: Act, gone: Sequence[Key]) -> Freed:
     if not gone:
         return Freed()
     when = {"at": act.at, "epoch": act.epoch}
-    members = [{"repository": key[0], "digest": key[1], **when} for key in gone]
-    _FORGET.each(connection, members)
-    _REMEMBER.each(connection, members)
-    freed = _DROP_UNCLAIMED.all(connection, digests=as_list([digest for _, digest in gone]))
-    files = [
-        {"physical": physical, "digest": digest, "size": size, "run": act.identity, **when}
-        for digest, size, physical in freed
-    ]
-    _TO_TRASH.each(connection, files)
-    return Freed(len(gone), len(freed), sum(file["size"] for file in files))
+    _REMEMBER.run(connection, keys=as_list(gone), **when)
+    freed = _DROP_UNCLAIMED.run(connection, digests=as_list([digest for _, digest in gone]))
+    _TO_TRASH.run(connection, files=as_list(freed), run=act.identity, **when)
+    return Freed(len(gone), len(freed), sum(size for _, _, size in freed))
 
 
-_FORGET = Prepared(
-    delete(trash_members).where(
-        trash_members.c.repository_id == bindparam("repository"),
-        trash_members.c.digest == bindparam("digest"),
-    )
-)
 _REMEMBER = Prepared(
-    insert(trash_members).values(
-        repository_id=bindparam("repository"),
-        digest=bindparam("digest"),
-        deleted_at=bindparam("at"),
-        epoch=bindparam("epoch"),
+    insert(trash_members)
+    .prefix_with("OR REPLACE")
+    .from_select(
+        ["repository_id", "digest", "deleted_at", "epoch"],
+        columns_of("keys", 0, 1).add_columns(bindparam("at"), bindparam("epoch")),
     )
 )
 _DROP_UNCLAIMED = Prepared(
@@ -61,15 +49,13 @@ _DROP_UNCLAIMED = Prepared(
         blobs.c.digest.in_(values_of("digests")),
         ~exists().where(repo_blobs.c.digest == blobs.c.digest),
     )
-    .returning(blobs.c.digest, blobs.c.size, blobs.c.physical)
+    .returning(blobs.c.physical, blobs.c.digest, blobs.c.size)
 )
 _TO_TRASH = Prepared(
-    insert(trash).values(
-        physical=bindparam("physical"),
-        digest=bindparam("digest"),
-        size=bindparam("size"),
-        deleted_at=bindparam("at"),
-        epoch=bindparam("epoch"),
-        run=bindparam("run"),
+    insert(trash).from_select(
+        ["physical", "digest", "size", "deleted_at", "epoch", "run"],
+        columns_of("files", 0, 1, 2).add_columns(
+            bindparam("at"), bindparam("epoch"), bindparam("run")
+        ),
     )
 )

@@ -12,8 +12,8 @@ import time
 
 from registry.storage.metadata.holds import Holds
 
-# Rows changed, of which each leaves two or three pages: a fold of about ten milliseconds.
-DUE = 300
+# Rows changed, of which each leaves one to three pages: a fold of five to ten milliseconds.
+DUE = 150
 OVERDUE = 2 * DUE
 # In case of few rows with much in them.  The size of the log at which SQLite folds all the same.
 LAST_RESORT_PAGES = 8_000

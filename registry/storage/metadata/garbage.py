@@ -67,7 +67,7 @@ def is_untagged(connection: Connection, bound: Bound, key: Key) -> bool:
 
 def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[Key]) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
-    gone = _DROP_MEMBERS.all(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
+    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
     return burial.bury(connection, act, gone)
 
 

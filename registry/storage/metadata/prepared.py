@@ -1,13 +1,15 @@
 """Prepared statements: compiled once, for units that run while others wait for the write lock.
 
-SQLAlchemy spends on each run of a statement what SQLite needs for ten rows of it.
+SQLAlchemy spends on each run of a statement what SQLite needs for ten rows of it, and a thread that
+runs it once for each of many rows hands Python's lock over as often.  So many rows are handed
+over as one parameter: a list in JSON.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, UpdateBase, bindparam, func, literal_column, select
@@ -24,20 +26,13 @@ class Prepared:
         literals = {name for name, value in compiled.params.items() if value is not None}
         assert not literals, "a literal would be lost"
 
-    def all(self, connection: Connection, **values: Any) -> Sequence[Any]:
-        """The rows that RETURNING returns, as tuples."""
+    def run(self, connection: Connection, **values: Any) -> Sequence[Any]:
+        """The rows that RETURNING returns, as tuples, if it has one."""
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             return driver.execute(self._text, values).fetchall()
-        return connection.execute(self._statement, values).all()
-
-    def each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run it once with the values of each row."""
-        driver = connection.connection.driver_connection
-        if isinstance(driver, sqlite3.Connection):
-            driver.executemany(self._text, rows)
-        elif rows:
-            connection.execute(self._statement, rows)
+        result = connection.execute(self._statement, values)
+        return result.all() if result.returns_rows else ()
 
 
 def values_of(parameter: str) -> Select[Any]:
