@@ -1,6 +1,8 @@
 """Garbage collection on a large registry: its share of the write lock, and what pushes notice.
 
-python -m bench.gc [--manifests 100000] [--blobs 300000] [--garbage 0.03] [--rows 1000000]
+python -m bench.gc [--manifests 100000] [--blobs 300000] [--garbage 0.02] [--rows 1000000]
+
+Each round fills a root, pushes for a while as a client does, and goes on while one pass collects.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import hashlib
 import os
 import random
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +43,7 @@ from registry.storage.root import Root
 REPOSITORIES = 200
 LAYERS = 3
 PUSH_SECONDS = 30.0
+WORKERS = 4
 
 
 def digest(*parts: object) -> str:
@@ -118,20 +122,19 @@ class Latencies:
         )
 
 
-async def push_for(repository: Repository, seconds: float, workers: int = 4) -> Latencies:
+async def push_until(is_over: Callable[[], bool], repository: Repository) -> Latencies:
     """Push small blobs, ten in a second from each worker."""
     latencies = Latencies([])
 
     async def work() -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while not is_over():
             content = random.randbytes(4096)  # noqa: S311 - content, not a secret
             started = time.perf_counter()
             await repository.uploads.push(Digest.of(content), body(content), length=len(content))
             latencies.found.append((time.perf_counter() - started) * 1000)
             await asyncio.sleep(0.1)
 
-    await asyncio.gather(*(work() for _ in range(workers)))
+    await asyncio.gather(*(work() for _ in range(WORKERS)))
     return latencies
 
 
@@ -139,27 +142,29 @@ async def body(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def measure(path: Path) -> None:
+async def measure(path: Path) -> float:
+    """One round; how many times the usual p99 is that of pushes during the pass."""
     with Root.open(path) as root:
         store = FilesystemBlobStore(root)
         async with Database(root.database) as database:
             shared = Shared(database, store, ManifestPolicy(), lifetimes=Lifetimes())
             repository = Registry(shared).repository(RepositoryName("team/app-1"), "bench")
-            usual = await push_for(repository, PUSH_SECONDS)
+            until = time.monotonic() + PUSH_SECONDS
+            usual = await push_until(lambda: time.monotonic() > until, repository)
             click.echo(f"usual:      {usual}")
             collecting = asyncio.create_task(timed_pass(shared))
-            during = Latencies([])
-            while not collecting.done():
-                during.found += (await push_for(repository, 1.0)).found
+            during = await push_until(collecting.done, repository)
             tally, seconds = await collecting
-            click.echo(
-                f"during GC:  {during}  ({during.quantile(0.99) / usual.quantile(0.99):.2f} times)"
-            )
+            times = during.quantile(0.99) / usual.quantile(0.99)
+            click.echo(f"during GC:  {during}  ({times:.2f} times)")
             click.echo(f"pass:       {seconds:.1f} s, {tally.blobs} blobs collected")
             click.echo(f"write lock: {shares(database.holds.of('gc'), seconds)}")
-            # Not under the lock, but pushes wait for it as well; theirs and the collector's.
-            click.echo(f"folds:      {shares(database.holds.of('fold'), seconds)}, by pushes too")
+            # Not under the lock, but pushes wait for it as well: theirs and the collector's, in
+            # both stretches of time.
+            folds = shares(database.holds.of("fold"), seconds + PUSH_SECONDS)
+            click.echo(f"folds:      {folds}")
         await store.aclose()
+    return times
 
 
 def shares(held: Histogram, seconds: float) -> str:
@@ -179,7 +184,7 @@ async def timed_pass(shared: Shared) -> tuple[Tally, float]:
 
 
 def restart(path: Path, port: int) -> float:
-    """Seconds from exec to the first ready answer."""
+    """Seconds from exec to the first ready answer; then the server is killed."""
     started = time.monotonic()
     command = [sys.executable, "-m", "registry", "serve", "--root", str(path)]
     server = subprocess.Popen(  # noqa: S603
@@ -193,7 +198,7 @@ def restart(path: Path, port: int) -> float:
             except httpx2.TransportError:
                 time.sleep(0.01)
     finally:
-        server.terminate()
+        server.kill()
         server.wait()
 
 
@@ -201,17 +206,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifests", type=int, default=100_000)
     parser.add_argument("--blobs", type=int, default=300_000)
-    parser.add_argument("--garbage", type=float, default=0.03)
+    parser.add_argument("--garbage", type=float, default=0.02)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--port", type=int, default=6540)
     parser.add_argument("--directory", default=None)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.directory) as made:
-        prepare(Path(made) / "gc", given.manifests, given.blobs, given.garbage)
-        asyncio.run(measure(Path(made) / "gc"))
-        prepare(Path(made) / "rows", given.manifests, given.rows, 0)
-        seconds = restart(Path(made) / "rows", given.port)
-        click.echo(f"restart:    {seconds:.2f} s to ready, {given.rows} blob rows")
+        times = []
+        for number in range(given.rounds):
+            path = Path(made) / f"gc-{number}"
+            prepare(path, given.manifests, given.blobs, given.garbage)
+            times.append(asyncio.run(measure(path)))
+            shutil.rmtree(path)
+        click.echo(f"pushes' p99 during GC: {statistics.median(times):.2f} times the usual, median")
+        path = Path(made) / "rows"
+        prepare(path, given.manifests, given.rows, 0)
+        for state in ("stopped in order", *["killed"] * 2):
+            seconds = restart(path, given.port)
+            click.echo(f"restart:    {seconds:.2f} s to ready, {given.rows} blob rows, {state}")
 
 
 def prepare(path: Path, manifests: int, blobs: int, garbage: float) -> None:
