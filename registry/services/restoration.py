@@ -171,8 +171,10 @@ def point(
     restored: Restored,
 ) -> None:
     """Point a tag back, unless it points somewhere by now."""
-    if tags.find(connection, repository, tag) is not None:
-        restored.kept.append(str(tag))
+    present = tags.find(connection, repository, tag)
+    if present is not None:
+        if present != digest:
+            restored.kept.append(str(tag))
     elif tags.change(connection, act, repository, tag, digest):
         restored.tags.append(str(tag))
 

@@ -87,6 +87,20 @@ async def test_a_tag_comes_back_to_where_it_was(window: Collected) -> None:
         await restore_tag(window.service.shared, "op", NAME, TWO)
 
 
+async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
+    window: Collected,
+) -> None:
+    """As skopeo deletes: by digest.  It comes back once, and does not "point elsewhere"."""
+    repository, image = window.repository(), an_image()
+    await push_image(repository, image, ONE)
+    await repository.manifests.delete(image.digest)
+
+    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+
+    assert (restored.manifests, restored.tags, restored.kept) == ([str(image.digest)], ["one"], [])
+    assert (await repository.manifests.pull(ONE)).digest == image.digest
+
+
 async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: Collected) -> None:
     one, two, other = (window.repository(name) for name in ("one", "two", "other"))
     digest = await push_blob(one, b"wanted")
