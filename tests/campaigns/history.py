@@ -92,12 +92,13 @@ class History:
         never = Write(-2.0, None)
         never.ended = -1.0
         writes = [never, *self.writes.get((kind, repository, reference), ())]
+        writes = [write for write in writes if write.begun != FOREVER]
+        last = max((write.begun for write in writes if write.sure), default=-FOREVER)
+        late = [write for write in writes if write.ended >= last]
         if kind == "tag":
             untags = self.writes.get(("untag", repository, ""), ())
-            writes += [untag for untag in untags if hits(untag, writes)]
-        writes = [write for write in writes if write.begun != FOREVER]
-        last = max((w.begun for w in writes if w.sure and w.victim is None), default=-FOREVER)
-        late = [write for write in writes if write.ended >= last]
+            untags = [untag for untag in untags if untag.begun != FOREVER and untag.ended >= last]
+            late += [untag for untag in untags if hits(untag, writes)]
         return {write.value for write in late if not any(w.undoes(write) for w in late)}
 
 
