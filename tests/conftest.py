@@ -1,11 +1,12 @@
 """What every test shares: which tests this machine can run, and the servers they talk to."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from registry.storage.room import BALLAST
 from tests.support.processes import RegistryServer, registry_server
 
 
@@ -30,3 +31,14 @@ def registry(tmp_path: Path) -> Iterator[RegistryServer]:
     """A registry process that this test may stop, kill and start again."""
     with registry_server(tmp_path / "registry") as server:
         yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Remove the ballast of the roots that a test has made: 64 MiB each, of some 400 roots."""
+    path = getattr(item, "funcargs", {}).get("tmp_path")
+    yield
+    if path is not None:
+        for pattern in (BALLAST, f"*/{BALLAST}", f"*/*/{BALLAST}"):
+            for ballast in path.glob(pattern):
+                ballast.unlink(missing_ok=True)
