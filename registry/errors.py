@@ -204,6 +204,11 @@ class StorageUnreadable(OCIError):
         super().__init__(f"the registry could not read {what}: {reason}")
         self.reason = reason
 
+    @classmethod
+    def of(cls, error: OSError) -> StorageUnreadable:
+        """What a call that only reads says of the disk."""
+        return StorageUnreadable(error.strerror or str(error))
+
 
 class BlobUnreadable(StorageUnreadable):
     """This blob is there, and the disk does not give its bytes."""

@@ -239,7 +239,7 @@ class RespondingCycle(RequestResponseCycle):
             if error.errno in _NO_SENDFILE and not writer.sent_bytes:
                 return False
             if not isinstance(error, ConnectionError) and error.errno not in _CLIENT_GONE:
-                raise unreadable(error) from error
+                raise StorageUnreadable.of(error) from error
             self.disconnect()
             self.transport.abort()
         finally:
@@ -263,7 +263,7 @@ class RespondingCycle(RequestResponseCycle):
                     self._executor, os.pread, file, length, offset
                 )
             except OSError as error:
-                raise unreadable(error) from error
+                raise StorageUnreadable.of(error) from error
             if not part:
                 raise FileEnded(f"the file ended {count} bytes early")
             self.transport.write(part)
@@ -278,7 +278,3 @@ class RespondingCycle(RequestResponseCycle):
         self.message_event.set()
         if self.writer is not None:
             self.writer.wake()
-
-
-def unreadable(error: OSError) -> StorageUnreadable:
-    return StorageUnreadable(error.strerror or str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from oci.errors import OCIError
-from registry.errors import StorageFailed, StorageFull, StorageUnreadable
+from registry.errors import StorageFailed, StorageFull
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -15,8 +15,3 @@ def refusal(error: OSError) -> OCIError:
     if error.errno in _FULL:
         return StorageFull()
     return StorageFailed(error.strerror or str(error))
-
-
-def unreadable(error: OSError) -> StorageUnreadable:
-    """For a step that only reads."""
-    return StorageUnreadable(error.strerror or str(error))

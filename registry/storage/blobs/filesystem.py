@@ -14,7 +14,7 @@ from registry.errors import BlobUploadUnknown, StorageUnreadable
 from registry.storage.blobs import paths
 from registry.storage.blobs.directories import prepare
 from registry.storage.blobs.disk import Disk
-from registry.storage.blobs.failures import refusal, unreadable
+from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.listing import LISTED, files_in
 from registry.storage.blobs.session_file import SessionFile
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
@@ -117,7 +117,7 @@ class FilesystemBlobStore:
         try:
             return await loop.run_in_executor(self._executor, step, *arguments)
         except OSError as error:
-            raise unreadable(error) from error
+            raise StorageUnreadable.of(error) from error
 
     def _create(self, session: str) -> None:
         os.close(self._disk.create(self._root, paths.upload_path(session)))
@@ -193,7 +193,7 @@ class FileReader:
             try:
                 chunk = await loop.run_in_executor(self._executor, os.pread, fd, length, start)
             except OSError as error:
-                raise unreadable(error) from error
+                raise StorageUnreadable.of(error) from error
             if not chunk:
                 raise StorageUnreadable(f"the file ended at byte {start}, expected {stop}")
             start += len(chunk)

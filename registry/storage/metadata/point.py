@@ -11,7 +11,8 @@ import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Select
-from sqlalchemy.dialects import sqlite
+
+from registry.storage.metadata.prepared import compiled
 
 
 class PointRead:
@@ -20,9 +21,8 @@ class PointRead:
     def __init__(self, statement: Select[Any], *parameters: str) -> None:
         self._statement = statement
         self._parameters = parameters
-        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-        self._text = str(compiled)
-        assert set(compiled.params) == set(parameters), "a literal would be lost"
+        self._text, named = compiled(statement)
+        assert named == set(parameters), "a parameter is missing, or one too many"
 
     def first(self, connection: Connection, *values: Any) -> Any:
         """The row as a tuple, or None.

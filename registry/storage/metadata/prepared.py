@@ -21,10 +21,7 @@ class Prepared:
 
     def __init__(self, statement: UpdateBase) -> None:
         self._statement = statement
-        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-        self._text = str(compiled)
-        literals = {name for name, value in compiled.params.items() if value is not None}
-        assert not literals, "a literal would be lost"
+        self._text, _ = compiled(statement)
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Any]:
         """The rows that RETURNING returns, as tuples, if it has one."""
@@ -33,6 +30,13 @@ class Prepared:
             return driver.execute(self._text, values).fetchall()
         result = connection.execute(self._statement, values)
         return result.all() if result.returns_rows else ()
+
+
+def compiled(statement: UpdateBase | Select[Any]) -> tuple[str, frozenset[str]]:
+    """The statement as SQLite reads it, and the names of its parameters."""
+    found = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    assert all(value is None for value in found.params.values()), "a literal would be lost"
+    return str(found), frozenset(found.params)
 
 
 def values_of(parameter: str) -> Select[Any]:
