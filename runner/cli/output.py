@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.cli.arguments import Parser
+from runner.cli.arguments import Parser, UsageError
 from runner.cli.template import Template
 
 Row = Any
@@ -29,12 +29,14 @@ def list_options(parser: Parser) -> None:
 
 
 def filters_json(filters: Sequence[str]) -> str | None:
-    """``--filter`` in the Engine API's form."""
+    """``--filter`` in the Engine API's form; UsageError about one that is not KEY=VALUE."""
     if not filters:
         return None
     found: dict[str, list[str]] = {}
     for text in filters:
-        key, _, value = text.partition("=")
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--filter: invalid {text!r}: expected KEY=VALUE")
         found.setdefault(key, []).append(value)
     return json.dumps(found)
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from runner.daemon.times import moment
+from runner.schema.times import format_time
 from runner.schema.words import human_duration
 from runner.services.containers import Container, MountPoint
 
@@ -34,7 +34,7 @@ def inspection(container: Container, *, size: int | None = None) -> dict[str, An
     """``GET /containers/{id}/json``."""
     document: dict[str, Any] = {
         "Id": container.id,
-        "Created": moment(container.created),
+        "Created": format_time(container.created),
         "Path": container.path,
         "Args": list(container.args),
         "State": _state(container),
@@ -89,8 +89,8 @@ def _state(container: Container) -> dict[str, Any]:
         "Pid": container.pid,
         "ExitCode": container.exit_code,
         "Error": container.error,
-        "StartedAt": moment(container.started_at),
-        "FinishedAt": moment(container.finished_at),
+        "StartedAt": format_time(container.started_at),
+        "FinishedAt": format_time(container.finished_at),
     }
 
 

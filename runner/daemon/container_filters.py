@@ -1,32 +1,23 @@
-"""ps --filter: which containers a list shows."""
+"""ps --filter, container prune --filter: which containers are listed, which are removed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from runner.errors import BadRequest
+from runner.schema import filters
+from runner.schema.filters import Filter, Filters, Predicate
 from runner.services.containers import Container
+from runner.services.lifecycle import State
 
-Keeps = Callable[[Container, str], bool]
-
-
-def _name(container: Container, value: str) -> bool:
-    # Docker matches the name with its slash, so that ^/web$ and web both find /web.
-    pattern = value.removeprefix("^").removeprefix("/").removesuffix("$")
-    starts, ends = value.startswith("^"), value.endswith("$")
-    if starts and ends:
-        return container.name == pattern
-    if starts:
-        return container.name.startswith(pattern)
-    return container.name.endswith(pattern) if ends else pattern in container.name
+# What a container of another engine may be and ours never are: asked for, they find nothing.
+_OTHER_STATES = ("restarting", "dead")
 
 
-def _label(container: Container, value: str) -> bool:
-    key, equals, wanted = value.partition("=")
-    found = container.labels.get(key)
-    return found is not None and (not equals or found == wanted)
-
-
-def _exited(container: Container, value: str) -> bool:
-    return container.state == "exited" and str(container.exit_code) == value
+def _exited(values: Sequence[str]) -> Predicate[Container]:
+    for value in values:
+        if not value.removeprefix("-").isdecimal():
+            raise BadRequest(f"invalid filter 'exited={value}': expected an exit code")
+    codes = {int(value) for value in values}
+    return lambda one: not codes or (one.state == State.EXITED and one.exit_code in codes)
 
 
 def _ancestor(container: Container, value: str) -> bool:
@@ -39,55 +30,63 @@ def _volume(container: Container, value: str) -> bool:
     return any(value in (mount.volume, mount.target) for mount in container.mounts if value)
 
 
-FILTERS: dict[str, Keeps] = {
-    "ancestor": _ancestor,
+LIST_FILTERS: dict[str, Filter[Container]] = {
+    "ancestor": filters.any_of(_ancestor),
     "exited": _exited,
-    "id": lambda container, value: container.id.startswith(value),
-    "label": _label,
-    "name": _name,
-    "network": lambda container, value: container.network_mode == value,
-    "status": lambda container, value: container.state == value,
-    "volume": _volume,
+    "id": filters.any_of(lambda one, value: one.id.startswith(value)),
+    "label": filters.label,
+    # With and without its slash, so that ^/web$ and ^web$ both find /web.
+    "name": filters.pattern("name", lambda one: (one.name, f"/{one.name}")),
+    "network": filters.any_of(lambda one, value: one.network_mode == value),
+    "status": filters.one_of(
+        "status", (*State, *_OTHER_STATES), lambda one, value: one.state == value
+    ),
+    "volume": filters.any_of(_volume),
 }
 
-# Within one key any value will do, but every label must be there.
-_ALL = frozenset({"label"})
+PRUNE_FILTERS: dict[str, Filter[Container]] = {
+    "label": filters.label,
+    "label!": filters.without_label,
+    "until": filters.created_before(lambda one: one.created),
+}
+
+_BOUNDS = ("before", "since")
 
 
 def select(
-    containers: Sequence[Container],
-    filters: dict[str, list[str]],
-    *,
-    everything: bool,
-    limit: int | None,
+    containers: Sequence[Container], asked: Filters, *, everything: bool, limit: int | None
 ) -> list[Container]:
-    """What ``GET /containers/json`` lists, newest first; BadRequest names an unknown filter."""
-    for key in filters:
-        if key not in FILTERS and key not in ("before", "since"):
-            offered = ", ".join([*FILTERS, "before", "since"])
-            raise BadRequest(f"invalid filter '{key}': expected one of {offered}")
-    if not (everything or limit or "status" in filters or "exited" in filters):
-        containers = [one for one in containers if one.state in ("running", "paused")]
-    kept = [one for one in _between(containers, filters) if _kept(one, filters)]
+    """The containers ``GET /containers/json`` lists, newest first.
+
+    BadRequest names an unknown filter, or a value that no container could have.
+    """
+    filters.check_names(asked, (*LIST_FILTERS, *_BOUNDS))
+    named = {key: values for key, values in asked.items() if key not in _BOUNDS}
+    keeps = filters.selector(LIST_FILTERS, named)
+    # Before the stopped ones are left out: they may be what before and since name.
+    kept = [one for one in _between(containers, asked) if keeps(one)]
+    if not (everything or limit or "status" in asked or "exited" in asked):
+        kept = [one for one in kept if one.state in (State.RUNNING, State.PAUSED)]
     return kept[:limit] if limit and limit > 0 else kept
 
 
-def _kept(container: Container, filters: dict[str, list[str]]) -> bool:
-    for key, keeps in FILTERS.items():
-        if values := filters.get(key):
-            combine: Callable[[Iterable[bool]], bool] = all if key in _ALL else any
-            if not combine(keeps(container, value) for value in values):
-                return False
-    return True
-
-
-def _between(containers: Sequence[Container], filters: dict[str, list[str]]) -> Iterable[Container]:
+def _between(containers: Sequence[Container], asked: Filters) -> Sequence[Container]:
     """``before`` and ``since`` name a container; the list keeps the older, or the newer, ones."""
-    for key, keeps in (("before", "__lt__"), ("since", "__gt__")):
-        for value in filters.get(key, ()):
-            named = [one for one in containers if value in (one.id, one.id[:12], one.name)]
-            if not named:
-                raise BadRequest(f"invalid filter '{key}={value}': no such container")
-            border = named[0].created
-            containers = [one for one in containers if getattr(one.created, keeps)(border)]
-    return containers
+    kept = containers
+    for value in asked.get("before", ()):
+        border = _named(containers, "before", value).created
+        kept = [one for one in kept if one.created < border]
+    for value in asked.get("since", ()):
+        border = _named(containers, "since", value).created
+        kept = [one for one in kept if one.created > border]
+    return kept
+
+
+def _named(containers: Sequence[Container], key: str, value: str) -> Container:
+    name = value.removeprefix("/")
+    found = [one for one in containers if value == one.id or name == one.name]
+    found = found or [one for one in containers if value and one.id.startswith(value)]
+    if len(found) != 1:
+        problem = "several containers" if found else "no such container"
+        raise BadRequest(f"invalid filter '{key}={value}': {problem}")
+    return found[0]

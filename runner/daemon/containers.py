@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from runner.daemon import container_documents
-from runner.daemon.container_filters import select
+from runner.daemon.container_filters import PRUNE_FILTERS, select
 from runner.daemon.messages import Answer, Request, Response, encode, json_response, no_content
 from runner.daemon.services import Services
 from runner.daemon.streams import framed, hijack, stream_type
-from runner.daemon.times import parse_moment
 from runner.errors import BadRequest
-from runner.schema import ContainerOptions
+from runner.schema import ContainerOptions, filters
+from runner.schema.times import parse_time
 from runner.services.containers import Condition
 
 # The exit code of a container whose end nobody saw.
@@ -101,7 +101,8 @@ async def remove(services: Services, request: Request) -> Answer:
 
 
 async def prune(services: Services, request: Request) -> Answer:
-    removed, reclaimed = await services.containers.prune()
+    selects = filters.selector(PRUNE_FILTERS, request.query.filters())
+    removed, reclaimed = await services.containers.prune(selects)
     return json_response({"ContainersDeleted": list(removed), "SpaceReclaimed": reclaimed})
 
 
@@ -145,8 +146,8 @@ async def logs(services: Services, request: Request) -> Answer:
         stdout=stdout,
         stderr=stderr,
         tail=tail if tail is None or tail >= 0 else None,
-        since=parse_moment(query.text("since")),
-        until=parse_moment(query.text("until")),
+        since=parse_time(query.text("since")),
+        until=parse_time(query.text("until")),
         timestamps=query.flag("timestamps"),
     )
     tty = container.options.tty

@@ -8,18 +8,19 @@ from runner.daemon.messages import Answer, Request, Response, json_response
 from runner.daemon.progress import Progress, progress_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
-from runner.schema import ProgressEvent
+from runner.schema import ProgressEvent, filters
 from runner.services.image_imports import ImportOptions
+from runner.services.image_search import PRUNE_FILTERS
 
 TAR = "application/x-tar"
 
 
 async def list_images(services: Services, request: Request) -> Answer:
-    filters = request.query.filters()
+    asked = request.query.filters()
     # Before 1.25 the name pattern was a parameter of its own.
     if pattern := request.query.text("filter"):
-        filters.setdefault("reference", []).append(pattern)
-    return json_response(list(services.images.list(filters)))
+        asked.setdefault("reference", []).append(pattern)
+    return json_response(list(services.images.list(asked)))
 
 
 async def create(services: Services, request: Request) -> Answer:
@@ -122,9 +123,11 @@ async def remove(services: Services, request: Request) -> Answer:
 
 
 async def prune(services: Services, request: Request) -> Answer:
-    dangling = request.query.filters().get("dangling", ["true"])
-    everything = dangling[0] in ("0", "false")
-    removed, reclaimed = await services.images.prune(everything=everything)
+    asked = request.query.filters()
+    filters.check_names(asked, ("dangling", *PRUNE_FILTERS))
+    everything = "dangling" in asked and not filters.parse_truth("dangling", asked.pop("dangling"))
+    selects = filters.selector(PRUNE_FILTERS, asked)
+    removed, reclaimed = await services.images.prune(selects, everything=everything)
     deleted = [item.to_json() for item in removed]
     return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 

@@ -78,10 +78,7 @@ class Query:
         if not found:
             return {}
         document = _decode(found.encode(), "filters")
-        for key, values in document.items():
-            if not isinstance(values, list | dict | None):
-                raise BadRequest(f"filters: {key}: expected a list, found {values!r}")
-        return {key: [str(value) for value in values or ()] for key, values in document.items()}
+        return {key: _filter_values(key, values) for key, values in document.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +148,16 @@ def no_content() -> Response:
 def encode(document: object) -> bytes:
     """One JSON document and a newline, as the Engine API's streams have them."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _filter_values(key: str, values: object) -> list[str]:
+    if isinstance(values, dict) and all(said is True for said in values.values()):
+        return list(values)
+    if isinstance(values, list) and all(isinstance(value, str | int) for value in values):
+        return [str(value) for value in values]
+    if values is None:
+        return []
+    raise BadRequest(f"filters: {key}: expected a list of strings, found {values!r}")
 
 
 def _decode(content: bytes, where: str) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.credentials import Credentials
-from runner.daemon.event_filters import check_filters, selects
+from runner.daemon.event_filters import selector
 from runner.daemon.messages import Answer, Request, Response, encode, json_response
 from runner.daemon.services import Services
-from runner.daemon.times import moment, parse_moment
 from runner.schema import fields
+from runner.schema.times import format_time, parse_time
 from runner.services.events import Event
 
 API_VERSION = (1, 44)
@@ -95,7 +95,7 @@ async def info(services: Services, request: Request) -> Answer:
         "OomKillDisable": False,
         "IPv4Forwarding": True,
         "Debug": settings.log_level == "debug",
-        "SystemTime": moment(datetime.now(UTC)),
+        "SystemTime": format_time(datetime.now(UTC)),
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": _cgroup_version(),
@@ -142,17 +142,16 @@ async def auth(services: Services, request: Request) -> Answer:
 
 
 async def events(services: Services, request: Request) -> Answer:
-    filters = request.query.filters()
-    check_filters(filters)
-    since = parse_moment(request.query.text("since"))
-    until = parse_moment(request.query.text("until"))
+    selects = selector(request.query.filters())
+    since = parse_time(request.query.text("since"))
+    until = parse_time(request.query.text("until"))
     subscription = services.events.subscribe(
         since=since.timestamp() if since else None, until=until.timestamp() if until else None
     )
 
     async def body() -> AsyncGenerator[bytes, None]:
         async for event in subscription:
-            if selects(filters, event):
+            if selects(event):
                 yield encode(_event_document(event))
 
     return Response(body=body())

@@ -1,30 +1,46 @@
 """Handlers: volumes."""
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
 from runner.daemon.messages import Answer, Request, json_response, no_content
 from runner.daemon.services import Services
-from runner.daemon.times import moment
 from runner.errors import BadRequest
-from runner.schema import fields
+from runner.schema import fields, filters
+from runner.schema.filters import Filter
+from runner.schema.times import format_time
 from runner.services.volumes import Volume
+
+DRIVER = "local"
+
+PRUNE_FILTERS: dict[str, Filter[Volume]] = {
+    "label": filters.label,
+    "label!": filters.without_label,
+}
+
+
+def list_filters(used: Collection[str]) -> dict[str, Filter[Volume]]:
+    """``volume ls --filter``; ``used`` are the names of the volumes that containers mount."""
+    return {
+        "dangling": filters.truth("dangling", lambda one: one.name not in used),
+        "driver": filters.any_of(lambda one, value: value == DRIVER),
+        "label": filters.label,
+        "name": filters.pattern("name", lambda one: (one.name,)),
+    }
 
 
 async def list_volumes(services: Services, request: Request) -> Answer:
-    filters = request.query.filters()
-    for key in filters:
-        if key not in ("name", "label", "driver", "dangling"):
-            raise BadRequest(f"invalid filter '{key}'")
     used = {mount.volume for one in services.containers.list() for mount in one.mounts}
-    chosen = [one for one in services.volumes.list() if _kept(one, filters, used)]
+    selects = filters.selector(list_filters(used), request.query.filters())
+    chosen = [one for one in services.volumes.list() if selects(one)]
     return json_response({"Volumes": [_document(one) for one in chosen], "Warnings": None})
 
 
 async def create(services: Services, request: Request) -> Answer:
     document = await request.json()
     driver = fields.text(document, "Driver")
-    if driver not in ("", "local") or fields.mapping(document, "DriverOpts"):
+    if driver not in ("", DRIVER) or fields.mapping(document, "DriverOpts"):
         raise BadRequest("volume: only the driver 'local' without options is offered")
     name, labels = fields.text(document, "Name"), fields.string_map(document, "Labels")
     volume = await services.volumes.create(name, labels)
@@ -42,30 +58,20 @@ async def remove(services: Services, request: Request) -> Answer:
 
 
 async def prune(services: Services, request: Request) -> Answer:
-    everything = any(value in ("1", "true") for value in request.query.filters().get("all", ()))
-    removed, reclaimed = await services.volumes.prune(everything=everything)
+    asked = request.query.filters()
+    filters.check_names(asked, ("all", *PRUNE_FILTERS))
+    everything = "all" in asked and filters.parse_truth("all", asked.pop("all"))
+    selects = filters.selector(PRUNE_FILTERS, asked)
+    removed, reclaimed = await services.volumes.prune(selects, everything=everything)
     return json_response({"VolumesDeleted": list(removed), "SpaceReclaimed": reclaimed})
-
-
-def _kept(volume: Volume, filters: dict[str, list[str]], used: set[str]) -> bool:
-    names, labels = filters.get("name"), filters.get("label", [])
-    if names and not any(name in volume.name for name in names):
-        return False
-    if drivers := filters.get("driver"):
-        return "local" in drivers
-    for value in filters.get("dangling", ()):
-        if (volume.name not in used) != (value in ("1", "true")):
-            return False
-    pairs = {f"{key}={value}" for key, value in volume.labels.items()}
-    return all(label in pairs or label in volume.labels for label in labels)
 
 
 def _document(volume: Volume) -> dict[str, Any]:
     return {
         "Name": volume.name,
-        "Driver": "local",
+        "Driver": DRIVER,
         "Mountpoint": str(volume.mountpoint),
-        "CreatedAt": moment(volume.created),
+        "CreatedAt": format_time(volume.created),
         "Labels": dict(volume.labels),
         "Scope": "local",
         "Options": {},

@@ -174,11 +174,17 @@ class Containers:
         names.check_container_name(new)
         await self._do(name, lambda tracked: self._verbs.rename(tracked, new))
 
-    async def prune(self) -> tuple[tuple[str, ...], int]:
-        """Remove every container that does not run: their IDs, and the bytes freed."""
+    async def prune(
+        self, selects: Callable[[Container], bool] | None = None
+    ) -> tuple[tuple[str, ...], int]:
+        """Remove containers that do not run: their IDs, and the bytes freed.
+
+        All of them, or only those that ``selects`` is true of.
+        """
         removed, size = [], 0
         for tracked in tuple(self._all.values()):
-            if tracked.state in (State.CREATED, State.EXITED):
+            selected = selects is None or selects(tracked.view())
+            if selected and tracked.state in (State.CREATED, State.EXITED):
                 with suppress(RunnerError):
                     freed = await self.changed_bytes(tracked.id)
                     await self.remove(tracked.id)

@@ -55,12 +55,15 @@ class Remover:
         self._refuse_in_use(name, image, force=force)
         return await self._delete(image, name)
 
-    async def prune(self, *, everything: bool) -> tuple[tuple[Deleted, ...], int]:
-        """Every image nobody uses that has no tag, or every one nobody uses."""
+    async def prune(
+        self, selects: Callable[[Image], bool] | None, *, everything: bool
+    ) -> tuple[tuple[Deleted, ...], int]:
+        """Every image nobody uses that has no tag, or every one; if it is selected."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
         for image in self._store.images():
-            if image.id not in used and (everything or not image.tags):
+            selected = selects is None or selects(image)
+            if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
                 removed.append(Deleted(image.id, deleted=image.id))
                 await self._store.records.images.remove(*(r.reference for r in image.records))

@@ -10,6 +10,9 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Reference
 from runner.errors import BadRequest, Conflict, NoSuchImage
+from runner.schema import filters
+from runner.schema.filters import Filter, Filters
+from runner.schema.times import read_rfc3339
 from runner.services.image_store import Image, ImageStore
 from runner.storage.records import ImageRecord
 
@@ -34,13 +37,14 @@ def is_id(name: str, image: Image) -> bool:
     return short is not None and image.id.encoded.startswith(short[1])
 
 
-def select(store: ImageStore, filters: Mapping[str, Sequence[str]]) -> list[Image]:
-    """The images every filter lets through, newest first."""
+def select(store: ImageStore, asked: Filters) -> list[Image]:
+    """The images every filter lets through, newest first; BadRequest for an unknown filter."""
+    filters.check_names(asked, FILTERS)
     images = sorted(store.images(), key=created, reverse=True)
-    for key, values in filters.items():
-        if key not in FILTERS:
-            raise BadRequest(f"invalid filter '{key}'")
-        images = FILTERS[key](store, images, values)
+    # The reference's goes last: it leaves an image no more than the names that fit.
+    for key in FILTERS:
+        if key in asked:
+            images = FILTERS[key](store, images, asked[key])
     return images
 
 
@@ -84,22 +88,10 @@ def _by_short_id(store: ImageStore, name: str) -> Image | None:
     return store.image(found.pop()) if found else None
 
 
-def _dangling(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    wanted = {_truth("dangling", value) for value in values}
-    return [image for image in images if (not image.tags) in wanted]
-
-
-def _label(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    def carries(image: Image, wanted: str) -> bool:
-        key, equals, value = wanted.partition("=")
-        labels = image.config.labels
-        return labels.get(key) == value if equals else key in labels
-
-    return [image for image in images if all(carries(image, value) for value in values)]
-
-
 def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
     """Only what was asked for is shown: an image keeps no more than the names that fit."""
+    if not values:
+        return images
 
     def fits(record: ImageRecord) -> bool:
         for text in (record.reference, store.familiar(record)):
@@ -116,29 +108,36 @@ def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) ->
 
 
 def _before(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    limit = min(created(find(store, value)) for value in values)
-    return [image for image in images if created(image) < limit]
+    limits = [created(find(store, value)) for value in values]
+    return [image for image in images if all(created(image) < limit for limit in limits)]
 
 
 def _since(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    limit = max(created(find(store, value)) for value in values)
-    return [image for image in images if created(image) > limit]
+    limits = [created(find(store, value)) for value in values]
+    return [image for image in images if all(created(image) > limit for limit in limits)]
 
 
-def _truth(key: str, value: str) -> bool:
-    if value.lower() in ("true", "1"):
-        return True
-    if value.lower() in ("false", "0"):
-        return False
-    raise BadRequest(f"invalid filter '{key}={value}': expected true or false")
+_Select = Callable[[ImageStore, list[Image], Sequence[str]], list[Image]]
 
 
-_Filter = Callable[[ImageStore, list[Image], Sequence[str]], list[Image]]
+def _only(keeps: Filter[Image]) -> _Select:
+    def select(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
+        return list(filter(keeps(values), images))
 
-FILTERS: Mapping[str, _Filter] = {
-    "dangling": _dangling,
-    "label": _label,
-    "reference": _reference,
+    return select
+
+
+PRUNE_FILTERS: Mapping[str, Filter[Image]] = {
+    "label": lambda values: lambda image: filters.label(values)(image.config),
+    "label!": lambda values: lambda image: filters.without_label(values)(image.config),
+    "until": filters.created_before(lambda image: read_rfc3339(image.config.created)),
+}
+
+FILTERS: Mapping[str, _Select] = {
+    "dangling": _only(filters.truth("dangling", lambda image: not image.tags)),
+    "label": _only(PRUNE_FILTERS["label"]),
+    "until": _only(PRUNE_FILTERS["until"]),
     "before": _before,
     "since": _since,
+    "reference": _reference,
 }

@@ -92,7 +92,7 @@ class Images:
     ) -> tuple[dict[str, Any], ...]:
         """Engine API, ImageSummary, newest first.
 
-        Filters: dangling, label, reference, before, since; BadRequest for any other.
+        Filters: dangling, label, reference, before, since, until; BadRequest for any other.
         """
         found = image_search.select(self._store, filters or {})
         return tuple(image_views.summary(self._store, image, self._users()) for image in found)
@@ -144,9 +144,14 @@ class Images:
         self._tell_removed(removed)
         return removed
 
-    async def prune(self, *, everything: bool = False) -> tuple[tuple[Deleted, ...], int]:
-        """Remove images without a name, or all that no container uses; also the bytes freed."""
-        removed, size = await self._remover.prune(everything=everything)
+    async def prune(
+        self, selects: Callable[[Image], bool] | None = None, *, everything: bool = False
+    ) -> tuple[tuple[Deleted, ...], int]:
+        """Remove images without a name, or all that no container uses; also the bytes freed.
+
+        Of these, only the ones that ``selects`` is true of.
+        """
+        removed, size = await self._remover.prune(selects, everything=everything)
         self._tell_removed(removed)
         return removed, size
 

@@ -117,12 +117,19 @@ class Volumes:
         await in_thread(_remove, volume.mountpoint.parent)
         self._events.publish("volume", "destroy", name, {"driver": "local"})
 
-    async def prune(self, *, everything: bool = False) -> tuple[tuple[str, ...], int]:
-        """Remove anonymous volumes that nobody uses, or all such; names, and bytes freed."""
+    async def prune(
+        self, selects: Callable[[Volume], bool] | None = None, *, everything: bool = False
+    ) -> tuple[tuple[str, ...], int]:
+        """Remove volumes that no container uses: their names, and the bytes freed.
+
+        Only anonymous ones, or with ``everything`` named ones too; of these, those that
+        ``selects`` is true of.
+        """
         removed, size = [], 0
         for volume in self.list():
             unused = not self.users_of(volume.name) and not self._held[volume.name]
-            if unused and (volume.anonymous or everything):
+            selected = selects is None or selects(volume)
+            if unused and selected and (volume.anonymous or everything):
                 size += await in_thread(_bytes, volume.mountpoint)
                 await self.remove(volume.name)
                 removed.append(volume.name)

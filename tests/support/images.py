@@ -137,6 +137,7 @@ def an_image(
     subject: Descriptor | None = None,
     artifact_type: str | None = None,
     annotations: Mapping[str, str] | None = None,
+    created: str = "2026-01-01T00:00:00Z",
 ) -> Image:
     """An image.  ``seed`` makes its bytes differ from those of another."""
     if isinstance(layers, int):
@@ -145,7 +146,7 @@ def an_image(
     config = encode_image_config(
         platform,
         [layer.diff_id for layer in layers],
-        created="2026-01-01T00:00:00Z",
+        created=created,
         author=seed,
         env=env,
         entrypoint=entrypoint,

@@ -1,0 +1,143 @@
+"""Filters: which things a list shows and a prune removes; one table of filters for each.
+
+Engine API v1.44, the parameter ``filters`` of every list and prune.  A filter that an endpoint
+does not have is refused: a prune that forgets one removes more than was asked.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from runner.errors import BadRequest
+from runner.schema.times import parse_time_or_age
+
+T = TypeVar("T")
+
+Filters = Mapping[str, Sequence[str]]
+Predicate = Callable[[T], bool]
+# From the values of one filter to a predicate; raises BadRequest for a value without meaning.
+Filter = Callable[[Sequence[str]], Predicate[T]]
+
+_TRUTHS = {"1": True, "true": True, "0": False, "false": False}
+
+
+class Labelled(Protocol):
+    """Anything with labels."""
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+def check_names(filters: Filters, offered: Iterable[str]) -> None:
+    """BadRequest for the first filter that is not offered."""
+    names = tuple(offered)
+    for key in filters:
+        if key not in names:
+            raise BadRequest(f"invalid filter '{key}': expected one of {', '.join(names)}")
+
+
+def selector(table: Mapping[str, Filter[T]], filters: Filters) -> Predicate[T]:
+    """Whether a thing passes every filter; BadRequest for an unknown name or a bad value.
+
+    Everything is refused here, before the first thing is looked at.
+    """
+    check_names(filters, table)
+    predicates = [table[key](values) for key, values in filters.items()]
+    return lambda thing: all(keeps(thing) for keeps in predicates)
+
+
+def any_of(matches: Callable[[T, str], bool]) -> Filter[T]:
+    """A filter of which one value must match; without any value it lets everything through."""
+
+    def read(values: Sequence[str]) -> Predicate[T]:
+        return lambda thing: not values or any(matches(thing, value) for value in values)
+
+    return read
+
+
+def one_of(key: str, offered: Iterable[str], matches: Callable[[T, str], bool]) -> Filter[T]:
+    """A filter whose values are words; BadRequest for another one."""
+    words = tuple(offered)
+
+    def read(values: Sequence[str]) -> Predicate[T]:
+        for value in values:
+            if value not in words:
+                expected = ", ".join(words)
+                raise BadRequest(f"invalid filter '{key}={value}': expected one of {expected}")
+        return any_of(matches)(values)
+
+    return read
+
+
+def pattern(key: str, names: Callable[[T], Sequence[str]]) -> Filter[T]:
+    """A filter whose values are regular expressions, one of which must be found in a name."""
+
+    def read(values: Sequence[str]) -> Predicate[T]:
+        try:
+            compiled = [re.compile(value) for value in values]
+        except (re.error, OverflowError) as error:
+            shown = ", ".join(values)
+            raise BadRequest(
+                f"invalid filter '{key}={shown}': no regular expression: {error}"
+            ) from None
+        return lambda thing: (
+            not compiled or any(one.search(name) for one in compiled for name in names(thing))
+        )
+
+    return read
+
+
+def truth(key: str, is_so: Predicate[T]) -> Filter[T]:
+    """A filter that is true or false."""
+
+    def read(values: Sequence[str]) -> Predicate[T]:
+        wanted = parse_truth(key, values)
+        return lambda thing: is_so(thing) == wanted
+
+    return read
+
+
+def parse_truth(key: str, values: Sequence[str]) -> bool:
+    """The one meaning of a filter's values; BadRequest for none, both, or another word."""
+    found = {_TRUTHS.get(value.lower()) for value in values}
+    if found == {True} or found == {False}:
+        return found == {True}
+    shown = ", ".join(values)
+    raise BadRequest(f"invalid filter '{key}={shown}': expected true or false")
+
+
+def label(values: Sequence[str]) -> Predicate[Labelled]:
+    """``label``: every label must be there, ``KEY`` or ``KEY=VALUE``."""
+    return lambda thing: all(carries(thing.labels, value) for value in values)
+
+
+def without_label(values: Sequence[str]) -> Predicate[Labelled]:
+    """``label!``: none of the labels may be there."""
+    return lambda thing: not any(carries(thing.labels, value) for value in values)
+
+
+def carries(labels: Mapping[str, str], wanted: str) -> bool:
+    """Whether ``KEY`` is among the labels, or has the value of ``KEY=VALUE``."""
+    key, equals, value = wanted.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def created_before(created: Callable[[T], datetime | None]) -> Filter[T]:
+    """``until``: a time or an age; a thing of unknown age does not pass.
+
+    Only one value makes sense, as only the oldest would count.
+    """
+
+    def read(values: Sequence[str]) -> Predicate[T]:
+        if len(values) != 1:
+            raise BadRequest(f"invalid filter 'until': expected one time, found {len(values)}")
+        limit = parse_time_or_age(values[0])
+
+        def is_older(thing: T) -> bool:
+            when = created(thing)
+            return when is not None and when < limit
+
+        return is_older
+
+    return read

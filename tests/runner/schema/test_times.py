@@ -1,0 +1,60 @@
+"""Times of the Engine API: what is read, and how they are written."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runner.errors import BadRequest
+from runner.schema.times import NEVER, format_time, parse_time, parse_time_or_age, read_rfc3339
+
+MOMENT = datetime(2026, 11, 21, 9, 0, 0, 250000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("", None),
+        ("0", None),
+        ("1795251600.25", MOMENT),
+        ("2026-11-21T09:00:00.25Z", MOMENT),
+        ("2026-11-21T10:00:00.250000000+01:00", MOMENT),
+        ("2026-11-21T09:00:00.25", MOMENT),
+    ],
+)
+def test_seconds_and_rfc_3339_are_read(text: str, when: datetime | None) -> None:
+    assert parse_time(text) == when
+
+
+@pytest.mark.parametrize("text", ["yesterday", "1e300", "nan", "2026-13-01"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="invalid time"):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("240h", 864_000), ("1.5s", 1.5)]
+)
+def test_an_age_is_before_now(text: str, seconds: float) -> None:
+    before = datetime.now(UTC)
+    when = parse_time_or_age(text)
+    after = datetime.now(UTC)
+
+    assert before <= when + timedelta(seconds=seconds) <= after
+
+
+@pytest.mark.parametrize("text", ["", "0", "1d", "h", "-5m", "99999999999999h"])
+def test_what_is_neither_a_time_nor_an_age_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="invalid time"):
+        parse_time_or_age(text)
+
+
+def test_times_are_written_in_utc() -> None:
+    assert format_time(MOMENT) == "2026-11-21T09:00:00.250000Z"
+    assert format_time(None) == NEVER
+    assert parse_time(format_time(MOMENT)) == MOMENT
+
+
+@pytest.mark.parametrize("text", [None, "", "soon"])
+def test_an_image_without_a_time_has_none(text: str | None) -> None:
+    assert read_rfc3339(text) is None
+    assert read_rfc3339("2026-11-21T09:00:00.25") == MOMENT
