@@ -91,38 +91,38 @@ def test_run_refuses_what_is_not_offered(docker: Docker, asked: tuple[str, str])
 
 def test_a_container_through_its_whole_life(docker: Docker) -> None:
     script = "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done"
-    container = docker("run", "-d", "--name", "d1", "-l", "a=b", "busybox", "sh", "-c", script)
+    container = docker("run", "-d", "--name", "live-1", "-l", "a=b", "busybox", "sh", "-c", script)
 
     assert docker("ps", "-q", "--no-trunc", "--filter", "label=a=b") == container
-    assert docker("exec", "d1", "echo", "inside") == "inside\n"
-    assert docker.try_("exec", "d1", "sh", "-c", "exit 5").returncode == 5
-    assert docker("exec", "-i", "d1", "cat", stdin=b"typed") == "typed"
-    docker("pause", "d1")
-    assert "(Paused)" in docker("ps", "--format", "{{.Status}}", "--filter", "name=d1")
-    docker("unpause", "d1")
-    assert "sh" in docker("top", "d1")
-    docker("rename", "d1", "d2")
-    docker("stop", "d2")
-    assert docker("wait", "d2") == "3\n"
-    assert docker("logs", "d2") == "up\n"
-    assert docker("logs", "-f", "--tail", "1", "d2") == "up\n"
-    state = json.loads(docker("inspect", "d2"))[0]["State"]
+    assert docker("exec", "live-1", "echo", "inside") == "inside\n"
+    assert docker.try_("exec", "live-1", "sh", "-c", "exit 5").returncode == 5
+    assert docker("exec", "-i", "live-1", "cat", stdin=b"typed") == "typed"
+    docker("pause", "live-1")
+    assert "(Paused)" in docker("ps", "--format", "{{.Status}}", "--filter", "name=live-1")
+    docker("unpause", "live-1")
+    assert "sh" in docker("top", "live-1")
+    docker("rename", "live-1", "live-2")
+    docker("stop", "live-2")
+    assert docker("wait", "live-2") == "3\n"
+    assert docker("logs", "live-2") == "up\n"
+    assert docker("logs", "-f", "--tail", "1", "live-2") == "up\n"
+    state = json.loads(docker("inspect", "live-2"))[0]["State"]
     assert (state["Status"], state["ExitCode"], state["Running"]) == ("exited", 3, False)
-    assert docker("rm", "d2") == "d2\n"
-    assert docker.try_("inspect", "d2").returncode == 1
+    assert docker("rm", "live-2") == "live-2\n"
+    assert docker.try_("inspect", "live-2").returncode == 1
 
 
 def test_kill_and_create_and_start_attached(docker: Docker) -> None:
-    docker("create", "--name", "d3", "busybox", "sh", "-c", "echo again; exit 4")
+    docker("create", "--name", "live-3", "busybox", "sh", "-c", "echo again; exit 4")
 
-    done = docker.try_("start", "-a", "d3")
+    done = docker.try_("start", "-a", "live-3")
 
     assert (done.stdout, done.returncode) == (b"again\n", 4)
-    docker("rm", "d3")
-    docker("run", "-d", "--name", "d4", "busybox", "sleep", "60")
-    docker("kill", "d4")
-    assert docker("wait", "d4") == "137\n"
-    docker("rm", "d4")
+    docker("rm", "live-3")
+    docker("run", "-d", "--name", "live-4", "busybox", "sleep", "60")
+    docker("kill", "live-4")
+    assert docker("wait", "live-4") == "137\n"
+    docker("rm", "live-4")
 
 
 def test_volumes(docker: Docker) -> None:
