@@ -5,8 +5,8 @@ import sys
 
 from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.cli.options import environment
-from runner.cli.run import start_failure_code
-from runner.cli.streams import DETACH_KEYS, Detached, Session, parse_detach_keys
+from runner.cli.run import chosen_detach_keys, start_failure_code
+from runner.cli.streams import Detached, Session
 from runner.client import DaemonClient, DaemonRefused
 
 
@@ -27,6 +27,7 @@ def _exec(daemon: DaemonClient, asked: Arguments) -> int:
         raise UsageError("expected a container and a command")
     if asked.tty and asked.interactive and not asked.detach and not sys.stdin.isatty():
         raise UsageError("the input device is not a TTY: leave out -t")
+    chosen_detach_keys(asked)
     attached = not asked.detach
     body = {
         "Cmd": asked.command,
@@ -52,7 +53,6 @@ def _exec(daemon: DaemonClient, asked: Arguments) -> int:
 def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:
     start = {"Detach": False, "Tty": asked.tty}
     connection, leftover = daemon.start_exec(exec_id, start)
-    keys = DETACH_KEYS if asked.detach_keys is None else parse_detach_keys(asked.detach_keys)
     session = Session(
         connection,
         leftover,
@@ -61,7 +61,7 @@ def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:
         # docker's exec passes no signals on, and scripts that are interrupted count on it.
         on_signal=None,
         on_resize=lambda height, width: daemon.resize_exec(exec_id, height, width),
-        detach_keys=keys,
+        detach_keys=chosen_detach_keys(asked),
     )
     session.resize()
     try:

@@ -47,6 +47,7 @@ def _create(daemon: DaemonClient, asked: Arguments) -> int:
 
 
 def _run(daemon: DaemonClient, asked: Arguments) -> int:
+    chosen_detach_keys(asked)
     if asked.tty and asked.interactive and not asked.detach and not sys.stdin.isatty():
         raise UsageError("the input device is not a TTY: leave out -t, or add -d")
     container = _created(daemon, asked, attached=not asked.detach)
@@ -81,6 +82,7 @@ def _run_attached(daemon: DaemonClient, container: str, asked: Arguments) -> int
 
 def start_attached(daemon: DaemonClient, asked: Arguments) -> int:
     """``start --attach``: an old container, its streams at this terminal."""
+    chosen_detach_keys(asked)
     if len(asked.container) > 1:
         raise UsageError("only one container can be started with its streams attached")
     container = daemon.inspect_container(asked.container[0])
@@ -92,6 +94,7 @@ def start_attached(daemon: DaemonClient, asked: Arguments) -> int:
 
 
 def _attach(daemon: DaemonClient, asked: Arguments) -> int:
+    chosen_detach_keys(asked)
     container = daemon.inspect_container(asked.container)
     if not container["State"]["Running"]:
         raise DaemonRefused(409, "you cannot attach to a stopped container, start it first")
@@ -125,10 +128,6 @@ def _session(
         except DaemonRefused:
             return
 
-    try:
-        keys = DETACH_KEYS if asked.detach_keys is None else parse_detach_keys(asked.detach_keys)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     return Session(
         connection,
         leftover,
@@ -136,8 +135,21 @@ def _session(
         stdin=stdin,
         on_signal=signal if asked.sig_proxy else None,
         on_resize=resize,
-        detach_keys=keys,
+        detach_keys=chosen_detach_keys(asked),
     )
+
+
+def chosen_detach_keys(asked: Arguments) -> bytes:
+    """The keys of ``--detach-keys``, or docker's; UsageError for others than keys.
+
+    Called before anything is created or started too: a mistyped key must leave nothing behind.
+    """
+    if asked.detach_keys is None:
+        return DETACH_KEYS
+    try:
+        return parse_detach_keys(asked.detach_keys)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _created(daemon: DaemonClient, asked: Arguments, *, attached: bool) -> str:
