@@ -7,8 +7,11 @@ from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.cli.streams import copy_frames
 from runner.client import DaemonClient
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
-_SECONDS = (86400, 3600, 60, 1)
+# Go's durations (https://pkg.go.dev/time#ParseDuration), and days.
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(rf"({_NUMBER})(ns|us|µs|ms|s|m|h|d)", re.ASCII)
+_DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def _arguments(parser: Parser) -> None:
@@ -39,11 +42,13 @@ def _logs(daemon: DaemonClient, asked: Arguments) -> int:
 
 
 def moment(text: str | None) -> str | None:
-    """``10m`` and ``1h30m`` count back from now; anything else is the daemon's to read."""
-    match = _DURATION.fullmatch(text or "")
-    if not text or match is None:
+    """``10m`` and ``1.5h`` count back from now; anything else is the daemon's to read.
+
+    The result is in seconds since the epoch, with nine digits.
+    """
+    if not text or not _DURATION.fullmatch(text):
         return text
-    ago = sum(int(part) * unit for part, unit in zip(match.groups("0"), _SECONDS, strict=True))
+    ago = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     return f"{time.time() - ago:.9f}"
 
 
