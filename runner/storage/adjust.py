@@ -29,6 +29,8 @@ from runner.storage.walk import is_whiteout, walk
 from runner.storage.xattrs import file_xattrs, is_opaque, overlay_opaque, set_xattrs
 
 _MAX_SYMLINKS: Final = 40
+# What rename(2) says of a directory in its place: one without and one with files in it.
+_EXISTS: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,11 @@ def adjusted_lower(
         try:
             Adjustment(layer, directory, lower, aside).make()
             os.rename(aside, place)
-        except FileExistsError:
+        except BaseException as error:
             remove(aside)
-        except BaseException:
-            remove(aside)
-            raise
+            # Another create of the same image was first; what it made is the same.
+            if not isinstance(error, OSError) or error.errno not in _EXISTS:
+                raise
     stack = (directory, *lower)
     return (place, *stack) if any(place.iterdir()) else stack
 

@@ -1,5 +1,6 @@
 """Layers unpacked apart, stacked: the same tree as extracting one onto the other."""
 
+import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable
@@ -238,3 +239,19 @@ async def test_half_removed_snapshots_are_gone_at_the_next_start(tmp_path: Path)
     snapshots.removals.wait()
     assert os.listdir(tmp_path / "snapshots" / ".aside") == []
     assert await snapshots.keys() == ()
+
+
+async def test_first_snapshots_of_one_stack_may_be_made_at_once(tmp_path: Path) -> None:
+    layers = LayerStore(tmp_path / "layers")
+    diff_ids = []
+    base = archive(*(entry(b"d%d" % n, DIRECTORY, mode=0o700) for n in range(60)))
+    for content in (base, archive(*(entry(b"d%d/x" % n) for n in range(60)))):
+        async with layers.writer(None, "none") as writer:
+            await writer.write(content)
+            diff_ids.append((await writer.commit()).diff_id)
+    snapshots = OverlaySnapshotter(tmp_path / "snapshots", layers)
+
+    made = await asyncio.gather(*(snapshots.prepare(f"c{n}", diff_ids) for n in range(6)))
+
+    assert len({mounts[0].lower for mounts in made}) == 1
+    assert len(adjustments(tmp_path)) == 1
