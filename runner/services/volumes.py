@@ -3,6 +3,7 @@
 A volume's files are at ``<root>/volumes/<name>/_data``; what exists, the records say.
 """
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from runner.errors import Conflict, NoSuchVolume
 from runner.services.copy_up import copy_tree
@@ -66,6 +68,8 @@ class Volumes:
         self._records = records
         self._events = events
         self._held: Counter[str] = Counter()
+        # A removal takes the files after the record: nobody may make them anew in between.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # Containers use volumes; who they are is told to us once they exist.
         self.users: Callable[[], Sequence[VolumeUser]] = tuple
 
@@ -74,14 +78,19 @@ class Volumes:
 
         Without a name it is anonymous, and called by an ID.
         """
-        existing = self._records.volumes.get(name)
-        if existing is not None:
-            return self._volume(existing)
         anonymous = not name
-        name = new_id() if anonymous else check_name(name, "volume")
+        name = new_id() if anonymous else name
+        async with self._lock(name):
+            existing = self._records.volumes.get(name)
+            if existing is not None:
+                return self._volume(existing)
+            check_name(name, "volume")
+            return await self._create(name, labels or {}, anonymous=anonymous)
+
+    async def _create(self, name: str, labels: Mapping[str, str], *, anonymous: bool) -> Volume:
         await in_thread(_make, self._root / name / _DATA)
         record = VolumeRecord(
-            name, datetime.now(UTC).timestamp(), dict(labels or {}), anonymous=anonymous
+            name, datetime.now(UTC).timestamp(), dict(labels), anonymous=anonymous
         )
         await self._records.volumes.put(record)
         self._events.publish("volume", "create", name, {"driver": "local"})
@@ -106,8 +115,12 @@ class Volumes:
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a volume and its files.  One in use is a Conflict; with ``force``, one that
         is not there is not an error."""
-        if force and self._records.volumes.get(name) is None:
-            return
+        async with self._lock(name):
+            if force and self._records.volumes.get(name) is None:
+                return
+            await self._remove(name)
+
+    async def _remove(self, name: str) -> None:
         volume = self.find(name)
         users = self.users_of(name)
         if users or self._held[name]:
@@ -165,6 +178,10 @@ class Volumes:
             await in_thread(_finish, self._root / name)
             if self._records.volumes.get(name) is None:
                 await in_thread(_remove_if_empty, self._root / name)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        """The lock of a name's creations and removals, which lives while somebody has it."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
     def _volume(self, record: VolumeRecord) -> Volume:
         return Volume(

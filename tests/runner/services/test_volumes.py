@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,3 +148,15 @@ async def test_what_was_half_done_is_cleared_away_and_files_without_a_record_are
     assert volume.mountpoint.exists()
     assert sorted(path.name for path in root.iterdir()) == ["precious", "store"]
     assert (root / "precious" / "_data" / "file").read_text() == "x"
+
+
+async def test_a_volume_made_while_one_of_its_name_is_removed_has_its_directory(
+    volumes: Volumes,
+) -> None:
+    await volumes.create("store")
+
+    for _ in range(20):
+        _, made = await asyncio.gather(volumes.remove("store"), volumes.create("store"))
+
+        assert volumes.find("store") == made
+        assert made.mountpoint.is_dir()
