@@ -14,7 +14,14 @@ from typing import Self
 from oci.digest import Digest, InvalidDigest
 from oci.document import Fields, InvalidDocument, folded
 from oci.errors import ErrorCode, OCIError, shown
-from oci.mediatype import FOREIGN_LAYERS, INDEXES, MANIFESTS, is_media_type
+from oci.mediatype import (
+    FOREIGN_LAYERS,
+    INDEXES,
+    MANIFESTS,
+    MAX_LENGTH,
+    is_descriptor_type,
+    is_media_type,
+)
 
 _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
     "x86_64": ("amd64", ""),
@@ -120,10 +127,11 @@ class Descriptor:
     def from_json(cls, document: object, where: str = "descriptor") -> Self:
         """Read a descriptor, or raise InvalidDocument naming the field by its path.
 
+        A media type may be empty, null or absent, as Go's zero value is written by others.
         ``urls`` are refused on everything but a foreign layer: nobody here follows them.
         """
         fields = Fields(document, where)
-        media_type = _media_type(fields, "mediaType", fields.string("mediaType"))
+        media_type = _own_type(fields)
         try:
             digest = Digest.parse(fields.string("digest"))
         except InvalidDigest as error:
@@ -146,7 +154,7 @@ class Descriptor:
             urls,
             fields.string_map("annotations"),
             _data(fields),
-            _media_type(fields, "artifactType", artifact_type) if artifact_type else None,
+            _artifact_type(fields, artifact_type) if artifact_type else None,
             None if platform is None else Platform.from_fields(platform),
         )
 
@@ -233,9 +241,21 @@ def _data(fields: Fields) -> bytes | None:
         ) from None
 
 
-def _media_type(fields: Fields, key: str, text: str) -> str:
+def _own_type(fields: Fields) -> str:
+    text = fields.string("mediaType", "")
+    if not is_descriptor_type(text):
+        raise InvalidDocument(
+            f"{fields.path('mediaType')}: found {shown(text)}, "
+            f"expected at most {MAX_LENGTH} printable characters"
+        )
+    return text
+
+
+def _artifact_type(fields: Fields, text: str) -> str:
     if not is_media_type(text):
-        raise InvalidDocument(f"{fields.path(key)}: found {shown(text)}, expected type/subtype")
+        raise InvalidDocument(
+            f"{fields.path('artifactType')}: found {shown(text)}, expected type/subtype"
+        )
     return text
 
 

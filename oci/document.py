@@ -148,7 +148,10 @@ class Fields:
         return None if value is None else Fields(value, self.path(key))
 
     def string_map(self, key: str) -> Mapping[str, str]:
-        values = self._mapping(key)
+        """Texts by name; a null is an empty text, as in Go's ``map[string]string``."""
+        values = {
+            name: "" if value is None else value for name, value in self._mapping(key).items()
+        }
         for name, value in values.items():
             if type(value) is not str or "\0" in value or "\0" in name:
                 raise self._unexpected(f"{key}[{shown(name)}]", "a string without NUL", value)

@@ -121,12 +121,14 @@ def parse_range(header: str, size: int) -> tuple[ByteRange, ...] | None:
     """Read a Range header for a content of ``size`` bytes.
 
     None means that the header is to be ignored and the whole content sent: another
-    unit, not the grammar, or more than 16 parts.  Parts that overlap are merged; others
+    unit, not the grammar, more than 16 parts, or an empty content, of which some clients ask
+    for a range as of every other.  Parts that overlap are merged; others
     keep the order they were asked in.  Raises RangeNotSatisfiable if no part remains,
     or if one ends before it starts.
     """
     unit, equals, text = header.partition("=")
-    if not equals or unit.strip().lower() != "bytes" or len(text) > _MAX_RANGE_HEADER:
+    is_bytes = bool(equals) and unit.strip().lower() == "bytes"
+    if size == 0 or not is_bytes or len(text) > _MAX_RANGE_HEADER:
         return None
     ranges: list[ByteRange] = []
     for part in text.split(","):
@@ -134,8 +136,6 @@ def parse_range(header: str, size: int) -> tuple[ByteRange, ...] | None:
         if match is None or match.group() == "-":
             return None
         wanted = _satisfied(match[1], match[2], size)
-        if wanted is None:
-            return None
         if match[1] and match[2] and int(match[2]) < int(match[1]):
             raise RangeNotSatisfiable(header, size)
         if wanted.size > 0:
@@ -244,15 +244,12 @@ def parse_errors(body: bytes) -> tuple[ErrorEntry, ...]:
     )
 
 
-def _satisfied(first: str | None, last: str | None, size: int) -> ByteRange | None:
+def _satisfied(first: str | None, last: str | None, size: int) -> ByteRange:
     if first is not None:
         start = min(int(first), size)
         stop = size if last is None else min(int(last) + 1, size)
         return ByteRange(start, max(start, stop))
     suffix = min(int(last or "0"), size)
-    if size == 0 and last is not None and int(last) > 0:
-        # The last bytes of nothing are nothing: a whole answer, not a refusal.
-        return None
     return ByteRange(size - suffix, size)
 
 

@@ -46,6 +46,9 @@ LAYERS = FOREIGN_LAYERS | {
 
 Compression = Literal["none", "gzip", "zstd"]
 
+# Two restricted names and a slash.
+MAX_LENGTH = 255
+
 # https://www.rfc-editor.org/rfc/rfc6838#section-4.2
 _RESTRICTED_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 _MEDIA_TYPE = re.compile(rf"{_RESTRICTED_NAME}/{_RESTRICTED_NAME}", re.ASCII)
@@ -54,6 +57,15 @@ _MEDIA_TYPE = re.compile(rf"{_RESTRICTED_NAME}/{_RESTRICTED_NAME}", re.ASCII)
 def is_media_type(text: str) -> bool:
     """Whether the text is ``type/subtype`` by RFC 6838, without parameters."""
     return _MEDIA_TYPE.fullmatch(text) is not None
+
+
+def is_descriptor_type(text: str) -> bool:
+    """Whether a descriptor may have this media type: bounded and printable, or empty.
+
+    Images of 2015 to 2017 name their config ``text/html`` or nothing at all, and every other
+    registry takes them; only a bound keeps such a text from filling an index of the database.
+    """
+    return len(text) <= MAX_LENGTH and text.isprintable()
 
 
 def without_parameters(content_type: str) -> str:

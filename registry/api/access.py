@@ -56,6 +56,9 @@ class Authorizer:
 
 
 def _identify(request: Request) -> Identity:
-    """Who is asking.  Nobody can be known yet, so good credentials are worth none at all."""
+    """Who is asking.  There are no accounts yet: what is well formed is otherwise ignored.
+
+    So clients that still send a token of another time may do what anyone may.
+    """
     parse_credentials(request.headers.getlist("authorization"))
     return ANONYMOUS

@@ -4,6 +4,7 @@ https://www.rfc-editor.org/rfc/rfc7617
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,6 +15,8 @@ from registry.errors import Unauthorized
 MAX_USER = 256
 MAX_PASSWORD = 1024
 
+# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _EXPECTED = "Basic credentials must be base64 of user:password"
 
 
@@ -39,19 +42,28 @@ class BasicCredentials:
     password: str = field(repr=False)
 
 
-def parse_credentials(headers: Sequence[str]) -> BasicCredentials | None:
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """A token that some registry once gave out; nobody can be known by it here yet."""
+
+    token: str = field(repr=False)
+
+
+def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken | None:
     """The credentials in the Authorization headers of one request, if there are any.
 
     Raises CredentialsRepeated for more than one header, CredentialsInvalid for what is not
-    strict base64 of a bounded, printable ``user:password``.
+    strict base64 of a bounded, printable ``user:password``, or a token.
     """
     if not headers:
         return None
     if len(headers) > 1:
         raise CredentialsRepeated(len(headers))
     scheme, _, encoded = headers[0].strip().partition(" ")
+    if scheme.lower() == "bearer" and _TOKEN.fullmatch(encoded):
+        return BearerToken(encoded)
     if scheme.lower() != "basic":
-        raise CredentialsInvalid("Authorization must be Basic: there are no tokens here yet")
+        raise CredentialsInvalid("Authorization must be Basic, or Bearer with one token")
     user, colon, password = _decoded(encoded).partition(":")
     if not colon or not user:
         raise CredentialsInvalid(_EXPECTED)

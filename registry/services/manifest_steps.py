@@ -142,7 +142,7 @@ def new_manifest(digest: Digest, manifest: ImageManifest | ImageIndex) -> NewMan
     """The columns: for an image without an artifact type, its config's media type stands in."""
     artifact_type = manifest.artifact_type
     if not artifact_type and isinstance(manifest, ImageManifest):
-        artifact_type = manifest.config.media_type
+        artifact_type = manifest.config.media_type or None
     return NewManifest(
         digest=digest,
         media_type=manifest.media_type,

@@ -177,7 +177,7 @@ async def test_an_4_more_than_one_authorization_header_is_refused(
     "header",
     [
         *("Basic", "Basic !!!!", "Basic YTpi YTpi", "Basic YWI=", "Basic YTpi\tx", "Basic OmI="),
-        *("Bearer abc", "Digest x", "Basic YQA6Yg==", "Basic YTpiDQo=", "Basic /zpi"),
+        *("Bearer", "Bearer a b", "Digest x", "Basic YQA6Yg==", "Basic YTpiDQo=", "Basic /zpi"),
         *(f"Basic {'YTpi' * 1000}", "Basic Y!Tpi"),
     ],
 )
@@ -188,6 +188,22 @@ async def test_an_4_credentials_that_nobody_could_have_are_refused(
 
     refused(answer, 401, "UNAUTHORIZED")
     assert "www-authenticate" in answer.headers
+
+
+@pytest.mark.parametrize("token", ["eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "abc/+=="])
+async def test_a_stale_token_does_not_keep_anyone_from_what_all_may_do(
+    open_registry: Opener, token: str
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async with open_registry(anonymous="pull") as client:
+        assert (await client.get("/v2/", headers=headers)).status_code == 200
+        found = await client.get(f"/v2/{NAME}/tags/list", headers=headers)
+        refused(found, 404, "NAME_UNKNOWN")
+        pushed = await client.post(f"/v2/{NAME}/blobs/uploads/", headers=headers)
+
+    refused(pushed, 401, "UNAUTHORIZED")
+    assert "www-authenticate" in pushed.headers
 
 
 def test_az_1_a_row_without_access_fails_at_import() -> None:

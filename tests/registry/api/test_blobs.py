@@ -124,6 +124,16 @@ async def test_a_range_outside_the_blob_is_refused(client: httpx2.AsyncClient, w
     assert answer.headers["content-range"] == "bytes */2048"
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-", "bytes=0-99", "bytes=-5", "bytes=7-"])
+async def test_a_range_of_an_empty_blob_is_ignored(client: httpx2.AsyncClient, wanted: str) -> None:
+    digest = await push_blob(client, b"")
+
+    answer = await client.get(f"/v2/{NAME}/blobs/{digest}", headers={"Range": wanted})
+
+    assert answer.status_code == 200
+    assert answer.content == b""
+
+
 @pytest.mark.parametrize("wanted", ["lines=0-5", "bytes=a-b", "bytes", "bytes=-", "bytes=1-2;3"])
 async def test_a_range_that_cannot_be_read_is_ignored(
     client: httpx2.AsyncClient, wanted: str

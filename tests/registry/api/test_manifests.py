@@ -43,6 +43,19 @@ async def test_a_manifest_comes_back_byte_for_byte(
     assert answer.headers["etag"] == f'"{image.digest}"'
 
 
+@pytest.mark.parametrize("media_type", ["", "text/html", "a/b; c=d", None])
+async def test_a_manifest_is_taken_whatever_media_type_its_config_and_layers_have(
+    client: httpx2.AsyncClient, media_type: str | None
+) -> None:
+    blob = {"mediaType": media_type, "digest": str(await push_blob(client, b"{}")), "size": 2}
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": blob, "layers": [blob]}
+    content = json.dumps(manifest | {"annotations": {"a": None}}).encode()
+
+    await push_manifest(client, content, OCI_MANIFEST)
+
+    assert (await client.get(f"{PATH}/latest")).content == content
+
+
 async def test_head_tells_type_size_and_digest(client: httpx2.AsyncClient) -> None:
     await push_image(client, IMAGE)
 

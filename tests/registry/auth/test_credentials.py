@@ -10,6 +10,7 @@ from registry.auth.credentials import (
     MAX_PASSWORD,
     MAX_USER,
     BasicCredentials,
+    BearerToken,
     CredentialsInvalid,
     CredentialsRepeated,
     parse_credentials,
@@ -29,6 +30,12 @@ def test_a_user_and_a_password_are_read(scheme: str) -> None:
     header = basic("user:pass:word").replace("Basic", scheme)
 
     assert parse_credentials([header]) == BasicCredentials("user", "pass:word")
+
+
+@pytest.mark.parametrize("token", ["x", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "abc/+=="])
+def test_a_token_is_read(token: str) -> None:
+    assert parse_credentials([f"bearer {token}"]) == BearerToken(token)
+    assert token not in repr(BearerToken(token)).removeprefix("BearerToken")
 
 
 def test_lg_1_a_password_is_not_in_the_representation() -> None:
@@ -51,7 +58,8 @@ def test_an_4_what_nobody_could_be_known_by_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Basic", "Basic a", "Basic YTpi=", "Basic YT pi", "Bearer x"]
+    "header",
+    ["", "Basic", "Basic a", "Basic YTpi=", "Basic YT pi", "Bearer", "Bearer a b", "Bearer =a"],
 )
 def test_an_4_what_is_not_strict_base64_is_refused(header: str) -> None:
     with pytest.raises(CredentialsInvalid):
