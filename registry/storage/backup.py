@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from registry.errors import StartupError
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, blob_path
+from registry.storage.regular_file import open_regular
 from registry.storage.root import DATABASE
 
 LABEL = "backup.json"
@@ -117,9 +119,10 @@ def settle(database: Path) -> None:
 def size_of(root: Path, physical: str) -> int | None:
     """The size of a blob's file in a root or a backup, in bytes; None if there is none."""
     try:
-        return (root / blob_path(physical)).stat(follow_symlinks=False).st_size
+        found = (root / blob_path(physical)).stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
@@ -151,7 +154,7 @@ def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    with source.open("rb") as old, target.open("wb") as new:
+    with open(open_regular(source, os.O_RDONLY), "rb") as old, target.open("wb") as new:
         shutil.copyfileobj(old, new, COPY_BYTES)
         new.flush()
         os.fchmod(new.fileno(), 0o444)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from registry.errors import StorageLatched
+from registry.storage import regular_file
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,8 @@ SPARE = "read-only.spare"
 MARKER_BYTES = 4096
 MAX_REASON = 1000
 
-_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
+# A FIFO in a marker's place must not hold the start up, nor the closing of the latch.
+_SAFE = regular_file.FLAGS
 
 
 class System(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.errors import StorageFull
+from registry.storage.regular_file import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +96,9 @@ class Room:
 
     def _take(self, size: int) -> None:
         with self._lock:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            flags = os.O_WRONLY | os.O_CREAT
             try:
-                fd = os.open(BALLAST, flags, 0o600, dir_fd=self._directory)
+                fd = open_regular(BALLAST, flags, directory=self._directory)
                 try:
                     os.posix_fallocate(fd, 0, size)
                 finally:

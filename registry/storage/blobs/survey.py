@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from oci.digest import Digest, Digester
 from registry.storage.blobs.disk import DIRECTORY
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
+from registry.storage.regular_file import NotRegular, open_regular, size_of
 
 READ_BYTES = 1024 * 1024
 
@@ -45,12 +46,12 @@ def strangers(root: int) -> Iterator[str]:
 
 def blob_size(root: int, physical: str) -> int | None:
     """The size of a blob's file, or None if there is none."""
-    return size(root, blob_path(physical))
+    return size_of(blob_path(physical), root)
 
 
 def upload_size(root: int, session: str) -> int | None:
     """The size of an upload session's file, or None if there is none."""
-    return size(root, upload_path(session))
+    return size_of(upload_path(session), root)
 
 
 def is_file(root: int, path: str) -> bool:
@@ -61,22 +62,14 @@ def is_file(root: int, path: str) -> bool:
         return True
 
 
-def size(root: int, path: str) -> int | None:
-    try:
-        return os.stat(path, dir_fd=root, follow_symlinks=False).st_size
-    except FileNotFoundError:
-        return None
-
-
 def hash_blob(root: int, physical: str, algorithm: str, pace: Pace = at_once) -> Digest | None:
     """The digest of a blob's file, read from the disk; None if there is none.
 
     Raises OSError where it cannot be read, and whatever ``pace`` raises.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        fd = os.open(blob_path(physical), flags, dir_fd=root)
-    except FileNotFoundError:
+        fd = open_regular(blob_path(physical), os.O_RDONLY, directory=root)
+    except (FileNotFoundError, NotRegular):
         return None
     digester = Digester(algorithm)
     try:

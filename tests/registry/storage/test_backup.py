@@ -151,3 +151,16 @@ async def test_a_root_with_a_registry_is_not_restored_into(
         await restored(tmp_path / "backup", tmp_path / "new")
 
     assert (tmp_path / "new" / "registry.db").stat().st_ino == before.st_ino
+
+
+async def test_a_fifo_in_an_empty_blobs_place_holds_no_backup_up(
+    service: Service, tmp_path: Path
+) -> None:
+    digest = await push_blob(service.repository(), b"")
+    [file] = service.root.glob(f"blobs/*/{digest.encoded}-*")
+    file.unlink()
+    os.mkfifo(file)
+
+    taken = await take(service.shared, service.root, tmp_path / "backup", link=False)
+
+    assert [(lost.file.digest, lost.found) for lost in taken.lost] == [(str(digest), None)]

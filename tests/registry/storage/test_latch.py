@@ -234,3 +234,13 @@ def test_without_a_directory_it_is_kept_in_memory() -> None:
     latch.close(REASON)
 
     assert (latch.open(), latch.reason, latch.open()) == (REASON, None, None)
+
+
+@pytest.mark.parametrize("name", [MARKER, SPARE])
+def test_a_fifo_in_a_markers_place_holds_nothing_up(root: int, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+
+    latch = Latch(root)
+    latch.close(REASON)
+
+    assert latch.reason is not None

@@ -1,0 +1,55 @@
+"""Regular files: opened without waiting for anybody, and refused if they are anything else.
+
+Opening a FIFO waits for its other end, opening a link leads out of the root, and a device may
+do anything.  Every file of a root that is there already is opened through here.
+
+https://man7.org/linux/man-pages/man2/open.2.html
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+# O_NONBLOCK has no effect on a regular file's reads and writes.
+FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+
+# What ``open`` says of a link, of a socket or of a FIFO that nobody reads, of a directory.
+_OTHER = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
+
+
+class NotRegular(OSError):
+    """Something else has the name of a file: a FIFO, a link, a directory, a device."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(errno.EINVAL, "not a regular file", os.fspath(path))
+
+
+def open_regular(
+    path: str | os.PathLike[str], access: int, *, directory: int | None = None, mode: int = 0o600
+) -> int:
+    """Open a regular file, relative to ``directory`` where there is one; the descriptor.
+
+    ``access`` is O_RDONLY, O_WRONLY or O_RDWR, with O_CREAT if need be.  Raises NotRegular for
+    anything that is no regular file, and what ``os.open`` raises.
+    """
+    try:
+        fd = os.open(path, access | FLAGS, mode, dir_fd=directory)
+    except OSError as error:
+        if error.errno in _OTHER:
+            raise NotRegular(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise NotRegular(path)
+    return fd
+
+
+def size_of(path: str, directory: int) -> int | None:
+    """A regular file's size in bytes; None if there is none, or something else in its place."""
+    try:
+        found = os.stat(path, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,81 @@
+"""Opening a file of the root waits for nobody, and leads nowhere else."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.storage.regular_file import NotRegular, open_regular, size_of
+
+
+def a_link(path: Path) -> None:
+    path.with_name("target").write_bytes(b"elsewhere")
+    path.symlink_to("target")
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def a_device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+OTHERS: dict[str, Callable[[Path], None]] = {
+    "fifo": os.mkfifo,
+    "directory": os.mkdir,
+    "link": a_link,
+    "link to a device": a_device,
+    "socket": a_socket,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path("file")
+
+
+@pytest.mark.parametrize("access", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR])
+@pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS.keys())
+def test_anything_else_is_refused_at_once(
+    path: Path, make: Callable[[Path], None], access: int
+) -> None:
+    make(path)
+
+    with pytest.raises(NotRegular, match="not a regular file"):
+        open_regular(path, access)
+
+
+@pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS.keys())
+def test_anything_else_has_no_size(
+    path: Path, make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make(path)
+    directory = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+
+    try:
+        assert size_of("file", directory) is None
+        assert size_of("missing", directory) is None
+    finally:
+        os.close(directory)
+
+
+def test_a_regular_file_is_opened_relative_to_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    directory = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fd = open_regular("file", os.O_RDONLY, directory=directory)
+    finally:
+        os.close(directory)
+
+    with open(fd, "rb") as file:
+        assert file.read() == b"content"
+
+
+def test_a_file_that_is_missing_is_no_other_thing(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_regular(path, os.O_RDONLY)
