@@ -16,6 +16,9 @@ from registry.errors import (
     BlobInUse,
     BlobUnknown,
     BlobUnreadable,
+    StorageFailed,
+    StorageFull,
+    StorageLatched,
     StorageUnreadable,
 )
 from registry.services.context import Context
@@ -35,29 +38,30 @@ class Blobs:
     _context: Context
 
     async def stat(self, digest: Digest) -> int:
-        """The blob's size in bytes, or BlobUnknown.  To a pusher this is a promise."""
-        if not self._context.may_push:
-            stored = await self._member(digest)
-            size = None if stored is None else stored.size
-        else:
-            size = await promise_blob(self._context, digest)
-        if size is None:
-            raise BlobUnknown(digest)
-        return size
+        """The blob's size in bytes, or what ``open`` raises.  To a pusher this is a promise.
+
+        A row without its file is no blob: who is told that it is here does not push it, and so
+        does not heal it.
+        """
+        if self._context.may_push:
+            await promise_blob(self._context, digest)
+        reader = await self.open(digest)
+        await reader.aclose()
+        return reader.size
 
     async def open(self, digest: Digest) -> BlobReader:
         """Hold the blob open for reading, or raise BlobUnknown, BlobDamaged or BlobUnreadable."""
-        stored = await self._member(digest)
-        if stored is None:
-            raise await self._absent(digest)
-        with naming(digest):
-            reader = await self._context.store.open(stored.physical)
-        if reader is not None and reader.size == stored.size:
-            return reader
-        if reader is not None:
-            await reader.aclose()
-        await self._condemn(digest, stored)
-        raise BlobDamaged(digest)
+        while (stored := await self._member(digest)) is not None:
+            with naming(digest):
+                reader = await self._context.store.open(stored.physical)
+            if reader is not None and reader.size == stored.size:
+                return reader
+            if reader is not None:
+                await reader.aclose()
+            # If the row has other bytes by now, a push has healed it meanwhile.
+            if await self._condemn(digest, stored):
+                raise BlobDamaged(digest)
+        raise await self._absent(digest)
 
     async def delete(self, digest: Digest) -> None:
         """End the blob's membership in this repository.
@@ -92,15 +96,22 @@ class Blobs:
         )
         return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)
 
-    async def _condemn(self, digest: Digest, stored: StoredBlob) -> None:
-        """The row says what the disk does not have: absent from now on, until pushed again."""
+    async def _condemn(self, digest: Digest, stored: StoredBlob) -> bool:
+        """The row says what the disk does not have: absent from now on, until pushed again.
+
+        False if the row does not name these bytes any more.
+        """
         log.error(
             "blob lost or cut short",
             extra={"digest": str(digest), "physical": stored.physical, "size": stored.size},
         )
-        await self._context.database.write(
-            lambda connection: blobs.condemn(connection, stored.physical)
-        )
+        try:
+            return await self._context.database.write(
+                lambda connection: blobs.condemn(connection, stored.physical)
+            )
+        except (StorageFull, StorageFailed, StorageLatched):
+            # Nothing can be marked now; what is not here is not here all the same.
+            return True
 
 
 @contextlib.contextmanager

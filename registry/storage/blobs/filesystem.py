@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
-from oci.digest import Digester
+from oci.digest import Digest, Digester
 from registry.errors import BlobUploadUnknown, StorageUnreadable
 from registry.storage.blobs import paths
 from registry.storage.blobs.directories import prepare
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.listing import LISTED, files_in
-from registry.storage.blobs.session_file import SessionFile
+from registry.storage.blobs.session_file import SessionFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.guard import Guard
+from registry.storage.regular_file import NotRegular, open_regular, size_of
 from registry.storage.root import Root
 
 T = TypeVar("T")
@@ -27,8 +28,6 @@ WORKERS = 8
 CHUNK_BYTES = 256 * 1024
 # Hashes of sessions between two requests.  One that falls out is computed again from the file.
 KEPT_DIGESTERS = 1024
-
-_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class FilesystemBlobStore:
@@ -81,6 +80,12 @@ class FilesystemBlobStore:
     async def stat(self, physical: str) -> int | None:
         return await self._read(self._size, paths.blob_path(physical))
 
+    async def changed_at(self, physical: str) -> int | None:
+        return await self._read(self._changed_at, paths.blob_path(physical))
+
+    async def verify(self, physical: str, algorithm: str) -> Digest | None:
+        return await self._read(self._hash_blob, physical, algorithm)
+
     async def remove(self, physical: str) -> None:
         await self._run(self._unlink, paths.blob_path(physical))
 
@@ -124,14 +129,14 @@ class FilesystemBlobStore:
 
     def _open_session(self, session: str) -> int | None:
         try:
-            return os.open(paths.upload_path(session), os.O_RDWR | _SAFE, dir_fd=self._root)
-        except FileNotFoundError:
+            return open_regular(paths.upload_path(session), os.O_RDWR, directory=self._root)
+        except (FileNotFoundError, NotRegular):
             return None
 
     def _open_blob(self, physical: str) -> BinaryIO | None:
         try:
-            fd = os.open(paths.blob_path(physical), os.O_RDONLY | _SAFE, dir_fd=self._root)
-        except FileNotFoundError:
+            fd = open_regular(paths.blob_path(physical), os.O_RDONLY, directory=self._root)
+        except (FileNotFoundError, NotRegular):
             return None
         try:
             # While there is still an answer to give: after its head it could only break off.
@@ -142,10 +147,25 @@ class FilesystemBlobStore:
         return open(fd, "rb", buffering=0)
 
     def _size(self, path: str) -> int | None:
+        return size_of(path, self._root)
+
+    def _changed_at(self, path: str) -> int | None:
         try:
-            return os.stat(path, dir_fd=self._root, follow_symlinks=False).st_size
+            found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
         except FileNotFoundError:
             return None
+        # A write sets both, and nobody can set the second back.
+        return max(found.st_mtime_ns, found.st_ctime_ns) // 1_000_000
+
+    def _hash_blob(self, physical: str, algorithm: str) -> Digest | None:
+        try:
+            fd = open_regular(paths.blob_path(physical), os.O_RDONLY, directory=self._root)
+        except (FileNotFoundError, NotRegular):
+            return None
+        try:
+            return hash_file(fd, algorithm)
+        finally:
+            os.close(fd)
 
     def _unlink(self, path: str) -> None:
         self._disk.unlink(self._root, path)

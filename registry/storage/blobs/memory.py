@@ -45,6 +45,13 @@ class MemoryBlobStore:
         content = self.blobs.get(physical)
         return None if content is None else len(content)
 
+    async def changed_at(self, physical: str) -> int | None:
+        return 0 if physical in self.blobs else None
+
+    async def verify(self, physical: str, algorithm: str) -> Digest | None:
+        content = self.blobs.get(physical)
+        return None if content is None else Digest.of(content, algorithm)
+
     async def remove(self, physical: str) -> None:
         self.blobs.pop(physical, None)
 

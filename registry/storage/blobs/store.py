@@ -125,6 +125,17 @@ class BlobStore(Protocol):
         """The blob's size in bytes, or None if it is not there."""
         ...
 
+    async def changed_at(self, physical: str) -> int | None:
+        """When the bytes may last have changed, in milliseconds since 1970; None as ``stat``.
+
+        As far as the store can tell: damage that the disk itself does leaves no time.
+        """
+        ...
+
+    async def verify(self, physical: str, algorithm: str) -> Digest | None:
+        """The digest of the blob's bytes as they can be read now, or None if it is not there."""
+        ...
+
     async def remove(self, physical: str) -> None:
         """Remove a blob that no row names.  Removing what is not there is not an error."""
         ...

@@ -47,6 +47,12 @@ _BY_DIGEST = PointRead(
     select(blobs.c.size, blobs.c.physical).where(blobs.c.digest == bindparam("digest")).where(_OK),
     "digest",
 )
+_VERIFICATION = PointRead(
+    select(blobs.c.size, blobs.c.physical, blobs.c.verified_at)
+    .where(blobs.c.digest == bindparam("digest"))
+    .where(_OK),
+    "digest",
+)
 _SESSION = PointRead(
     select(repo_blobs.c.session)
     .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
@@ -95,6 +101,20 @@ def find(connection: Connection, digest: Digest) -> StoredBlob | None:
     """The blob, whoever has it.  Nothing a client sees may depend on this."""
     row = _BY_DIGEST.first(connection, str(digest))
     return None if row is None else StoredBlob(row[0], row[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A whole blob, and when its bytes were last compared with the digest, by the wall clock."""
+
+    blob: StoredBlob
+    verified_at: int | None
+
+
+def verification(connection: Connection, digest: Digest) -> Verification | None:
+    """The blob, whoever has it, and when it was last verified."""
+    row = _VERIFICATION.first(connection, str(digest))
+    return None if row is None else Verification(StoredBlob(row[0], row[1]), row[2])
 
 
 def exists(connection: Connection, digest: Digest) -> bool:
@@ -183,9 +203,14 @@ def discard(connection: Connection, act: Act, digest: Digest, old: StoredBlob) -
     connection.execute(insert(trash).values(**values, deleted_at=act.at, epoch=act.epoch, run=None))
 
 
-def condemn(connection: Connection, physical: str) -> None:
-    """The bytes are not what their row says: absent from now on, until a push heals them."""
-    connection.execute(update(blobs).where(blobs.c.physical == physical).values(state="corrupt"))
+def condemn(connection: Connection, physical: str) -> bool:
+    """The bytes are not what their row says: absent from now on, until a push heals them.
+
+    By their physical name: a push may have put whole bytes in their place meanwhile.  False if
+    no row names them, or they were marked before.
+    """
+    named = (blobs.c.physical == physical) & _OK
+    return connection.execute(update(blobs).where(named).values(state="corrupt")).rowcount > 0
 
 
 def holders(connection: Connection, digest: Digest) -> list[RepositoryName]:

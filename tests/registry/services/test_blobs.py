@@ -1,10 +1,16 @@
 """Blobs: readable through membership alone, gone at once when deleted."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from oci.digest import Digest
 from registry.errors import BlobInUse, BlobUnknown
 from registry.services.repositories import Repository
+from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.store import BlobReader
 from registry.storage.metadata import blobs
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image, read_all
@@ -125,3 +131,80 @@ async def test_a_blob_without_its_file_is_unknown_from_the_first_read_on(service
         await repository.blobs.stat(digest)
     await push_blob(repository, CONTENT)
     assert await pull_blob(repository, digest) == CONTENT
+
+
+def file_of(service: Service, digest: Digest) -> Path:
+    [path] = service.root.glob(f"blobs/*/{digest.encoded}-*")
+    return path
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 1)
+
+
+def replace_by_a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replace_by_a_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def replace_by_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = [Path.unlink, cut_short, replace_by_a_fifo, replace_by_a_link, replace_by_a_directory]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("may_push", [True, False])
+async def test_a_check_says_what_a_pull_would(
+    service: Service, damage: Callable[[Path], None], may_push: bool
+) -> None:
+    """A client that asks first pushes what is not there, and so heals it."""
+    repository = service.repository(may_push=may_push)
+    digest = await push_blob(repository, CONTENT)
+    damage(file_of(service, digest))
+
+    with pytest.raises(BlobUnknown, match="damaged"):
+        await repository.blobs.stat(digest)
+
+    with pytest.raises(BlobUnknown, match="damaged"):
+        await repository.blobs.open(digest)
+    await push_blob(repository, CONTENT)
+    assert await repository.blobs.stat(digest) == len(CONTENT)
+    assert await pull_blob(repository, digest) == CONTENT
+
+
+async def test_a_blob_that_is_healed_while_it_is_opened_is_given(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, CONTENT)
+    file_of(service, digest).unlink()
+    real = FilesystemBlobStore.open
+
+    async def heal_first(store: FilesystemBlobStore, physical: str) -> BlobReader | None:
+        monkeypatch.setattr(FilesystemBlobStore, "open", real)
+        found = await real(store, physical)
+        await push_blob(repository, CONTENT)
+        return found
+
+    monkeypatch.setattr(FilesystemBlobStore, "open", heal_first)
+
+    assert await pull_blob(repository, digest) == CONTENT
+    assert await service.rows("SELECT state FROM blobs") == [("ok",)]
+
+
+async def test_a_registry_that_cannot_write_still_says_what_is_damaged(service: Service) -> None:
+    repository = service.repository()
+    digest = await push_blob(repository, CONTENT)
+    file_of(service, digest).unlink()
+    service.database.guard.latch.close("sync: Input/output error")
+
+    with pytest.raises(BlobUnknown, match="damaged"):
+        await repository.blobs.open(digest)
