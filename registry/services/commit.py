@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 from oci.digest import Digest
 from oci.errors import OCIError
-from registry.errors import BlobUploadUnknown, StorageFailed
+from registry.errors import BlobUploadUnknown, StorageFailed, StorageUnreadable
 from registry.services.context import Context
-from registry.storage.metadata import acts, blobs, repositories, uploads
+from registry.storage.metadata import acts, blobs, integrity, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.database import Connection
+
+# How long a verification counts: the scrub comes seldom, and a push of the same bytes often.
+TRUSTED_MS = 24 * 60 * 60 * 1000
+# A change that comes so soon after a verification cannot be told from one before it.
+CHANGE_MS = 2000
 
 
 async def publish(context: Context, session: str, digest: Digest, new: StoredBlob) -> None:
     """Take the session's row, and add blob, membership, lease and audit, all or nothing.
 
     ``new`` is durable already.  If the digest's bytes are here and whole, those are kept and
-    the new ones dropped; if they are missing, cut short or corrupt, the new ones replace them.
+    the new ones dropped; if they are missing, cut short or damaged, the new ones replace them.
     Raises BlobUploadUnknown if the session ended meanwhile.
     """
-    doubted = await find_doubted(context, digest)
+    present = await check_present(context, digest)
 
     def unit(connection: Connection) -> bool:
         if not uploads.take(connection, context.name, session):
             raise BlobUploadUnknown(session)
         act = context.begin(connection)
         repository = repositories.ensure(connection, act, context.name)
-        taken = blobs.add(connection, act, digest, new, doubted=doubted)
+        taken = blobs.add(connection, act, digest, new, doubted=present.damaged)
+        if present.verified is not None:
+            integrity.verified(connection, [present.verified], act.at)
         blobs.join(connection, act, repository, digest, session)
         acts.record(connection, act, "blob.push", str(context.name), str(digest))
         return taken
@@ -45,12 +53,42 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
         await drop(context, new)
 
 
-async def find_doubted(context: Context, digest: Digest) -> str | None:
-    """The digest's physical name, if the bytes there are missing or cut short."""
-    old = await context.database.look(lambda connection: blobs.find(connection, digest))
-    if old is None or await context.store.stat(old.physical) == old.size:
-        return None
-    return old.physical
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Physical names of bytes that the digest has already: found damaged, or newly verified."""
+
+    damaged: str | None = None
+    verified: str | None = None
+
+
+async def check_present(context: Context, digest: Digest) -> Present:
+    """Whether the bytes that the digest has already can be kept.
+
+    They are read and hashed, unless they were less than TRUSTED_MS ago and the file has not been
+    written since: most pushes of what is here are of the same few base layers.  Reading 1 GiB
+    was measured at 0.6 s beside the 2 s that its push takes.
+    """
+    old = await context.database.look(lambda connection: blobs.verification(connection, digest))
+    if old is None:
+        return Present()
+    store, physical = context.store, old.blob.physical
+    try:
+        if await store.stat(physical) != old.blob.size:
+            return Present(damaged=physical)
+        changed_at = await store.changed_at(physical)
+        if is_trusted(old.verified_at, changed_at, context.shared.clock.wall_ms()):
+            return Present()
+        actual = await store.verify(physical, digest.algorithm)
+    except StorageUnreadable:
+        return Present(damaged=physical)
+    return Present(verified=physical) if actual == digest else Present(damaged=physical)
+
+
+def is_trusted(verified_at: int | None, changed_at: int | None, now: int) -> bool:
+    """Whether bytes need not be read again; all in milliseconds of wall time."""
+    if verified_at is None or changed_at is None:
+        return False
+    return now - TRUSTED_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 
 
 async def drop_unnamed(context: Context, digest: Digest, new: StoredBlob) -> None:

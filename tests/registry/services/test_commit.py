@@ -3,6 +3,8 @@
 import asyncio
 import os
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +12,14 @@ from sqlalchemy import Connection
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, StorageFull
+from registry.services.commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
+from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.metadata import blobs, uploads
 from registry.storage.metadata.database import Database, Unit
-from tests.support.storage import Service, body, pull_blob
+from tests.support.clocks import FakeClock
+from tests.support.storage import Service, a_service, body, pull_blob
+from tests.support.unreadable import BadPlace
 
 CONTENT = b"content" * 1000
 DIGEST = Digest.of(CONTENT)
@@ -157,3 +163,107 @@ async def test_a_corrupt_blob_is_absent_until_it_is_pushed_again(service: Servic
 
     assert await pull_blob(repository, DIGEST) == CONTENT
     assert await service.rows("SELECT physical FROM trash") == [(physical,)]
+
+
+async def push(service: Service, name: str = "team/app") -> None:
+    repository = service.repository(name)
+    await commit(repository, (await repository.uploads.start()).id)
+
+
+def file_of(service: Service) -> Path:
+    [file] = service.files()
+    return service.root / file
+
+
+def damage(path: Path) -> None:
+    """Change one byte, as if the disk had done it long ago."""
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(5)
+        file.write(b"X")
+
+
+async def test_a_push_over_damaged_bytes_that_no_scrub_has_met_replaces_them(
+    service: Service,
+) -> None:
+    await push(service)
+    damaged = file_of(service)
+    damage(damaged)
+
+    await push(service, "team/other")
+
+    assert await pull_blob(service.repository(), DIGEST) == CONTENT
+    assert await service.rows("SELECT physical FROM trash") == [(damaged.name,)]
+
+
+async def test_a_push_over_bytes_that_cannot_be_read_replaces_them(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push(service)
+    bad = BadPlace(monkeypatch, file_of(service), 0)
+
+    await push(service)
+
+    assert bad.met
+    assert await pull_blob(service.repository(), DIGEST) == CONTENT
+
+
+class CountedReads:
+    """How often the store was asked to read a whole blob."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        real = FilesystemBlobStore.verify
+
+        async def verify(
+            store: FilesystemBlobStore, physical: str, algorithm: str
+        ) -> Digest | None:
+            self.count += 1
+            return await real(store, physical, algorithm)
+
+        monkeypatch.setattr(FilesystemBlobStore, "verify", verify)
+
+
+async def test_bytes_that_were_verified_not_long_ago_are_not_read_for_each_push(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, clock = CountedReads(monkeypatch), FakeClock(wall=int(time.time() * 1000))
+    async with a_service(tmp_path / "root", clock=clock) as service:
+        await push(service)
+
+        found = []
+        for passed_ms in (60_000, 1000, TRUSTED_MS, 1000):
+            clock.advance(passed_ms)
+            await push(service)
+            found.append(reads.count)
+
+        # The first finds a file that was written about when it was verified.
+        assert found == [1, 1, 2, 2]
+        assert await service.rows("SELECT COUNT(*) FROM trash") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("verified_at", "changed_at", "expected"),
+    [
+        (1_000_000, 900_000, True),
+        (1_000_000, 999_000, False),
+        (1_000_000, 1_000_500, False),
+        (1_000_001, 900_000, False),
+        (1_000_000 - TRUSTED_MS, 0, False),
+        (None, 900_000, False),
+        (1_000_000, None, False),
+    ],
+    ids=[
+        "just verified",
+        "changed about when it was verified",
+        "changed after it was verified",
+        "verified in the future",
+        "verified long ago",
+        "never verified",
+        "not there",
+    ],
+)
+def test_bytes_are_trusted_for_a_while_after_they_were_verified(
+    verified_at: int | None, changed_at: int | None, expected: bool
+) -> None:
+    assert is_trusted(verified_at, changed_at, now=1_000_000) is expected
