@@ -124,9 +124,14 @@ class Uploads:
             raise
 
     async def cancel(self, session: str) -> None:
-        """End the session and drop its bytes, or raise BlobUploadUnknown."""
+        """End the session and drop its bytes, or raise BlobUploadUnknown.
+
+        Of this and ``commit``, whichever takes the session's row first succeeds, and the other
+        does not.
+        """
         await self._find(session)
-        await to_the_end(self._end(session))
+        if not await to_the_end(self._end(session)):
+            raise BlobUploadUnknown(session)
 
     async def mount(
         self, digest: Digest, source: Source | None, *, readable: Readable | None = None
@@ -224,10 +229,11 @@ class Uploads:
         with contextlib.suppress(OCIError):
             await self._end(session)
 
-    async def _end(self, session: str) -> None:
+    async def _end(self, session: str) -> bool:
+        """Drop the session's row and bytes; False if it has ended, or become a blob, before."""
         name = self._context.name
         try:
-            await self._context.database.write(
+            return await self._context.database.write(
                 lambda connection: uploads.take(connection, name, session)
             )
         finally:
