@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from registry.storage.metadata.integrity import ManifestRow
+
 INVARIANTS = {
     "I1": "every blob has its file, of its size",
     "I2": "every blob's bytes have its digest",
@@ -28,10 +30,48 @@ INVARIANTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedBlob:
+    """Bytes that are missing or wrong, by the name that they had when they were looked at."""
+
+    physical: str
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedManifest:
+    """A manifest that is wrong, as it was when it was looked at."""
+
+    row: ManifestRow
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentEdge:
+    """Edges that say that a digest is absent, which is here."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DanglingRows:
+    """Rows that name rows which are not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnnamedFile:
+    """A file that no row names, by its path in the root."""
+
+    path: str
+
+
+Target = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows | UnnamedFile
+"""What a finding is about, for a repair to choose its step by; the words are for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is not as it should be.
 
     A ``leftover`` does no harm: a crash leaves some, and the sweep or the next start takes them.
+    Without a ``target`` there is nothing that a repair could do.
     """
 
     invariant: str
@@ -41,6 +81,7 @@ class Finding:
     affects: tuple[str, ...] = ()
     leftover: bool = False
     repaired: str = ""
+    target: Target | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

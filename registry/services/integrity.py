@@ -18,7 +18,14 @@ from oci.errors import OCIError
 from oci.manifest import parse_manifest
 from oci.reference import Tag
 from registry.errors import StorageUnreadable
-from registry.services.findings import Finding
+from registry.services.findings import (
+    AbsentEdge,
+    DamagedBlob,
+    DamagedManifest,
+    DanglingRows,
+    Finding,
+    UnnamedFile,
+)
 from registry.services.manifest_steps import edges_of
 from registry.storage.blobs import paths, survey
 from registry.storage.metadata import integrity, schema
@@ -70,7 +77,7 @@ class Integrity:
                 for line in integrity.pragmas(connection, deep=self.deep)
             ]
             found += [
-                Finding("I4", "database", line, "the row that it names")
+                Finding("I4", "database", line, "the row that it names", target=DanglingRows())
                 for line in integrity.dangling(connection)
             ]
             found += [finding for rule in integrity.RULES for finding in obey(connection, rule)]
@@ -154,16 +161,16 @@ class Integrity:
     async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(partial(integrity.tags_on_blob, digest=row.digest))
-        return Finding(invariant, f"blob {row.digest}", found, expected, affects)
+        target = DamagedBlob(row.physical)
+        return Finding(invariant, f"blob {row.digest}", found, expected, affects, target=target)
 
     async def manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(
             partial(integrity.tags_on_manifest, repository=row.repository_id, digest=row.digest)
         )
-        return Finding(
-            invariant, f"manifest {row.repository}@{row.digest}", found, expected, affects
-        )
+        what, target = f"manifest {row.repository}@{row.digest}", DamagedManifest(row)
+        return Finding(invariant, what, found, expected, affects, target=target)
 
 
 def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
@@ -173,7 +180,10 @@ def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
             affects = integrity.tags_on_blob(connection, digest)
         else:
             affects = integrity.tags_on_manifest(connection, repository, digest)
-        findings.append(Finding(rule.invariant, thing, rule.found, rule.expected, affects))
+        target = AbsentEdge(thing) if rule.is_edge else None
+        findings.append(
+            Finding(rule.invariant, thing, rule.found, rule.expected, affects, target=target)
+        )
     return findings
 
 
@@ -262,7 +272,9 @@ def leftover(part: str, name: str) -> Finding:
         expected = "a file that a row names; the sweep will take it"
     else:
         expected = "a file of the store; the sweep leaves it alone, --repair removes it"
-    return Finding("I9", f"{part}/{name}", "no row names it", expected, leftover=True)
+    path = f"{part}/{name}"
+    target = UnnamedFile(path)
+    return Finding("I9", path, "no row names it", expected, leftover=True, target=target)
 
 
 def stranger(what: str) -> Finding:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from registry.services.findings import Finding
+from registry.services.findings import (
+    AbsentEdge,
+    DamagedBlob,
+    DamagedManifest,
+    DanglingRows,
+    Finding,
+    UnnamedFile,
+)
 from registry.storage.blobs import paths, survey
 from registry.storage.blobs.disk import Disk
 from registry.storage.metadata import acts, integrity, repairs
 from registry.storage.metadata.database import Connection, Database
 
-Step = Callable[[Connection, acts.Act, str], str]
-"""Mends what it is told of; says in a few words what it did, or nothing."""
-
-STEPS: dict[tuple[str, str], Step] = {
-    ("I1", "blob"): repairs.condemn_blob,
-    ("I2", "blob"): repairs.condemn_blob,
-    ("I3", "manifest"): repairs.condemn_manifest,
-    ("I4", "database"): repairs.drop_dangling,
-    ("I4", "edge"): repairs.heal_edges,
-}
+RowTarget = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +38,17 @@ class Repair:
 
     async def mend(self, finding: Finding) -> Finding:
         """The finding, with what was done about it."""
-        if finding.invariant == "I9":
-            done = await self._remove(finding)
-        else:
-            done = await self._mend_rows(finding)
+        target, done = finding.target, ""
+        if isinstance(target, UnnamedFile):
+            done = await self._remove(finding, target.path)
+        elif target is not None:
+            done = await self._mend_rows(finding, target)
         return dataclasses.replace(finding, repaired=done)
 
-    async def _mend_rows(self, finding: Finding) -> str:
-        kind, _, rest = finding.what.partition(" ")
-        if finding.found.startswith("an edge says"):
-            kind, rest = "edge", finding.what
-        step = STEPS.get((finding.invariant, kind))
-        if step is None:
-            return ""
-
+    async def _mend_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
             act = acts.begin(connection, self.identity)
-            done = step(connection, act, rest)
+            done = mend_rows(connection, act, target)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
                 acts.record(connection, act, f"{self.identity}.repair", "", finding.what, detail)
@@ -65,26 +56,39 @@ class Repair:
 
         return await self.database.write(unit)
 
-    async def _remove(self, finding: Finding) -> str:
+    async def _remove(self, finding: Finding, path: str) -> str:
         """Remove a file that still has no row: names are never used again."""
-        directory, _, name = finding.what.rpartition("/")
+        directory, _, name = path.rpartition("/")
         if directory == paths.UPLOADS:
             unnamed = integrity.sessions_unknown
         elif directory.startswith(f"{paths.BLOBS}/"):
             unnamed = integrity.unnamed
         else:
             return ""
-        if not await asyncio.to_thread(survey.is_file, self.root, finding.what):
+        if not await asyncio.to_thread(survey.is_file, self.root, path):
             return ""
 
         def unit(connection: Connection) -> bool:
             if not unnamed(connection, [name]):
                 return False
             act = acts.begin(connection, self.identity)
-            acts.record(connection, act, f"{self.identity}.remove", "", finding.what, finding.found)
+            acts.record(connection, act, f"{self.identity}.remove", "", path, finding.found)
             return True
 
         if not await self.database.write(unit):
             return ""
-        await asyncio.to_thread(self.disk.unlink, self.root, finding.what)
+        await asyncio.to_thread(self.disk.unlink, self.root, path)
         return "removed"
+
+
+def mend_rows(connection: Connection, act: acts.Act, target: RowTarget) -> str:
+    """Mend what still is as it was found; in a few words what was done, or nothing."""
+    match target:
+        case DamagedBlob():
+            return repairs.condemn_blob(connection, target.physical)
+        case DamagedManifest():
+            return repairs.condemn_manifest(connection, act, target.row)
+        case AbsentEdge():
+            return repairs.heal_edges(connection, target.digest)
+        case DanglingRows():
+            return repairs.drop_dangling(connection, act)

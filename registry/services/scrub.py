@@ -19,7 +19,7 @@ from registry.services.repair import Repair
 from registry.storage.blobs.disk import Disk
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.metadata import integrity
-from registry.storage.metadata.database import Database
+from registry.storage.metadata.database import Connection, Database
 from registry.storage.metadata.integrity import BlobRow
 
 AT_ONCE = 100
@@ -91,8 +91,7 @@ class Scrub:
             self.throttle.stop()
 
     async def blobs(self) -> AsyncIterator[Finding]:
-        find = partial(integrity.least_verified, before=self.due, limit=AT_ONCE)
-        while page := await self.database.read(find):
+        while page := await self.database.read(self._least_verified):
             whole: list[str] = []
             try:
                 for row in page:
@@ -114,6 +113,14 @@ class Scrub:
                 problem = await asyncio.to_thread(judge_manifest, row, deep=True)
                 if problem is not None and not row.is_condemned:
                     yield await self._mark(await self._facts.manifest_finding(row, problem))
+
+    def _least_verified(self, connection: Connection) -> list[BlobRow]:
+        return integrity.least_verified(connection, self.due, self._now, AT_ONCE)
+
+    @property
+    def _now(self) -> int:
+        """The wall time, never before ``due``: a clock set back must not make all due again."""
+        return max(self.clock.wall_ms(), self.due)
 
     @property
     def _facts(self) -> Integrity:
@@ -139,7 +146,5 @@ class Scrub:
 
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:
-            at = self.clock.wall_ms()
-            await self.database.write(
-                partial(integrity.verified, physicals=physicals, at=at), purpose="scrub"
-            )
+            verified = partial(integrity.verified, physicals=physicals, at=self._now)
+            await self.database.write(verified, purpose="scrub")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
 
 from oci.digest import Digest
 from registry.storage.metadata import acts
@@ -73,6 +73,8 @@ class Rule:
     found: str
     expected: str
     query: str
+    is_edge: bool = False
+    """Whether the thing is a digest whose edges say that it is absent."""
 
 
 # Each query gives the thing, and the repository and digest through which tags are affected.
@@ -90,6 +92,7 @@ RULES = (
         "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
         " JOIN repo_blobs m ON m.repository_id = e.repository_id AND m.digest = e.child"
         " JOIN blobs b ON b.digest = m.digest AND b.state = 'ok' WHERE e.blob IS NULL",
+        is_edge=True,
     ),
     Rule(
         "I4",
@@ -98,6 +101,7 @@ RULES = (
         "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
         " JOIN manifests m ON m.repository_id = e.repository_id AND m.digest = e.child"
         " WHERE e.manifest IS NULL AND e.kind = 'child'",
+        is_edge=True,
     ),
     Rule(
         "I4",
@@ -138,12 +142,16 @@ def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
     return [BlobRow(*row) for row in connection.execute(query)]
 
 
-def least_verified(connection: Connection, before: int, limit: int) -> list[BlobRow]:
-    """Some whole blobs that were last verified before a time, longest ago first."""
+def least_verified(connection: Connection, before: int, now: int, limit: int) -> list[BlobRow]:
+    """Some whole blobs that were last verified before a time, longest ago first.
+
+    What was verified after ``now`` was so by a clock that was ahead: nobody knows when.
+    """
     verified = blobs.c.verified_at
+    due = verified.is_(None) | (verified < before) | (verified > now)
     query = (
         select(blobs.c.digest, blobs.c.size, blobs.c.physical, blobs.c.state)
-        .where(text("blobs.state = 'ok'"), verified.is_(None) | (verified < before))
+        .where(text("blobs.state = 'ok'"), due)
         .order_by(verified)
         .limit(limit)
     )
@@ -193,7 +201,18 @@ def sessions(connection: Connection) -> list[tuple[str, str]]:
 
 def manifests_after(connection: Connection, last: tuple[int, str]) -> list[ManifestRow]:
     """Some manifests with their edges, after one in the order of repository and digest."""
-    key = tuple_(manifests.c.repository_id, manifests.c.digest)
+    return _manifests(connection, _row_key > last)
+
+
+def is_still_manifest(connection: Connection, row: ManifestRow) -> bool:
+    """Whether the manifest still is what it was when it was looked at, edges and all."""
+    return _manifests(connection, _row_key == (row.repository_id, row.digest)) == [row]
+
+
+_row_key = tuple_(manifests.c.repository_id, manifests.c.digest)
+
+
+def _manifests(connection: Connection, condition: ColumnElement[bool]) -> list[ManifestRow]:
     query = (
         select(
             manifests.c.repository_id,
@@ -210,7 +229,7 @@ def manifests_after(connection: Connection, last: tuple[int, str]) -> list[Manif
             (corrupt_manifests.c.repository_id == manifests.c.repository_id)
             & (corrupt_manifests.c.digest == manifests.c.digest),
         )
-        .where(key > last)
+        .where(condition)
         .order_by(manifests.c.repository_id, manifests.c.digest)
         .limit(100)
     )

@@ -157,14 +157,18 @@ def condemn(connection: Connection, act: Act, repository: int, digest: Digest) -
 
 
 def heal(connection: Connection, repository: int, new: NewManifest) -> bool:
-    """Whole a manifest that was corrupt; whether it was.  Its edges are to be recorded anew."""
+    """Whole a manifest that was corrupt, marked or not; whether it was.
+
+    Its edges are to be recorded anew.
+    """
     cured = connection.execute(
         delete(corrupt_manifests).where(
             corrupt_manifests.c.repository_id == repository,
             corrupt_manifests.c.digest == str(new.digest),
         )
     )
-    if cured.rowcount == 0:
+    differs = _key(repository, new.digest) & (manifests.c.content != new.content)
+    if cured.rowcount == 0 and connection.scalar(select(manifests.c.digest).where(differs)) is None:
         return False
     connection.execute(
         update(manifests)

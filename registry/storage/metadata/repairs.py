@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select, text, update
 
 from oci.digest import Digest
-from oci.reference import RepositoryName, Tag
-from registry.storage.metadata import edges, manifests, repositories, tags
+from oci.reference import Tag
+from registry.storage.metadata import blobs, edges, manifests, tags
 from registry.storage.metadata import tables as t
 from registry.storage.metadata.acts import Act
+from registry.storage.metadata.integrity import ManifestRow, is_still_manifest
 
 _NO_BLOB = text(
     "blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM repo_blobs m"
@@ -30,26 +31,21 @@ _UNHELD = text(
 )
 
 
-def condemn_blob(connection: Connection, act: Act, digest: str) -> str:
+def condemn_blob(connection: Connection, physical: str) -> str:
     """Mark the bytes as corrupt: absent from now on, until they are pushed again."""
-    changed = connection.execute(
-        update(t.blobs)
-        .where(t.blobs.c.digest == digest, t.blobs.c.state != text("'corrupt'"))
-        .values(state="corrupt")
-    )
-    return "marked corrupt" if changed.rowcount else ""
+    return "marked corrupt" if blobs.condemn(connection, physical) else ""
 
 
-def condemn_manifest(connection: Connection, act: Act, name: str) -> str:
-    """Mark a manifest (``repository@digest``) as corrupt, as ``condemn_blob`` does."""
-    repository, _, digest = name.partition("@")
-    found = repositories.find(connection, RepositoryName(repository))
-    if found is None or not manifests.condemn(connection, act, found, Digest.parse(digest)):
+def condemn_manifest(connection: Connection, act: Act, row: ManifestRow) -> str:
+    """Mark a manifest as corrupt, as ``condemn_blob`` does, unless it has changed since."""
+    if not is_still_manifest(connection, row):
         return ""
-    return "marked corrupt"
+    digest = Digest.parse(row.digest)
+    is_new = manifests.condemn(connection, act, row.repository_id, digest)
+    return "marked corrupt" if is_new else ""
 
 
-def drop_dangling(connection: Connection, act: Act, _row: str) -> str:
+def drop_dangling(connection: Connection, act: Act) -> str:
     """Make absent whatever leads nowhere: edges, memberships, tags."""
     count = 0
     for repository, name in connection.execute(_UNHELD).all():
@@ -70,7 +66,7 @@ def drop_dangling(connection: Connection, act: Act, _row: str) -> str:
     return f"{count} rows made absent" if count else ""
 
 
-def heal_edges(connection: Connection, act: Act, digest: str) -> str:
+def heal_edges(connection: Connection, digest: str) -> str:
     """Whole the edges to what is here after all."""
     named = Digest.parse(digest)
     here = connection.execute(

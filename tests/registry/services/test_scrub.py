@@ -14,9 +14,17 @@ from oci.reference import Tag
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.findings import Finding
 from registry.services.scrub import Scrub, Throttle
+from tests.support.clocks import YEAR_MS, FakeClock
 from tests.support.images import an_image, an_index
 from tests.support.integrity import wrongs
-from tests.support.storage import Service, pull_blob, push_blob, push_image, push_index
+from tests.support.storage import (
+    Service,
+    a_service,
+    pull_blob,
+    push_blob,
+    push_image,
+    push_index,
+)
 
 FLIPS = 60
 UNBOUNDED = 1e12
@@ -172,3 +180,23 @@ async def test_what_is_deleted_under_a_scrub_is_no_damage(service: Service) -> N
     (run, found), _ = await asyncio.gather(scrub(service, Throttle(2_000_000)), delete())
 
     assert (found, run.done.corrupt) == ([], 0)
+
+
+@pytest.mark.parametrize("years", [-10, 10], ids=["set back", "was ahead"])
+async def test_a_scrub_reads_each_byte_once_whatever_the_wall_clock_does(
+    tmp_path: Path, years: int
+) -> None:
+    clock = FakeClock()
+    async with a_service(tmp_path / "root", clock=clock) as service:
+        for number in range(5):
+            await push_blob(service.repository(), b"%d" % number)
+        if years > 0:
+            clock.set_by(-years * YEAR_MS)
+        root = os.open(service.root, os.O_RDONLY | os.O_DIRECTORY)
+        run = Scrub(service.database, root, Throttle(UNBOUNDED), clock.wall_ms() + 1, clock)
+        clock.set_by(-YEAR_MS)
+
+        found = [finding async for finding in run.run()]
+
+        os.close(root)
+        assert (found, run.done.blobs, run.done.is_complete) == ([], 5, True)
