@@ -36,8 +36,14 @@ _FLAGS: Final = {
     "shared": (0x100000, 0), "rshared": (0x104000, 0),
     "relatime": (0x200000, 0),
     "strictatime": (0x1000000, 0),
+    "sync": (0x10, 0), "async": (0, 0x10),
+    "dirsync": (0x80, 0), "diratime": (0, 0x800),
+    "norelatime": (0, 0x200000), "nostrictatime": (0, 0x1000000),
+    "lazytime": (0x2000000, 0), "nolazytime": (0, 0x2000000),
+    "defaults": (0, 0),
 }  # fmt: skip
 _BIND: Final = 0x1000
+_REMOUNT: Final = 0x20
 _PROPAGATION: Final = 0x40000 | 0x80000 | 0x100000
 _RESTRICTIONS: Final = 0x1 | 0x2 | 0x4 | 0x8 | 0x400 | 0x800
 
@@ -85,6 +91,24 @@ def mount(wanted: Mount, place: Path) -> None:
         _call(wanted.source, at, wanted.type, flags & ~_PROPAGATION | 0x20, options)
     if flags & _PROPAGATION:
         _call("none", at, "", flags & (_PROPAGATION | 0x4000), "")
+
+
+def mount_on(wanted: Mount, target: int) -> None:
+    """Mount a new file system on what the descriptor ``target`` is open on: no path is followed."""
+    flags, rest = _split(wanted.options)
+    if flags & (_BIND | _PROPAGATION | _REMOUNT):
+        raise ValueError(f"not options of a new file system: {','.join(wanted.options)}")
+    mount_at(target, wanted.source, wanted.type, flags, ",".join(rest))
+
+
+def mount_at(target: int, source: str, kind: str, flags: int, options: str = "") -> None:
+    """mount(2) on the place that a descriptor is open on."""
+    _call(source, Path(f"/proc/self/fd/{target}"), kind, flags, options)
+
+
+def propagation_flags(word: str) -> int:
+    """The flags of mount(2) that a word of propagation stands for."""
+    return _FLAGS[word][0]
 
 
 def unmount(place: Path, *, patience_seconds: float = 0.1) -> None:

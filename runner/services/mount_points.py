@@ -7,7 +7,8 @@ from pathlib import Path
 from oci.image_config import ImageConfig
 from runner.errors import RunnerError
 from runner.linux.mounts import Mount, mount, unmount
-from runner.runtime.bundle import is_of_the_kernel, prepare_sources
+from runner.runtime.bundle import prepare_sources
+from runner.runtime.rootfs import is_of_the_kernel
 from runner.schema import ContainerOptions, MountOption
 from runner.services.container import MountPoint
 from runner.services.copy_up import inside

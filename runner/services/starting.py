@@ -10,7 +10,7 @@ from typing import Final
 
 from runner.errors import RunnerError
 from runner.linux.mounts import mount, unmount
-from runner.runtime import bundle
+from runner.runtime import bundle, rootfs
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
 from runner.runtime.spec import Placement, runtime_spec
 from runner.runtime.users import User, find_user
@@ -82,6 +82,8 @@ async def _remove_bundle(outside: Outside, tracked: Tracked) -> None:
 
 async def _create_process(outside: Outside, tracked: Tracked) -> None:
     tracked.monitored = await outside.monitor.create(tracked.launch)
+    # The container has copies of its own; those on this host would only keep volumes busy.
+    await in_thread(unmount, tracked.places.rootfs, patience_seconds=0)
 
 
 async def _delete_process(outside: Outside, tracked: Tracked) -> None:
@@ -163,7 +165,10 @@ def _write_bundle(outside: Outside, tracked: Tracked) -> None:
         f"/slipway/{tracked.id}",
         mounts,
     )
-    tracked.spec = runtime_spec(desired.image, desired.options, placement, outside.host)
+    spec = runtime_spec(desired.image, desired.options, placement, outside.host)
+    rootfs.check_kernel_directories(places.rootfs)
+    rootfs.cover(places.rootfs)
+    tracked.spec = rootfs.mount_all(places.rootfs, spec)
     bundle.write_bundle(places.bundle, tracked.spec)
 
 
@@ -179,6 +184,8 @@ def _user(tracked: Tracked) -> User:
 
 def clear(places: Places) -> None:
     """Unmount the rootfs and remove the bundle, if they are there; blocking."""
+    # Twice: a start that did not come to its end left its cover, with the mounts below it.
+    unmount(places.rootfs)
     unmount(places.rootfs)
     with suppress(FileNotFoundError):
         places.rootfs.rmdir()

@@ -1,0 +1,153 @@
+"""Rootfs: what the user mounts is mounted into it before the runtime mounts what the kernel shows.
+
+https://github.com/opencontainers/runtime-spec/blob/main/config.md#mounts
+
+A runtime looks a target up by its path, in a tree that an image and its earlier runs have
+filled: a link in a volume took the next mount to /dev, and the paths that are masked with
+/dev/null were masked with the link that lay there.  So each target is found below every earlier
+mount by descriptors, must not be one of the kernel's places, and is mounted on by descriptor.
+/dev, /proc and /sys come last, from the runtime, over whatever else is there.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from runner.errors import BadRequest
+from runner.linux.mount_targets import MountTarget, open_target
+from runner.linux.mount_tree import Bind, bind
+from runner.linux.mounts import Mount, mount, mount_on
+from runner.linux.openat2 import RESOLVE_NO_SYMLINKS, open_in_root
+from runner.runtime.runtime import RuntimeSpec
+from runner.schema.mounts import PROPAGATIONS
+
+_KERNEL_DIRECTORIES: Final = ("dev", "proc", "sys")
+_NULL: Final = os.makedev(1, 3)
+
+
+def is_of_the_kernel(target: str) -> bool:
+    """Whether a normal path is /dev, /proc or /sys, or lies below."""
+    return target.split("/")[1] in _KERNEL_DIRECTORIES
+
+
+def check_kernel_directories(rootfs: Path) -> None:
+    """Check that what the runtime mounts onto is a directory, or yet to be made by it.
+
+    A link in place of one has led runtimes out of the rootfs (CVE-2019-19921, CVE-2026-41579).
+    """
+    for name in _KERNEL_DIRECTORIES:
+        try:
+            mode = os.lstat(rootfs / name).st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISDIR(mode):
+            raise BadRequest(f"invalid image: /{name} is {_kind(mode)}, expected a directory")
+
+
+def cover(rootfs: Path) -> None:
+    """Mount the rootfs over itself, apart from other namespaces: one unmount then takes this
+    mount away with all below it, and leaves the rootfs."""
+    mount(Mount("", str(rootfs), ("bind", "rprivate")), rootfs)
+
+
+def mount_all(rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
+    """Make the mounts of a spec that are not of the kernel's places, in their order.
+
+    Returns the spec with those that are left to the runtime.  Raises BadRequest for a target
+    that is one of the kernel's places by way of a link, and for a mount that the kernel refuses.
+    """
+    left = [entry for entry in spec["mounts"] if is_of_the_kernel(entry["destination"])]
+    check_runtime_mounts(left)
+    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for entry in spec["mounts"]:
+            if not is_of_the_kernel(entry["destination"]):
+                _mount(root, entry)
+    finally:
+        os.close(root)
+    return {**spec, "mounts": left}
+
+
+def check_runtime_mounts(entries: Sequence[dict[str, Any]]) -> None:
+    """Check the mounts in /dev, /proc and /sys, which the runtime makes by their paths.
+
+    None follows a link out of the bind that it lies in, and /dev/null, which covers the masked
+    paths, is the device (CVE-2025-31133).
+    """
+    binds: dict[str, str] = {}
+    for entry in entries:
+        target = entry["destination"]
+        above = max((place for place in binds if target.startswith(f"{place}/")), default="")
+        if above:
+            _check_no_link(binds[above], target.removeprefix(f"{above}/"), target)
+        if entry["type"] == "bind":
+            binds[target] = entry["source"]
+    for place, source in binds.items():
+        if place in ("/dev", "/dev/null"):
+            _check_null(Path(source, "null") if place == "/dev" else Path(source))
+
+
+def _check_no_link(source: str, rest: str, target: str) -> None:
+    root = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.close(open_in_root(root, rest, os.O_PATH, resolve=RESOLVE_NO_SYMLINKS))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BadRequest(f"mount target {target} has a link in it, expected none") from error
+    finally:
+        os.close(root)
+
+
+def _check_null(file: Path) -> None:
+    try:
+        found = os.lstat(file)
+    except OSError:
+        return
+    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != _NULL:
+        kind = _kind(found.st_mode)
+        raise BadRequest(f"invalid mount: /dev/null is {kind}, expected the device 1:3")
+
+
+def _mount(root: int, entry: dict[str, Any]) -> None:
+    wanted, source = entry["destination"], entry["source"]
+    try:
+        directory = entry["type"] == "tmpfs" or os.path.isdir(source)
+        target = open_target(root, wanted, directory=directory)
+        try:
+            if target.path == "/" or is_of_the_kernel(target.path):
+                raise BadRequest(f"invalid image: mount target {wanted} leads to {target.path}")
+            _mount_on(target, entry)
+        finally:
+            os.close(target.descriptor)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise BadRequest(f"cannot mount {source} at {wanted}: {reason}") from error
+
+
+def _mount_on(target: MountTarget, entry: dict[str, Any]) -> None:
+    words = tuple(entry["options"])
+    if entry["type"] == "bind":
+        propagation = next((word for word in words if word in PROPAGATIONS), "rprivate")
+        wanted = Bind(
+            entry["source"], "rbind" in words, "ro" in words, "rro" in words, _slave(propagation)
+        )
+        bind(wanted, target.descriptor)
+        return
+    if not target.made:
+        # As runtimes do: the directory's own mode, unless another is asked for.
+        words = (f"mode={stat.S_IMODE(os.stat(target.descriptor).st_mode):04o}", *words)
+    mount_on(Mount(entry["type"], entry["source"], words), target.descriptor)
+
+
+def _slave(propagation: str) -> str:
+    """A container's root is a slave of this host's: what is shared only ever comes in."""
+    return propagation.replace("shared", "slave")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a directory" if stat.S_ISDIR(mode) else "a file"
