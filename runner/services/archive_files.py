@@ -4,18 +4,22 @@ https://github.com/moby/moby/blob/master/image/spec/spec.md
 """
 
 import json
+import os
 import posixpath
-import tarfile
 from pathlib import Path
 from typing import Any, Self
 
 from oci.digest import Digest
 from runner.errors import BadRequest
 from runner.services.layer_files import Slice
+from runner.storage.archives import InvalidArchive
+from runner.storage.tar import HARD_LINK, REGULAR, SYMLINK
+from runner.storage.tar_file import members
 
 NAME_ANNOTATION = "io.containerd.image.name"
 TAG_ANNOTATION = "org.opencontainers.image.ref.name"
 MAX_ENTRIES = 100_000
+MAX_NAMES_BYTES = 16 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 MAX_LINKS = 8
 
@@ -32,24 +36,30 @@ class ArchiveFiles:
         """Read the headers of a tar; a blocking call.  BadRequest if it is none."""
         files: dict[str, Slice] = {}
         links: dict[str, str] = {}
+        names = 0
         try:
-            # Uncompressed, as ``plain`` left it: what a tar's header says is where its bytes are.
-            with tarfile.open(path, mode="r:") as archive:
-                for count, entry in enumerate(archive):
+            # Uncompressed, as ``plain`` left it: where a header says that bytes are, they are.
+            with open(path, "rb") as archive:
+                for count, (entry, offset) in enumerate(members(archive)):
                     if count >= MAX_ENTRIES:
                         raise BadRequest(f"archive has more than {MAX_ENTRIES} entries")
-                    name = _normal(entry.name)
+                    names += len(entry.name) + len(entry.linkname)
+                    if names > MAX_NAMES_BYTES:
+                        raise BadRequest(f"names in the archive exceed {MAX_NAMES_BYTES} bytes")
+                    name = _normal(os.fsdecode(entry.name))
                     if name in files or name in links:
-                        raise BadRequest(f"archive has two entries named {name!r}")
-                    if entry.isreg() and not entry.issparse():
-                        files[name] = Slice(path, entry.offset_data, entry.size)
-                    elif entry.issym():
+                        raise BadRequest(f"archive has two entries named {name[:200]!r}")
+                    if entry.type == REGULAR and entry.sparse is None:
+                        files[name] = Slice(path, offset, entry.size)
+                    elif entry.type == SYMLINK:
                         # Docker of old linked a layer that two images share.
-                        beside = posixpath.join(posixpath.dirname(name), entry.linkname)
+                        beside = posixpath.join(
+                            posixpath.dirname(name), os.fsdecode(entry.linkname)
+                        )
                         links[name] = _normal(beside)
-                    elif entry.islnk():
-                        links[name] = _normal(entry.linkname)
-        except (tarfile.TarError, EOFError, ValueError) as error:
+                    elif entry.type == HARD_LINK:
+                        links[name] = _normal(os.fsdecode(entry.linkname))
+        except InvalidArchive as error:
             raise BadRequest(f"archive is not a tar: {error}") from error
         return cls(files, links)
 

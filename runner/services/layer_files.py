@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,21 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest, Digester
 from oci.mediatype import OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD, compression_of
 from runner.errors import BadRequest
-from runner.storage.decompress import DECOMPRESSORS, InvalidCompression
+from runner.storage.decompress import (
+    DECOMPRESSORS,
+    InflationLimit,
+    InvalidCompression,
+    inflate,
+)
 from runner.storage.threads import in_thread
 
 CHUNK_BYTES = 1024 * 1024
 GZIP_WINDOW = 31  # 15 bits, and a gzip header without a time in it
 # isal's level 2: 447 MB/s and within 3 % of zlib's default, which does 28.
 GZIP_LEVEL = 2
+
+# xz -9 takes 65 MiB; the format admits dictionaries of 4 GiB.
+XZ_MEMORY_BYTES = 128 * 1024 * 1024
 
 MAGIC: Mapping[bytes, str] = {
     b"\x1f\x8b": OCI_LAYER_GZIP,
@@ -33,7 +42,7 @@ MAGIC: Mapping[bytes, str] = {
 # What people have root filesystems in, but no layer can be kept in.
 OTHER_COMPRESSIONS: Mapping[bytes, Callable[[], Any]] = {
     b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ\x00": lzma.LZMADecompressor,
+    b"\xfd7zXZ\x00": partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY_BYTES),
 }
 
 
@@ -90,14 +99,14 @@ async def spooled(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[
         path.unlink(missing_ok=True)
 
 
-def plain(path: Path, *, every: bool = False) -> None:
+def plain(path: Path, *, every: bool = False, limit: InflationLimit | None = None) -> None:
     """Undo in place a compression that layers do not have, or ``every`` one; a blocking call.
 
-    BadRequest if it does not decompress.
+    BadRequest if it does not decompress, or to more than the limit.
     """
     with open(path, "rb") as file:
         start = file.read(8)
-    pieces = _pieces(start, path, every)
+    pieces = _pieces(start, path, every, limit)
     if pieces is None:
         return
     aside = path.with_name(f"{path.name}.plain")
@@ -111,37 +120,39 @@ def plain(path: Path, *, every: bool = False) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _pieces(start: bytes, path: Path, every: bool) -> Iterator[bytes] | None:
+def _pieces(
+    start: bytes, path: Path, every: bool, limit: InflationLimit | None
+) -> Iterator[bytes] | None:
     for magic, make in OTHER_COMPRESSIONS.items():
         if start.startswith(magic):
-            return _streams(path, make)
+            return inflate(_Streams(make), Slice.whole(path).chunks(), limit)
     for magic, media_type in MAGIC.items():
         if every and start.startswith(magic):
-            return _layer_pieces(path, compression_of(media_type))
+            decompressor = DECOMPRESSORS[compression_of(media_type)]()
+            return inflate(decompressor, Slice.whole(path).chunks(), limit)
     return None
 
 
-def _layer_pieces(path: Path, compression: str) -> Iterator[bytes]:
-    decompress = DECOMPRESSORS[compression]()
-    for chunk in Slice.whole(path).chunks():
-        yield from decompress.feed(chunk)
-    decompress.finish()
+class _Streams:
+    """bzip2 or xz, one stream after another, as gzip's members may be: a Decompressor."""
 
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._stream = make()
 
-def _streams(path: Path, make: Callable[[], Any]) -> Iterator[bytes]:
-    """bzip2 or xz, one stream after another, as gzip's members may be."""
-    decompress = make()
-    for chunk in Slice.whole(path).chunks():
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         while chunk:
+            if self._stream.eof:
+                self._stream = self._make()
             # At most this much comes out at once, whatever went in.
-            yield decompress.decompress(chunk, CHUNK_BYTES)
-            while not (decompress.eof or decompress.needs_input):
-                yield decompress.decompress(b"", CHUNK_BYTES)
-            chunk = decompress.unused_data
-            if decompress.eof and chunk:
-                decompress = make()
-    if not decompress.eof:
-        raise EOFError("it ends too early")
+            yield self._stream.decompress(chunk, CHUNK_BYTES)
+            while not (self._stream.eof or self._stream.needs_input):
+                yield self._stream.decompress(b"", CHUNK_BYTES)
+            chunk = self._stream.unused_data
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise InvalidCompression("it ends too early")
 
 
 def describe(content: Slice, aside: Path) -> LayerFile:
@@ -169,16 +180,18 @@ def _digest(chunks: Iterator[bytes]) -> Digest:
 
 def _both_digests(content: Slice, compression: str) -> tuple[Digest, Digest]:
     blob, diff = Digester(), Digester()
-    decompress = DECOMPRESSORS[compression]()
     try:
-        for chunk in content.chunks():
-            blob.update(chunk)
-            for piece in decompress.feed(chunk):
-                diff.update(piece)
-        decompress.finish()
+        for piece in inflate(DECOMPRESSORS[compression](), _digested(content.chunks(), blob)):
+            diff.update(piece)
     except InvalidCompression as error:
         raise BadRequest(f"layer: {error}") from error
     return blob.digest(), diff.digest()
+
+
+def _digested(chunks: Iterator[bytes], digester: Digester) -> Iterator[bytes]:
+    for chunk in chunks:
+        digester.update(chunk)
+        yield chunk
 
 
 def _compress(content: Slice, aside: Path) -> Digest:

@@ -4,7 +4,8 @@ A decompressor found on PATH could be one that an image brought along (CVE-2026-
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
@@ -28,6 +29,21 @@ _ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, what zstd itself takes without being as
 
 class InvalidCompression(ValueError):
     """The bytes are not what their media type says."""
+
+
+@dataclass(frozen=True, slots=True)
+class InflationLimit:
+    """How many times its compressed size something may have, once it is large: a bomb's measure."""
+
+    ratio: int = 200
+    free_bytes: int = 1 << 30
+
+    def check(self, compressed: int, inflated: int) -> None:
+        """Raise InvalidCompression if so many bytes may not come of so many."""
+        if inflated > max(self.free_bytes, compressed * self.ratio):
+            raise InvalidCompression(
+                f"it inflates to more than {self.ratio} times its {compressed} bytes"
+            )
 
 
 class Decompressor(Protocol):
@@ -111,3 +127,18 @@ class _Zstd:
 DECOMPRESSORS: Mapping[str, Callable[[], Decompressor]] = MappingProxyType(
     {"none": _Plain, "gzip": _Gzip, "zstd": _Zstd}
 )
+
+
+def inflate(
+    decompressor: Decompressor, chunks: Iterable[bytes], limit: InflationLimit | None = None
+) -> Iterator[bytes]:
+    """Everything that the chunks decompress to; InvalidCompression also beyond the limit."""
+    limit = limit or InflationLimit()
+    compressed = inflated = 0
+    for chunk in chunks:
+        compressed += len(chunk)
+        for piece in decompressor.feed(chunk):
+            inflated += len(piece)
+            limit.check(compressed, inflated)
+            yield piece
+    decompressor.finish()

@@ -15,7 +15,7 @@ from runner.storage.numbers import parse_number, parse_signed
 from runner.storage.pax import XATTR_PREFIX, parse_decimal, parse_records, parse_time_ns
 from runner.storage.sparse import SparseMap
 
-# A long name or a set of PAX records; xattrs are at most 64 KiB each in Linux.
+# Long names and PAX records of one entry together; xattrs are at most 64 KiB each in Linux.
 MAX_EXTENSION_BYTES: Final = 1 << 20
 
 REGULAR: Final = b"0"
@@ -126,10 +126,11 @@ class Stream:
 class TarReader:
     """The members of an archive in order; ``content`` gives the bytes of the latest one."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._stream = Stream(chunks)
+    def __init__(self, chunks: "Iterable[bytes] | Stream") -> None:
+        self._stream = chunks if isinstance(chunks, Stream) else Stream(chunks)
         self._unread = 0
         self._padding = 0
+        self._extension_bytes = 0
 
     def __iter__(self) -> Iterator[Member]:
         while (member := self._next()) is not None:
@@ -151,6 +152,7 @@ class TarReader:
     def _next(self) -> Member | None:
         """Hot path: one header, and what precedes it of extensions."""
         extensions: dict[str, bytes] = {}
+        self._extension_bytes = 0
         while True:
             self._stream.skip(self._unread + self._padding)
             self._unread = self._padding = 0
@@ -172,9 +174,12 @@ class TarReader:
             return member
 
     def _extend(self, member: Member, extensions: dict[str, bytes]) -> None:
-        if member.size > MAX_EXTENSION_BYTES:
+        # All of an entry's together: a thousand of them, with a key each, are kept as well.
+        self._extension_bytes += member.size
+        if self._extension_bytes > MAX_EXTENSION_BYTES:
             raise InvalidArchive(
-                f"extended header has {member.size} bytes, at most {MAX_EXTENSION_BYTES} are read"
+                f"extended headers of one entry have {self._extension_bytes} bytes or more, "
+                f"at most {MAX_EXTENSION_BYTES} are read"
             )
         content = b"".join(self._stream.pieces(member.size))
         self._padding = -member.size % BLOCK_BYTES

@@ -19,6 +19,7 @@ from oci.manifest import image_index
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NoSuchImage
 from runner.services.image_imports import ImportOptions
+from tests.support.archives import pax
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import Image, a_layer, a_tar, an_image
 from tests.support.runner_images import RunnerImages, chunked, joined, runner_images
@@ -365,3 +366,12 @@ async def test_loading_again_changes_nothing(runner: RunnerImages) -> None:
         await runner.images.load(chunked(layout(SOURCE)), runner.tell)
 
     assert len(runner.images.list()) == 1
+
+
+async def test_a_header_larger_than_any_is_refused_and_not_kept(runner: RunnerImages) -> None:
+    """A few KiB of zstd may be a header of gigabytes."""
+    huge = pax({b"comment": bytes(2 << 20)})
+    archive = zstd.compress(huge + docker_archive(SOURCE, "app"))
+
+    with pytest.raises(BadRequest, match="at most 1048576 are read"):
+        await runner.images.load(chunked(archive), runner.tell)
