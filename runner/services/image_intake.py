@@ -16,6 +16,7 @@ from runner.services.layer_arrivals import LayerArrival
 from runner.services.layer_files import LayerFile
 from runner.services.progress import LOADING
 from runner.services.together import together
+from runner.storage.stack import check_count, lower_directories
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,17 @@ async def take_in(
     if len(diff_ids) != len(image.layers):
         raise BadRequest(f"{len(image.layers)} layers, but {len(diff_ids)} diff_ids in the config")
     layers = {
-        diff_id: LayerArrival(
+        (diff_id, layer.descriptor.digest): LayerArrival(
             store, diff_id, layer.descriptor, layer.content.stream, tell, words=LOADING
         )
         for diff_id, layer in zip(diff_ids, image.layers, strict=True)
     }
     try:
+        check_count(len(diff_ids))
         with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
             await together(arrival.run(store.local_slots) for arrival in layers.values())
+            # Layers that do not fit each other are refused now, and not when a container starts.
+            await lower_directories(store.layers, diff_ids)
             await store.keep(image.manifest_digest, image.manifest.content)
             await store.keep(image.manifest.config.digest, image.config.content)
             image_id = image.config.image_id

@@ -24,6 +24,7 @@ from runner.schema import ProgressEvent
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_arrivals import LayerArrival
 from runner.services.together import together
+from runner.storage.stack import check_count, lower_directories
 
 MAX_INDEX_DEPTH = 3
 
@@ -75,6 +76,8 @@ class Puller:
         kept = {document.descriptor.digest for document in found.documents}
         with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
             await self._pull_layers(repository, found, progress)
+            # Layers that do not fit each other are refused now, and not when a container starts.
+            await lower_directories(self._store.layers, found.config.diff_ids)
             await self._keep_documents(found)
             image = await self._record(reference, found)
         progress(ProgressEvent(f"Digest: {found.target.digest}"))
@@ -90,13 +93,14 @@ class Puller:
         found: Resolved,
         progress: Callable[[ProgressEvent], None],
     ) -> None:
-        # The same layer twice in one image is one piece of work.
-        layers = dict(zip(found.config.diff_ids, found.manifest.layers, strict=True))
+        # The same layer twice in one image is one piece of work; two blobs of one layer are two.
+        pairs = zip(found.config.diff_ids, found.manifest.layers, strict=True)
+        layers = {(diff_id, blob.digest): blob for diff_id, blob in pairs}
         arrivals = [
             LayerArrival(
                 self._store, diff_id, blob, partial(fetch_blob, repository, blob), progress
             )
-            for diff_id, blob in layers.items()
+            for (diff_id, _), blob in layers.items()
         ]
         await together(arrival.run(self._slots) for arrival in arrivals)
 
@@ -179,6 +183,7 @@ def _check_layers(
         raise RemoteUntrusted(
             f"{repository}: {len(manifest.layers)} layers, but {len(config.diff_ids)} diff_ids"
         )
+    check_count(len(manifest.layers))
     for layer in manifest.layers:
         if layer.media_type not in LAYERS:
             raise RemoteUntrusted(f"{repository}: layer of unknown type {layer.media_type}")

@@ -9,9 +9,10 @@ from contextlib import aclosing
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
+from oci.errors import OCIError
 from oci.reference import Reference, RepositoryName
 from runner.credentials import Credentials
-from runner.errors import BadRequest, NotFound
+from runner.errors import BadRequest, NotFound, RunnerError
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.fetch import fetch_blob
 from runner.remote.push import Outcome, push_blob, push_manifest
@@ -122,17 +123,26 @@ class Pusher:
         content = self._store.content
         if content.has(layer.digest):
             return
+        failures = []
         for record in image.digests:
             known = Reference.parse(record.reference, default_host=self._store.default_registry)
             # The credentials at hand are those of the registry pushed to.
             same = known.host == repository.registry.host
             credentials = repository.registry.credentials if same else None
             source = self._clients.repository(known.host, known.name, credentials)
-            async with content.ingest(layer.digest, layer.size) as ingest:
-                if not ingest.complete:
-                    async with aclosing(fetch_blob(source, layer, ingest.offset)) as stream:
-                        async for chunk in stream:
-                            await ingest.append(chunk)
-                    await ingest.commit()
-            return
-        raise NotFound(f"layer {layer.digest} is not here, and no registry is known to hold it")
+            try:
+                await self._fetch(source, layer)
+            except (RunnerError, OCIError) as error:
+                failures.append(str(error))
+            else:
+                return
+        asked = "; ".join(failures) or "no registry is known to hold it"
+        raise NotFound(f"layer {layer.digest} is not here, and could not be fetched: {asked}")
+
+    async def _fetch(self, source: RemoteRepository, layer: Descriptor) -> None:
+        async with self._store.content.ingest(layer.digest, layer.size) as ingest:
+            if not ingest.complete:
+                async with aclosing(fetch_blob(source, layer, ingest.offset)) as stream:
+                    async for chunk in stream:
+                        await ingest.append(chunk)
+                await ingest.commit()

@@ -26,7 +26,8 @@ class LayerArrival:
     """One layer on its way in.
 
     ``fetch`` opens the blob from an offset on: from a registry, or from an archive.  A layer
-    already unpacked here is not fetched.  Two arrivals of the same layer are one: the second
+    already unpacked here is not fetched, unless it was unpacked from another blob: the image is
+    saved and pushed with the blobs that its manifest names.  Two arrivals of the same layer are one: the second
     waits, and takes over where the first was cancelled.  The layer becomes visible once both its
     digest and its diff ID were found right; a connection cut short leaves what arrived.
     """
@@ -48,14 +49,18 @@ class LayerArrival:
         self._words = words
 
     async def run(self, slots: asyncio.Semaphore) -> None:
-        if self._store.layers.has(self._diff_id):
+        if self._is_here():
             self._progress.status(self._words.known)
             return
         self._progress.status(self._words.begun)
         async with self._store.exclusively(self._diff_id), slots:
-            if not self._store.layers.has(self._diff_id):
+            if not self._is_here():
                 await self._arrive()
         self._progress.status(self._words.done)
+
+    def _is_here(self) -> bool:
+        store = self._store
+        return store.layers.has(self._diff_id) and store.content.has(self._blob.digest)
 
     async def _arrive(self) -> None:
         async with self._store.content.ingest(self._blob.digest, self._blob.size) as ingest:

@@ -13,20 +13,20 @@ seldom; computed once for each stack, and kept beside the layer it belongs to.
 
 import errno
 import os
-import shutil
 import stat
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from oci.digest import Digest, chain_id
 from oci.layer import InvalidLayer
+from runner.storage.copies import copy_attributes, link_or_copy, set_directory_xattrs
 from runner.storage.layers import Layer
 from runner.storage.removal import remove
 from runner.storage.walk import is_whiteout, walk
-from runner.storage.xattrs import file_xattrs, is_opaque, overlay_opaque, set_xattrs
+from runner.storage.xattrs import file_xattrs, is_opaque, overlay_opaque
 
 _MAX_SYMLINKS: Final = 40
 # What rename(2) says of a directory in its place: one without and one with files in it.
@@ -54,19 +54,28 @@ def adjusted_lower(
     the lowest first.  Raises InvalidLayer for a hard link to a file that no layer has.
     """
     place = adjustments / chain_id(beneath).encoded
-    if not place.exists():
-        aside = adjustments / f".{uuid.uuid4().hex}"
-        aside.mkdir(parents=True)
-        try:
-            Adjustment(layer, directory, lower, aside).make()
-            os.rename(aside, place)
-        except BaseException as error:
-            remove(aside)
-            # Another create of the same image was first; what it made is the same.
-            if not isinstance(error, OSError) or error.errno not in _EXISTS:
-                raise
+    make_once(place, lambda aside: Adjustment(layer, directory, lower, aside).make())
     stack = (directory, *lower)
     return (place, *stack) if any(place.iterdir()) else stack
+
+
+def make_once(place: Path, fill: Callable[[Path], None]) -> None:
+    """Have a directory at ``place``, whole: ``fill`` makes it elsewhere, unless it is there.
+
+    Blocking; of two at once the first to end makes it, and the other drops its own.
+    """
+    if place.exists():
+        return
+    aside = place.with_name(f".{uuid.uuid4().hex}")
+    try:
+        aside.mkdir(parents=True)
+        fill(aside)
+        os.rename(aside, place)
+    except BaseException as error:
+        remove(aside)
+        # Another was first; what it made is the same.
+        if not isinstance(error, OSError) or error.errno not in _EXISTS or not place.exists():
+            raise
 
 
 class Adjustment:
@@ -144,14 +153,7 @@ class Adjustment:
         """Give the file this name too: a link costs nothing, and layers never change."""
         above, _, name = path.rpartition("/")
         place = (self._make_directory(above) if above else self._aside) / name
-        try:
-            os.link(source, place, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in {errno.EXDEV, errno.EMLINK}:
-                raise
-            found = source.lstat()
-            shutil.copy2(source, place, follow_symlinks=False)
-            os.chown(place, found.st_uid, found.st_gid, follow_symlinks=False)
+        link_or_copy(source, place)
 
 
 def _find(stack: Sequence[Path], path: str) -> _Found | None:
@@ -222,19 +224,8 @@ def _attributes(found: _Found) -> tuple[object, ...]:
 
 
 def _copy_attributes(source: _Found, place: Path) -> None:
-    os.chown(place, source.stat.st_uid, source.stat.st_gid)
-    os.chmod(place, source.stat.st_mode & 0o7777)
-    _set(place, file_xattrs(str(source.path)))
-    os.utime(place, ns=(source.stat.st_mtime_ns, source.stat.st_mtime_ns))
+    copy_attributes(source.path, source.stat, place)
 
 
 def _make_opaque(place: Path) -> None:
-    _set(place, {overlay_opaque(): b"y"})
-
-
-def _set(place: Path, xattrs: Mapping[str, bytes]) -> None:
-    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        set_xattrs(descriptor, xattrs)
-    finally:
-        os.close(descriptor)
+    set_directory_xattrs(place, {overlay_opaque(): b"y"})

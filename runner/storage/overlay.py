@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import Final
 
 from oci.digest import Digest
-from oci.layer import InvalidLayer
 from runner.errors import BadRequest
 from runner.linux.mounts import Mount
-from runner.storage.adjust import adjusted_lower
 from runner.storage.diff import diff
 from runner.storage.durable import spread_children
 from runner.storage.layers import LayerStore
 from runner.storage.removal import Removals, remove
 from runner.storage.snapshots import SnapshotExists, SnapshotUnknown, Usage
+from runner.storage.stack import lower_directories
 from runner.storage.threads import in_thread
 from runner.storage.walk import walk
 
@@ -103,26 +102,8 @@ class OverlaySnapshotter:
         return self._mounts(key, lower, read_only=read_only)
 
     async def _lower(self, parents: Sequence[Digest]) -> tuple[Path, ...]:
-        """The directories beneath, the topmost first, adjustments above what they adjust."""
-        lower: tuple[Path, ...] = ()
-        for count, diff_id in enumerate(parents, start=1):
-            layer = self._layers.layer(diff_id)
-            directory = await self._layers.directory(diff_id)
-            if layer.opaque_root:
-                # overlayfs does not ask the root itself whether it is opaque.
-                lower = ()
-            if lower and (layer.links or any(layer.implicit)):
-                place = self._layers.adjustments(diff_id)
-                lower = await in_thread(
-                    adjusted_lower, layer, directory, lower, place, parents[: count - 1]
-                )
-            elif layer.links:
-                raise InvalidLayer(
-                    f"layer {diff_id} links to {layer.links[0][1]!r} beneath nothing"
-                )
-            else:
-                lower = (directory, *lower)
-        return lower or (self._empty,)
+        """The directories beneath, the topmost first."""
+        return await lower_directories(self._layers, parents) or (self._empty,)
 
     def _make(self, key: str, parents: Sequence[Digest], top: Path, *, read_only: bool) -> None:
         if self._place(key).exists():

@@ -10,7 +10,7 @@ from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NotFound
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner_images import RunnerImages, joined, runner_images
 
 
 @pytest.fixture
@@ -79,29 +79,53 @@ async def test_a_push_mounts_from_a_repository_known_to_hold_the_blob(
     assert ["app"] in mounts
 
 
-async def test_a_layer_known_in_another_compression_is_fetched_when_a_push_needs_it(
+async def test_a_layer_known_in_another_compression_is_kept_in_both(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     files = {"same": b"files"}
     packed, plain = a_layer(files), a_layer(files, OCI_LAYER_TAR)
     registry.put(an_image([packed]), "packed")
     registry.put(an_image([plain], seed="plain"), "plain")
+
     await runner.images.pull("app:packed", progress=runner.tell)
     await runner.images.pull("app:plain", progress=runner.tell)
-    assert not registry.asked("GET", str(plain.descriptor.digest))
-    kept = dict(registry.blobs)
+
+    registry.blobs.clear()
     await runner.images.tag("app:plain", "copy:plain")
-    registry.behaviours.append(
-        lambda seen: None if "/v2/app/" in seen.path else registry.blobs.clear()
-    )
-    registry.behaviours.append(
-        lambda seen: registry.blobs.update(kept) if "/v2/app/" in seen.path else None
-    )
-
     await runner.images.push("copy:plain", progress=runner.tell)
-
     sent = [seen.query["digest"] for seen in registry.asked("PUT", "/copy/blobs/uploads/")]
     assert [str(plain.descriptor.digest)] in sent
+    assert await joined(runner.images.save(["app:packed", "app:plain"]))
+
+
+async def test_a_blob_that_was_lost_is_fetched_for_a_push_from_whichever_registry_has_it(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image()
+    digest = source.layers[0].descriptor.digest
+    async with FakeRegistry() as other:
+        for each in (registry, other):
+            each.put(source)
+            await runner.images.pull(f"{each.host}/app", progress=runner.tell)
+        await runner.store.content.delete(digest)
+        registry.blobs.clear()
+
+        await runner.images.push(f"{registry.host}/app", progress=runner.tell)
+
+    assert str(digest) in registry.blobs
+
+
+async def test_a_blob_that_no_registry_has_says_what_each_answered(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image()
+    registry.put(source)
+    await runner.images.pull("app", progress=runner.tell)
+    await runner.store.content.delete(source.layers[0].descriptor.digest)
+    registry.blobs.clear()
+
+    with pytest.raises(NotFound, match="could not be fetched: .*404"):
+        await runner.images.push("app", progress=runner.tell)
 
 
 async def test_a_push_of_what_is_not_there_is_refused(runner: RunnerImages) -> None:

@@ -230,6 +230,61 @@ async def test_an_adjustment_is_made_once_and_goes_with_its_layer(
     assert not adjustment.exists()
 
 
+EMPTY = archive()
+A = archive(directory(b"d"), entry(b"d/x", content=b"a"), entry(b"i/j/y", content=b"a"))
+
+
+async def test_the_same_layer_twice_shows_once(stack: Stack) -> None:
+    seen = await stack(A, EMPTY, EMPTY)
+
+    assert seen["d/x"] == "644 0 a"
+
+
+async def test_a_layer_comes_back_over_what_changed_it(stack: Stack) -> None:
+    between = archive(entry(b"d/x", content=b"b"), entry(b"d/z"), entry(b"i/.wh.j"))
+
+    seen = await stack(A, between, A)
+
+    assert seen["d/x"] == "644 0 a"
+    assert seen["i/j/y"] == "644 0 a"
+    assert "d/z" in seen
+
+
+async def test_a_layer_comes_back_over_its_own_removal(stack: Stack) -> None:
+    removal = archive(entry(b".wh.d"), entry(b".wh.i"))
+
+    seen = await stack(A, removal, A, removal)
+
+    assert seen == {}
+
+
+async def test_a_removal_comes_back_over_the_layer_it_removed(stack: Stack) -> None:
+    removal = archive(entry(b".wh.d"))
+
+    seen = await stack(A, removal, A)
+
+    assert seen["d/x"] == "644 0 a"
+
+
+async def test_what_a_layer_put_below_a_symlink_stays_when_the_layer_comes_back(
+    stack: Stack,
+) -> None:
+    base = archive(directory(b"usr"), symlink(b"lib", b"usr"))
+    files = archive(entry(b"lib/x", content=b"1"))
+    replaced = archive(directory(b"lib"), entry(b"lib/.wh..wh..opq"))
+
+    seen = await stack(base, files, replaced, files)
+
+    assert seen["usr/x"] == "644 0 1"
+    assert seen["lib/x"] == "644 0 1"
+
+
+async def test_a_hard_link_to_a_layer_that_comes_again_is_the_first_ones(stack: Stack) -> None:
+    seen = await stack(A, archive(hard_link(b"l", b"d/x")), A)
+
+    assert seen["l"] == "644 0 a"
+
+
 async def test_half_removed_snapshots_are_gone_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "snapshots" / ".aside" / "half" / "diff").mkdir(parents=True)
 
