@@ -26,10 +26,11 @@ class LayerArrival:
     """One layer on its way in.
 
     ``fetch`` opens the blob from an offset on: from a registry, or from an archive.  A layer
-    already unpacked here is not fetched, unless it was unpacked from another blob: the image is
-    saved and pushed with the blobs that its manifest names.  Two arrivals of the same layer are one: the second
-    waits, and takes over where the first was cancelled.  The layer becomes visible once both its
-    digest and its diff ID were found right; a connection cut short leaves what arrived.
+    already unpacked here is not fetched, unless it was unpacked from another blob: an image is
+    saved and pushed with the blobs that its manifest names.  Two arrivals of the same layer are
+    one: the second waits, and takes over where the first was cancelled.  The layer becomes
+    visible once both its digest and its diff ID were found right; a connection cut short leaves
+    what arrived.
     """
 
     def __init__(

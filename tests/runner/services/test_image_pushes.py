@@ -124,7 +124,7 @@ async def test_a_blob_that_no_registry_has_says_what_each_answered(
     await runner.store.content.delete(source.layers[0].descriptor.digest)
     registry.blobs.clear()
 
-    with pytest.raises(NotFound, match="could not be fetched: .*404"):
+    with pytest.raises(NotFound, match=r"could not be fetched: .*404"):
         await runner.images.push("app", progress=runner.tell)
 
 
