@@ -31,7 +31,7 @@ async def fsck(
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
     mender = Repair(database, Disk(database.guard.alarm), root) if repair else None
-    async with aclosing(check(database, root, deep=deep, mender=mender)) as documents:
+    async with aclosing(check(database.operator, root, deep=deep, mender=mender)) as documents:
         async for document in documents:
             yield document
 

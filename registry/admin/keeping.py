@@ -59,7 +59,7 @@ async def check_database(opened: OpenRegistry) -> None:
     started = time.monotonic()
     check = partial(integrity.pragmas, deep=False)
     try:
-        wrong = await opened.database.read(check)
+        wrong = await opened.database.operator.read(check)
     except StorageUnreadable as error:
         wrong = [str(error)]
     if wrong:

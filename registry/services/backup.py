@@ -22,6 +22,7 @@ from registry.storage import backup
 from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.paths import BLOBS, FAN_OUT
 from registry.storage.metadata import integrity
+from registry.storage.own_thread import in_own_thread
 from registry.storage.root import DATABASE, LOCK, Root
 
 
@@ -56,12 +57,12 @@ async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -
     stop = threading.Event()
     directory = Backup(target)
     taken_at = shared.clock.wall_ms()
-    async with shared.purging:
-        await asyncio.to_thread(directory.prepare)
-        await shared.database.copy_to(directory.new_database)
-        copying = asyncio.ensure_future(
-            asyncio.to_thread(copy, root, directory, taken_at, link, stop)
-        )
+    with contextlib.ExitStack() as held:
+        async with shared.purging:
+            held.enter_context(shared.backups.run())
+        await in_own_thread(directory.prepare)
+        await shared.database.operator.copy_to(directory.new_database)
+        copying = asyncio.ensure_future(in_own_thread(copy, root, directory, taken_at, link, stop))
         try:
             return await asyncio.shield(copying)
         except asyncio.CancelledError:
@@ -104,7 +105,9 @@ async def finding_of(shared: Shared, lost: Lost) -> Finding:
     kept = "the backup has it, from before" if lost.is_backed_up else ""
     if file.is_trash:
         return Finding("I1", f"trash {file.digest}", found, expected, leftover=True, repaired=kept)
-    affects = await shared.database.read(partial(integrity.tags_on_blob, digest=file.digest))
+    affects = await shared.database.operator.read(
+        partial(integrity.tags_on_blob, digest=file.digest)
+    )
     return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 
 

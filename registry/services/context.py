@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakValueDictionary
@@ -86,6 +87,28 @@ class CommittedSessions:
         return self._blobs.get(session) == (name, digest)
 
 
+class Backups:
+    """How many backups run: until they end, no file of the trash goes.
+
+    Everything else goes on meanwhile, undeleting too: a backup takes hours where there is much.
+    """
+
+    def __init__(self) -> None:
+        self._running = 0
+
+    @property
+    def are_running(self) -> bool:
+        return self._running > 0
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
     """How many sessions may be open, and how long; in milliseconds."""
@@ -108,8 +131,9 @@ class Shared:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)
-    # Held while files of the trash are removed: nothing comes back, nothing is copied meanwhile.
+    # Held while files of the trash are removed: nothing comes back, no backup begins meanwhile.
     purging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    backups: Backups = field(default_factory=Backups)
 
     def begin(self, connection: Connection, identity: str) -> Act:
         """The act that the current transaction carries out."""

@@ -31,7 +31,7 @@ async def end_uploads(shared: Shared, pace: Pace, tally: Tally) -> None:
 
 async def over(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
-    opened = await shared.database.read(uploads.opened)
+    opened = await shared.database.operator.read(uploads.opened)
     epoch = await shared.database.look(epochs.current) + ahead
     shared.locks.forget_rested(shared.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_over(shared, upload, epoch)]

@@ -110,7 +110,7 @@ async def candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[
     """The candidates of a whole table, a stretch at a time."""
     position: Key | None = START
     while position is not None:
-        found = await shared.database.read(partial(find, bound, position))
+        found = await shared.database.operator.read(partial(find, bound, position))
         if found.found:
             yield found.found
         position = found.next

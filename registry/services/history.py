@@ -14,7 +14,9 @@ from registry.storage.metadata.tags import Change
 
 async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[Change]:
     """Every change, oldest first; also of a repository that was deleted."""
-    found = await shared.database.read(lambda connection: tags.history(connection, name, tag))
+    found = await shared.database.operator.read(
+        lambda connection: tags.history(connection, name, tag)
+    )
     if not found:
         what = name if tag is None else f"{name}:{tag}"
         raise CommandRefused(f"no tag was ever pushed to {what}")
@@ -23,6 +25,6 @@ async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequ
 
 async def deletions(shared: Shared, name: RepositoryName) -> Sequence[Deletion]:
     """When the repository was deleted with all its tags, oldest first; what was undone is not."""
-    return await shared.database.read(
+    return await shared.database.operator.read(
         lambda connection: deleted_repositories.deletions(connection, name)
     )

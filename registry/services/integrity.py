@@ -6,7 +6,6 @@ looked at a second time, against the rows of that moment.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from registry.storage.metadata import integrity, schema
 from registry.storage.metadata.database import Connection, T, Unit
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import BlobRow, ManifestRow, TrashedRow
+from registry.storage.own_thread import in_own_thread
 
 Problem = tuple[str, str, str]
 """Invariant, what was found, what was expected."""
@@ -103,7 +103,7 @@ class Integrity:
         while page := await self.database.read(partial(integrity.blobs_after, last=last)):
             last = page[-1].digest
             self._count("blobs", len(page))
-            for row, problem in await asyncio.to_thread(self._doubtful, page):
+            for row, problem in await in_own_thread(self._doubtful, page):
                 if await self.database.read(partial(integrity.is_still, row=row)):
                     yield await self.blob_finding(row, problem)
 
@@ -114,7 +114,7 @@ class Integrity:
             last = (page[-1].repository_id, page[-1].digest)
             self._count("manifests", len(page))
             for row in page:
-                problem = await asyncio.to_thread(judge_manifest, row, deep=self.deep)
+                problem = await in_own_thread(judge_manifest, row, deep=self.deep)
                 if problem is not None:
                     yield await self.manifest_finding(row, problem)
 
@@ -125,28 +125,28 @@ class Integrity:
             last = page[-1].id
             self._count("trashed manifests", len(page))
             for row in page:
-                problem = await asyncio.to_thread(judge_trashed, row, deep=self.deep)
+                problem = await in_own_thread(judge_trashed, row, deep=self.deep)
                 if problem is not None:
                     yield Finding(problem[0], f"trash {row.repository}@{row.digest}", *problem[1:])
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
-        for name in await asyncio.to_thread(lambda: list(survey.strangers(self.root))):
+        for name in await in_own_thread(lambda: list(survey.strangers(self.root))):
             yield stranger(name)
         for part in survey.PARTS:
-            names = await asyncio.to_thread(survey.names, self.root, part)
+            names = await in_own_thread(survey.names, self.root, part)
             self._count("files", len(names))
             ask = integrity.sessions_unknown if part == paths.UPLOADS else integrity.unnamed
             orphans = await self.database.read(partial(ask, names=names))
             for name in sorted(orphans):
-                is_file = await asyncio.to_thread(survey.is_file, self.root, f"{part}/{name}")
+                is_file = await in_own_thread(survey.is_file, self.root, f"{part}/{name}")
                 yield leftover(part, name) if is_file else stranger(f"{part}/{name}")
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
         for session, repository in await self.database.read(integrity.sessions):
             self._count("sessions", 1)
-            if await asyncio.to_thread(survey.upload_size, self.root, session) is None:
+            if await in_own_thread(survey.upload_size, self.root, session) is None:
                 what = f"upload session {session} of {repository}"
                 expected = "a file; a client is told to begin again"
                 yield Finding("I9", what, "no file", expected, leftover=True)

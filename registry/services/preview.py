@@ -36,7 +36,7 @@ async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
     ended = await ended_members(shared, later(await collector.lease_bound(), ahead), going)
     cleared = await cleared_members(shared, bound, tally) - ended
     await count_blobs(shared, tally, ended, cleared)
-    files, size = await shared.database.read(partial(trash.due_bytes, bound))
+    files, size = await shared.database.operator.read(partial(trash.due_bytes, bound))
     tally.purged += files
     tally.purged_bytes += size
     async for orphan in orphans(shared, tally):
@@ -56,7 +56,7 @@ async def epochs_ahead(shared: Shared) -> int:
         clock, begun = shared.clock, shared.clock.monotonic_ms()
         return int(epochs.is_due(connection, clock, shared.lifetimes.epoch_ms, begun=begun))
 
-    return await shared.database.read(unit)
+    return await shared.database.operator.read(unit)
 
 
 def later(bound: Bound, ahead: int) -> Bound:
@@ -80,7 +80,9 @@ async def ended_members(shared: Shared, bound: Bound, going: set[Key]) -> set[Ke
         key async for found in candidates(shared, garbage.unused_members, bound) for key in found
     }
     for manifest in going:
-        named = await shared.database.read(partial(doomed.named_only_by, going, manifest, bound))
+        named = await shared.database.operator.read(
+            partial(doomed.named_only_by, going, manifest, bound)
+        )
         ended.update(named)
     return ended
 
@@ -92,7 +94,7 @@ async def cleared_members(shared: Shared, bound: Bound, tally: Tally) -> set[Key
         due = deleted_repositories.due(connection, bound)
         return [deleted_repositories.members(connection, deleted) for deleted in due]
 
-    found = await shared.database.read(unit)
+    found = await shared.database.operator.read(unit)
     tally.repositories = len(found)
     return {key for members in found for key in members}
 
@@ -102,7 +104,7 @@ async def count_blobs(shared: Shared, tally: Tally, ended: set[Key], cleared: se
     tally.members = len(ended) + len(cleared)
     at_once = shared.lifetimes.undelete_ms == 0
     last = {digest for _, digest in cleared}
-    for blob in await shared.database.read(partial(doomed.blobs_of_only, ended | cleared)):
+    for blob in await shared.database.operator.read(partial(doomed.blobs_of_only, ended | cleared)):
         tally.blobs += 1
         tally.blob_bytes += blob.size
         # A blob goes when its last membership does: those of deleted repositories come last.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from registry.services.context import Shared
@@ -10,8 +11,11 @@ from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import epochs, trash
 from registry.storage.metadata.database import Connection
+from registry.storage.metadata.trash import TrashedFile
 
-# While these go, nothing can be undeleted or backed up: few enough to wait for.
+log = logging.getLogger(__name__)
+
+# While these go, nothing can be undeleted, and no backup begin: few enough to wait for.
 AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
@@ -20,23 +24,34 @@ async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
     """Unlink what is due, and then forget it.
 
     The file goes before its row: in the other order a crash would leave a file that only a
-    sweep finds.  While files go, nothing is undeleted and nothing is backed up.
+    sweep finds.  While files go, nothing is undeleted and no backup begins.
     """
     bound = await trash_bound(shared)
     while True:
-        async with shared.purging:
-            due = await shared.database.read(
-                lambda connection: trash.due_files(connection, bound, AT_ONCE)
-            )
-            for file in due:
-                await shared.store.remove(file.physical)
-            await pace.each([file.physical for file in due], forget)
+        due = await remove_due_files(shared, bound)
+        await pace.each([file.physical for file in due], forget)
         tally.purged += len(due)
         tally.purged_bytes += sum(file.size for file in due)
         if len(due) < AT_ONCE:
             break
-    while await shared.database.read(lambda connection: trash.has_due_rows(connection, bound)):
+    while await shared.database.operator.read(
+        lambda connection: trash.has_due_rows(connection, bound)
+    ):
         await pace.once(lambda connection: trash.forget_rows(connection, bound, ROWS_AT_ONCE))
+
+
+async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
+    """Unlink some files that are due; none while a backup needs them, or once there are none."""
+    async with shared.purging:
+        if shared.backups.are_running:
+            log.info("the trash is not purged while a backup runs")
+            return []
+        due = await shared.database.operator.read(
+            lambda connection: trash.due_files(connection, bound, AT_ONCE)
+        )
+        for file in due:
+            await shared.store.remove(file.physical)
+        return due
 
 
 async def trash_bound(shared: Shared) -> Bound:

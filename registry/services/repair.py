@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from registry.storage.blobs import paths, survey
 from registry.storage.blobs.disk import Disk
 from registry.storage.metadata import acts, integrity, repairs
 from registry.storage.metadata.database import Connection, Database
+from registry.storage.own_thread import in_own_thread
 
 RowTarget = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows
 
@@ -65,7 +65,7 @@ class Repair:
             unnamed = integrity.unnamed
         else:
             return ""
-        if not await asyncio.to_thread(survey.is_file, self.root, path):
+        if not await in_own_thread(survey.is_file, self.root, path):
             return ""
 
         def unit(connection: Connection) -> bool:
@@ -77,7 +77,7 @@ class Repair:
 
         if not await self.database.write(unit):
             return ""
-        await asyncio.to_thread(self.disk.unlink, self.root, path)
+        await in_own_thread(self.disk.unlink, self.root, path)
         return "removed"
 
 

@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 20
 async def clear(shared: Shared, pace: Pace, tally: Tally) -> None:
     """Clear the repositories whose time to come back is over."""
     bound = await trash_bound(shared)
-    for deleted in await shared.database.read(
+    for deleted in await shared.database.operator.read(
         lambda connection: deleted_repositories.due(connection, bound)
     ):
         while (freed := await clear_some(shared, pace, deleted)) is not None:

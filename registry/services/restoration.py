@@ -35,12 +35,24 @@ class Restored:
 async def restore_digest(shared: Shared, identity: str, digest: Digest) -> Restored:
     """Bring a blob or a manifest back to every repository that had it."""
     async with shared.purging:
-        places = await shared.database.read(
-            lambda connection: trash.repositories_of_manifest(connection, digest)
+        places = await shared.database.operator.read(
+            lambda connection: trash.places_of_manifest(connection, digest)
         )
-        if places:
-            return await restore_manifests(shared, identity, digest, places)
+        if places.repositories:
+            return await restore_manifests(shared, identity, digest, places.repositories)
+        if places.deleted:
+            raise InDeletedRepository(digest, places.deleted)
         return await restore_blob(shared, identity, digest)
+
+
+class InDeletedRepository(CommandRefused):
+    """It would come back where nobody can see it."""
+
+    def __init__(self, digest: Digest, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{digest} was in the repository {names[0]}, which is deleted: "
+            f"bring that back first, with `registry repo undelete {names[0]}`"
+        )
 
 
 async def restore_manifests(
@@ -51,7 +63,12 @@ async def restore_manifests(
     def unit(connection: Connection) -> Restored:
         restored = Restored()
         act = shared.begin(connection, identity)
-        for repository in places:
+        # A repository that was deleted meanwhile is left alone.
+        now = trash.places_of_manifest(connection, digest).repositories
+        here = [repository for repository in places if repository in now]
+        if not here:
+            raise CommandRefused(f"{digest} is not in the trash any more: try again")
+        for repository in here:
             bring_back(connection, act, repository, digest, restored)
         return restored
 
@@ -60,17 +77,21 @@ async def restore_manifests(
 
 async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restored:
     """Bring a blob's bytes and memberships back."""
-    file = await shared.database.read(lambda connection: trash.find_file(connection, digest))
+    file = await shared.database.operator.read(
+        lambda connection: trash.find_file(connection, digest)
+    )
     if file is not None:
         await check_file(shared, file)
 
     def unit(connection: Connection) -> Restored:
         restored = Restored()
         act = shared.begin(connection, identity)
-        places = trash.repositories_of_blob(connection, digest)
-        if not places:
+        places = trash.places_of_blob(connection, digest)
+        if not places.repositories and places.deleted:
+            raise InDeletedRepository(digest, places.deleted)
+        if not places.repositories:
             raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
-        for repository in places:
+        for repository in places.repositories:
             bring_blob_back(connection, act, repository, digest, restored)
         return restored
 
@@ -94,12 +115,14 @@ async def restore_tag(shared: Shared, identity: str, name: RepositoryName, tag: 
         return repository, digest, is_here
 
     async with shared.purging:
-        repository, digest, is_here = await shared.database.read(find)
+        repository, digest, is_here = await shared.database.operator.read(find)
         if not is_here:
             await check_files(shared, digest, [repository])
 
         def unit(connection: Connection) -> Restored:
             restored = Restored()
+            if repositories.find(connection, name) != repository:
+                raise CommandRefused(f"no repository {name} any more")
             act = shared.begin(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
                 bring_back(connection, act, repository, digest, restored)
@@ -189,7 +212,7 @@ async def check_files(shared: Shared, digest: Digest, places: Sequence[int]) -> 
                 found[file.physical] = file
         return list(found.values())
 
-    for file in await shared.database.read(unit):
+    for file in await shared.database.operator.read(unit):
         await check_file(shared, file)
 
 

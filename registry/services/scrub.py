@@ -6,7 +6,6 @@ is pushed again.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from registry.storage.clock import Clock, SystemClock
 from registry.storage.metadata import integrity
 from registry.storage.metadata.database import Connection, Database
 from registry.storage.metadata.integrity import BlobRow
+from registry.storage.own_thread import in_own_thread
 
 AT_ONCE = 100
 # A scrub that is told to stop is heard within this time.
@@ -91,7 +91,7 @@ class Scrub:
             self.throttle.stop()
 
     async def blobs(self) -> AsyncIterator[Finding]:
-        while page := await self.database.read(self._least_verified):
+        while page := await self.database.operator.read(self._least_verified):
             whole: list[str] = []
             try:
                 for row in page:
@@ -105,12 +105,14 @@ class Scrub:
 
     async def manifests(self) -> AsyncIterator[Finding]:
         last = (0, "")
-        while page := await self.database.read(partial(integrity.manifests_after, last=last)):
+        while page := await self.database.operator.read(
+            partial(integrity.manifests_after, last=last)
+        ):
             last = (page[-1].repository_id, page[-1].digest)
             for row in page:
-                await asyncio.to_thread(self.throttle.passing, row.size)
+                await in_own_thread(self.throttle.passing, row.size)
                 self.done.manifests += 1
-                problem = await asyncio.to_thread(judge_manifest, row, deep=True)
+                problem = await in_own_thread(judge_manifest, row, deep=True)
                 if problem is not None and not row.is_condemned:
                     yield await self._mark(await self._facts.manifest_finding(row, problem))
 
@@ -124,18 +126,18 @@ class Scrub:
 
     @property
     def _facts(self) -> Integrity:
-        return Integrity(self.database, self.root)
+        return Integrity(self.database.operator, self.root)
 
     async def _blob(self, row: BlobRow) -> Finding | None:
         """None for a blob that is whole.  One that changed meanwhile is not marked."""
         judge = partial(judge_blob, self.root, row, deep=True, pace=self.throttle.passing)
-        problem = await asyncio.to_thread(judge)
+        problem = await in_own_thread(judge)
         self.done.blobs += 1
         self.done.bytes += row.size
         if problem is None:
             return None
         finding = await self._facts.blob_finding(row, problem)
-        if not await self.database.read(partial(integrity.is_still, row=row)):
+        if not await self.database.operator.read(partial(integrity.is_still, row=row)):
             return finding
         return await self._mark(finding)
 

@@ -12,7 +12,7 @@ from registry.storage.metadata.sizes import Size
 
 async def of_repository(shared: Shared, name: RepositoryName) -> Size:
     """The repository's blobs and manifests, or NameUnknown."""
-    return await shared.database.read(
+    return await shared.database.operator.read(
         lambda connection: sizes.of_repository(connection, require(connection, name))
     )
 
@@ -27,7 +27,7 @@ async def of_tag(shared: Shared, name: RepositoryName, tag: Tag) -> Size:
             raise ManifestUnknown(tag)
         return sizes.of_manifest(connection, repository, digest, str(tag))
 
-    return await shared.database.read(unit)
+    return await shared.database.operator.read(unit)
 
 
 def require(connection: Connection, name: RepositoryName) -> int:

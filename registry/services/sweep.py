@@ -53,7 +53,7 @@ async def unnamed(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
     def unit(connection: Connection) -> files.Named:
         return files.named(connection, blobs, sessions)
 
-    named = await shared.database.read(unit)
+    named = await shared.database.operator.read(unit)
     return [
         file
         for file in listed

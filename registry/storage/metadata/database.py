@@ -1,9 +1,10 @@
 """The database: one unit of work in one transaction, and point reads in microseconds.
 
-A *unit* is a synchronous function of a Connection.  Three doors:
+A *unit* is a synchronous function of a Connection.  The doors:
 
 - ``write(unit)``: on the one writer thread, in a transaction that is durable on return;
-- ``read(unit)``: in a worker thread, on a read-only connection, in one snapshot;
+- ``read(unit)``: in a worker thread, on a read-only connection, in one snapshot; what may take
+  long goes through ``operator.read(unit)``, whose threads and connections no request waits for;
 - ``look(unit)``: a point read, right here in the loop.  Nothing else may run there.
 """
 
@@ -19,27 +20,21 @@ from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
-from registry.errors import StorageFailed, StorageFull, StorageUnreadable
+from registry.errors import StorageFailed, StorageFull
 from registry.storage.guard import Guard
 from registry.storage.metadata import folding
+from registry.storage.metadata.failures import FAILURES, code_of
 from registry.storage.metadata.holds import Holds
+from registry.storage.metadata.readers import Readers, unreadable
 from registry.storage.metadata.writer import Writer
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 
-# The disk's errors, or what a failing disk makes of the file.
-FAILURES = frozenset(
-    {
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
-
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
+# For what may take long: a check of every page, a copy of everything, a pass over a table.
+OPERATOR_READERS = 4
 
 # NORMAL would be faster, and can bring back a row whose file is gone: after a power cut the
 # database may be older than an unlink that followed it.
@@ -63,9 +58,13 @@ class Database:
     def __init__(self, path: Path, guard: Guard | None = None) -> None:
         self.guard = guard or Guard()
         self._writing = sqlite_engine(path, folding.PRAGMA)
-        self._reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS)
+        # One more for ``look``, which keeps its connection.
+        reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
+        self._readers = Readers(reading, READERS, "database-reader")
+        long = sqlite_engine(path, *READER_PRAGMAS, pool_size=OPERATOR_READERS)
+        self.operator = Readers(long, OPERATOR_READERS, "database-operator")
         self._writer = Writer(self._writing, self._latch_if_failed)
-        self._look = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._look = reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     async def write(self, unit: Unit[T], *, grows: bool = False, purpose: str = "request") -> T:
         """Run a unit of work; on return it is durable, on an exception nothing of it happened.
@@ -101,11 +100,11 @@ class Database:
         return self._writer.holds
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run a unit that only reads, in one snapshot, away from the loop."""
-        try:
-            return await asyncio.to_thread(self._read, unit)
-        except (DatabaseError, sqlite3.DatabaseError) as error:
-            raise unreadable(error) from error
+        """Run a unit that only reads, in one snapshot, away from the loop.
+
+        For requests; what may take long is read through ``operator``.
+        """
+        return await self._readers.read(unit)
 
     async def look(self, unit: Unit[T]) -> T:
         """Hot path: a point read, on a connection that never writes, without leaving the loop."""
@@ -114,14 +113,11 @@ class Database:
         except (DatabaseError, sqlite3.DatabaseError) as error:
             raise unreadable(error) from error
 
-    async def copy_to(self, path: Path) -> None:
-        """Copy one snapshot of everything to a new database, while units go on."""
-        await asyncio.to_thread(self._copy_to, path)
-
     async def aclose(self) -> None:
         """Finish what was submitted, fold the log into the database, and let go of it."""
         self._look.close()
-        self._reading.dispose()
+        await self._readers.aclose()
+        await self.operator.aclose()
         await asyncio.to_thread(self._writer.close)
         self._writing.dispose()
 
@@ -130,21 +126,6 @@ class Database:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
-
-    def _copy_to(self, path: Path) -> None:
-        target = sqlite3.connect(path)
-        try:
-            with self._reading.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                # All pages in one step: one snapshot, which no writer can disturb in WAL mode.
-                driver.backup(target)
-        finally:
-            target.close()
-
-    def _read(self, unit: Unit[T]) -> T:
-        with self._reading.connect() as connection, connection.begin():
-            return unit(connection)
 
 
 def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
@@ -172,13 +153,6 @@ def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
     return engine
 
 
-def unreadable(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
-    """The refusal for a disk that fails under a read; any other error as it is."""
-    if code_of(error) in FAILURES:
-        return StorageUnreadable(str(getattr(error, "orig", error)))
-    return error
-
-
 def translated(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     """The refusal for a disk that is full or failing; any other error as it is."""
     if code_of(error) == sqlite3.SQLITE_FULL:
@@ -186,9 +160,3 @@ def translated(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     if code_of(error) in FAILURES:
         return StorageFailed(str(getattr(error, "orig", error)))
     return error
-
-
-def code_of(error: DatabaseError | sqlite3.Error) -> int:
-    """SQLite's primary result code."""
-    code: int = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    return code & 0xFF

@@ -17,12 +17,13 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
 from registry.errors import StartupError
 from registry.storage.metadata import schema
-from registry.storage.metadata.database import Connection, T, Unit, unreadable
+from registry.storage.metadata.database import Connection, T, Unit
+from registry.storage.metadata.readers import unreadable
 
 PRAGMAS = (
     "query_only=ON",
@@ -68,7 +69,7 @@ class Snapshot:
         """Run a unit that only reads, away from the loop.  Raises StorageUnreadable."""
         try:
             return await asyncio.to_thread(self._read, unit)
-        except (DatabaseError, sqlite3.DatabaseError) as error:
+        except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
             raise unreadable(error) from error
 
     def _read(self, unit: Unit[T]) -> T:

@@ -25,6 +25,7 @@ from registry.storage.metadata import garbage
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.tables import (
     blobs,
+    deleted_repositories,
     manifest_edges,
     manifests,
     trash,
@@ -156,18 +157,39 @@ def forget_manifest(connection: Connection, repository: int, digest: Digest) -> 
     )
 
 
-def repositories_of_manifest(connection: Connection, digest: Digest) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where something of the trash can come back to, and where it could if that came back."""
+
+    repositories: tuple[int, ...]
+    deleted: tuple[str, ...]
+    """The names of deleted repositories that can be undeleted."""
+
+
+def places_of_manifest(connection: Connection, digest: Digest) -> Places:
     """Where a manifest can come back to."""
-    row = trash_manifests.c
-    return list(
-        connection.scalars(select(row.repository_id).where(row.digest == str(digest)).distinct())
-    )
+    return _places(connection, trash_manifests, digest)
 
 
-def repositories_of_blob(connection: Connection, digest: Digest) -> list[int]:
+def places_of_blob(connection: Connection, digest: Digest) -> Places:
     """Where a blob can come back to."""
-    row = trash_members.c
-    return list(connection.scalars(select(row.repository_id).where(row.digest == str(digest))))
+    return _places(connection, trash_members, digest)
+
+
+def _places(connection: Connection, table: Table, digest: Digest) -> Places:
+    gone = deleted_repositories.c
+    query = (
+        select(table.c.repository_id, gone.name, gone.cleared_at)
+        .outerjoin(deleted_repositories, gone.repository_id == table.c.repository_id)
+        .where(table.c.digest == str(digest))
+        .order_by(table.c.repository_id)
+        .distinct()
+    )
+    rows = connection.execute(query).all()
+    return Places(
+        tuple(row.repository_id for row in rows if row.name is None),
+        tuple(row.name for row in rows if row.name is not None and row.cleared_at is None),
+    )
 
 
 def find_file(connection: Connection, digest: Digest) -> TrashedFile | None:

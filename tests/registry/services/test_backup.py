@@ -125,7 +125,7 @@ async def test_a_second_backup_copies_only_what_is_new_and_drops_what_went(
     assert sorted(name[:64] for name in names) == sorted([kept.encoded, new.encoded])
 
 
-async def test_files_wait_for_a_backup(service: Service, tmp_path: Path) -> None:
+async def test_a_backup_waits_for_a_purge_to_end(service: Service, tmp_path: Path) -> None:
     held = shared(service)
     await push_blob(service.repository(), b"content")
     async with held.purging:
@@ -385,11 +385,11 @@ async def test_a_backup_that_is_broken_off_ends_before_a_file_goes(
 
     taking.cancel()
     await asyncio.sleep(0)
-    waits = sharing.purging.locked()
+    waits = sharing.backups.are_running
     go.set()
     with pytest.raises(asyncio.CancelledError):
         await taking
 
     assert waits
-    assert (len(copied), sharing.purging.locked()) == (1, False)
+    assert (len(copied), sharing.backups.are_running) == (1, False)
     assert Backup(tmp_path / "backup").label() is None

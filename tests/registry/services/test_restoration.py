@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
+from registry.services import restoration
 from registry.services.history import history
 from registry.services.removal import delete_repository, restore_repository
 from registry.services.restoration import restore_digest, restore_tag
@@ -214,3 +216,59 @@ async def test_the_history_of_a_tag_says_who_when_from_and_to(window: Collected)
         ("carol", str(new.digest), None),
     ]
     assert all(each.at == window.clock.wall for each in changes)
+
+
+async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
+    window: Collected,
+) -> None:
+    repository, shared = window.repository(), window.service.shared
+    image, blob = an_image(), await push_blob(window.repository(), b"blob")
+    await push_image(repository, image, ONE)
+    await repository.manifests.delete(image.digest)
+    await repository.blobs.delete(blob)
+    await delete_repository(shared, "op", NAME)
+
+    for digest in (image.digest, blob):
+        with pytest.raises(CommandRefused, match="registry repo undelete team/app"):
+            await restore_digest(shared, "op", digest)
+
+    await restore_repository(shared, "op", NAME)
+    for digest in (image.digest, blob):
+        await restore_digest(shared, "op", digest)
+    assert (await repository.manifests.pull(ONE)).content == image.manifest
+    assert await pull_blob(repository, blob) == b"blob"
+
+
+async def test_what_was_also_elsewhere_comes_back_there_alone(window: Collected) -> None:
+    image, shared = an_image(), window.service.shared
+    for name in ("team/app", "team/other"):
+        await push_image(window.repository(name), image, ONE)
+        await window.repository(name).manifests.delete(image.digest)
+    await delete_repository(shared, "op", NAME)
+
+    restored = await restore_digest(shared, "op", image.digest)
+
+    assert restored.manifests == [str(image.digest)]
+    assert (await window.repository("team/other").manifests.pull(ONE)).digest == image.digest
+    rows = await window.service.rows("SELECT repository_id FROM manifests")
+    assert len(rows) == 1
+
+
+async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhile(
+    window: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, shared, image = window.repository(), window.service.shared, an_image()
+    await push_image(repository, image, ONE)
+    await repository.manifests.delete(image.digest)
+    real = restoration.check_files
+
+    async def delete_first(*arguments: Any) -> None:
+        await real(*arguments)
+        await delete_repository(shared, "op", NAME)
+
+    monkeypatch.setattr(restoration, "check_files", delete_first)
+
+    with pytest.raises(CommandRefused, match="no repository team/app any more"):
+        await restore_tag(shared, "op", NAME, ONE)
+    with pytest.raises(CommandRefused, match="undelete"):
+        await restore_digest(shared, "op", image.digest)

@@ -1,0 +1,26 @@
+"""Failures: SQLite's result codes that say that the disk has failed.
+
+https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DatabaseError
+
+# The disk's errors, or what a failing disk makes of the file.
+FAILURES = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def code_of(error: DatabaseError | sqlite3.Error) -> int:
+    """SQLite's primary result code."""
+    code: int = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code & 0xFF

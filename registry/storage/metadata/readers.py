@@ -1,0 +1,74 @@
+"""Readers: read-only connections, each with a thread that runs units on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError, TimeoutError
+
+from registry.errors import StorageUnreadable
+from registry.storage.metadata.failures import FAILURES, code_of
+
+T = TypeVar("T")
+
+
+class Readers:
+    """As many threads as connections: a unit waits for a thread, and never for a connection.
+
+    Units that may take long have Readers of their own, so that no others wait behind them.
+    """
+
+    def __init__(self, engine: Engine, count: int, name: str) -> None:
+        """``engine`` has ``count`` connections for these readers."""
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def read(self, unit: Callable[[Connection], T]) -> T:
+        """Run a unit that only reads, in one snapshot.  Raises StorageUnreadable."""
+        return await self._run(self._read, unit)
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy one snapshot of everything to a new database, while units go on."""
+        await self._run(self._copy_to, path)
+
+    async def aclose(self) -> None:
+        """Wait for the units that run, and close the connections."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._engine.dispose()
+
+    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, step, *arguments)
+        except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
+            raise unreadable(error) from error
+
+    def _read(self, unit: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection, connection.begin():
+            return unit(connection)
+
+    def _copy_to(self, path: Path) -> None:
+        target = sqlite3.connect(path)
+        try:
+            with self._engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                # All pages in one step: one snapshot, which no writer can disturb in WAL mode.
+                driver.backup(target)
+        finally:
+            target.close()
+
+
+def unreadable(error: DatabaseError | sqlite3.DatabaseError | TimeoutError) -> Exception:
+    """The refusal for a disk that fails under a read, or keeps all readers; others as they are."""
+    if isinstance(error, TimeoutError):
+        return StorageUnreadable("all connections are in use for too long", what="its database")
+    if code_of(error) in FAILURES:
+        return StorageUnreadable(str(getattr(error, "orig", error)))
+    return error

@@ -1,0 +1,72 @@
+"""Files of the trash go when nobody can need them any more."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.services.backup import take
+from registry.services.restoration import restore_digest
+from registry.storage import backup as storage_backup
+from registry.storage.backup import Label
+from registry.storage.lifetimes import Lifetimes
+from registry.storage.metadata.database import Database, Unit
+from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.storage import pull_blob, push_blob
+
+WINDOW = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+
+
+async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup may take hours."""
+    begun, go_on = threading.Event(), threading.Event()
+    real = storage_backup.Backup.finish
+
+    def finish(directory: storage_backup.Backup, label: Label, names: list[str]) -> None:
+        begun.set()
+        go_on.wait()
+        real(directory, label, names)
+
+    monkeypatch.setattr(storage_backup.Backup, "finish", finish)
+    async with a_collected_service(tmp_path / "root", lifetimes=WINDOW) as registry:
+        repository, shared = registry.repository(), registry.service.shared
+        old = await push_blob(repository, b"old")
+        await repository.blobs.delete(old)
+        await registry.pass_time(700)
+        young = await push_blob(repository, b"young")
+        await repository.blobs.delete(young)
+
+        taking = asyncio.create_task(take(shared, registry.service.root, tmp_path / "backup"))
+        await asyncio.to_thread(begun.wait)
+        meanwhile = await registry.collect()
+        await restore_digest(shared, "op", young)
+        pulled = await pull_blob(repository, young)
+        go_on.set()
+        await taking
+        after = await registry.collect()
+
+        assert (meanwhile.purged, after.purged) == (0, 1)
+        assert pulled == b"young"
+
+
+async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
+    collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, shared = collected.repository(), collected.service.shared
+    await repository.blobs.delete(await push_blob(repository, b"content"))
+    locked: list[bool] = []
+    real = Database.write
+
+    async def write(database: Database, unit: Unit[Any], **options: Any) -> Any:
+        locked.append(shared.purging.locked())
+        return await real(database, unit, **options)
+
+    await collected.outlive_leases()
+    monkeypatch.setattr(Database, "write", write)
+
+    assert (await collected.collect()).purged == 1
+    assert not any(locked)
