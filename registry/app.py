@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import resource
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from registry.api.application import Application
 from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.policy import Policy
+from registry.background import BackgroundTasks
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.logs import RequestLog, configure_logs
@@ -49,7 +49,6 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.  Raises StartupError before anything is changed."""
     policy = policy_of(settings)
     configure_logs(settings.logs.format, settings.logs.level)
-    _allow_many_files()
     with ExitStack() as held:
         root = held.enter_context(Root.open(settings.storage.root))
         listener = held.enter_context(
@@ -64,31 +63,35 @@ def serve(settings: Settings) -> None:
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
             keeping.warn_of_sqlite()
 
-        application = build_application(settings, root)
-        server = Server(cast(Any, application), listener, limits=limits_of(settings))
+        background = BackgroundTasks()
+        application = build_application(settings, root, background)
+        server = Server(
+            cast(Any, application), listener, limits=limits_of(settings), background=background
+        )
         server.on_ready = tell
         application.is_stopping = lambda: server.should_exit
-        # Never uvloop, even where it is installed: it has no sendfile.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(server.serve())
+        server.run()
 
 
-def build_application(settings: Settings, root: Root) -> Application:
+def build_application(
+    settings: Settings, root: Root, background: BackgroundTasks | None = None
+) -> Application:
     """The ASGI application over a root that is open and has the newest schema."""
     policy = policy_of(settings)
+    background = background or BackgroundTasks()
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:
         async with (
             open_registry(settings, root) as opened,
-            at_work(Janitor(chores(opened))),
-            keeping.checking(opened),
+            at_work(Janitor(chores(opened), background)),
+            keeping.checking(opened, background),
             listening(opened),
         ):
             yield Authorizer(opened.registry, policy)
 
     requests = RequestLog(settings.logs.format) if settings.logs.requests else None
-    return Application(Router(ENDPOINTS), lifespan, requests)
+    return Application(Router(ENDPOINTS), lifespan, requests, background)
 
 
 @asynccontextmanager
@@ -244,10 +247,3 @@ def limits_of(settings: Settings) -> Limits:
         body_bytes_per_second=server.body_bytes_per_second,
         shutdown_seconds=server.shutdown_seconds,
     )
-
-
-def _allow_many_files() -> None:
-    """Every connection is a file, and so is every blob on its way."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -194,6 +194,18 @@ class StorageFailed(OCIError):
         super().__init__(f"the registry could not store this: {reason}")
 
 
+class WriterStopped(OCIError):
+    """The thread that writes the database has died; its last units may have happened or not."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the registry's database writer has stopped ({reason}); its operator must restart it"
+        )
+
+
 class StorageUnreadable(OCIError):
     """The disk failed under a read, which says nothing of what it still takes: no latch."""
 

@@ -42,10 +42,14 @@ async def listening(
     running: set[asyncio.Task[None]] = set()
     directory = opened.root.directory
 
+    def ended(task: asyncio.Task[None]) -> None:
+        running.discard(task)
+        report(task)
+
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve_one(opened, commands, reader, writer))
         running.add(task)
-        task.add_done_callback(running.discard)
+        task.add_done_callback(ended)
 
     remove_socket(directory)
     try:
@@ -94,7 +98,14 @@ async def serve_one(
         telling.cancel()
         leaving.cancel()
         await asyncio.gather(telling, leaving, return_exceptions=True)
+        report(telling)
         writer.close()
+
+
+def report(task: asyncio.Task[None]) -> None:
+    """Log what a task that has ended raised: nobody else will hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the control socket failed", exc_info=error)
 
 
 async def request_line(reader: asyncio.StreamReader) -> bytes:

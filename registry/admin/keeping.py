@@ -13,6 +13,7 @@ import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
 from registry.services.janitor import Chore
 from registry.storage.metadata import acts, integrity
@@ -37,7 +38,7 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
 
 
 @contextlib.asynccontextmanager
-async def checking(opened: OpenRegistry) -> AsyncIterator[None]:
+async def checking(opened: OpenRegistry, background: BackgroundTasks) -> AsyncIterator[None]:
     """After a crash, have the database checked beside the requests: it may be large.
 
     Before anything else, say if the registry is read-only: its reason is in an old log, at best.
@@ -45,13 +46,12 @@ async def checking(opened: OpenRegistry) -> AsyncIterator[None]:
     reason = opened.database.guard.latch.reason
     if reason is not None:
         log.critical("read-only: see to the disk, then run `registry unlatch`", reason=reason)
-    task = asyncio.create_task(check_database(opened)) if opened.root.was_unclean else None
-    try:
+    if not opened.root.was_unclean:
         yield
-    finally:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return
+    check = partial(check_database, opened)
+    async with background.running("check after a crash", check, ends=True):
+        yield
 
 
 async def check_database(opened: OpenRegistry) -> None:

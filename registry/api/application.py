@@ -17,6 +17,7 @@ from registry.api.access import Authorizer
 from registry.api.errors import fail, refuse
 from registry.api.requests import RegistryRequest
 from registry.api.routing import Router, decoded_path
+from registry.background import BackgroundTasks
 from registry.errors import StorageUnreadable
 from registry.logs import RequestLine, RequestLog
 
@@ -38,8 +39,15 @@ class Application:
     request.  Once ``is_stopping`` says so, readiness probes are told to look elsewhere.
     """
 
-    def __init__(self, router: Router, lifespan: Lifespan, requests: RequestLog | None) -> None:
+    def __init__(
+        self,
+        router: Router,
+        lifespan: Lifespan,
+        requests: RequestLog | None,
+        background: BackgroundTasks | None = None,
+    ) -> None:
         self._router = router
+        self._background = background or BackgroundTasks()
         self._lifespan = lifespan
         self._requests = requests
         self._authorizer: Authorizer | None = None
@@ -88,7 +96,9 @@ class Application:
         line.reference = found.get("digest") or found.get("reference") or found.get("session")
         authorizer = self._authorizer
         assert authorizer is not None, "requests come between startup and shutdown"
-        request = RegistryRequest(scope, receive, authorizer, is_stopping=self.is_stopping())
+        request = RegistryRequest(
+            scope, receive, authorizer, self._background, is_stopping=self.is_stopping()
+        )
         if name is None:
             return await endpoint.handler(
                 request, await authorizer.authorize(request, endpoint.access)

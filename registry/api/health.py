@@ -27,17 +27,24 @@ async def check_alive(request: RegistryRequest, registry: Registry) -> Response:
 async def check_ready(request: RegistryRequest, registry: Registry) -> Response:
     """GET whether requests of every kind should be sent here.
 
-    They should if the database answers, the disk takes writes, and we are not stopping.
+    They should if the database answers, the disk takes writes, every background task runs, and
+    we are not stopping.  A job that failed in its last turn is named, and changes nothing else.
     """
     if request.is_stopping:
         return _not_ready({"status": "stopping"})
     await registry.names(last=None, n=1)
-    if registry.problem is not None:
-        return _not_ready({"status": "not ready", "reason": registry.problem})
-    return Response(b'{"status":"ready"}', headers=_NEVER, media_type=JSON)
+    problem = registry.problem or request.background.problem
+    if problem is not None:
+        return _not_ready({"status": "not ready", "reason": problem})
+    failing = request.background.failing
+    more = {"failing": list(failing)} if failing else {}
+    return _answer({"status": "ready", **more}, HTTPStatus.OK)
 
 
-def _not_ready(document: dict[str, str]) -> Response:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+def _not_ready(document: dict[str, object]) -> Response:
+    return _answer(document, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _answer(document: dict[str, object], status: HTTPStatus) -> Response:
     body = json.dumps(document, separators=(",", ":"))
     return Response(body, status_code=status, headers=_NEVER, media_type=JSON)

@@ -12,6 +12,7 @@ from oci.errors import shown
 from oci.http import InvalidNumber, parse_content_range, parse_digits
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
 from registry.api.errors import QueryInvalid
+from registry.background import BackgroundTasks
 from registry.errors import SizeInvalid, TooLarge
 from registry.services.repositories import Repository
 
@@ -42,10 +43,17 @@ class RegistryRequest(Request):
     """One request to one endpoint; its path is matched, its query and body are not read yet."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, sources: MountSources, *, is_stopping: bool = False
+        self,
+        scope: Scope,
+        receive: Receive,
+        sources: MountSources,
+        background: BackgroundTasks,
+        *,
+        is_stopping: bool = False,
     ) -> None:
         super().__init__(scope, receive)
         self._sources = sources
+        self.background = background
         self.is_stopping = is_stopping
 
     @property

@@ -46,6 +46,10 @@ def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
             refuse(str(error))
         except BrokenPipeError:
             raise  # nobody reads what we say: click ends without a word
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != "uvicorn":
+                raise
+            refuse(f"this uvicorn is not one that the registry's server can build on: {error}")
         except OSError as error:
             refuse(_told(error))
         except KeyboardInterrupt:

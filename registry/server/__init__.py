@@ -1,16 +1,18 @@
 """The HTTP server: uvicorn, with sendfile, deadlines and a strict reading of requests."""
 
+from registry.server.lifespan import ApplicationFailed
 from registry.server.limits import Limits
 from registry.server.listening import CannotListen, listen
 from registry.server.protocol import SlipwayProtocol
-from registry.server.serving import ApplicationFailed, Server, serve
+from registry.server.selfcheck import ServerIncompatible
+from registry.server.serving import Server
 
 __all__ = [
     "ApplicationFailed",
     "CannotListen",
     "Limits",
     "Server",
+    "ServerIncompatible",
     "SlipwayProtocol",
     "listen",
-    "serve",
 ]

@@ -32,6 +32,8 @@ class ServerConfig(uvicorn.Config):
         super().__init__(
             app,
             http=http,
+            # The server runs the application's lifespan itself: see lifespan.py.
+            lifespan="off",
             ws="none",
             interface="asgi3",
             log_config=None,

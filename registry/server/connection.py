@@ -4,6 +4,7 @@ It stands on uvicorn's HttpToolsProtocol, which is not its public surface: see s
 """
 
 import asyncio
+import contextlib
 import math
 import socket
 import struct
@@ -238,9 +239,12 @@ class Connection(HttpToolsProtocol):
         self._wait_until(self.loop.time() + self.limits.drain_seconds)
         if self._at_eof or not self.transport.can_write_eof():
             self.transport.close()
-        else:
-            self.flow.resume_reading()
+            return
+        self.flow.resume_reading()
+        try:
             self.transport.write_eof()
+        except OSError:  # the client has reset the connection, and the loop has not told us yet
+            self.transport.abort()
 
     def _discard(self, count: int) -> None:
         if self._active is not None:
@@ -254,5 +258,6 @@ class Connection(HttpToolsProtocol):
         """Let go at once, and keep nothing in the kernel for a client that does not take it."""
         connection = self.transport.get_extra_info("socket")
         if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            with contextlib.suppress(OSError):  # closed already
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()

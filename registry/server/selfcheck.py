@@ -1,12 +1,18 @@
-"""The choice of protocol: ours, if uvicorn's internals are what it was written against."""
+"""The self-check: uvicorn's unlisted internals are those this server was written against.
+
+Without them there would be no deadlines and no strict reading of requests: better not to start.
+"""
 
 import asyncio
 import inspect
-import warnings
+from collections.abc import Iterator
+from typing import Any
 
-from uvicorn.protocols.http import httptools_impl
+import uvicorn
+from uvicorn.protocols.http import flow_control, httptools_impl
+from uvicorn.server import Server, ServerState
 
-from registry.server.protocol import SlipwayProtocol
+from registry.errors import StartupError
 
 _CYCLE_PARAMETERS = (
     "scope",
@@ -29,27 +35,102 @@ _PROTOCOL_METHODS = (
     "_start_asgi_task",
     "shutdown",
 )
+_CYCLE_ATTRIBUTES = (
+    "scope",
+    "transport",
+    "flow",
+    "logger",
+    "default_headers",
+    "message_event",
+    "on_response",
+    "disconnected",
+    "keep_alive",
+    "waiting_for_100_continue",
+    "more_body",
+    "response_started",
+    "response_complete",
+    "chunked_encoding",
+)
+_PROTOCOL_ATTRIBUTES = (
+    "app",
+    "loop",
+    "logger",
+    "access_logger",
+    "parser",
+    "server_state",
+    "connections",
+    "transport",
+    "flow",
+    "pipeline",
+    "scope",
+    "headers",
+    "cycle",
+)
+_STATE_ATTRIBUTES = ("total_requests", "connections", "tasks", "default_headers")
+_FLOW_ATTRIBUTES = (
+    "read_paused",
+    "write_paused",
+    "pause_reading",
+    "resume_reading",
+    "drain",
+)
+_SERVER_METHODS = ("startup", "shutdown", "serve", "capture_signals")
+
+
+class ServerIncompatible(StartupError):
+    """The uvicorn that is installed is not one this server can build on."""
+
+
+def check_internals() -> None:
+    """Raise ServerIncompatible, naming everything that is missed."""
+    missing = missing_internals()
+    if missing:
+        raise ServerIncompatible(
+            f"uvicorn {uvicorn.__version__} lacks {', '.join(missing)}, which this server builds "
+            "on: install the version that this release of the registry asks for"
+        )
 
 
 def missing_internals() -> list[str]:
-    """The names we rely on and do not find."""
-    cycle = getattr(httptools_impl, "RequestResponseCycle", object)
+    """The names this server relies on and does not find."""
+    cycle = httptools_impl.RequestResponseCycle
     protocol = httptools_impl.HttpToolsProtocol
     parameters = inspect.signature(cycle).parameters
-    return [
-        *(f"RequestResponseCycle({name})" for name in _CYCLE_PARAMETERS if name not in parameters),
-        *(f"HttpToolsProtocol.{name}" for name in _PROTOCOL_METHODS if not hasattr(protocol, name)),
+    missing = [
+        f"RequestResponseCycle({each})" for each in _CYCLE_PARAMETERS if each not in parameters
     ]
+    missing += _absent(protocol, "HttpToolsProtocol", _PROTOCOL_METHODS)
+    missing += _absent(Server, "Server", _SERVER_METHODS)
+    missing += _absent(ServerState(), "ServerState", _STATE_ATTRIBUTES)
+    if missing:
+        return missing  # without them, none could be made
+    blanks: dict[str, Any] = dict.fromkeys(parameters)
+    flow = flow_control.FlowControl(asyncio.Transport())
+    missing += _absent(cycle(**blanks), "RequestResponseCycle", _CYCLE_ATTRIBUTES)
+    missing += _absent(_a_protocol(), "HttpToolsProtocol", _PROTOCOL_ATTRIBUTES)
+    missing += _absent(flow, "FlowControl", _FLOW_ATTRIBUTES)
+    return missing
 
 
-def choose_protocol() -> type[asyncio.Protocol]:
-    """Plain uvicorn is slower and more patient, and still serves every client."""
-    missing = missing_internals()
-    if not missing:
-        return SlipwayProtocol
-    warnings.warn(
-        f"this uvicorn lacks {', '.join(missing)}; serving without sendfile and deadlines",
-        RuntimeWarning,
-        stacklevel=2,
+def _absent(found: object, name: str, attributes: tuple[str, ...]) -> Iterator[str]:
+    return (f"{name}.{each}" for each in attributes if not hasattr(found, each))
+
+
+def _a_protocol() -> object:
+    """A connection that is never made: its attributes are set when it begins."""
+    config = uvicorn.Config(
+        _no_application,
+        log_config=None,
+        ws="none",
+        interface="asgi3",
+        http=httptools_impl.HttpToolsProtocol,
     )
-    return httptools_impl.HttpToolsProtocol
+    loop = asyncio.new_event_loop()
+    try:
+        return httptools_impl.HttpToolsProtocol(config, ServerState(), {}, loop)
+    finally:
+        loop.close()
+
+
+async def _no_application(scope: object, receive: object, send: object) -> None:
+    raise NotImplementedError

@@ -5,6 +5,7 @@ uvicorn on the plain asyncio loop, which for this work is faster than uvloop.
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
@@ -12,68 +13,50 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
-from uvicorn._types import ASGIApplication
+from uvicorn._types import ASGI3Application
 
-from registry.errors import StartupError
+from registry.background import BackgroundTasks
 from registry.server.config import ServerConfig
 from registry.server.descriptors import fitted
+from registry.server.lifespan import Lifespan
 from registry.server.limits import Limits
-from registry.server.listening import listen
 from registry.server.protocol import SlipwayProtocol
-from registry.server.selfcheck import choose_protocol
+from registry.server.selfcheck import check_internals
 
 _WATCH_SECONDS = 0.1
 _GRACE_SECONDS = 1.0
 
-
-class ApplicationFailed(StartupError):
-    """The application's own start failed; it has said why in the log."""
-
-
-def serve(
-    app: ASGIApplication,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 5000,
-    limits: Limits | None = None,
-    on_ready: Callable[[str, int], None] = lambda host, port: None,
-    listener: socket.socket | None = None,
-    ssl_context: ssl.SSLContext | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT, and return when what was in flight is done.
-
-    ``on_ready`` is told the address once connections are accepted: with port 0, the real one.
-    A listening socket that is passed in takes the place of host and port.
-    Raises CannotListen, or ApplicationFailed.
-    """
-    listener = listener or listen(host, port)
-    limits = fitted(limits or Limits())
-    server = Server(app, listener, limits=limits, ssl_context=ssl_context)
-    server.on_ready = on_ready
-    # Never uvloop, even where it is installed: it has no sendfile.
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        runner.run(server.serve())
+log = logging.getLogger("registry.server")
 
 
 class Server(uvicorn.Server):
-    """One server in a running loop; ``serve`` returns after SIGTERM, SIGINT or ``stop``."""
+    """One server; ``run`` returns after SIGTERM, SIGINT or ``stop``.
+
+    ``on_ready`` hears the address once connections are accepted: with port 0, the real one.
+    It admits no more connections than the process has descriptors for.
+    Raises ServerIncompatible at once, and ApplicationFailed when it is run.
+    """
 
     def __init__(
         self,
-        app: ASGIApplication,
+        app: ASGI3Application,
         listener: socket.socket,
         *,
         limits: Limits,
         ssl_context: ssl.SSLContext | None = None,
+        background: BackgroundTasks | None = None,
     ) -> None:
-        self.limits = limits
+        check_internals()
+        self.limits = limits = fitted(limits)
+        self._background = background or BackgroundTasks()
+        self._lifespan = Lifespan(app)
         self.listener = listener
         self.on_ready: Callable[[str, int], None] = lambda host, port: None
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sendfile")
         super().__init__(
             ServerConfig(
                 app,
-                http=choose_protocol(),
+                http=SlipwayProtocol,
                 limits=limits,
                 executor=self._executor,
                 ssl_context=ssl_context,
@@ -89,21 +72,25 @@ class Server(uvicorn.Server):
         """Accept nothing more, and let ``serve`` return when what is in flight is done."""
         self.should_exit = True
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, in a loop of its own, until what was in flight at the end is done."""
+        # Never uvloop, even where it is installed: it has no sendfile.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self.serve(sockets))
+
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        watch = asyncio.create_task(self._watch())
         try:
-            await super().serve(sockets=sockets or [self.listener])
+            async with self._background.running("deadlines of connections", self._watch):
+                await super().serve(sockets=sockets or [self.listener])
         finally:
-            watch.cancel()
+            await self._lifespan.stop()
             self.listener.close()
             self._executor.shutdown(wait=False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         host, port = self.address
-        try:
-            await super().startup(sockets=sockets)
-        except SystemExit as exit_:
-            raise ApplicationFailed("the registry could not start; the log says why") from exit_
+        await self._lifespan.start()
+        await super().startup(sockets=sockets)
         self.on_ready(host, port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,7 +110,15 @@ class Server(uvicorn.Server):
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, SlipwayProtocol) and connection.deadline <= now:
-                    connection.enforce(now)
+                    self._enforce(connection, now)
+
+    def _enforce(self, connection: SlipwayProtocol, now: float) -> None:
+        """One connection's failure is its own: the others keep their deadlines."""
+        try:
+            connection.enforce(now)
+        except Exception as error:
+            log.error("a deadline could not be enforced", exc_info=error)
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

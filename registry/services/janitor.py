@@ -6,16 +6,24 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
-from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
+from registry.background import BackgroundTasks
+from registry.errors import (
+    StorageFailed,
+    StorageFull,
+    StorageLatched,
+    StorageUnreadable,
+    WriterStopped,
+)
 
 log = structlog.get_logger()
 
 
 # What the store says of its disk: the words are all there is to know.
-REFUSALS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable)
+REFUSALS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable, WriterStopped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,16 @@ class Janitor:
     A chore that raises is told once, tried again in its next turn, and told when it is well.
     """
 
-    def __init__(self, chores: Sequence[Chore]) -> None:
+    def __init__(self, chores: Sequence[Chore], background: BackgroundTasks | None = None) -> None:
         self._chores = chores
+        self._background = background or BackgroundTasks()
         self.records = {chore.name: Record() for chore in chores}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for chore in self._chores:
-                group.create_task(self._repeat(chore), name=f"janitor {chore.name}")
+                work = self._background.supervise(chore.name, partial(self._repeat, chore))
+                group.create_task(work, name=f"janitor {chore.name}")
 
     async def _repeat(self, chore: Chore) -> None:
         while True:
@@ -65,9 +75,11 @@ class Janitor:
             result = await chore.run()
         except Exception as error:  # noqa: BLE001 - told, and tried again; nothing may end a janitor
             record.failures += 1
+            self._background.job_failed(chore.name)
             self._told(chore, record, error)
             return
         record.runs += 1
+        self._background.job_succeeded(chore.name)
         record.seconds = time.monotonic() - started
         if record.problem is not None:
             log.info("chore is well again", chore=chore.name)

@@ -70,4 +70,4 @@ class Registry:
     @property
     def problem(self) -> str | None:
         """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
-        return self._shared.database.guard.problem
+        return self._shared.database.problem

@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import structlog
+
+from oci.errors import OCIError
+
 T = TypeVar("T")
+
+
+log = structlog.get_logger()
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -20,6 +27,12 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
             cancelled = error
     if cancelled is not None:
         if not task.cancelled():
-            task.exception()  # retrieved: whoever cancelled does not want to hear of it
+            _report(task.exception())
         raise cancelled
     return task.result()
+
+
+def _report(error: BaseException | None) -> None:
+    """Log a bug whose caller has gone; refusals are logged where the disk is at fault."""
+    if error is not None and not isinstance(error, OCIError):
+        log.error("a step failed that nobody waited for any more", exc_info=error)

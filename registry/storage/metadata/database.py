@@ -96,6 +96,11 @@ class Database:
             self.guard.latch.close(f"database: {getattr(error, 'orig', error)}")
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing, or nothing new, may be written now; None if it may."""
+        return self._writer.problem or self.guard.problem
+
+    @property
     def holds(self) -> Holds:
         return self._writer.holds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -11,14 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
 
+from registry.errors import WriterStopped
 from registry.storage.metadata.folding import Folding
 from registry.storage.metadata.holds import Holds
 
 T = TypeVar("T")
 
 MAX_BATCH = 64
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Writer:
         self.holds = Holds()
         self._folding = Folding(self.holds)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._batch: list[Job] = []
+        # Held to submit, and to stop: no job may be left where no thread will find it.
+        self._stopping = threading.Lock()
+        self._stopped: str | None = None
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
         self._thread.start()
 
@@ -66,10 +75,19 @@ class Writer:
         """Run the unit and wait until it is durable.
 
         A waiter that is cancelled leaves; its unit runs all the same.
+        Raises WriterStopped if the thread has died, also while the unit waits for it.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(unit, future, purpose))
+        with self._stopping:
+            if self._stopped is not None:
+                raise WriterStopped(self._stopped)
+            self._jobs.put(Job(unit, future, purpose))
         return await future
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be written any more; None while the thread lives."""
+        return None if self._stopped is None else str(WriterStopped(self._stopped))
 
     def close(self) -> None:
         """Run what was submitted, then end the thread."""
@@ -77,10 +95,28 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while (batch := self._gather()) is not None:
-                deliver(run(connection, batch, self.holds))
-                self._fold(connection)
+        try:
+            with self._engine.connect() as connection:
+                while (batch := self._gather()) is not None:
+                    self._batch = batch
+                    deliver(run(connection, batch, self.holds))
+                    self._batch = []
+                    self._fold(connection)
+        except BaseException as error:  # noqa: BLE001 - the thread ends with it: everyone must know
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        """Answer everyone who waits, and whoever comes later: this thread runs nothing more."""
+        log.critical("the database's writer thread has died", exc_info=error)
+        reason = repr(error)
+        with self._stopping:
+            self._stopped = reason
+            waiting = self._batch
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    job = self._jobs.get_nowait()
+                    waiting += [] if job is None else [job]
+        deliver([Outcome(job, error=WriterStopped(reason)) for job in waiting])
 
     def _fold(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
@@ -169,7 +205,7 @@ def deliver(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
     for loop, told in loops.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # closed: nobody is left there to wait
             loop.call_soon_threadsafe(tell_all, told)
 
 

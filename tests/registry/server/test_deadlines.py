@@ -1,5 +1,7 @@
 """HT-3: whoever sends or takes nothing is let go, and nobody else."""
 
+import contextlib
+import select
 import socket
 import threading
 import time
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from registry.server import Limits, Server
+from registry.server import Limits, Server, SlipwayProtocol
 from registry.server.deadlines import Pace
 from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
 
@@ -131,6 +133,57 @@ def test_a_client_that_never_reads_its_refusal_is_let_go(server: Server) -> None
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             drip(connection, bytes(100), 0.05)
     assert time.monotonic() - started < 6
+
+
+def test_clients_that_reset_on_their_refusal_end_nobody_elses_deadline(server: Server) -> None:
+    """Shutting down a socket that was reset raises: that once ended the only watch there was."""
+    for _ in range(4):
+        with contextlib.ExitStack() as stack:
+            several = [stack.enter_context(connected(server, GET[:20])) for _ in range(10)]
+            assert select.select(several[:1], [], [], 20)[0]
+
+    with connected(server, GET[:20]) as connection:
+        assert read_answer(connection).status == 408
+
+
+def is_let_go(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_connection_whose_deadline_cannot_be_enforced_is_let_go_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    enforce = SlipwayProtocol.enforce
+
+    def fails_once(connection: SlipwayProtocol, now: float) -> None:
+        monkeypatch.setattr(SlipwayProtocol, "enforce", enforce)
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(SlipwayProtocol, "enforce", fails_once)
+    with connected(server, GET[:20]) as first:
+        assert is_let_go(first)
+    with connected(server, GET[:20]) as second:
+        assert read_answer(second).status == 408
+
+    assert "a deadline could not be enforced" in caplog.text
+
+
+def test_the_watch_over_all_deadlines_is_restarted(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, failures = Server._watch, iter([LookupError("a bug")])
+
+    async def fails_once(server: Server) -> None:
+        for failure in failures:
+            raise failure
+        await watch(server)
+
+    monkeypatch.setattr(Server, "_watch", fails_once)
+    with running(probe, LIMITS) as server, connected(server, GET[:20]) as connection:
+        assert read_answer(connection).status == 408
 
 
 def test_a_window_counts_only_while_the_client_may_send() -> None:

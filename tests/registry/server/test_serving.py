@@ -1,6 +1,7 @@
 """The server's own life: its address, its readiness, its end."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,22 +15,27 @@ from typing import Any
 import pytest
 
 from registry.errors import StartupError
-from registry.server import ApplicationFailed, CannotListen, Limits, SlipwayProtocol, listen, serve
+from registry.server import (
+    ApplicationFailed,
+    CannotListen,
+    Limits,
+    Server,
+    SlipwayProtocol,
+    listen,
+)
 from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from typing import Any
-from registry.server import Limits, serve
+from registry.server import Limits, Server, listen
 from tests.support.raw_http import Probe
 
-serve(
-    Probe(Path(sys.argv[1])),
-    port=0,
-    limits=Limits(shutdown_seconds=float(sys.argv[2])),
-    on_ready=lambda host, port: print(port, flush=True),
-)
+limits = Limits(shutdown_seconds=float(sys.argv[2]))
+server = Server(Probe(Path(sys.argv[1])), listen("127.0.0.1", 0), limits=limits)
+server.on_ready = lambda host, port: print(port, flush=True)
+server.run()
 print("finished", flush=True)
 """
 GET = b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -142,14 +148,84 @@ def test_ipv6_is_served() -> None:
         assert listener.family == socket.AF_INET6
 
 
+def serve(app: Any) -> None:
+    Server(app, listen("127.0.0.1", 0), limits=Limits()).run()
+
+
 def test_an_application_that_cannot_start_is_told() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         message = {"type": "lifespan.startup.failed", "message": "the disk is gone"}
         await receive()
         await send(message)
 
-    with pytest.raises(ApplicationFailed):
-        serve(app, port=0)
+    with pytest.raises(ApplicationFailed, match="could not start: the disk is gone"):
+        serve(app)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (StartupError("storage root /x: is a link"), "storage root /x: is a link"),
+        (
+            NotADirectoryError(20, "Not a directory", "blobs"),
+            "the registry could not start: blobs: Not a directory",
+        ),
+        (
+            LookupError("a bug\nof two lines"),
+            "the registry could not start: LookupError: a bug of two lines",
+        ),
+    ],
+)
+def test_whatever_an_application_raises_at_its_start_ends_the_server_in_one_sentence(
+    error: Exception, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise error
+
+    with pytest.raises(ApplicationFailed) as refused:
+        serve(app)
+
+    assert str(refused.value) == sentence
+    assert refused.value.__cause__ is error
+    assert caplog.text == ""
+
+
+def test_an_application_stops_after_the_last_request_has_ended() -> None:
+    order: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            order.append("stopped")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        try:
+            await receive()
+            await receive()
+        finally:
+            order.append("request ended")
+
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1"
+    with running(app, Limits(shutdown_seconds=0)) as server, connected(server, post):
+        while not server.server_state.tasks:
+            threading.Event().wait(0.01)
+
+    assert order == ["request ended", "stopped"]
+
+
+def test_a_server_admits_no_more_connections_than_it_has_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: None)
+
+    server = Server(Probe(), listen("127.0.0.1", 0), limits=Limits(connections=10_000))
+    server.listener.close()
+
+    assert server.limits.connections == 45
 
 
 @pytest.mark.parametrize("given_protocol", [0, socket.IPPROTO_TCP])

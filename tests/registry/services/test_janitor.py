@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from oci.errors import OCIError
+from registry.background import BackgroundTasks
 from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
 from registry.services.janitor import Chore, Janitor
 from tests.support.collecting import Collected
@@ -78,6 +79,28 @@ async def test_a_failing_chore_does_not_stop_the_others() -> None:
 
     assert janitor.records["works"].last == {"count": 1}
     assert janitor.records["fails"].failures > 0
+
+
+async def test_a_chore_cancelled_by_what_it_waited_for_is_restarted_and_shown() -> None:
+    background, done, turns = BackgroundTasks(restart_seconds=0), asyncio.Event(), 0
+
+    async def cancelled_once() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            raise asyncio.CancelledError
+        done.set()
+
+    janitor = Janitor([Chore("gc", 0.001, cancelled_once)], background)
+    with structlog.testing.capture_logs() as logs:
+        working = asyncio.create_task(janitor.run())
+        await asyncio.wait_for(done.wait(), 10)
+        problem = background.problem
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    assert problem == "background task failed: gc"
+    assert [line["event"] for line in logs] == ["background task failed, and is restarted"]
 
 
 async def test_it_ends_at_once_in_the_middle_of_a_chore() -> None:
