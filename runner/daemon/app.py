@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from runner.config import InvalidSettings, RunnerSettings
 from runner.daemon.services import Services
+from runner.linux.directories import make_directory
 from runner.remote.client import RegistryClients
 from runner.runtime import versions
 from runner.runtime.conmon import Conmon
@@ -24,6 +25,7 @@ from runner.storage.overlay import OverlaySnapshotter
 from runner.storage.records import Records
 
 _PRIVATE = ("containers", "content", "layers", "snapshots", "tmp", "volumes")
+_PRIVATE_RUN = ("b", "exits", "r", "runc")
 
 
 @asynccontextmanager
@@ -97,10 +99,11 @@ def _make_directories(settings: RunnerSettings) -> None:
 
     A program that is setuid in an image would otherwise be so for every user of this machine.
     """
-    settings.root.mkdir(mode=0o711, parents=True, exist_ok=True)
-    settings.run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_directory(settings.root, 0o711)
+    # Whoever may use the socket in it passes through.
+    make_directory(settings.run_dir, 0o755)
     private = [settings.root / name for name in _PRIVATE]
-    for directory in (*private, settings.run_dir / "b", settings.run_dir / "r"):
+    for directory in (*private, *(settings.run_dir / name for name in _PRIVATE_RUN)):
         directory.mkdir(mode=0o700, exist_ok=True)
         directory.chmod(0o700)
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from runner.errors import Conflict, RunnerError
+from runner.linux.directories import make_directory
 
 # systemd passes listening sockets from this descriptor on (sd_listen_fds(3)).
 _FIRST_INHERITED = 3
@@ -24,7 +25,7 @@ def listen(path: Path, group: str | None = None) -> socket.socket:
     and any other file is somebody's: both are refused.
     """
     owner = _group(group)
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_directory(path.parent, 0o755)
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # bind(2) creates the file: with this umask nobody else can connect before chmod.

@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = RunnerSettings.load(config, os.environ, flags)
         if os.geteuid() != 0:
             raise RunnerError("the daemon needs root: it mounts file systems and makes namespaces")
+        # Records, logs and images hold secrets: what we make is for root, unless we say otherwise.
+        os.umask(0o077)
         _log_to_stderr(settings.log_level)
         asyncio.run(_serve(settings, ready))
     except InvalidSettings as error:

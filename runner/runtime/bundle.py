@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import BadRequest
+from runner.linux.directories import make_directory
 from runner.runtime.runtime import RuntimeSpec
 from runner.schema import MountOption
 
@@ -105,7 +106,7 @@ def prepare_sources(mounts: Iterable[MountOption]) -> None:
                 'invalid mount config for type "bind": bind source path does not exist: '
                 f"{mount.source}"
             )
-        os.makedirs(mount.source, exist_ok=True)
+        make_directory(Path(mount.source))
 
 
 def _is_server(line: str) -> bool:

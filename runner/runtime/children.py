@@ -50,6 +50,8 @@ class Child:
             pass_fds=pass_fds,
             env=ENVIRONMENT | (environment or {}),
             cwd="/",
+            # An exec's process has it too: the daemon's own would make files for root alone.
+            umask=0o022,
             # A Ctrl-C meant for the daemon must not reach a runtime at work.
             start_new_session=True,
         )

@@ -90,6 +90,8 @@ class Conmon:
         (self._exits / container).unlink(missing_ok=True)
 
     def _arguments(self, launch: Launch) -> Sequence[str]:
+        """The command line.  Without --no-new-keyring: each container has a session keyring of its
+        own, where it would have the daemon's, and could read the keys of whoever started that."""
         bundle = str(launch.bundle)
         flags = {
             "-t": launch.terminal,
@@ -101,7 +103,7 @@ class Conmon:
             "-n", launch.id, "-r", self._runtime, "-b", bundle, "-p", f"{bundle}/pidfile",
             "-P", f"{bundle}/conmon.pid", "--exit-dir", str(self._exits), "--persist-dir", bundle,
             "--full-attach", "--no-sync-log", "-l", f"k8s-file:{launch.log}",
-            "--log-level", "error", "--no-new-keyring",
+            "--log-level", "error",
             "--runtime-arg", f"--root={self._runtime_root}", "--runtime-arg", "--log=/dev/null",
             *(flag for flag, wanted in flags.items() if wanted),
         )  # fmt: skip

@@ -12,6 +12,8 @@ by the containers/common authors), made as strict as Docker's and brought up to 
 - Of the socket families only those in use are allowed: not AF_ALG (CVE-2026-31431), not
   AF_VSOCK, none of the dead ones.  A 32-bit program can still ask for any family through
   socketcall(2), whose arguments no filter can see; refusing that would refuse 32-bit networking.
+- process_vm_readv(2) and process_vm_writev(2) need CAP_SYS_PTRACE, name_to_handle_at(2) needs
+  CAP_DAC_READ_SEARCH: nothing common asks for them, and each has been a step of an escape.
 - No x32: hardly any program uses it, and it would make each container start slower.
 """
 

@@ -70,26 +70,27 @@ def find_user(root: int, text: str, group_add: Sequence[str] = ()) -> User:
 
 
 def _find_account(accounts: tuple[_Account, ...], text: str) -> _Account:
-    for account in accounts:
-        if account.name == text:
-            return account
-    if not _is_number(text):
+    # Digits are never a name: an image's account "1000" of uid 0 would make USER 1000 root.
+    if _is_number(text):
+        uid = _number(text, "user")
+        return next((one for one in accounts if one.uid == uid), _Account("", uid, 0))
+    found = next((one for one in accounts if one.name == text), None)
+    if found is None:
         raise BadRequest(f"unable to find user {text}: no matching entries in passwd file")
-    uid = _number(text, "user")
-    return next((one for one in accounts if one.uid == uid), _Account("", uid, 0))
+    return found
 
 
 def _find_gid(groups: tuple[_Group, ...], text: str) -> int:
-    for group in groups:
-        if group.name == text:
-            return group.gid
-    if not _is_number(text):
+    if _is_number(text):
+        return _number(text, "group")
+    found = next((one for one in groups if one.name == text), None)
+    if found is None:
         raise BadRequest(f"unable to find group {text}: no matching entries in group file")
-    return _number(text, "group")
+    return found.gid
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.removeprefix("-").isdigit()
+    return text.isascii() and text.lstrip("+-").isdigit()
 
 
 def _number(text: str, kind: str) -> int:

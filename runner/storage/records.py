@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -224,6 +225,7 @@ class Records:
     def __init__(self, path: Path) -> None:
         self._lock = _hold(path.with_name(path.name + ".lock"))
         try:
+            _make_private(path)
             self.connection = _connect(path)
         except sqlite3.Error as error:
             os.close(self._lock)
@@ -271,6 +273,17 @@ def _hold(path: Path) -> int:
         os.close(descriptor)
         raise RecordsUnusable(f"{path.parent} is in use by another daemon") from None
     return descriptor
+
+
+def _make_private(path: Path) -> None:
+    """See that only root reads the records and their log: environments have passwords in them.
+
+    SQLite gives its log the mode of the database.  Those of an earlier version are mended.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError):
+            file.chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

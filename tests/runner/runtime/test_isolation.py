@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -254,6 +256,35 @@ async def test_an_images_environment_reaches_its_process_and_nothing_of_ours(
     assert {entry.partition(b"=")[0] for entry in ours.split(b"\0")} <= {
         b"", b"PATH", b"_OCI_SYNCPIPE", b"_OCI_STARTPIPE",
     }  # fmt: skip
+
+
+# keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0): the serial number of the keyring.
+_SESSION_KEYRING = "import ctypes, platform; print(ctypes.CDLL(None).syscall({}, 0, -3, 0))".format(
+    "{'x86_64': 250, 'aarch64': 219}[platform.machine()]"
+)
+
+
+async def test_a_containers_session_keyring_is_its_own(engine: Engine, python_rootfs: Path) -> None:
+    """Without a filter its program can ask for keys: not for the daemon's."""
+    serials = set()
+    for _ in range(2):
+        box = await engine.run(
+            *python_command(_SESSION_KEYRING),
+            rootfs=python_rootfs,
+            mounts=python_mounts(),
+            security_opt=("seccomp=unconfined",),
+        )
+        await box.wait()
+        serials.add(int(await box.output()))
+    ours = our_session_keyring()
+
+    assert len(serials) == 2
+    assert all(serial > 0 for serial in serials)
+    assert ours not in serials
+
+
+def our_session_keyring() -> int:
+    return int(subprocess.check_output([sys.executable, "-c", _SESSION_KEYRING]))  # noqa: S603
 
 
 def environment_of(pid: str) -> bytes:

@@ -85,6 +85,7 @@ def test_the_default_profile_denies_what_it_does_not_name() -> None:
         "mount", "unshare", "setns", "bpf", "keyctl", "kexec_load", "init_module", "userfaultfd",
         "io_uring_setup", "clone", "clone3", "personality", "socket", "pivot_root", "reboot",
         "syslog", "perf_event_open", "open_by_handle_at", "pidfd_getfd", "quotactl", "acct",
+        "name_to_handle_at", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp",
     }  # fmt: skip
     assert allowed(resolved) & denied == set()
 

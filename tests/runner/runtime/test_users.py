@@ -55,7 +55,7 @@ def root(tmp_path: Path, etc: Path) -> Iterator[int]:
         ("app:7", User(1000, 7, (7,))),
         ("4321", User(4321, 0, (0,))),
         ("4321:4322", User(4321, 4322, (4322,))),
-        ("1234", User(7, 8, (8,))),
+        ("1234", User(1234, 0, (0,))),
         (str(MAX_ID), User(MAX_ID, 0, (0,))),
     ],
 )
@@ -89,6 +89,15 @@ def test_a_user_that_is_not_one_is_refused(root: int, text: str, words: str) -> 
     # CVE-2024-40635 among them
     with pytest.raises(BadRequest, match=words):
         find_user(root, text)
+
+
+def test_digits_are_a_number_whatever_an_image_calls_its_accounts(root: int, etc: Path) -> None:
+    (etc / "passwd").write_text("1000:x:0:0::/:\n+7:x:0:0::/:\nreal:x:1000:50::/:\n")
+    (etc / "group").write_text("1000:x:0:\n99:x:0:real\n")
+
+    assert find_user(root, "1000") == User(1000, 50, (50, 0))
+    assert find_user(root, "1000:1000", ["99"]) == User(1000, 1000, (1000, 99))
+    assert find_user(root, "+7").uid == 7
 
 
 def test_an_image_without_files_knows_only_numbers(tmp_path: Path) -> None:
