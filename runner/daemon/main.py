@@ -13,6 +13,7 @@ from pathlib import Path
 from runner.config import InvalidSettings, RunnerSettings
 from runner.daemon.app import composed
 from runner.daemon.listening import inherited, listen
+from runner.daemon.logs import configure_logs
 from runner.daemon.routes import router
 from runner.daemon.server import Server
 from runner.errors import RunnerError
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise RunnerError("the daemon needs root: it mounts file systems and makes namespaces")
         # Records, logs and images hold secrets: what we make is for root, unless we say otherwise.
         os.umask(0o077)
-        _log_to_stderr(settings.log_level)
+        configure_logs(settings.log_level)
         asyncio.run(_serve(settings, ready))
     except InvalidSettings as error:
         sys.stderr.write("".join(f"Error: {mistake}\n" for mistake in error.mistakes))
@@ -90,17 +91,6 @@ def _tell_ready(ready: int | None) -> None:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # They log whole URLs, and what a registry redirects to may be signed: a password for an hour.
-    for name in ("httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:

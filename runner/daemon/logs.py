@@ -1,0 +1,43 @@
+"""The daemon's log: one line for each event on stderr, with structlog's and logging's in one form.
+
+The services and the storage log through structlog, the daemon through the standard library; both
+keep to the same level.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def configure_logs(level: str, stream: TextIO | None = None) -> None:
+    """Write events of ``level`` and above to ``stream``, stderr when it is not given."""
+    logging.basicConfig(
+        level=level.upper(), stream=stream or sys.stderr, format=_FORMAT, force=True
+    )
+    # They log whole URLs, and what a registry redirects to may be signed: a password for an hour.
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, structlog.processors.format_exc_info, _line],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _line(logger: object, method: str, event: structlog.typing.EventDict) -> str:
+    """``the event: key=value key=value``, and the traceback of an exception below it."""
+    said, traceback = str(event.pop("event", "")), event.pop("exception", "")
+    pairs = " ".join(f"{key}={_value(value)}" for key, value in event.items())
+    line = f"{said}: {pairs}" if pairs else said
+    return f"{line}\n{traceback}" if traceback else line
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    plain = text.isprintable() and not any(character in text for character in " =\"'")
+    return text if text and plain else repr(text)
