@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,7 @@ import h11
 from runner.daemon.connection import Connection
 from runner.daemon.errors import refuse
 from runner.daemon.hangups import Hangups
-from runner.daemon.messages import Answer, Handle, Hijack, Request, Response
+from runner.daemon.messages import Answer, Handle, Hijack, Request, Response, json_response
 from runner.errors import Forbidden
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Server:
             await self._serve(connection, task)
         except (ConnectionError, h11.LocalProtocolError) as error:
             # The client went away, or spoke out of turn while we answered.
-            log.debug("connection ended", extra={"reason": str(error)})
+            log.debug("connection ended: %s", error)
         except asyncio.CancelledError:
             # Only aclose and a client that is gone cancel, and neither waits for an answer.
             pass
@@ -147,9 +148,5 @@ class Server:
 
 def _malformed(error: h11.RemoteProtocolError) -> Response:
     status = HTTPStatus(error.error_status_hint)
-    message = "{" + f'"message":"malformed request: {_plain(str(error))}"' + "}\n"
-    return Response(status, message.encode(), headers={"Connection": "close"})
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
+    response = json_response({"message": f"malformed request: {error}"}, status)
+    return replace(response, headers={"Connection": "close"})

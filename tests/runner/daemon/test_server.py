@@ -227,6 +227,17 @@ async def test_what_is_not_http_is_refused_and_the_connection_closed(
     assert json.loads(body)["message"].startswith("malformed request: ")
 
 
+async def test_a_refusal_of_odd_bytes_is_json_whatever_they_are(served: Served) -> None:
+    for odd in (b'"', b"\\", b"\x7f", "ß".encode(), b"\x01"):
+        answer = await say(served, b"GE" + odd + b"T / HTTP/1.1\r\nHost: d\r\n\r\n")
+
+        head, body = answer.split(b"\r\n\r\n", 1)
+        assert (
+            b"Content-Type: application/json" in head or b"content-type: application/json" in head
+        )
+        assert json.loads(body)["message"].startswith("malformed request: ")
+
+
 async def test_headers_have_a_bound(served: Served) -> None:
     answer = await say(served, b"GET /ignore HTTP/1.1\r\nX: " + b"x" * 100_000)
 
