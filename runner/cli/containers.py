@@ -113,11 +113,11 @@ def _rm(daemon: DaemonClient, asked: Arguments) -> int:
 
 
 def _top_arguments(parser: Parser) -> None:
-    parser.argument("container")
+    parser.command_line("container")
 
 
 def _top(daemon: DaemonClient, asked: Arguments) -> int:
-    document = daemon.container_top(asked.container)
+    document = daemon.container_top(asked.container, " ".join(asked.command))
     columns = [Column(title, _cell(index)) for index, title in enumerate(document["Titles"])]
     sys.stdout.write(table(columns, document["Processes"] or []))
     return 0

@@ -100,8 +100,9 @@ class DaemonClient:
         query |= {"logs": "1"} if logs else {}
         return self._hijack(f"/containers/{_part(name)}/attach", query, None)
 
-    def container_top(self, name: str) -> Document:
-        return self._document("GET", f"/containers/{_part(name)}/top")
+    def container_top(self, name: str, arguments: str = "") -> Document:
+        query = {"ps_args": arguments or None}
+        return self._document("GET", f"/containers/{_part(name)}/top", query)
 
     # execs
 

@@ -181,5 +181,6 @@ async def resize(services: Services, request: Request) -> Answer:
 
 
 async def top(services: Services, request: Request) -> Answer:
-    titles, rows = await services.containers.top(request.parameters["id"])
+    arguments = request.query.text("ps_args").split()
+    titles, rows = await services.containers.top(request.parameters["id"], arguments)
     return json_response({"Titles": list(titles), "Processes": [list(row) for row in rows]})

@@ -4,7 +4,7 @@ Engine API, "Container".  What a verb may be applied to is the table in ``lifecy
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -91,12 +91,17 @@ class Containers:
         usage = await self._outside.snapshotter.usage(self.tracked(name).id)
         return usage.bytes
 
-    async def top(self, name: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-        """The processes running in the container: titles, and a row for each."""
+    async def top(
+        self, name: str, arguments: Sequence[str] = ()
+    ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """The processes running in the container: titles, and a row for each.
+
+        ``arguments`` are ps(1)'s, for other columns than those of ``-ef``.
+        """
         tracked = self.tracked(name)
         if tracked.state not in ALIVE:
             raise Conflict(f"container {tracked.id} is not running")
-        return await processes.table(tracked.observed.pid)
+        return await processes.table(tracked.observed.pid, arguments)
 
     async def create(
         self, options: ContainerOptions, name: str | None = None, platform: str | None = None

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.errors import Conflict, NoSuchContainer, NotModified
+from runner.errors import BadRequest, Conflict, NoSuchContainer, NotModified
 from runner.linux.mounts import is_mounted
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound
 from runner.services.containers import Condition
@@ -262,6 +262,21 @@ async def test_top_shows_the_containers_processes_only(runner: RunnerContainers)
     assert "sleep 98" in commands
     assert commands[0].startswith("sh -c sleep 98 &")
     assert len(rows) < 4
+
+
+async def test_top_shows_the_columns_that_were_asked_for(runner: RunnerContainers) -> None:
+    container = await runner.start("sh", "-c", "sleep 98 & echo ready; sleep 99 & wait")
+    async for _ in runner.containers.logs(container, follow=True):
+        break
+
+    titles, rows = await runner.containers.top(container, ["-eo", "pid,args"])
+
+    assert titles == ("PID", "COMMAND")
+    assert "sleep 98" in [row[1] for row in rows]
+    assert len(rows) < 4
+    for arguments in (["--nonsense"], ["-eo", "args"], ["-eo", "pid=PID,pid"]):
+        with pytest.raises(BadRequest, match="top: ps"):
+            await runner.containers.top(container, arguments)
 
 
 async def test_prune_removes_what_does_not_run(runner: RunnerContainers) -> None:
