@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.schema.mounts import PROPAGATIONS
 from runner.schema.times import format_time
 from runner.schema.words import human_duration
 from runner.services.containers import Container, MountPoint
@@ -123,6 +124,8 @@ def _config(container: Container) -> dict[str, Any]:
     stop_timeout = asked.pop("StopTimeout")
     document = {
         **asked,
+        "Entrypoint": list(container.entrypoint) or None,
+        "Cmd": list(container.command) or None,
         "Hostname": container.hostname,
         "Env": list(container.env),
         "WorkingDir": container.working_dir,
@@ -132,14 +135,24 @@ def _config(container: Container) -> dict[str, Any]:
         "Volumes": {point.target: {} for point in container.mounts if point.kind == "volume"},
         "OnBuild": None,
     }
-    return document if stop_timeout is None else {**document, "StopTimeout": stop_timeout}
+    if stop_timeout is not None:
+        document["StopTimeout"] = stop_timeout
+    image = container.image_config
+    if image.healthcheck is not None:
+        document["Healthcheck"] = image.healthcheck.to_json()
+    if image.exposed_ports:
+        document["ExposedPorts"] = {port: {} for port in image.exposed_ports}
+    if image.shell:
+        document["Shell"] = list(image.shell)
+    return document
 
 
 def _mount(point: MountPoint) -> dict[str, Any]:
     document: dict[str, Any] = {"Type": point.kind}
     if point.kind == "volume":
         document |= {"Name": point.volume, "Driver": "local"}
-    propagation = next((word for word in point.options if "private" in word or "s" in word), "")
+    # Without a word, the runtime makes it rprivate.
+    propagation = next((word for word in point.options if word in PROPAGATIONS), "rprivate")
     return {
         **document,
         "Source": point.source,

@@ -11,6 +11,7 @@ from runner.errors import BadRequest
 from runner.runtime.host import Host
 from runner.runtime.process import INIT_PATH
 from runner.schema import ContainerOptions, MountOption
+from runner.schema.mounts import PROPAGATIONS
 
 DEFAULT_SHM_BYTES: Final = 64 * 1024 * 1024
 FILES: Final = ("hostname", "hosts", "resolv.conf")
@@ -18,7 +19,6 @@ FILES: Final = ("hostname", "hosts", "resolv.conf")
 _SHM: Final = "/dev/shm"  # noqa: S108 - a place inside the container, not on this host
 _IPC_PATHS: Final = (_SHM, "/dev/mqueue")
 _SAFE: Final = ("nosuid", "noexec", "nodev")
-_PROPAGATIONS: Final = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 # mount_setattr(2), which makes a whole tree of mounts read-only, is from 5.12.
 _RECURSIVE_READ_ONLY: Final = (5, 12)
 
@@ -72,7 +72,7 @@ def _asked(mount: MountOption, host: Host) -> Entry:
     if mount.kind == "tmpfs":
         read_only = ("ro",) if mount.read_only else ()
         return _entry(mount.target, "tmpfs", "tmpfs", *_SAFE, *mount.options, *read_only)
-    propagation = [word for word in mount.options if word in _PROPAGATIONS] or ["rprivate"]
+    propagation = [word for word in mount.options if word in PROPAGATIONS] or ["rprivate"]
     recursive = "nonrecursive" not in mount.options
     words = ["rbind" if recursive else "bind", *propagation]
     if mount.read_only:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from oci.descriptor import Platform
 from runner.linux.cgroups import Features, detect
 from runner.runtime.capabilities import ALL
 from runner.runtime.seccomp import default_profile
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _APPARMOR_PROFILES: Final = Path("/sys/kernel/security/apparmor/profiles")
 _INITS: Final = ("/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit")
 
@@ -37,12 +37,11 @@ class Host:
 
     @classmethod
     def detect(cls) -> Self:
-        machine = platform.machine()
         available = _capabilities()
         unlimited = "CAP_SYS_RESOURCE" in available
         score = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
         return cls(
-            architecture=_ARCHITECTURES.get(machine, machine),
+            architecture=Platform.host().architecture,
             kernel=_kernel(),
             cpus=os.cpu_count() or 1,
             cgroups=detect(),

@@ -53,15 +53,24 @@ def process(
 
 
 def arguments(image: ImageConfig, options: ContainerOptions) -> tuple[str, ...]:
-    """Entrypoint, then command.  An entrypoint of the user's own leaves the image's command out."""
-    if options.entrypoint is None:
-        command = image.cmd if options.command is None else options.command
-        args = (*image.entrypoint, *command)
-    else:
-        args = (*options.entrypoint, *(options.command or ()))
+    """Entrypoint, then command; BadRequest when neither names a program."""
+    entrypoint, command = entrypoint_and_command(image, options)
+    args = (*entrypoint, *command)
     if not args or not args[0]:
         raise BadRequest("no command specified: neither the image nor the options name a program")
     return args
+
+
+def entrypoint_and_command(
+    image: ImageConfig, options: ContainerOptions
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The user's, or else the image's.
+
+    An entrypoint of the user's own leaves the image's command out.
+    """
+    if options.entrypoint is not None:
+        return options.entrypoint, options.command or ()
+    return image.entrypoint, image.cmd if options.command is None else options.command
 
 
 def environment(image: ImageConfig, options: ContainerOptions, hostname: str) -> list[str]:

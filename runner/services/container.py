@@ -143,8 +143,9 @@ class Observed:
 class Container:
     """A view of now, for whoever asks; ask again for news.  Times are UTC.
 
-    ``options`` is what was asked, with the image as it was typed; ``path``, ``args``, ``env``,
-    ``working_dir``, ``user`` and ``labels`` have the image's defaults under them.
+    ``options`` is what was asked, with the image as it was typed; ``entrypoint``, ``command``,
+    ``path``, ``args``, ``env``, ``working_dir``, ``user`` and ``labels`` have the image's
+    defaults under them; ``image_config`` is all that the image said.
     ``directory`` holds its hostname, hosts and resolv.conf.
     """
 
@@ -153,6 +154,9 @@ class Container:
     created: datetime
     image_id: Digest
     options: ContainerOptions
+    image_config: ImageConfig
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
     path: str
     args: tuple[str, ...]
     env: tuple[str, ...]

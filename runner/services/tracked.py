@@ -113,6 +113,7 @@ def _fixed(tracked: Tracked) -> Container:
     desired = tracked.desired
     options, image = desired.options, desired.image
     path, *args = spec.command(image, options)
+    entrypoint, command = process.entrypoint_and_command(image, options)
     directory = options.working_dir or image.working_dir
     return Container(
         id=tracked.id,
@@ -120,6 +121,9 @@ def _fixed(tracked: Tracked) -> Container:
         created=desired.created,
         image_id=desired.image_id,
         options=options,
+        image_config=image,
+        entrypoint=entrypoint,
+        command=command,
         path=path,
         args=tuple(args),
         env=tuple(process.environment(image, options, desired.hostname)),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from oci.digest import Digest
+from oci.image_config import ImageConfig
 from runner.schema import ContainerOptions
 from runner.services.container import Container
 from runner.services.lifecycle import State
+from tests.support.images import an_image
 
 
 def a_container(name: str = "web", image: str = "app", **changed: Any) -> Container:
@@ -20,6 +22,9 @@ def a_container(name: str = "web", image: str = "app", **changed: Any) -> Contai
         created=datetime.now(UTC),
         image_id=Digest.of(image.encode()),
         options=ContainerOptions(image),
+        image_config=ImageConfig.parse(an_image(seed=image).config),
+        entrypoint=(),
+        command=("sleep", "100"),
         path="sleep",
         args=("100",),
         env=(),

@@ -1,0 +1,51 @@
+"""Containers as the Engine API shows them: what was asked, over what the image says."""
+
+import json
+
+import pytest
+
+from oci.descriptor import Platform
+from oci.image_config import Healthcheck, ImageConfig, encode_image_config
+from runner.daemon.container_documents import inspection
+from runner.schema.mounts import MountKind
+from runner.services.container import MountPoint
+from tests.support.containers import a_container
+
+
+def test_the_images_program_and_health_check_are_shown() -> None:
+    content = encode_image_config(
+        Platform("linux", "amd64"),
+        [],
+        healthcheck=Healthcheck(("CMD", "true"), interval=5),
+        exposed_ports=("80/tcp",),
+    )
+    config = ImageConfig.parse(content)
+    container = a_container(image_config=config, entrypoint=("/init",), command=("serve", "-v"))
+
+    shown = inspection(container)["Config"]
+
+    assert (shown["Entrypoint"], shown["Cmd"]) == (["/init"], ["serve", "-v"])
+    assert shown["Healthcheck"] == {"Test": ["CMD", "true"], "Interval": 5}
+    assert shown["ExposedPorts"] == {"80/tcp": {}}
+    json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "shown"),
+    [
+        ("bind", ("nonrecursive",), "rprivate"),
+        ("bind", ("nonrecursive", "rslave"), "rslave"),
+        ("bind", ("create", "shared"), "shared"),
+        ("bind", (), "rprivate"),
+        ("volume", ("nocopy",), ""),
+        ("tmpfs", ("size=1", "nosuid"), ""),
+    ],
+)
+def test_propagation_is_one_of_its_words(
+    kind: MountKind, options: tuple[str, ...], shown: str
+) -> None:
+    point = MountPoint(kind, "/s", "/t", options=options)
+
+    (document,) = inspection(a_container(mounts=(point,)))["Mounts"]
+
+    assert document["Propagation"] == shown
