@@ -9,16 +9,21 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Any
 
+from oci.descriptor import Platform
 from runner.credentials import Credentials
+from runner.daemon.container_documents import summary
 from runner.daemon.event_filters import selector
 from runner.daemon.messages import Answer, Request, Response, encode, json_response
 from runner.daemon.services import Services
+from runner.daemon.volumes import volume_document
+from runner.errors import BadRequest
 from runner.schema import fields
 from runner.schema.times import format_time, parse_time
 from runner.services.events import Event
 
 API_VERSION = (1, 44)
-MINIMUM_API_VERSION = (1, 24)
+# containers/image, and so skopeo and buildah, ask for 1.22 at docker-daemon:.
+MINIMUM_API_VERSION = (1, 22)
 
 
 def dotted(version: tuple[int, int]) -> str:
@@ -50,7 +55,7 @@ async def version(services: Services, request: Request) -> Answer:
         "ApiVersion": dotted(API_VERSION),
         "MinAPIVersion": dotted(MINIMUM_API_VERSION),
         "Os": "linux",
-        "Arch": _architecture(),
+        "Arch": Platform.host().architecture,
         "GoVersion": f"Python {platform.python_version()}",
         "KernelVersion": platform.release(),
         "Experimental": "false",
@@ -63,7 +68,7 @@ async def version(services: Services, request: Request) -> Answer:
         "GitCommit": "",
         "GoVersion": f"Python {platform.python_version()}",
         "Os": "linux",
-        "Arch": _architecture(),
+        "Arch": Platform.host().architecture,
         "KernelVersion": platform.release(),
         "BuildTime": "",
         "Components": [{"Name": "Engine", "Version": server_version(), "Details": details}],
@@ -157,15 +162,29 @@ async def events(services: Services, request: Request) -> Answer:
     return Response(body=body())
 
 
+USAGE_TYPES = ("container", "image", "volume", "build-cache")
+
+
 async def disk_usage(services: Services, request: Request) -> Answer:
-    images = services.images.list()
-    document = {
-        "LayersSize": sum(image["Size"] for image in images),
-        "Images": list(images),
-        "Containers": [],
-        "Volumes": [],
-        "BuildCache": [],
-    }
+    """What takes how much; with ``type``, said once or more, only of these things."""
+    asked = request.query.all("type") or list(USAGE_TYPES)
+    for kind in asked:
+        if kind not in USAGE_TYPES:
+            raise BadRequest(f"invalid type {kind!r}: expected one of {', '.join(USAGE_TYPES)}")
+    document: dict[str, Any] = {"BuildCache": []}
+    if "image" in asked:
+        document["Images"] = list(services.images.list())
+        document["LayersSize"] = services.images.layers_bytes()
+    if "container" in asked:
+        document["Containers"] = [
+            summary(one, size=await services.containers.changed_bytes(one.id))
+            for one in services.containers.list()
+        ]
+    if "volume" in asked:
+        document["Volumes"] = [
+            volume_document(one, await services.volumes.usage(one.name))
+            for one in services.volumes.list()
+        ]
     return json_response(document)
 
 
@@ -184,14 +203,6 @@ def _event_document(event: Event) -> dict[str, Any]:
     if event.type == "container":
         document["from"] = event.attributes.get("image", "")
     return document
-
-
-def _architecture() -> str:
-    """The machine's name in Go's words, as images have it."""
-    machine = platform.machine()
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(
-        machine, machine
-    )
 
 
 def _cgroup_version() -> str:

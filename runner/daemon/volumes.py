@@ -10,7 +10,7 @@ from runner.errors import BadRequest
 from runner.schema import fields, filters
 from runner.schema.filters import Filter
 from runner.schema.times import format_time
-from runner.services.volumes import Volume
+from runner.services.volumes import Volume, VolumeUsage
 
 DRIVER = "local"
 
@@ -34,7 +34,7 @@ async def list_volumes(services: Services, request: Request) -> Answer:
     used = {mount.volume for one in services.containers.list() for mount in one.mounts}
     selects = filters.selector(list_filters(used), request.query.filters())
     chosen = [one for one in services.volumes.list() if selects(one)]
-    return json_response({"Volumes": [_document(one) for one in chosen], "Warnings": None})
+    return json_response({"Volumes": [volume_document(one) for one in chosen], "Warnings": None})
 
 
 async def create(services: Services, request: Request) -> Answer:
@@ -44,11 +44,11 @@ async def create(services: Services, request: Request) -> Answer:
         raise BadRequest("volume: only the driver 'local' without options is offered")
     name, labels = fields.text(document, "Name"), fields.string_map(document, "Labels")
     volume = await services.volumes.create(name, labels)
-    return json_response(_document(volume), HTTPStatus.CREATED)
+    return json_response(volume_document(volume), HTTPStatus.CREATED)
 
 
 async def inspect(services: Services, request: Request) -> Answer:
-    return json_response(_document(services.volumes.find(request.parameters["name"])))
+    return json_response(volume_document(services.volumes.find(request.parameters["name"])))
 
 
 async def remove(services: Services, request: Request) -> Answer:
@@ -66,8 +66,9 @@ async def prune(services: Services, request: Request) -> Answer:
     return json_response({"VolumesDeleted": list(removed), "SpaceReclaimed": reclaimed})
 
 
-def _document(volume: Volume) -> dict[str, Any]:
-    return {
+def volume_document(volume: Volume, usage: VolumeUsage | None = None) -> dict[str, Any]:
+    """Engine API, Volume; how much it takes is told only where it was measured."""
+    document: dict[str, Any] = {
         "Name": volume.name,
         "Driver": DRIVER,
         "Mountpoint": str(volume.mountpoint),
@@ -76,3 +77,6 @@ def _document(volume: Volume) -> dict[str, Any]:
         "Scope": "local",
         "Options": {},
     }
+    if usage is not None:
+        document["UsageData"] = {"Size": usage.bytes, "RefCount": usage.containers}
+    return document

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oci.document import parse_document
+from runner.schema.times import NEVER, format_time, read_rfc3339
 from runner.services.image_store import Image, ImageStore, ImageUser
-
-ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
 def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
@@ -18,14 +17,14 @@ def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
     config = image.config
     document: Any = parse_document(config.content)
     size = total_size(store, image)
-    tagged = [record.updated for record in image.tags]
+    tagged = [datetime.fromtimestamp(record.updated, UTC) for record in image.tags]
     view: dict[str, Any] = {
         "Id": str(image.id),
         "RepoTags": repo_tags(store, image),
         "RepoDigests": repo_digests(store, image),
         "Parent": "",
         "Comment": config.history[-1].comment if config.history else "",
-        "Created": config.created or ZERO_TIME,
+        "Created": config.created or NEVER,
         "DockerVersion": str(document.get("docker_version", "")),
         "Author": config.author,
         "Config": document.get("config") or {},
@@ -35,7 +34,7 @@ def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
         "VirtualSize": size,
         "GraphDriver": {"Name": "overlay2", "Data": {}},
         "RootFS": {"Type": "layers", "Layers": [str(diff_id) for diff_id in config.diff_ids]},
-        "Metadata": {"LastTagTime": rfc3339(max(tagged)) if tagged else ZERO_TIME},
+        "Metadata": {"LastTagTime": format_time(max(tagged, default=None))},
     }
     if config.platform.variant:
         view["Variant"] = config.platform.variant
@@ -107,12 +106,5 @@ def repo_digests(store: ImageStore, image: Image) -> list[str]:
 
 def unix_time(created: str | None) -> int:
     """RFC 3339 to seconds since the epoch; 0 for what is no time."""
-    try:
-        moment = datetime.fromisoformat(created or "")
-    except ValueError:
-        return 0
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    when = read_rfc3339(created)
+    return int(when.timestamp()) if when else 0

@@ -97,6 +97,12 @@ class Images:
         found = image_search.select(self._store, filters or {})
         return tuple(image_views.summary(self._store, image, self._users()) for image in found)
 
+    def layers_bytes(self) -> int:
+        """What the layers of all images take, each once."""
+        images = self._store.images()
+        layers = {diff_id: blob for image in images for diff_id, blob in image.layers}
+        return sum(self._store.size(diff_id, blob) for diff_id, blob in layers.items())
+
     async def pull(
         self,
         name: str,

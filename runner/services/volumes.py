@@ -57,6 +57,14 @@ class Volume:
     anonymous: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeUsage:
+    """What a volume's files take, and how many containers use it, running or not."""
+
+    bytes: int
+    containers: int
+
+
 class Volumes:
     """The volumes of this machine.
 
@@ -111,6 +119,12 @@ class Volumes:
         return tuple(
             user.id for user in self.users() if any(mount.volume == name for mount in user.mounts)
         )
+
+    async def usage(self, name: str) -> VolumeUsage:
+        """Measure a volume, file by file; NoSuchVolume if it is not there."""
+        volume = self.find(name)
+        size = await in_thread(_bytes, volume.mountpoint)
+        return VolumeUsage(size, len(self.users_of(name)))
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a volume and its files.  One in use is a Conflict; with ``force``, one that

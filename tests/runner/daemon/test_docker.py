@@ -56,7 +56,7 @@ def test_it_introduces_itself(docker: Docker) -> None:
     info = json.loads(docker("info", "--format", "{{json .}}"))
 
     assert version["Server"]["ApiVersion"] == "1.44"
-    assert version["Server"]["MinAPIVersion"] == "1.24"
+    assert version["Server"]["MinAPIVersion"] == "1.22"
     assert info["ServerVersion"] == version["Server"]["Version"]
     assert "ServerErrors" not in info or not info["ServerErrors"]
 

@@ -75,7 +75,7 @@ def test_every_endpoint_is_the_specifications() -> None:
     [
         ("/info", (1, 44), "/info"),
         ("/v1.44/info", (1, 44), "/info"),
-        ("/v1.24/images/v1.40/json", (1, 24), "/images/v1.40/json"),
+        ("/v1.22/images/v1.40/json", (1, 22), "/images/v1.40/json"),
         ("/version", (1, 44), "/version"),
         ("/v1.44", (1, 44), "/v1.44"),
     ],
@@ -87,7 +87,7 @@ def test_the_version_is_a_prefix(path: str, version: tuple[int, int], rest: str)
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/v1.23/info", "client version 1.23 is too old. Minimum supported API version is 1.24"),
+        ("/v1.21/info", "client version 1.21 is too old. Minimum supported API version is 1.22"),
         ("/v1.45/info", "client version 1.45 is too new. Maximum supported API version is 1.44"),
         ("/v2.0/info", "client version 2.0 is too new"),
     ],
