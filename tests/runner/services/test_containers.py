@@ -251,10 +251,23 @@ async def test_logs_follow_a_running_container_to_its_end(runner: RunnerContaine
         assert await reading == "1\n2\n3\n"
 
 
+async def two_sleepers(runner: RunnerContainers) -> str:
+    """A container whose shell has become the parent of two other programs."""
+    container = await runner.start("sh", "-c", "sleep 98 & sleep 99 & wait")
+    async with asyncio.timeout(20):
+        # Between fork and exec a child still looks like its shell.
+        while sum(row[-1].startswith("sleep") for row in await rows_of(runner, container)) < 2:
+            await asyncio.sleep(0.01)
+    return container
+
+
+async def rows_of(runner: RunnerContainers, container: str) -> tuple[tuple[str, ...], ...]:
+    _, rows = await runner.containers.top(container)
+    return rows
+
+
 async def test_top_shows_the_containers_processes_only(runner: RunnerContainers) -> None:
-    container = await runner.start("sh", "-c", "sleep 98 & echo ready; sleep 99 & wait")
-    async for _ in runner.containers.logs(container, follow=True):
-        break
+    container = await two_sleepers(runner)
 
     titles, rows = await runner.containers.top(container)
 
@@ -265,9 +278,7 @@ async def test_top_shows_the_containers_processes_only(runner: RunnerContainers)
 
 
 async def test_top_shows_the_columns_that_were_asked_for(runner: RunnerContainers) -> None:
-    container = await runner.start("sh", "-c", "sleep 98 & echo ready; sleep 99 & wait")
-    async for _ in runner.containers.logs(container, follow=True):
-        break
+    container = await two_sleepers(runner)
 
     titles, rows = await runner.containers.top(container, ["-eo", "pid,args"])
 
