@@ -25,8 +25,8 @@ class InvalidSettings(RunnerError):
 class RunnerSettings:
     """What the daemon is told at its start.
 
-    ``root`` holds what must outlive a reboot, ``run_dir`` (a short path: sockets live in it) what
-    must not.  ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
+    ``root`` holds what must outlive a reboot, ``run_dir`` what must not.
+    ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
     ``auth_hosts`` are hosts that a registry may have give its tokens, besides itself.
     """
 
@@ -104,14 +104,6 @@ def _socket(value: Any) -> Path:
     return path
 
 
-def _run_dir(value: Any) -> Path:
-    path = _path(value)
-    # Below it lies b/<64 hex>/attach, which must fit into sockaddr_un too.
-    if len(bytes(path)) > 32:
-        raise ValueError(f"expected a path of at most 32 bytes, found {str(path)!r}")
-    return path
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a string, found {value!r}")
@@ -167,7 +159,7 @@ def _log_level(value: Any) -> str:
 
 _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "root": _path,
-    "run_dir": _run_dir,
+    "run_dir": _path,
     "socket": _socket,
     "socket_group": _text,
     "default_registry": _host,

@@ -27,8 +27,9 @@ async def start(services: Services, request: Request) -> Answer:
     size = console_size(document, "ConsoleSize") or found.options.console_size
     if found.options.tty and size is not None:
         await services.execs.resize(found.id, *size)
-    options = found.options
-    return hijack(request, streams, tty=options.tty, stdin=options.attach_stdin)
+    # Whether there is a terminal was said at create; how its output comes is said here.
+    tty = document.get("Tty") is True
+    return hijack(request, streams, tty=tty, stdin=found.options.attach_stdin)
 
 
 async def resize(services: Services, request: Request) -> Answer:

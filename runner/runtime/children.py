@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from runner.linux.processes import kill_tree
+from runner.runtime.errors import RuntimeTimedOut
+
 # All that a child of ours inherits: nothing of the daemon's own, nothing of an image's.
 ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _OUTPUT_BYTES: Final = 1 << 20
+# Longer than a runtime takes on a machine that swaps; a program that hangs is ended then.
+LIMIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,32 @@ class Child:
         self._ended.set_result(self._process.wait())
 
 
-async def run(args: Sequence[str]) -> Outcome:
-    """Run a command to its end.  Cancelled, we stop waiting; the command is not interrupted."""
+async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> Outcome:
+    """Run a command to its end.
+
+    Raises RuntimeTimedOut once it has run for ``limit_seconds``.  Then, and when we are
+    cancelled, it is killed with all that it has started.
+    """
     output, errors = os.memfd_create("stdout"), os.memfd_create("stderr")
     try:
-        code = await Child(args, stdout=output, stderr=errors).wait()
+        code = await finish(Child(args, stdout=output, stderr=errors), args[0], limit_seconds)
         return Outcome(code, contents(output), contents(errors).decode(errors="replace"))
     finally:
         os.close(output)
         os.close(errors)
+
+
+async def finish(child: Child, name: str, limit_seconds: float) -> int:
+    """The child's exit code; RuntimeTimedOut with this name once the time is up."""
+    try:
+        async with asyncio.timeout(limit_seconds):
+            return await child.wait()
+    except TimeoutError:
+        kill_tree(child.pid)
+        raise RuntimeTimedOut(name, limit_seconds) from None
+    except asyncio.CancelledError:
+        kill_tree(child.pid)
+        raise
 
 
 def contents(descriptor: int) -> bytes:

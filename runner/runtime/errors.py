@@ -11,6 +11,13 @@ class RuntimeRefused(RunnerError):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+class RuntimeTimedOut(RuntimeRefused):
+    """A program of ours did not answer in time, and was ended with all that it had started."""
+
+    def __init__(self, program: str, seconds: float) -> None:
+        super().__init__(f"{program} did not answer within {seconds:g} seconds and was ended")
+
+
 class CommandNotFound(RuntimeRefused):
     """The container has no such program: the command line exits with 127."""
 

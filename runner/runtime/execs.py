@@ -1,6 +1,9 @@
-"""``runc exec`` as a daemon child: one more process inside a running container.
+"""``runc exec``: one more process inside a running container.
 
-The child copies the process's streams and ends with its exit code, so nothing else watches it.
+With pipes, runc starts the process and leaves: the process has the pipes themselves, and as our
+child (see linux/processes) gives its exit code to us.  A runc that stayed would copy its streams,
+wait until the last background process had closed them, and pass the SIGPIPE of its own copying on
+to a process that has closed its stdin.  On a terminal runc stays, and ends with its exit code.
 """
 
 import asyncio
@@ -8,35 +11,47 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from runner.runtime.children import Child, contents
-from runner.runtime.errors import CommandNotFound
+from runner.linux.processes import become_subreaper, collect
+from runner.runtime.children import Child, contents, finish
+from runner.runtime.errors import CommandNotFound, RuntimeRefused
 from runner.runtime.io import PipeStreams, set_size
 from runner.runtime.runtime import Frame, ProcessSpec, StdStream
 from runner.runtime.sentences import refusal
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
+_UNKNOWN_CODE: Final = 255
+# A name that is no container's: runc's own directory is beside.
+PID_FILE_PREFIX: Final = ".exec-"
 
 
 class RuncExec:
-    """An ExecProcess.  ``files`` are the spec and the log, which runc opens by our /proc entry."""
+    """An ExecProcess.  ``end`` gives its exit code; ``terminal`` is the master's descriptor."""
 
     def __init__(
-        self, child: Child, streams: PipeStreams, files: tuple[int, int], terminal: int | None
+        self,
+        streams: PipeStreams,
+        pid: Callable[[], int],
+        end: Coroutine[Any, Any, int],
+        terminal: int | None = None,
+        tell_resized: Callable[[], None] = lambda: None,
     ) -> None:
-        self._child = child
         self._streams = streams
+        self._pid = pid
         self._terminal = terminal
-        self._code = asyncio.create_task(self._settle(files))
+        self._tell_resized = tell_resized
+        self._code = asyncio.create_task(end)
+        self._code.add_done_callback(self._ended)
 
     @property
     def pid(self) -> int:
-        return _descendant(self._child.pid)
+        return 0 if self._code.done() else self._pid()
 
     def frames(self) -> AsyncIterator[Frame]:
         return self._streams.frames()
@@ -54,63 +69,127 @@ class RuncExec:
         return await asyncio.shield(self._code)
 
     def resize(self, height: int, width: int) -> None:
-        if self._terminal is not None and not self._code.done():
+        if self._terminal is not None:
             set_size(self._terminal, height, width)
-            self._child.signal(signal.SIGWINCH)
+            self._tell_resized()
 
-    async def _settle(self, files: tuple[int, int]) -> int:
-        """runc's own code; or, when its log says that it could not even start, docker's."""
-        code = await self._child.wait()
-        said = contents(files[1]).decode(errors="replace")
-        for descriptor in (*files, *([self._terminal] if self._terminal is not None else [])):
-            os.close(descriptor)
-        if said and code != 0:
-            return NOT_FOUND if isinstance(refusal(said), CommandNotFound) else NOT_EXECUTABLE
-        return code if code >= 0 else 128 - code
+    def _ended(self, _: asyncio.Task[int]) -> None:
+        if self._terminal is None:
+            self._streams.finish()
+        else:
+            os.close(self._terminal)
+            self._terminal = None
 
 
 async def spawn(
-    command: Sequence[str], container: str, process: ProcessSpec, *, open_stdin: bool
+    command: Sequence[str],
+    container: str,
+    process: ProcessSpec,
+    *,
+    root: Path,
+    open_stdin: bool,
+    limit_seconds: float,
 ) -> RuncExec:
-    """Run ``command exec`` with this process; ``command`` is the runtime and its options."""
+    """Run ``command exec`` with this process; ``command`` is the runtime and its options.
+
+    ``root`` is a directory for a pid file, which is removed.
+    """
     with ExitStack() as undo:
         spec, log = os.memfd_create("process"), os.memfd_create("log")
         undo.callback(os.close, spec)
         undo.callback(os.close, log)
         os.write(spec, json.dumps(process).encode())
         options = (f"--log={_path(log)}", "exec", f"--process={_path(spec)}")
-        args = (*command, *options, container)
-        if process.get("terminal"):
-            child, streams, terminal = await _on_terminal(args, process)
-        else:
-            child, streams = await _on_pipes(args, open_stdin=open_stdin)
-            terminal = None
+        if not process.get("terminal"):
+            pid_file = root / f"{PID_FILE_PREFIX}{uuid.uuid4().hex}"
+            undo.callback(pid_file.unlink, missing_ok=True)
+            detached = ("--detach", f"--pid-file={pid_file}")
+            args = (*command, *options, *detached, container)
+            child, streams = _on_pipes(args, open_stdin=open_stdin)
+            try:
+                code = await finish(child, f"{command[0]} exec", limit_seconds)
+            except BaseException:
+                await streams.aclose()
+                raise
+            return _started(streams, code, pid_file, contents(log))
+        child, streams, terminal = _on_terminal((*command, *options, container), process)
         undo.pop_all()
-        return RuncExec(child, streams, (spec, log), terminal)
+    return RuncExec(
+        streams,
+        lambda: _descendant(child.pid),
+        _terminal_end(child, (spec, log)),
+        terminal,
+        lambda: child.signal(signal.SIGWINCH),
+    )
 
 
-async def _on_pipes(args: Sequence[str], *, open_stdin: bool) -> tuple[Child, PipeStreams]:
+def _started(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> RuncExec:
+    """The process that a runc has left behind; or the end of one that could not be started."""
+    if code != 0:
+        return RuncExec(streams, lambda: 0, _failed(code, said))
+    try:
+        pid = int(pid_file.read_text(encoding="ascii"))
+        # Ours to collect, so the pid is nobody else's even when it has ended already.
+        pidfd = os.pidfd_open(pid)
+    except (OSError, ValueError) as error:
+        raise RuntimeRefused(f"the runtime started a process and lost it: {error}") from error
+    return RuncExec(streams, lambda: pid, _end(pidfd))
+
+
+async def _failed(code: int, said: bytes) -> int:
+    """docker's code for a program that cannot be run, as runc's log has it; else runc's own."""
+    if said:
+        found = refusal(said.decode(errors="replace"))
+        return NOT_FOUND if isinstance(found, CommandNotFound) else NOT_EXECUTABLE
+    return _shells(code)
+
+
+async def _end(pidfd: int) -> int:
+    """Wait for the process: its exit code, or 128 and the number of the signal that ended it."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+        code = collect(pidfd)
+        return _UNKNOWN_CODE if code is None else _shells(code)
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+
+
+async def _terminal_end(child: Child, files: tuple[int, int]) -> int:
+    code = await child.wait()
+    said = contents(files[1])
+    for descriptor in files:
+        os.close(descriptor)
+    return await _failed(code, said) if code != 0 else 0
+
+
+def _shells(code: int) -> int:
+    return code if code >= 0 else 128 - code
+
+
+def _on_pipes(args: Sequence[str], *, open_stdin: bool) -> tuple[Child, PipeStreams]:
+    become_subreaper()
     with ExitStack() as theirs:
         out, out_write = os.pipe()
         err, err_write = os.pipe()
         stdin_read, stdin = os.pipe() if open_stdin else (subprocess.DEVNULL, None)
         for descriptor in (out_write, err_write, *([stdin_read] if open_stdin else [])):
             theirs.callback(os.close, descriptor)
-        outputs = {StdStream.STDOUT: out, StdStream.STDERR: err}
-        streams = await PipeStreams.open(outputs, stdin)
+        streams = PipeStreams({StdStream.STDOUT: out, StdStream.STDERR: err}, stdin)
         child = Child(args, stdin=stdin_read, stdout=out_write, stderr=err_write)
     return child, streams
 
 
-async def _on_terminal(args: Sequence[str], process: ProcessSpec) -> tuple[Child, PipeStreams, int]:
+def _on_terminal(args: Sequence[str], process: ProcessSpec) -> tuple[Child, PipeStreams, int]:
     """Both ends of a new terminal: runc gets the slave, and makes it raw."""
     master, slave = os.openpty()
     try:
         size = process.get("consoleSize") or {}
         set_size(master, size.get("height", 0), size.get("width", 0))
-        streams = await PipeStreams.open(
-            {StdStream.STDOUT: os.dup(master)}, os.dup(master), terminal=True
-        )
+        streams = PipeStreams({StdStream.STDOUT: os.dup(master)}, os.dup(master), terminal=True)
         child = Child(args, stdin=slave, stdout=slave, stderr=slave)
     finally:
         os.close(slave)

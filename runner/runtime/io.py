@@ -10,7 +10,7 @@ import socket
 import struct
 import termios
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,10 @@ BACKLOG_BYTES: Final = 16 << 20
 # conmon's first byte of a packet (conmon: src/ctr_stdio.c), and how much follows it at most.
 _CONMON_STREAMS: Final = {2: StdStream.STDOUT, 3: StdStream.STDERR}
 _CONMON_PACKET_BYTES: Final = 32768 + 1
+
+
+_Add = Callable[[int, Callable[["asyncio.Future[None]"], None], "asyncio.Future[None]"], None]
+_Remove = Callable[[int], bool]
 
 
 class AttachSocket:
@@ -44,13 +48,19 @@ class AttachSocket:
 
     @classmethod
     def connect(cls, path: Path) -> "AttachSocket":
-        """Join; a listening Unix socket answers at once.  Raises OSError when nobody listens."""
+        """Join; a listening Unix socket answers at once.  Raises OSError when nobody listens.
+
+        By a descriptor of its directory: an address has 108 bytes, and ``path`` may have more.
+        """
+        directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            connection.connect(str(path))
+            connection.connect(f"/proc/self/fd/{directory}/{path.name}")
         except OSError:
             connection.close()
             raise
+        finally:
+            os.close(directory)
         connection.setblocking(False)
         return cls(connection)
 
@@ -105,40 +115,28 @@ class AttachSocket:
 
 
 class PipeStreams:
-    """The near ends of a child's stdin, stdout and stderr: pipes, or one terminal's master."""
+    """The near ends of a child's stdin, stdout and stderr: pipes, or one terminal's master.
+
+    ``frames`` ends when every writer has closed its end, or, after ``finish``, with what was
+    written until then: a process that was left behind in the background may hold a pipe open.
+    """
 
     def __init__(
-        self,
-        outputs: Mapping[StdStream, asyncio.ReadTransport],
-        readers: Mapping[StdStream, asyncio.StreamReader],
-        stdin: int | None,
-        *,
-        terminal: bool = False,
+        self, outputs: Mapping[StdStream, int], stdin: int | None, *, terminal: bool = False
     ) -> None:
-        self._outputs, self._readers = outputs, readers
+        """Take over the descriptors, which are ours to close from now on."""
+        self._outputs = dict(outputs)
         self._stdin = stdin
         self._terminal = terminal
+        self._finished = False
+        self._waiting: set[asyncio.Future[None]] = set()
         self._loop = asyncio.get_running_loop()
-
-    @classmethod
-    async def open(
-        cls, outputs: Mapping[StdStream, int], stdin: int | None, *, terminal: bool = False
-    ) -> "PipeStreams":
-        """Take over the descriptors, which are ours to close from now on."""
-        transports, readers = {}, {}
-        for stream, descriptor in outputs.items():
-            readers[stream] = asyncio.StreamReader(limit=READ_BYTES)
-            transports[stream] = await _connect(descriptor, readers[stream])
-        if stdin is not None:
-            os.set_blocking(stdin, False)
-        return cls(transports, readers, stdin, terminal=terminal)
+        for descriptor in (*outputs.values(), *([] if stdin is None else [stdin])):
+            os.set_blocking(descriptor, False)
 
     async def frames(self) -> AsyncIterator[Frame]:
         queue: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=16)
-        pumps = [
-            asyncio.create_task(_pump(stream, reader, queue))
-            for stream, reader in self._readers.items()
-        ]
+        pumps = [asyncio.create_task(self._pump(stream, queue)) for stream in tuple(self._outputs)]
         open_outputs = len(pumps)
         try:
             while open_outputs:
@@ -150,6 +148,13 @@ class PipeStreams:
         finally:
             for pump in pumps:
                 pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    def finish(self) -> None:
+        """The process has ended: what is in the pipes now is the last of it."""
+        self._finished = True
+        for waiting in self._waiting:
+            _wake(waiting)
 
     async def write(self, content: bytes) -> None:
         view = memoryview(content)
@@ -157,7 +162,7 @@ class PipeStreams:
             try:
                 view = view[os.write(self._stdin, view) :]
             except BlockingIOError:
-                await _writable(self._loop, self._stdin)
+                await self._ready(self._loop.add_writer, self._loop.remove_writer, self._stdin)
             except OSError:
                 # The process has closed its end: what follows has no reader.
                 return
@@ -166,13 +171,61 @@ class PipeStreams:
         if self._terminal:
             # A terminal has no end of input of its own: what a user types is ^D.
             await self.write(b"\x04")
-        elif self._stdin is not None:
-            os.close(self._stdin)
-            self._stdin = None
+        else:
+            self._close_stdin()
 
     async def aclose(self) -> None:
-        for transport in self._outputs.values():
-            transport.close()
+        """Let go: what is still written is read and dropped, and ends nobody by SIGPIPE."""
+        self._close_stdin()
+        while self._outputs:
+            _, descriptor = self._outputs.popitem()
+            self._loop.add_reader(descriptor, self._drop, descriptor)
+
+    async def _pump(self, stream: StdStream, queue: asyncio.Queue[Frame | None]) -> None:
+        descriptor, left = self._outputs[stream], None
+        while left is None or left > 0:
+            if self._finished and left is None:
+                left = _bytes_waiting(descriptor)
+                continue
+            try:
+                content = os.read(descriptor, READ_BYTES)
+            except BlockingIOError:
+                await self._ready(self._loop.add_reader, self._loop.remove_reader, descriptor)
+                continue
+            except OSError:
+                # A terminal whose last user has gone ends with EIO.
+                content = b""
+            if not content:
+                if self._outputs.pop(stream, None) is not None:
+                    os.close(descriptor)
+                break
+            left = None if left is None else left - len(content)
+            await queue.put(Frame(stream, content))
+        await queue.put(None)
+
+    async def _ready(self, add: _Add, remove: _Remove, descriptor: int) -> None:
+        """Until the descriptor is ready, or the process has ended."""
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.add(ready)
+        add(descriptor, _wake, ready)
+        try:
+            await ready
+        finally:
+            remove(descriptor)
+            self._waiting.discard(ready)
+
+    def _drop(self, descriptor: int) -> None:
+        try:
+            content = os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            content = b""
+        if not content:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    def _close_stdin(self) -> None:
         if self._stdin is not None:
             os.close(self._stdin)
             self._stdin = None
@@ -184,33 +237,12 @@ def set_size(terminal: int, height: int, width: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
 
 
-async def _connect(descriptor: int, reader: asyncio.StreamReader) -> asyncio.ReadTransport:
-    loop = asyncio.get_running_loop()
-    file = os.fdopen(descriptor, "rb", buffering=0)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
-    return transport
+def _bytes_waiting(descriptor: int) -> int:
+    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    return int(count)
 
 
-async def _pump(
-    stream: StdStream, reader: asyncio.StreamReader, queue: asyncio.Queue[Frame | None]
-) -> None:
-    # A terminal whose last user has gone ends with EIO.
-    with suppress(OSError):
-        while content := await reader.read(READ_BYTES):
-            await queue.put(Frame(stream, content))
-    await queue.put(None)
-
-
-async def _writable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        # The loop may call this more than once before the waiter has run.
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_writer(descriptor, wake)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(descriptor)
+def _wake(waiting: asyncio.Future[None]) -> None:
+    # The loop may call this more than once before the waiter has run.
+    if not waiting.done():
+        waiting.set_result(None)

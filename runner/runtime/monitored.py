@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from runner.runtime.errors import NotRunning
+from runner.linux.processes import collect, collect_later
+from runner.runtime.errors import NotRunning, RuntimeRefused
 from runner.runtime.io import AttachSocket
 from runner.runtime.runtime import ExitStatus, Launch
 
@@ -57,8 +58,12 @@ class Monitored:
     async def attach(self) -> AttachSocket:
         try:
             return AttachSocket.connect(self._launch.bundle / "attach")
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             raise NotRunning(f"container {self._launch.id} has no monitor to attach to") from None
+        except OSError as error:
+            raise RuntimeRefused(
+                f"cannot attach to container {self._launch.id}: {error}"
+            ) from error
 
     def resize(self, height: int, width: int) -> None:
         self._tell(_RESIZE % (max(height, 0), max(width, 0)))
@@ -70,7 +75,11 @@ class Monitored:
         for descriptor in (self._monitor, self._container):
             if descriptor is not None:
                 self._loop.remove_reader(descriptor)
-                os.close(descriptor)
+        if self._monitor is not None:
+            # It may be our child (see linux/processes), and end only after this.
+            collect_later(self._monitor)
+        if self._container is not None:
+            os.close(self._container)
         self._monitor = self._container = None
         if not self._ended.done():
             self._ended.cancel()
@@ -95,6 +104,7 @@ class Monitored:
     def _gone(self, descriptor: int) -> None:
         self._loop.remove_reader(descriptor)
         if descriptor == self._monitor:
+            collect(descriptor)
             os.close(descriptor)
             self._monitor = None
             if not self._exit_file.exists():

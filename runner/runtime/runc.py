@@ -10,9 +10,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from runner.runtime.children import ENVIRONMENT, run
+from runner.runtime.children import ENVIRONMENT, LIMIT_SECONDS, run
 from runner.runtime.errors import ContainerUnknown, RuntimeRefused
-from runner.runtime.execs import spawn
+from runner.runtime.execs import PID_FILE_PREFIX, spawn
 from runner.runtime.runtime import ContainerState, ExecProcess, ProcessSpec, RuntimeState
 from runner.runtime.sentences import refusal
 
@@ -22,9 +22,15 @@ _STATES: Final = {state.value: state for state in ContainerState}
 class Runc:
     """An OCIRuntime; ``root`` is where it keeps its own state of containers."""
 
-    def __init__(self, executable: str, root: Path) -> None:
+    def __init__(
+        self, executable: str, root: Path, *, limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
         self.executable = executable
         self.root = root
+        self._limit_seconds = limit_seconds
+        # Of execs that a daemon's death has cut off.
+        for pid_file in root.glob(f"{PID_FILE_PREFIX}*"):
+            pid_file.unlink(missing_ok=True)
         # With a log of its own, runc writes the bare sentence to stderr.
         self._command = (executable, f"--root={root}", "--log=/dev/null")
 
@@ -55,10 +61,17 @@ class Runc:
     async def exec(
         self, container: str, process: ProcessSpec, *, open_stdin: bool = False
     ) -> ExecProcess:
-        return await spawn(self._command[:2], container, process, open_stdin=open_stdin)
+        return await spawn(
+            self._command[:2],
+            container,
+            process,
+            root=self.root,
+            open_stdin=open_stdin,
+            limit_seconds=self._limit_seconds,
+        )
 
     async def _do(self, verb: str, *arguments: str) -> bytes:
-        outcome = await run((*self._command, verb, *arguments))
+        outcome = await run((*self._command, verb, *arguments), self._limit_seconds)
         if outcome.code != 0:
             raise refusal(outcome.errors)
         return outcome.output

@@ -70,8 +70,7 @@ class Launch:
     """What a monitor must know of a container besides its spec.
 
     ``bundle`` holds ``config.json``; the monitor keeps its socket, its FIFO and
-    its pid files there, so the path must be short: with the socket's name it
-    has to fit the 108 bytes of a Unix socket address.
+    its pid files there.
     """
 
     id: str
@@ -104,10 +103,12 @@ class Streams(Protocol):
 
 
 class ExecProcess(Streams, Protocol):
-    """One more process inside a running container; it dies with the daemon.
+    """One more process inside a running container, whose end only this daemon sees.
 
     ``wait`` gives its exit code, to any number of callers, before or after the
-    end.  Somebody must read ``frames``, or a talkative process blocks.
+    end.  Somebody must read ``frames``, or a talkative process blocks, until
+    ``aclose``: what it writes then is dropped.  ``frames`` ends with the process,
+    also when another one that it has left behind holds its outputs open.
     """
 
     @property
@@ -132,8 +133,9 @@ class OCIRuntime(Protocol):
     create did.  Only then may its id be used again.
 
     Every call is one child process of ours that is waited for, and leaves
-    nothing behind.  A refusal is a RuntimeRefused whose text is one sentence
-    for the user; ContainerUnknown says that the runtime has no such id.
+    nothing behind; one that takes too long is ended: RuntimeTimedOut.  A refusal is
+    a RuntimeRefused whose text is one sentence for the user; ContainerUnknown says
+    that the runtime has no such id.
     """
 
     async def start(self, container: str) -> None:
@@ -212,7 +214,8 @@ class Monitor(Protocol):
         """Run the runtime's ``create``: afterwards the container waits for ``start``.
 
         Raises RuntimeRefused, and then nothing is left: no container, no monitor.
-        Cancelled half-way, a container may have come to be: delete it with force.
+        Cancelled half-way, or out of time (RuntimeTimedOut), the monitor is ended, and a
+        container may have come to be: delete it with force.
         """
         ...
 
@@ -223,6 +226,10 @@ class Monitor(Protocol):
         it has ended meanwhile, ``wait`` answers at once; if its end was seen by
         nobody, with code 255 and an error.
         """
+        ...
+
+    async def kill(self, container: str) -> None:
+        """End a monitor whose create was cut off by a daemon's death, with all it has begun."""
         ...
 
     def forget(self, container: str) -> None:

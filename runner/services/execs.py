@@ -84,7 +84,7 @@ class Execs:
         self._tell(tracked, f"exec_start: {' '.join(options.command)}", execID=exec_id)
         end = self._keep(self._see_end(exec_id, process, tracked))
         if detach:
-            self._keep(_drain(process))
+            await process.aclose()
             return None
         return _ChosenStreams(process, _wanted(options), end)
 
@@ -169,12 +169,6 @@ class _ChosenStreams:
 
     async def aclose(self) -> None:
         await self._process.aclose()
-
-
-async def _drain(process: ExecProcess) -> None:
-    async for _ in process.frames():
-        continue
-    await process.aclose()
 
 
 def _wanted(options: ExecOptions) -> tuple[StdStream, ...]:

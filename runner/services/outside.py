@@ -43,7 +43,6 @@ class Outside:
     host: Host
 
     def places(self, container: str) -> Places:
-        # Short names: sockets lie below, and their paths have 107 bytes.
         return Places(
             self.settings.root / "containers" / container,
             self.settings.run_dir / "b" / container,

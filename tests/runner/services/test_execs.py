@@ -158,7 +158,7 @@ async def test_nothing_waits_for_an_exec_once_they_are_closed(runner: RunnerCont
 
     await runner.execs.close()
 
-    assert before == ["Execs._see_end", "Execs._see_end", "_drain"]
+    assert before == ["Execs._see_end", "Execs._see_end"]
     assert _watching() == []
     await streams.aclose()
 
@@ -168,3 +168,57 @@ def _watching() -> list[str]:
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
     names = [str(getattr(coroutine, "__qualname__", "")) for coroutine in coroutines]
     return sorted(name for name in names if name.startswith(("Execs.", "_drain")))
+
+
+async def test_an_exec_ends_with_its_process_and_not_with_what_it_leaves_behind(
+    runner: RunnerContainers,
+) -> None:
+    container = await runner.start("sleep", "100")
+
+    outcome = await run(runner, container, sh("sleep 100 & echo said; echo no >&2; exit 3"))
+
+    assert outcome == (3, "said\n", "no\n")
+
+
+async def test_a_process_that_closes_its_stdin_lives_on(runner: RunnerContainers) -> None:
+    container = await runner.start("sleep", "100")
+    script = "exec <&-; echo closed; while [ ! -e /go ]; do sleep 0.05; done; echo on; exit 5"
+    exec_id = await runner.execs.create(container, sh(script, attach_stdin=True))
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+    frames = streams.frames()
+    said = [await anext(frames)]
+
+    for _ in range(20):
+        await streams.write(b"nobody reads this\n" * 10_000)
+    (runner.run_dir / "r" / container / "go").touch()
+    async with asyncio.timeout(20):
+        said += [frame async for frame in frames]
+
+    assert text_of(said) == "closed\non\n"
+    assert runner.execs.find(exec_id).exit_code == 5
+    await streams.aclose()
+
+
+@pytest.mark.parametrize("detach", [True, False], ids=["detached", "attached, and left"])
+async def test_a_process_that_nobody_listens_to_any_more_lives_on(
+    runner: RunnerContainers, detach: bool
+) -> None:
+    container = await runner.start("sleep", "100")
+    exec_id = await runner.execs.create(container, sh("head -c 1000000 /dev/zero; exit 4"))
+    ended = asyncio.create_task(exec_death(runner))
+    await asyncio.sleep(0)
+
+    streams = await runner.execs.start(exec_id, detach=detach)
+    if streams is not None:
+        await streams.aclose()
+
+    async with asyncio.timeout(20):
+        await ended
+    assert runner.execs.find(exec_id).exit_code == 4
+
+
+async def exec_death(runner: RunnerContainers) -> None:
+    async for event in runner.events.subscribe():
+        if event.action == "exec_die":
+            return
