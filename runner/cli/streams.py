@@ -85,6 +85,8 @@ class Session:
         self._detach = DetachKeys(detach_keys) if tty else None
         self._frames = Frames()
         self._wake, self._woken = os.pipe()
+        self._unsent = b""
+        self._input_ended = False
         self._signals: list[int] = []
         self._terminations = 0
         self._catch()
@@ -107,27 +109,40 @@ class Session:
             self._connection.close()
 
     def _copy(self) -> None:
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        if self._stdin:
-            poll.register(0, select.POLLIN)
-        else:
+        if not self._stdin:
             self._end_input()
+        self._connection.setblocking(False)
+        connection = self._connection.fileno()
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            ready = self._poll()
             if self._wake in ready:
                 os.read(self._wake, 512)
                 self._pass_signals()
-            if 0 in ready and not self._input():
-                poll.unregister(0)
-                self._end_input()
-            if self._connection.fileno() in ready and not self._receive():
+            if ready.get(0):
+                self._input()
+            if ready.get(connection, 0) & select.POLLOUT:
+                self._send()
+            if ready.get(connection, 0) & ~select.POLLOUT and not self._receive():
                 return
+
+    def _poll(self) -> dict[int, int]:
+        """The descriptors that are ready, each with what for.
+
+        Input is read only when the last of it is sent: the other end may want to be read first.
+        """
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        out = select.POLLOUT if self._unsent else 0
+        poll.register(self._connection, select.POLLIN | out)
+        if self._stdin and not self._input_ended and not self._unsent:
+            poll.register(0, select.POLLIN)
+        return dict(poll.poll())
 
     def _receive(self) -> bool:
         try:
             content = self._connection.recv(_READ_BYTES)
+        except BlockingIOError:
+            return True
         except ConnectionError:
             return False
         self._output(content)
@@ -139,25 +154,34 @@ class Session:
         else:
             self._frames.feed(content)
 
-    def _input(self) -> bool:
-        """Pass on what was typed; False once there will be no more."""
+    def _input(self) -> None:
+        """Pass on what was typed, or its end."""
         try:
             content = os.read(0, _READ_BYTES)
         except OSError:
-            return False
+            content = b""
         if not content:
-            return False
+            self._end_input()
+            return
         if self._detach is not None:
             content = self._detach.filter(content)
             if self._detach.complete:
                 raise Detached
+        self._unsent = content
+        self._send()
+
+    def _send(self) -> None:
         try:
-            self._connection.sendall(content)
+            self._unsent = self._unsent[self._connection.send(self._unsent) :]
+        except BlockingIOError:
+            return
         except ConnectionError:
-            return False
-        return True
+            # The other end takes no more; what it says is still to be read.
+            self._unsent = b""
+            self._input_ended = True
 
     def _end_input(self) -> None:
+        self._input_ended = True
         try:
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:

@@ -17,6 +17,8 @@ MAX_HEADER_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _LINGER_BYTES = 16 * 1024 * 1024
 _LINGER_SECONDS = 2
+# A client that has read the end of a hijacked stream closes it; one that does not is cut off.
+_FINISH_SECONDS = 30
 
 # Progress lines and log frames are small: let some gather before a slow client holds them up.
 _HIGH_WATER_BYTES = 256 * 1024
@@ -115,6 +117,18 @@ class Connection:
     async def write(self, content: bytes) -> None:
         self._writer.write(content)
         await self._writer.drain()
+
+    async def finish(self) -> None:
+        """End what we say, and read away what the client still says, until it closes.
+
+        Closing over unread bytes would reset the connection, and what the client has not read
+        yet would be lost.
+        """
+        with suppress(ConnectionError, TimeoutError):
+            self._writer.write_eof()
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while await self._reader.read(_READ_BYTES):
+                    continue
 
     async def aclose(self) -> None:
         self._writer.close()

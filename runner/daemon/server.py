@@ -127,6 +127,7 @@ class Server:
         if isinstance(answer, Hijack):
             await connection.take_over(answer.content_type)
             await answer.run(connection)
+            await connection.finish()
         else:
             assert not isinstance(answer.body, bytes)
             async with aclosing(answer.body):

@@ -267,6 +267,26 @@ def test_killing_the_daemon_leaves_containers_running(own_runner: Runner) -> Non
     assert own_runner("logs", "survivor") == "before\nafter\n"
 
 
+def test_input_that_nobody_reads_costs_no_output_and_no_exit_code(shared_runner: Runner) -> None:
+    script = "echo answer; exit 5"
+
+    done = shared_runner.try_(
+        "run", "--rm", "-i", "busybox", "sh", "-c", script, stdin=bytes(3_000_000)
+    )
+
+    assert (done.stdout, done.returncode) == (b"answer\n", 5)
+
+
+def test_much_goes_both_ways_at_once(shared_runner: Runner) -> None:
+    shared_runner("run", "-d", "--name", "echoes", "busybox", "sleep", "60")
+    content = os.urandom(4_000_000)
+
+    done = shared_runner.try_("exec", "-i", "echoes", "cat", stdin=content)
+
+    assert (done.stdout == content, done.returncode) == (True, 0)
+    shared_runner("rm", "-f", "echoes")
+
+
 def test_stopping_the_daemon_leaves_containers_running(own_runner: Runner) -> None:
     own_runner("run", "-d", "--name", "survivor", "busybox", "sleep", "60")
 
