@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.linux import cgroups
+from runner.linux.processes import kill_tree
 from runner.runtime.children import Child, contents
+from runner.runtime.errors import RuntimeTimedOut
 from runner.runtime.monitored import Monitored
 from runner.runtime.runtime import Launch
 from runner.runtime.sentences import refusal
+
+# The runtime's ``create`` reads the image's files and waits for the container's first process.
+LIMIT_SECONDS: Final = 120.0
 
 # A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
 MONITORS_GROUP: Final = "/slipway/monitors"
@@ -35,12 +40,15 @@ class Conmon:
         runtime_root: Path,
         exits: Path,
         features: cgroups.Features,
+        *,
+        limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         self._executable = executable
         self._runtime = runtime
         self._runtime_root = runtime_root
         self._exits = exits
         self._features = features
+        self._limit_seconds = limit_seconds
         self._mover = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cgroups")
         exits.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -50,7 +58,6 @@ class Conmon:
         The kernel makes the first move into a group after a pause wait for 10 ms.  conmon is
         moved while the runtime is still starting, so that both wait for the same 10.
         """
-        loop = asyncio.get_running_loop()
         with ExitStack() as ours, ExitStack() as theirs:
             sync, sync_write = os.pipe()
             start_read, start = os.pipe()
@@ -67,16 +74,38 @@ class Conmon:
             )
             theirs.close()
             os.write(start, b"\0")
-            # The child leaves a grandchild behind, and its pid in the file.
-            await child.wait()
-            monitor = _number(launch.bundle / "conmon.pid")
-            moved = loop.run_in_executor(
-                self._mover, cgroups.move, monitor, MONITORS_GROUP, self._features
-            )
-            answer = await _line(loop, sync)
-            await moved
+            try:
+                async with asyncio.timeout(self._limit_seconds):
+                    monitor, answer = await self._answer(child, launch, sync)
+            except TimeoutError:
+                self._kill(child, launch)
+                raise RuntimeTimedOut(f"{self._runtime} create", self._limit_seconds) from None
+            except BaseException:
+                self._kill(child, launch)
+                raise
             pid = _created(answer, said)
         return Monitored(launch, self._exits / launch.id, pid, monitor)
+
+    async def _answer(self, child: Child, launch: Launch, sync: int) -> tuple[int, bytes]:
+        """conmon's pid, and what it says of the runtime's ``create`` once that has ended."""
+        loop = asyncio.get_running_loop()
+        # The child leaves a grandchild behind, and its pid in the file.
+        await child.wait()
+        monitor = _number(launch.bundle / "conmon.pid")
+        moved = loop.run_in_executor(
+            self._mover, cgroups.move, monitor, MONITORS_GROUP, self._features
+        )
+        answer = await _line(loop, sync)
+        await moved
+        return monitor, answer
+
+    def _kill(self, child: Child, launch: Launch) -> None:
+        """End a create that is under way: conmon, the runtime, and what it has begun."""
+        kill_tree(child.pid, _number(launch.bundle / "conmon.pid"))
+
+    async def kill(self, container: str) -> None:
+        pids = await asyncio.to_thread(_monitors, self._executable, container)
+        kill_tree(*pids)
 
     async def adopt(self, launch: Launch) -> Monitored:
         exit_file = self._exits / launch.id
@@ -140,6 +169,18 @@ def _created(answer: bytes, said: int) -> int:
     if pid <= 0:
         raise refusal(str(document.get("message", "")))
     return pid
+
+
+def _monitors(executable: str, container: str) -> tuple[int, ...]:
+    """The pids of every conmon of this container; its pid file may not be written yet."""
+    begin, named = executable.encode() + b"\0", f"\0-c\0{container}\0".encode()
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            words = Path(f"/proc/{name}/cmdline").read_bytes()
+            if words.startswith(begin) and named in words:
+                found.append(int(name))
+    return tuple(found)
 
 
 def _number(file: Path) -> int:

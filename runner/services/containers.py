@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from runner.errors import Conflict, NoSuchContainer, RunnerError
+from runner.errors import Conflict, NoSuchContainer, NotModified, RunnerError
 from runner.runtime.logs import entries
 from runner.runtime.runtime import Frame, StdStream, Streams
 from runner.schema import ContainerOptions
@@ -28,6 +28,9 @@ from runner.services.waiting import Condition, Waiter
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
 
 T = TypeVar("T")
+
+# What is under way has so long to finish when the daemon stops.
+CLOSE_SECONDS: Final = 5.0
 
 _Verb = Callable[[Tracked], Awaitable[None]]
 
@@ -135,7 +138,8 @@ class Containers:
         -1 is to wait for ever, None the container's own timeout.
         """
         number = parse_signal(signal) if signal else None
-        await self._do(name, lambda tracked: self._verbs.stop(tracked, timeout, number))
+        # Without the lock: neither a start nor a removal waits for the grace of a stop.
+        await self._whole(self._verbs.stop(self.tracked(name), timeout, number))
 
     async def restart(
         self,
@@ -146,16 +150,16 @@ class Containers:
     ) -> None:
         """Stop it if it runs, then start it."""
         number = parse_signal(signal) if signal else None
-        await self._do(name, lambda tracked: self._verbs.restart(tracked, timeout, number))
+        await self._whole(self._restart(self.tracked(name), timeout, number))
 
     async def kill(self, name: str, signal: str = "KILL") -> None:
-        """Send a signal to the container's first process."""
-        number = parse_signal(signal)
+        """Send a signal to the container's first process; SIGKILL has ended it on return.
 
-        # Without the lock: a stop that waits must not keep anyone from killing.
-        tracked = self.tracked(name)
-        tracked.check(Verb.KILL)
-        await self._whole(self._verbs.signal(tracked, number))
+        Before that process runs, SIGKILL and the container's stop signal abort the start.
+        """
+        number = parse_signal(signal)
+        # Without the lock: a start that hangs must not keep anyone from killing.
+        await self._whole(self._verbs.kill(self.tracked(name), number))
 
     async def pause(self, name: str) -> None:
         """Freeze all its processes."""
@@ -170,8 +174,14 @@ class Containers:
 
         With ``volumes``, the anonymous volumes it brought go with it.
         """
+        found = self.tracked(name)
+        if force:
+            await self._whole(self._verbs.abort_start(found))
+            if found.id not in self._all:
+                # It removed itself when its start was aborted.
+                return
         await self._do(
-            name, lambda tracked: self._verbs.remove(tracked, force=force, volumes=volumes)
+            found.id, lambda tracked: self._verbs.remove(tracked, force=force, volumes=volumes)
         )
 
     async def rename(self, name: str, new: str) -> None:
@@ -253,7 +263,14 @@ class Containers:
         await asyncio.gather(*map(self._supervisor.recover, tuple(self._all.values())))
 
     async def close(self) -> None:
-        """At the daemon's stop: finish what is under way.  Containers stay as they are."""
+        """At the daemon's stop: finish what is under way.  Containers stay as they are.
+
+        What is not finished soon is cut off: a start that hangs, a stop that waits.
+        """
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=CLOSE_SECONDS)
+        for task in self._under_way:
+            task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._supervisor.close()
         for tracked in self._all.values():
@@ -262,11 +279,26 @@ class Containers:
             if tracked.monitored is not None:
                 tracked.monitored.close()
 
+    async def _restart(
+        self, tracked: Tracked, grace_seconds: int | None, signal: int | None
+    ) -> None:
+        # One that removes itself stays for its second run.
+        tracked.restarting = True
+        try:
+            if tracked.state in ALIVE or tracked.starting is not None:
+                await self._verbs.stop(tracked, grace_seconds, signal)
+            with suppress(NotModified):
+                await self._locked(tracked, self._verbs.start)
+        finally:
+            tracked.restarting = False
+        self._outside.tell(tracked, "restart")
+
     async def _forget(self, tracked: Tracked) -> None:
         """What the supervisor calls for a container that removes itself."""
         async with tracked.lock:
             # A restart may have been quicker.
-            if tracked.id in self._all and tracked.state not in ALIVE:
+            known = tracked.id in self._all and not tracked.restarting
+            if known and tracked.state not in ALIVE:
                 await self._verbs.forget(tracked, volumes=True)
 
     def _drop(self, tracked: Tracked) -> None:
@@ -293,15 +325,13 @@ class Containers:
             yield frame
 
     async def _do(self, name: str, verb: _Verb) -> None:
-        tracked = self.tracked(name)
+        await self._whole(self._locked(self.tracked(name), verb))
 
-        async def locked() -> None:
-            async with tracked.lock:
-                if tracked.id not in self._all:
-                    raise NoSuchContainer(name)
-                await verb(tracked)
-
-        await self._whole(locked())
+    async def _locked(self, tracked: Tracked, verb: _Verb) -> None:
+        async with tracked.lock:
+            if tracked.id not in self._all:
+                raise NoSuchContainer(tracked.name)
+            await verb(tracked)
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, even when whoever asked has gone: no verb stops half-way."""

@@ -64,6 +64,7 @@ async def _create(
             await outside.save(tracked)
         # Recorded, and so it exists.
         undo.pop_all()
+    await outside.volumes.claim(point.volume for point in points if point.anonymous)
     return tracked, warnings
 
 

@@ -31,8 +31,10 @@ from runner.services.image_removals import Deleted, Remover
 from runner.services.image_saves import Saver
 from runner.services.image_store import Image, ImageStore, ImageUser
 from runner.services.layer_arrivals import restore
+from runner.services.layer_files import drop_spooled
 from runner.services.settling import Settling
 from runner.storage.snapshots import Snapshotter
+from runner.storage.threads import in_thread
 
 log = structlog.get_logger()
 
@@ -64,6 +66,7 @@ class Images:
         self._puller = Puller(store, clients, parallel_downloads)
         self._pusher = Pusher(store, clients, parallel_downloads)
         self._remover = Remover(store, snapshotter, self._users)
+        self._scratch = scratch
         self._importer = Importer(store, scratch)
         self._loader = Loader(store, scratch)
         self._saver = Saver(store)
@@ -194,8 +197,10 @@ class Images:
     async def recover(self) -> None:
         """At the daemon's start: unpack again, from kept blobs, layers that a power cut took.
 
-        One whose blob is not here either, or is damaged, is left to the next pull.
+        One whose blob is not here either, or is damaged, is left to the next pull.  Archives that
+        were arriving when the last daemon was killed are dropped.
         """
+        await in_thread(drop_spooled, self._scratch)
         for image_id in {record.image_id for record in self._store.records.images.all()}:
             try:
                 await self._restore(image_id)

@@ -99,6 +99,12 @@ async def spooled(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[
         path.unlink(missing_ok=True)
 
 
+def drop_spooled(scratch: Path) -> None:
+    """Remove what a daemon that was killed had spooled; a blocking call."""
+    for path in scratch.glob("arriving-*"):
+        path.unlink(missing_ok=True)
+
+
 def plain(path: Path, *, every: bool = False, limit: InflationLimit | None = None) -> None:
     """Undo in place a compression that layers do not have, or ``every`` one; a blocking call.
 

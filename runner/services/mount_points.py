@@ -73,7 +73,7 @@ async def _point(option: MountOption, volumes: Volumes, undo: AsyncExitStack) ->
 
 async def _volume(option: MountOption, volumes: Volumes, undo: AsyncExitStack) -> MountPoint:
     anonymous = not option.source
-    volume = await volumes.create(option.source, option.labels)
+    volume = await volumes.create(option.source, option.labels, claimed=not anonymous)
     if anonymous:
         undo.push_async_callback(forget_volume, volumes, volume.name)
     return MountPoint(

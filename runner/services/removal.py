@@ -17,8 +17,20 @@ _PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
 async def remove(outside: Outside, tracked: Tracked) -> None:
-    """Forget a container that is at rest; killed in the middle, the next daemon goes on."""
-    tracked.observed = replace(tracked.observed, state=State.REMOVING)
+    """Forget a container that is at rest; killed in the middle, the next daemon goes on.
+
+    After a failure the container is as it was, and its removal may be asked for again.
+    """
+    before = tracked.observed
+    tracked.observed = replace(before, state=State.REMOVING)
+    try:
+        await _remove(outside, tracked)
+    except BaseException:
+        tracked.observed = before
+        raise
+
+
+async def _remove(outside: Outside, tracked: Tracked) -> None:
     if not tracked.desired.options.auto_remove:
         # One that removes itself will be removed by the next daemon anyway.
         with suppress(NotRecorded):
@@ -42,6 +54,15 @@ async def _forget_record(outside: Outside, tracked: Tracked) -> None:
         else:
             return
     await outside.records.containers.remove(tracked.id)
+
+
+async def unclaim_volumes(outside: Outside, tracked: Tracked) -> None:
+    """Let the anonymous volumes go with the container, also when the daemon is killed between."""
+    with suppress(OSError):
+        # A full disk is a reason to remove, not one to refuse it.
+        await outside.volumes.unclaim(
+            point.volume for point in tracked.desired.mounts if point.anonymous
+        )
 
 
 async def remove_volumes(outside: Outside, tracked: Tracked) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from runner.errors import RunnerError
+import structlog
+
+from runner.errors import Conflict, RunnerError
 from runner.linux.mounts import mount, unmount
 from runner.runtime import bundle, rootfs
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
@@ -18,7 +20,10 @@ from runner.services import files
 from runner.services.lifecycle import State
 from runner.services.outside import Outside
 from runner.services.tracked import Places, Tracked
+from runner.storage.records import NotRecorded
 from runner.storage.threads import in_thread
+
+log = structlog.get_logger()
 
 # What the docker command exits with for each; 128 for any other refusal of a start.
 _EXIT_CODES: Final[tuple[tuple[type[RunnerError], int], ...]] = (
@@ -39,23 +44,68 @@ class Step:
     undo: _Do
 
 
+class StartFailed(RunnerError):
+    """This machine could not do a step of a start; the text says which, and why."""
+
+
+class StartAborted(Conflict):
+    """A kill, a stop, a forced removal or the daemon's stop came before the program ran."""
+
+    def __init__(self, container: str) -> None:
+        super().__init__(f"the start of container {container} was aborted")
+
+
 async def start(outside: Outside, tracked: Tracked) -> None:
-    """Take a container from created or stopped to running; or leave it as it was, and say why."""
-    tracked.at_rest.clear()
+    """Take a container from created or stopped to running; or leave it as it was, and say why.
+
+    Whatever a step fails with is undone and told as a RunnerError; a cancellation too, as
+    StartAborted.
+    """
+    tracked.at_rest = asyncio.Event()
     try:
         async with AsyncExitStack() as undo:
             for step in STEPS:
-                undo.push_async_callback(step.undo, outside, tracked)
-                await step.do(outside, tracked)
+                undo.push_async_callback(_undo, step, outside, tracked)
+                await _do(step, outside, tracked)
             undo.pop_all()
     except RunnerError as error:
-        codes = (code for kind, code in _EXIT_CODES if isinstance(error, kind))
-        code = next(codes, _OTHER_EXIT_CODE)
-        await outside.observe(tracked, error=str(error), exit_code=code)
+        await _record_failure(outside, tracked, error)
         raise
     finally:
         if tracked.state is not State.RUNNING:
             tracked.at_rest.set()
+
+
+async def _do(step: Step, outside: Outside, tracked: Tracked) -> None:
+    try:
+        await step.do(outside, tracked)
+    except RunnerError:
+        raise
+    except asyncio.CancelledError:
+        raise StartAborted(tracked.id) from None
+    except OSError as error:
+        log.warning("start failed", container=tracked.id, step=step.name, error=str(error))
+        raise StartFailed(f"cannot {step.name}: {error}") from error
+    except Exception as error:
+        log.exception("start failed", container=tracked.id, step=step.name)
+        detail = f"{type(error).__name__}: {error}"
+        raise StartFailed(f"cannot {step.name}: internal error: {detail}") from error
+
+
+async def _undo(step: Step, outside: Outside, tracked: Tracked) -> None:
+    """Undo a step; one that cannot be undone now is cleaned up before the next start."""
+    try:
+        await step.undo(outside, tracked)
+    except (RunnerError, OSError) as error:
+        log.warning("not undone", container=tracked.id, step=step.name, error=str(error))
+
+
+async def _record_failure(outside: Outside, tracked: Tracked, error: RunnerError) -> None:
+    codes = (code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    code = next(codes, _OTHER_EXIT_CODE)
+    # The reason is told in any case; a full disk may not take it down.
+    with suppress(NotRecorded):
+        await outside.observe(tracked, error=str(error), exit_code=code)
 
 
 async def release(outside: Outside, tracked: Tracked) -> None:
@@ -125,10 +175,10 @@ async def _nothing(outside: Outside, tracked: Tracked) -> None:
     """The step before has the undoing of both."""
 
 
-STEPS = (
+STEPS: tuple[Step, ...] = (
     Step("make the bundle", _make_bundle, _remove_bundle),
     Step("create the process", _create_process, _delete_process),
-    Step("connect who waits for its streams", _connect_streams, _disappoint_streams),
+    Step("connect the streams", _connect_streams, _disappoint_streams),
     Step("run the program", _run_program, _nothing),
 )
 

@@ -54,6 +54,11 @@ class Supervisor:
             # The host was restarted, and took the bundle with it.
             now = datetime.now(UTC)
             await self.ended(tracked, ExitStatus(255, now, error=_UNSEEN))
+        elif tracked.places.rootfs.exists() or tracked.places.bundle.exists():
+            # A start was cut off before there was a whole bundle.
+            await self._cut_off(tracked)
+        else:
+            self._outside.monitor.forget(tracked.id)
 
     async def sweep(self, known: set[str]) -> None:
         """Undo what was under way for containers that have no record, at the daemon's start."""
@@ -63,10 +68,11 @@ class Supervisor:
         for name in await in_thread(os.listdir, containers):
             if name not in known:
                 await in_thread(remove, containers / name)
-        for kind in ("b", "r"):
-            for name in await in_thread(_names, settings.run_dir / kind):
-                if name not in known:
-                    await self._release_unknown(name)
+        begun = set[str]()
+        for kind in ("b", "r", "exits", "runc"):
+            begun |= set(await in_thread(_names, settings.run_dir / kind))
+        for name in begun - known:
+            await self._release_unknown(name)
         for key in await snapshotter.keys():
             if key not in known:
                 await snapshotter.remove(key)
@@ -137,9 +143,9 @@ class Supervisor:
         ended_unseen = tracked.state is State.CREATED and status is ContainerState.STOPPED
         if tracked.state not in ALIVE and status not in _LIVING and not ended_unseen:
             # The daemon was killed before the program ran, or after its end was recorded.
-            await self._put_away(tracked)
+            await self._cut_off(tracked)
             return
-        tracked.at_rest.clear()
+        tracked.at_rest = asyncio.Event()
         tracked.spec = await in_thread(read_spec, tracked.places.bundle)
         tracked.monitored = await self._outside.monitor.adopt(tracked.launch)
         paused = status is ContainerState.PAUSED
@@ -152,6 +158,13 @@ class Supervisor:
         await self._record(tracked)
         self.watch(tracked)
 
+    async def _cut_off(self, tracked: Tracked) -> None:
+        """Undo a start that a daemon's death has cut off: its monitor may be at work still."""
+        await self._outside.monitor.kill(tracked.id)
+        await self._put_away(tracked)
+        if tracked.desired.options.auto_remove:
+            await self._forget(tracked)
+
     async def _status(self, tracked: Tracked) -> ContainerState | None:
         """What the runtime says; None if it does not know the container."""
         try:
@@ -161,9 +174,11 @@ class Supervisor:
 
     async def _release_unknown(self, container: str) -> None:
         places = self._outside.places(container)
+        await self._outside.monitor.kill(container)
         with suppress(RunnerError):
             await self._outside.runtime.delete(container, force=True)
         await in_thread(clear, places)
+        self._outside.monitor.forget(container)
 
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:
         if self._watches.get(container) is task:

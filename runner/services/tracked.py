@@ -35,8 +35,10 @@ class Places:
 class Tracked:
     """A container's record, who watches it, who waits for it, and the lock of its verbs.
 
-    Verbs run one at a time, under ``lock``.  An end is nobody's verb: it is noticed without the
-    lock, and ``at_rest`` is set once nothing of the run is left: no process, no mount, no bundle.
+    Verbs run one at a time, under ``lock``, but for those that end it: ``stop`` waits its grace
+    without the lock, and ends a start that is under way (``starting``).  An end is nobody's verb:
+    it is noticed without the lock, and ``at_rest``, of which each run has its own, is set once
+    nothing of the run is left: no process, no mount, no bundle.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Tracked:
         self.rootfs_mounts: tuple[Mount, ...] = ()
         self.spec: RuntimeSpec | None = None
         self.exec_ids: list[str] = []
+        self.starting: asyncio.Task[None] | None = None
+        self.restarting = False
         self.at_rest = asyncio.Event()
         self.at_rest.set()
         self._fixed = _fixed(self)

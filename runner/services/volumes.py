@@ -6,7 +6,7 @@ A volume's files are at ``<root>/volumes/<name>/_data``; what exists, the record
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,8 @@ from runner.storage.walk import walk
 _DATA = "_data"
 _ASIDE = ".copying"
 _GONE = ".gone-"
+# Beside the files of a volume that belongs to a container being made or removed.
+_UNCLAIMED = ".unclaimed"
 
 
 class VolumeMount(Protocol):
@@ -81,10 +83,13 @@ class Volumes:
         # Containers use volumes; who they are is told to us once they exist.
         self.users: Callable[[], Sequence[VolumeUser]] = tuple
 
-    async def create(self, name: str = "", labels: Mapping[str, str] | None = None) -> Volume:
+    async def create(
+        self, name: str = "", labels: Mapping[str, str] | None = None, *, claimed: bool = True
+    ) -> Volume:
         """Make a volume; of the same name there is only one, which is returned unchanged.
 
-        Without a name it is anonymous, and called by an ID.
+        Without a name it is anonymous, and called by an ID.  One that is not ``claimed`` goes at
+        the daemon's next start, unless a container has it or ``claim`` was called.
         """
         anonymous = not name
         name = new_id() if anonymous else name
@@ -93,16 +98,26 @@ class Volumes:
             if existing is not None:
                 return self._volume(existing)
             check_name(name, "volume")
-            return await self._create(name, labels or {}, anonymous=anonymous)
+            return await self._create(name, labels or {}, anonymous=anonymous, claimed=claimed)
 
-    async def _create(self, name: str, labels: Mapping[str, str], *, anonymous: bool) -> Volume:
-        await in_thread(_make, self._root / name / _DATA)
+    async def _create(
+        self, name: str, labels: Mapping[str, str], *, anonymous: bool, claimed: bool
+    ) -> Volume:
+        await in_thread(_make, self._root / name / _DATA, claimed=claimed)
         record = VolumeRecord(
             name, datetime.now(UTC).timestamp(), dict(labels), anonymous=anonymous
         )
         await self._records.volumes.put(record)
         self._events.publish("volume", "create", name, {"driver": "local"})
         return self._volume(record)
+
+    async def claim(self, names: Iterable[str]) -> None:
+        """The container that brought these volumes is recorded: they stay."""
+        await in_thread(_unmark, [self._root / name for name in names])
+
+    async def unclaim(self, names: Iterable[str]) -> None:
+        """The container goes, and these volumes with it, also when the daemon is killed before."""
+        await in_thread(_mark, [self._root / name for name in names])
 
     def find(self, name: str) -> Volume:
         record = self._records.volumes.get(name)
@@ -192,6 +207,14 @@ class Volumes:
             await in_thread(_finish, self._root / name)
             if self._records.volumes.get(name) is None:
                 await in_thread(_remove_if_empty, self._root / name)
+            elif await in_thread((self._root / name / _UNCLAIMED).exists):
+                await self._settle_claim(name)
+
+    async def _settle_claim(self, name: str) -> None:
+        if self.users_of(name):
+            await self.claim([name])
+        else:
+            await self.remove(name)
 
     def _lock(self, name: str) -> asyncio.Lock:
         """The lock of a name's creations and removals, which lives while somebody has it."""
@@ -207,8 +230,10 @@ class Volumes:
         )
 
 
-def _make(data: Path) -> None:
+def _make(data: Path, *, claimed: bool) -> None:
     data.mkdir(parents=True, exist_ok=True)
+    if not claimed:
+        _mark([data.parent])
     # Containers' users other than root must be able to pass.
     data.parent.chmod(0o711)
     data.chmod(0o755)
@@ -234,6 +259,17 @@ def _remove(volume: Path) -> None:
     remove(aside)
 
 
+def _mark(volumes: Iterable[Path]) -> None:
+    for volume in volumes:
+        with suppress(FileNotFoundError):
+            (volume / _UNCLAIMED).touch()
+
+
+def _unmark(volumes: Iterable[Path]) -> None:
+    for volume in volumes:
+        (volume / _UNCLAIMED).unlink(missing_ok=True)
+
+
 def _finish(volume: Path) -> None:
     """Drop what is left of a removal, or of a copy that was not complete."""
     if volume.name.startswith(_GONE):
@@ -246,6 +282,7 @@ def _remove_if_empty(volume: Path) -> None:
     """Drop a volume that was made and not recorded any more."""
     with suppress(OSError):
         (volume / _DATA).rmdir()
+        _unmark([volume])
         volume.rmdir()
 
 

@@ -121,7 +121,9 @@ def a_run_dir() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def runner_containers(root: Path, run_dir: Path) -> AsyncIterator[RunnerContainers]:
+async def runner_containers(
+    root: Path, run_dir: Path, *, runtime_program: str = "runc", limit_seconds: float = 60
+) -> AsyncIterator[RunnerContainers]:
     """Everything a daemon has for containers; another on the same paths is the next daemon."""
     settings = RunnerSettings(root, run_dir, run_dir / "runner.sock")
     layers = LayerStore(root / "layers")
@@ -129,9 +131,16 @@ async def runner_containers(root: Path, run_dir: Path) -> AsyncIterator[RunnerCo
     records, events, host = Records(root / "records.db"), Events(), Host.detect()
     images, volumes = SomeImages(layers), Volumes(root / "volumes", records, events)
     await images.add(BUSYBOX, a_busybox_image())
-    runc = find_executable("runc")
-    runtime = Runc(runc, run_dir / "runc")
-    monitor = Conmon(find_executable("conmon"), runc, runtime.root, run_dir / "exits", host.cgroups)
+    runc = find_executable(runtime_program)
+    runtime = Runc(runc, run_dir / "runc", limit_seconds=limit_seconds)
+    monitor = Conmon(
+        find_executable("conmon"),
+        runc,
+        runtime.root,
+        run_dir / "exits",
+        host.cgroups,
+        limit_seconds=limit_seconds,
+    )
     outside = Outside(
         settings, records, snapshotter, images, volumes, runtime, monitor, events, host
     )
