@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -11,15 +14,18 @@ from registry.errors import RootInUse, StartupError
 
 LOCK = "lock"
 DATABASE = "registry.db"
+LOCK_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Root:
-    """An opened root.  The lock is the kernel's: it ends with the process, however that ends.
+    """An opened root.  The locks are the kernel's: they end with the process, however that ends.
 
-    ``open`` raises RootInUse, naming the process that has it, or StartupError.
+    The directory itself is locked, so that removing the lock file lets nobody in; and the lock
+    file too, which says whose it is, and which an older program looks at.  ``open`` raises
+    RootInUse, naming the process that has it, or StartupError.
     """
 
-    def __init__(self, path: Path, lock: int, directory: int) -> None:
+    def __init__(self, path: Path, lock: int | None, directory: int) -> None:
         self.path = path
         self.directory = directory
         self._lock = lock
@@ -28,12 +34,27 @@ class Root:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        try:
+        """Make the directory if there is none, and lock it."""
+        with refusing(path), ExitStack() as opened:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = take_lock(path)
-        except OSError as error:
-            raise StartupError(f"storage root {path}: {error.strerror}") from error
-        return cls(path, lock, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            directory = open_directory(path, opened)
+            lock = os.open(LOCK, LOCK_FLAGS | os.O_CREAT, 0o600, dir_fd=directory)
+            opened.callback(os.close, lock)
+            take_locks(path, directory, lock)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            opened.pop_all()
+            return cls(path, lock, directory)
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> Self:
+        """Lock a root and change nothing in it, as on a file system that is read-only."""
+        with refusing(path), ExitStack() as opened:
+            directory = open_directory(path, opened)
+            lock = open_lock_to_read(directory, opened)
+            take_locks(path, directory, lock)
+            opened.pop_all()
+            return cls(path, lock, directory)
 
     @property
     def database(self) -> Path:
@@ -42,7 +63,8 @@ class Root:
     def close(self) -> None:
         """Let another process have the root.  The last thing to be closed."""
         os.close(self.directory)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -58,17 +80,41 @@ def has_log(root: Path) -> bool:
         return False
 
 
-def take_lock(root: Path) -> int:
-    lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Translate what the system refuses to StartupError."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except FileExistsError as error:
+        raise StartupError(f"storage root {path}: {os.strerror(errno.ENOTDIR)}") from error
+    except OSError as error:
+        raise StartupError(f"storage root {path}: {error.strerror}") from error
+
+
+def open_directory(path: Path, opened: ExitStack) -> int:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    opened.callback(os.close, directory)
+    return directory
+
+
+def open_lock_to_read(directory: int, opened: ExitStack) -> int | None:
+    try:
+        lock = os.open(LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    opened.callback(os.close, lock)
+    return lock
+
+
+def take_locks(path: Path, directory: int, lock: int | None) -> None:
+    """Lock the directory and the lock file.  Raises RootInUse."""
+    try:
+        for fd in (directory, lock):
+            if fd is not None:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
-        os.close(lock)
+        holder = "" if lock is None else os.pread(lock, 20, 0).decode(errors="replace").strip()
         raise RootInUse(
-            f"storage root {root} is in use by another registry, process {holder}; "
+            f"storage root {path} is in use by another registry, process {holder or 'unknown'}; "
             "stop that one first, or give this one its own root"
         ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock

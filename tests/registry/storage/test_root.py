@@ -1,5 +1,6 @@
 """The root: one process at a time, one file system, directories that are there."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,45 @@ def test_a_second_process_is_refused_by_the_pid_of_the_first(tmp_path: Path) -> 
 
         other.kill()
     Root.open(tmp_path).close()
+
+
+def test_a_root_whose_lock_file_was_removed_is_still_in_use(tmp_path: Path) -> None:
+    with Root.open(tmp_path):
+        (tmp_path / "lock").unlink()
+
+        with pytest.raises(RootInUse, match="process unknown"):
+            Root.open(tmp_path)
+        with pytest.raises(RootInUse):
+            Root.open_to_read(tmp_path)
+
+    Root.open(tmp_path).close()
+
+
+def test_a_program_that_only_locks_the_lock_file_keeps_the_root_too(tmp_path: Path) -> None:
+    """As programs before this one do."""
+    with (tmp_path / "lock").open("w") as lock:
+        lock.write("4711\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        for take in (Root.open, Root.open_to_read):
+            with pytest.raises(RootInUse, match="process 4711;"):
+                take(tmp_path)
+
+
+def test_a_root_that_is_opened_to_read_is_not_changed(tmp_path: Path) -> None:
+    with Root.open_to_read(tmp_path), pytest.raises(RootInUse):
+        Root.open_to_read(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_that_is_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "root").write_bytes(b"")
+
+    for take in (Root.open, Root.open_to_read):
+        with pytest.raises(StartupError, match="Not a directory"):
+            take(tmp_path / "root")
 
 
 def test_a_root_that_cannot_be_made_says_why(tmp_path: Path) -> None:
