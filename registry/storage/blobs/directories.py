@@ -12,11 +12,30 @@ from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS
 
 def prepare(disk: Disk, root: int) -> None:
     """Make the directories that are missing, or raise StartupError."""
+    check_tree(root)
     try:
         prepare_tree(disk, root)
     except OSError as error:
-        raise StartupError(f"storage root: {error.filename}: {error.strerror}") from error
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        raise StartupError(f"storage root: {where}{error.strerror}") from error
     check_one_device(root)
+
+
+def check_tree(root: int) -> None:
+    """Raise StartupError where something else is in the place of one of the directories.
+
+    A symbolic link is not followed: its target may be anywhere, and on another file system.
+    """
+    for path in (UPLOADS, BLOBS, *(f"{BLOBS}/{name}" for name in FAN_OUT)):
+        try:
+            mode = os.stat(path, dir_fd=root, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StartupError(f"storage root: {path}: {error.strerror}") from error
+        if not stat.S_ISDIR(mode):
+            found = "a symbolic link" if stat.S_ISLNK(mode) else "no directory"
+            raise StartupError(f"storage root: {path} is {found}, expected a directory")
 
 
 def prepare_tree(disk: Disk, root: int) -> None:
@@ -38,8 +57,7 @@ def make(disk: Disk, parent: int, name: str) -> None:
     try:
         disk.make_directory(parent, name)
     except FileExistsError:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-            raise
+        return  # checked before
 
 
 def check_one_device(root: int) -> None:

@@ -39,6 +39,16 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+async def test_one_of_the_256_that_is_a_symbolic_link_is_named(tmp_path: Path) -> None:
+    with Root.open(tmp_path / "root") as root:
+        await FilesystemBlobStore(root).aclose()
+        (tmp_path / "root" / "blobs" / "7f").rename(tmp_path / "elsewhere")
+        (tmp_path / "root" / "blobs" / "7f").symlink_to(tmp_path / "elsewhere")
+
+        with pytest.raises(StartupError, match="blobs/7f is a symbolic link, expected a directory"):
+            FilesystemBlobStore(root)
+
+
 @pytest.mark.needs_root
 def test_another_file_system_under_the_root_is_refused(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
