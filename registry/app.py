@@ -33,14 +33,17 @@ from registry.services.context import ManifestPolicy, Shared, UploadLimits
 from registry.services.garbage import GarbageCollector
 from registry.services.janitor import Chore, Janitor
 from registry.services.repositories import Registry
+from registry.storage.blobs.directories import check_tree
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
 from registry.storage.filesystem_type import check_local
 from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
+from registry.storage.markers import CREATED, expecting_log
 from registry.storage.metadata.database import Database
-from registry.storage.metadata.schema import upgrade
 from registry.storage.metadata.snapshot import Snapshot
+from registry.storage.metadata.startup_errors import startup_errors
+from registry.storage.prepare import check_database, prepare_database
 from registry.storage.room import Floor
 from registry.storage.root import DATABASE, Root
 
@@ -51,12 +54,15 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.logs.format, settings.logs.level)
     with ExitStack() as held:
         root = held.enter_context(Root.open(settings.storage.root))
+        # Before a client can connect, and before anything is changed.
+        check_tree(root.directory)
+        check_database(root)
         listener = held.enter_context(
             listen(settings.server.listen.host, settings.server.listen.port)
         )
         if not settings.storage.any_filesystem:
             check_local(root.directory)
-        upgrade(root.database)
+        prepare_database(root)
 
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
@@ -98,12 +104,17 @@ def build_application(
 async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
     """What the server and the administrative commands work with, over an open root."""
     guard = Guard.of(root, Floor(settings.disk.min_free_bytes, settings.disk.min_free_percent))
-    async with Database(root.database, guard) as database:
+    with startup_errors(root.database):
+        opening = Database(root.database, guard)
+    async with opening as database:
         store = FilesystemBlobStore(root, guard=guard)
         try:
             shared = shared_of(settings, database, store)
             collector = GarbageCollector(shared, share=settings.gc.lock_percent / 100)
-            yield OpenRegistry(settings, root, database, store, Registry(shared), shared, collector)
+            with expecting_log(root):
+                yield OpenRegistry(
+                    settings, root, database, store, Registry(shared), shared, collector
+                )
         finally:
             await store.aclose()
 
@@ -153,14 +164,16 @@ def restore(settings: Settings, backup: Path) -> Iterator[Document]:
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
         fill(backup, opened)
-        upgrade(opened.database)
+        prepare_database(opened)
     yield from check(settings, deep=True)
 
 
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
-    """Have a root checked that no server has, and change nothing in it but who holds its lock."""
-    with Root.open(place_of(settings)) as root, Snapshot.of(root.database) as rows:
-        yield from each(integrity.check(rows, root.directory, deep=deep))
+    """Have a root checked that no server has, and change nothing in it."""
+    with Root.open_to_read(place_of(settings)) as root:
+        check_database(root)
+        with Snapshot.of(root.database) as rows, startup_errors(root.database):
+            yield from each(integrity.check(rows, root.directory, deep=deep))
 
 
 def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
@@ -168,7 +181,7 @@ def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> It
     # Nobody waits for the lock meanwhile.
     settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
     with Root.open(place_of(settings)) as root:
-        upgrade(root.database)
+        prepare_database(root)
 
         async def documents() -> AsyncGenerator[Document, None]:
             async with (
@@ -178,13 +191,14 @@ def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> It
                 async for document in documents:
                     yield document
 
-        yield from each(documents())
+        with startup_errors(root.database):
+            yield from each(documents())
 
 
 def place_of(settings: Settings) -> Path:
     """The root, which must hold a registry: a wrong directory is not made into one."""
     path = settings.storage.root
-    if not (path / DATABASE).is_file():
+    if not (path / DATABASE).is_file() and not (path / CREATED).is_file():
         raise StartupError(f"storage root {path}: there is no registry here")
     return path
 

@@ -71,12 +71,7 @@ class Room:
         with self._lock:
             self._has_ballast = False
             self._measured = -1.0
-            try:
-                os.unlink(BALLAST, dir_fd=self._directory)
-            except OSError:
-                return False
-        log.warning("the disk is full: the ballast was given up, so that deletes can be written")
-        return True
+            return release_reserve(self._directory)
 
     def tend(self) -> None:
         """Take a ballast when there is room for one, and give it up when there is none."""
@@ -123,6 +118,16 @@ class Room:
     def _least(self, disk: os.statvfs_result) -> int:
         total = disk.f_blocks * disk.f_frsize
         return max(self._floor.bytes, int(total * self._floor.percent / 100))
+
+
+def release_reserve(directory: int) -> bool:
+    """Remove the ballast of a root; whether there was one."""
+    try:
+        os.unlink(BALLAST, dir_fd=directory)
+    except OSError:
+        return False
+    log.warning("the disk is full: the ballast was given up, so that deletes can be written")
+    return True
 
 
 def ballast_size(disk: os.statvfs_result) -> int:

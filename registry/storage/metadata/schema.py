@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -22,9 +23,10 @@ def migrations_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
-def upgrade(database: Path) -> None:
+def upgrade(database: Path, check_new: Callable[[], None] = lambda: None) -> None:
     """Create the database, or bring it to this program's schema; idempotent.
 
+    ``check_new`` is called before tables are made in a database without any, and may raise.
     Raises SchemaTooNew, having written nothing, if a newer program has been here.
     """
     config = alembic_config()
@@ -34,6 +36,8 @@ def upgrade(database: Path) -> None:
             found, newest = current_revision(connection), newest_revision(config)
             if found == newest:
                 return
+            if found is None:
+                check_new()
             check_known(config, found)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -47,6 +51,8 @@ def check_newest(connection: Connection) -> None:
     found, expected = current_revision(connection), newest_revision(config)
     if found == expected:
         return
+    if found is None:
+        raise StartupError("the database has no schema: it is empty, or it is none of a registry")
     check_known(config, found)
     raise StartupError(
         f"the database has schema {found!r}, expected {expected!r}: an older program wrote it, and "

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from registry.cli import main
+from registry.storage import markers
 from registry.storage.metadata import schema
 from registry.storage.root import LOCK
 from tests.support.images import an_image
@@ -62,6 +63,7 @@ def stopped(killed: Path) -> Path:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     assert not (killed / WAL).exists()
+    (killed / markers.OPEN).unlink()
     return killed
 
 
@@ -105,6 +107,17 @@ def test_a_check_of_what_was_stopped_in_order_changes_no_file(stopped: Path) -> 
     assert (result.exit_code, "2 blobs, 1 manifests" in result.output) == (0, True)
 
 
+def test_a_log_that_was_removed_is_told_and_nothing_is_changed(killed: Path) -> None:
+    (killed / WAL).unlink()
+    before = tree(killed)
+
+    result = fsck(killed)
+
+    assert tree(killed) == before
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert f"the log {WAL} is missing" in result.output
+
+
 def test_a_root_without_directories_is_not_given_any(stopped: Path) -> None:
     (stopped / "uploads").rmdir()
     before = tree(stopped)
@@ -131,6 +144,7 @@ def test_another_programs_schema_is_told_and_left_as_it_is(
     with sqlite3.connect(killed / "registry.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
     connection.close()
+    (killed / markers.OPEN).unlink()
     before = tree(killed)
 
     result = fsck(killed)

@@ -1,0 +1,45 @@
+"""Startup errors: a database that cannot be opened, in one sentence.
+
+https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DatabaseError
+
+from registry.errors import StartupError
+from registry.storage.metadata.failures import code_of
+
+SENTENCES: Mapping[int, str] = MappingProxyType(
+    {
+        sqlite3.SQLITE_NOTADB: "is no database, or its first page is damaged: restore a backup",
+        sqlite3.SQLITE_CORRUPT: "is damaged: restore a backup",
+        sqlite3.SQLITE_FULL: "cannot be opened, because the disk is full: make room on it",
+        sqlite3.SQLITE_IOERR: "cannot be read or written: see to the disk",
+        sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+        sqlite3.SQLITE_PERM: "cannot be opened",
+        sqlite3.SQLITE_READONLY: "cannot be written",
+        sqlite3.SQLITE_BUSY: "is in use by another program: end that one first",
+        sqlite3.SQLITE_LOCKED: "is in use by another program: end that one first",
+    }
+)
+OTHER = "cannot be used as it is: restore a backup"
+
+
+@contextlib.contextmanager
+def startup_errors(database: Path) -> Iterator[None]:
+    """Translate what SQLite and alembic raise in the block to StartupError."""
+    try:
+        yield
+    except (DatabaseError, sqlite3.Error) as error:
+        sentence = SENTENCES.get(code_of(error), OTHER)
+        raise StartupError(f"{database} {sentence} ({getattr(error, 'orig', error)})") from error
+    except CommandError as error:
+        raise StartupError(f"{database} {OTHER} ({error})") from error

@@ -1,0 +1,48 @@
+"""Prepare: a root's database is checked, made if the root is new, and brought up to date."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from registry.errors import StartupError
+from registry.storage import markers
+from registry.storage.metadata.schema import upgrade
+from registry.storage.metadata.startup_errors import startup_errors
+from registry.storage.room import NEARLY_NOTHING, release_reserve
+from registry.storage.root import Root
+
+
+def prepare_database(root: Root) -> None:
+    """Make the database of a new root, or bring that of an old one to this program's schema.
+
+    A disk that is full gives up the ballast first: opening a database needs some pages.
+    Raises StartupError, having changed nothing, where the database or its log is missing or
+    damaged, or was written by a newer program.
+    """
+    check_database(root)
+    markers.expect_no_log(root)
+    try:
+        upgrade_or_refuse(root)
+    except StartupError:
+        if not is_full(root.directory) or not release_reserve(root.directory):
+            raise
+        upgrade_or_refuse(root)
+    markers.mark_created(root)
+
+
+def check_database(root: Root) -> None:
+    """Raise StartupError where the database or its log was removed."""
+    markers.check_database_present(root)
+    markers.check_log_present(root)
+
+
+def upgrade_or_refuse(root: Root) -> None:
+    with startup_errors(root.database):
+        upgrade(root.database, check_new=partial(markers.check_new, root))
+
+
+def is_full(directory: int) -> bool:
+    """Whether so little is free that SQLite may not be able to open a database."""
+    disk = os.fstatvfs(directory)
+    return disk.f_bavail * disk.f_frsize < NEARLY_NOTHING
