@@ -4,13 +4,17 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
+from oci.errors import shown
+from oci.layer import InvalidLayer
 from runner.linux.openat2 import NO_SYMLINKS, open_in_root
 from runner.storage.tar import Member
 from runner.storage.xattrs import admitted, set_xattrs
 
+_MAX_ID: Final = 2**32 - 2  # the last one means "leave as it is"
+_UNCHANGED: Final = frozenset({-1, 2**32 - 1})
 # What the kernel's own time can hold, far beyond any filesystem's.
 _MAX_TIME_NS: Final = (1 << 40) * 10**9
 
@@ -41,6 +45,25 @@ class Attributes:
                 os.fchmod(descriptor, self.mode)
                 set_xattrs(descriptor, self.xattrs)
                 os.utime(descriptor, ns=self.times)
+
+
+def with_owner(member: Member, unknown: tuple[int, int]) -> Member:
+    """The member, with the IDs ``unknown`` where it has -1, which chown(2) leaves unchanged.
+
+    Raises InvalidLayer for what is no ID.
+    """
+    if 0 <= member.uid <= _MAX_ID and 0 <= member.gid <= _MAX_ID:
+        return member
+    owner = [
+        known if found in _UNCHANGED else found
+        for found, known in zip((member.uid, member.gid), unknown, strict=True)
+    ]
+    if not all(0 <= number <= _MAX_ID for number in owner):
+        raise InvalidLayer(
+            f"entry {shown(os.fsdecode(member.name))} belongs to {member.uid}:{member.gid}, "
+            f"expected 0 to {_MAX_ID}"
+        )
+    return replace(member, uid=owner[0], gid=owner[1])
 
 
 def times(member: Member) -> tuple[int, int]:

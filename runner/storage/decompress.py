@@ -27,6 +27,15 @@ _GZIP_WINDOW: Final = 31  # 15 bits, and a gzip header
 _ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, what zstd itself takes without being asked
 
 
+# A tar's first header, and the magic of every compression before it.
+START_BYTES: Final = 512
+_TAR_MAGIC_AT: Final = 257
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+# A frame to be skipped may come first: any of sixteen numbers, little-endian.
+_ZSTD_SKIPPED: Final = frozenset(bytes([first]) for first in range(0x50, 0x60))
+
+
 class InvalidCompression(ValueError):
     """The bytes are not what their media type says."""
 
@@ -122,6 +131,22 @@ class _Zstd:
     def finish(self) -> None:
         if not self._begun or not self._frame.eof:
             raise InvalidCompression("layer is cut short: its zstd stream has no end")
+
+
+def find_compression(start: bytes, declared: str) -> str:
+    """How a layer is compressed by its first ``START_BYTES``, whatever its media type says.
+
+    Docker and containerd look at the bytes alone, so that clients get away with any media type.
+    Where the bytes say nothing the media type decides, and its decompressor what is wrong.
+    """
+    if start.startswith(_GZIP_MAGIC):
+        return "gzip"
+    if start.startswith(_ZSTD_MAGIC) or (
+        start[:1] in _ZSTD_SKIPPED and start[1:4] == b"\x2a\x4d\x18"
+    ):
+        return "zstd"
+    is_tar = start[_TAR_MAGIC_AT:].startswith(b"ustar") or not start.strip(b"\0")
+    return "none" if is_tar else declared
 
 
 DECOMPRESSORS: Mapping[str, Callable[[], Decompressor]] = MappingProxyType(

@@ -122,9 +122,10 @@ class LayerStore:
     async def writer(
         self, diff_id: Digest | None, compression: str
     ) -> AsyncIterator["LayerWriter"]:
-        """Unpack a layer while its bytes arrive, compressed as its media type says.
+        """Unpack a layer while its bytes arrive, compressed as their start says.
 
-        ``compression`` is ``none``, ``gzip`` or ``zstd``.  Without a diff ID, as for an
+        ``compression`` is ``none``, ``gzip`` or ``zstd``, as the media type has it; it is used
+        where the bytes themselves do not tell.  Without a diff ID, as for an
         import, the layer gets the one it turns out to have.  Leaving without a commit leaves
         nothing behind.
         """

@@ -54,6 +54,11 @@ def parse_decimal(value: bytes, what: str) -> int:
     return int(value)
 
 
+def parse_owner(value: bytes, what: str) -> int:
+    """A number as ``parse_decimal`` reads it, or -1, which archivers write for nobody known."""
+    return -1 if value == b"-1" else parse_decimal(value, what)
+
+
 def parse_time_ns(value: bytes) -> int:
     """Seconds since the epoch with any number of decimals, in nanoseconds.
 

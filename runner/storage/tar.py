@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from runner.storage.archives import BLOCK_BYTES, InvalidArchive, Truncated
 from runner.storage.numbers import parse_number, parse_signed
-from runner.storage.pax import XATTR_PREFIX, parse_decimal, parse_records, parse_time_ns
+from runner.storage.pax import (
+    XATTR_PREFIX,
+    parse_decimal,
+    parse_owner,
+    parse_records,
+    parse_time_ns,
+)
 from runner.storage.sparse import SparseMap
 
 # Long names and PAX records of one entry together; xattrs are at most 64 KiB each in Linux.
@@ -108,13 +114,16 @@ class Stream:
             remaining -= len(piece)
             yield piece
 
-    def skip(self, count: int) -> None:
-        stop = self._at + count
+    def skip(self, count: int, padding: int) -> None:
+        """Pass over content, and over its padding, which the last member may lack."""
+        stop = self._at + count + padding
         if stop <= len(self._chunk):
             self._at = stop
-        else:
-            for _ in self.pieces(count):
-                pass
+            return
+        for _ in self.pieces(count):
+            pass
+        for _ in self.pieces(padding, at_least=0):
+            pass
 
     def drain(self) -> None:
         """Read to the end: what follows the archive still belongs to the diff ID."""
@@ -154,12 +163,11 @@ class TarReader:
         extensions: dict[str, bytes] = {}
         self._extension_bytes = 0
         while True:
-            self._stream.skip(self._unread + self._padding)
+            self._stream.skip(self._unread, self._padding)
             self._unread = self._padding = 0
             header = self._stream.take(BLOCK_BYTES)
             if header == _ZEROS or not header:
-                if extensions:
-                    raise Truncated("archive is cut short: extensions describe no entry")
+                # Extensions that describe no entry say nothing, to Go as well.
                 return None
             member = _parse_header(header)
             if member.type in _EXTENSIONS:
@@ -228,8 +236,8 @@ def _parse_header(header: bytes) -> Member:
         name,
         linkname.partition(b"\0")[0],
         parse_number(mode, "mode"),
-        parse_number(uid, "uid"),
-        parse_number(gid, "gid"),
+        parse_signed(uid, "uid"),
+        parse_signed(gid, "gid"),
         0 if kind in _WITHOUT_CONTENT else parse_number(size, "size"),
         parse_signed(mtime, "mtime") * 10**9,
         device,
@@ -272,7 +280,7 @@ _EXTENDED_FIELDS: Final[Mapping[str, tuple[str, Callable[[bytes], object]]]] = {
     "path": ("name", bytes),
     "linkpath": ("linkname", bytes),
     "size": ("size", lambda value: parse_decimal(value, "size")),
-    "uid": ("uid", lambda value: parse_decimal(value, "uid")),
-    "gid": ("gid", lambda value: parse_decimal(value, "gid")),
+    "uid": ("uid", lambda value: parse_owner(value, "uid")),
+    "gid": ("gid", lambda value: parse_owner(value, "gid")),
     "mtime": ("mtime_ns", parse_time_ns),
 }

@@ -7,6 +7,7 @@ there: symlinks where it later wants directories.
 import errno
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,7 @@ from oci.layer import EntryKind, EntryName, InvalidLayer
 from runner.linux.openat2 import NO_SYMLINKS, open_in_root
 from runner.storage.removal import remove_tree
 
+AUFS_LINKS: Final = b".wh..wh.plnk"
 _OPEN_DIRECTORIES: Final = 256
 # The spec allows no duplicates at all; each costs a look at all that is known.
 _MAX_REPLACED: Final = 1000
@@ -52,6 +54,7 @@ class Tree:
     replaced: int = 0
     _open: dict[bytes, Directory] = field(default_factory=dict)
     _stale: list[int] = field(default_factory=list)
+    _aufs_links: Directory | None = None
 
     def parent(self, name: bytes) -> Directory:
         """Hot path: the directory of that name as an archive spells it, missing ones made.
@@ -118,7 +121,24 @@ class Tree:
             self.whiteouts.discard(path)
         self._forget_open()
 
+    def aufs_links(self) -> Directory:
+        """The directory of files that AUFS kept for hard links; no entry of its own can be it."""
+        if self._aufs_links is None:
+            with suppress(FileExistsError):
+                os.mkdir(AUFS_LINKS, _UNFINISHED_MODE, dir_fd=self.root)
+            descriptor = os.open(AUFS_LINKS, _NEW_DIRECTORY, dir_fd=self.root)
+            self._aufs_links = Directory(descriptor, AUFS_LINKS)
+        return self._aufs_links
+
+    def remove_aufs_links(self) -> None:
+        """Leave only the names that entries gave to its files."""
+        if self._aufs_links is not None:
+            remove_tree(self.root, AUFS_LINKS)
+
     def close(self) -> None:
+        if self._aufs_links is not None:
+            os.close(self._aufs_links.descriptor)
+            self._aufs_links = None
         self._forget_open()
         self._close_stale()
 

@@ -18,14 +18,13 @@ from typing import Final
 from oci.errors import shown
 from oci.layer import MAX_PATH, WHITEOUT_PREFIX, EntryKind, EntryName, InvalidLayer
 from runner.storage import tar
-from runner.storage.attributes import Attributes, opened, times
+from runner.storage.attributes import Attributes, opened, times, with_owner
 from runner.storage.tar import Member, TarReader
-from runner.storage.tree import BelowWhiteout, Directory, Tree, components
+from runner.storage.tree import AUFS_LINKS, BelowWhiteout, Directory, Tree, components
 from runner.storage.xattrs import admitted, overlay_opaque, set_xattrs
 
 _CREATE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PREFIX: Final = WHITEOUT_PREFIX.encode()
-_MAX_ID: Final = 2**32 - 2  # the last one means "leave as it is"
 _MAX_MAJOR: Final = (1 << 12) - 1
 _MAX_MINOR: Final = (1 << 20) - 1
 _SPECIAL: Final = {b"", b".", b".."}
@@ -102,8 +101,9 @@ class Unpacker:
         os.umask(self._umask)
 
     def run(self, archive: TarReader) -> Unpacked:
-        for member in archive:
-            self._count(member)
+        for found in archive:
+            self._count(found)
+            member = with_owner(found, self._owner)
             try:
                 self._apply(member, archive)
             except OSError as error:
@@ -132,10 +132,6 @@ class Unpacker:
             )
         if self._bytes > self._limits.total_bytes:
             raise InvalidLayer(f"layer has more than {self._limits.total_bytes} bytes unpacked")
-        if member.uid > _MAX_ID or member.gid > _MAX_ID:
-            raise InvalidLayer(
-                f"entry {_shown(member)} belongs to {member.uid}:{member.gid}, over {_MAX_ID}"
-            )
 
     def _apply(self, member: Member, archive: TarReader) -> None:
         """Hot path: where the entry goes, then what it is."""
@@ -166,12 +162,14 @@ class Unpacker:
         entry = EntryName.parse(os.fsdecode(member.name))
         parts = tuple(os.fsencode(part) for part in entry.parts)
         if entry.kind is EntryKind.IGNORED:
+            # AUFS kept the files of its hard links aside, and its layers have them first.
+            if member.type == tar.REGULAR and parts[0] == AUFS_LINKS and len(parts) == 2:
+                self.create_regular(member, archive, self.tree.aufs_links(), parts[1])
             return
         if entry.kind is EntryKind.ADDED:
             create(self, member, archive, self.tree.parent(b"/".join(parts[:-1])), parts[-1])
             return
-        if member.type != tar.REGULAR:
-            raise InvalidLayer(f"whiteout {_shown(member)} is not a regular file")
+        # The name makes a whiteout: AUFS wrote hard links and others directories.
         try:
             if entry.kind is EntryKind.OPAQUE:
                 self._make_opaque(parts)
@@ -248,6 +246,9 @@ class Unpacker:
         self, member: Member, archive: TarReader, parent: Directory, name: bytes
     ) -> None:
         """Another name for a file of this layer; for one of a layer beneath, a note of it."""
+        if AUFS_LINKS in member.linkname:
+            self._link_kept_aside(member, parent, name)
+            return
         *above, target = components(member.linkname) or (b"",)
         if not target:
             raise InvalidLayer(f"hard link {_shown(member)} points to the root directory")
@@ -265,6 +266,16 @@ class Unpacker:
         finally:
             if source is not None:
                 os.close(source.descriptor)
+
+    def _link_kept_aside(self, member: Member, parent: Directory, name: bytes) -> None:
+        target = member.linkname.strip(b"/").removeprefix(b"./").removeprefix(AUFS_LINKS + b"/")
+        source = self.tree.aufs_links()
+        if target in _SPECIAL or b"/" in target or not _exists(source, target):
+            raise InvalidLayer(
+                f"hard link {_shown(member)} points to {shown(os.fsdecode(member.linkname))}, "
+                "which its layer has not"
+            )
+        self._link(member, source, target, parent, name)
 
     def _link(
         self, member: Member, source: Directory, target: bytes, parent: Directory, name: bytes
@@ -324,6 +335,7 @@ class Unpacker:
 
     def _finish(self) -> None:
         """What had to wait: attributes of directories, and notes that later entries settled."""
+        self.tree.remove_aufs_links()
         for path, attributes in sorted(self._directories.items(), reverse=True):
             attributes.apply(self._root, path)
         for path in self.tree.opaque - {b""}:

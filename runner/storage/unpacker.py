@@ -21,7 +21,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from oci.errors import OCIError
-from runner.storage.decompress import DECOMPRESSORS, InvalidCompression
+from runner.storage.decompress import (
+    DECOMPRESSORS,
+    START_BYTES,
+    InvalidCompression,
+    find_compression,
+)
 from runner.storage.unpack import Limits, Unpacked, unpack
 
 _READ_BYTES: Final = 1 << 20
@@ -31,7 +36,10 @@ _Item = bytes | BaseException | None
 
 
 class Inflater(threading.Thread):
-    """Standard input, uncompressed: a thread that stays a few chunks ahead of its reader."""
+    """Standard input, uncompressed: a thread that stays a few chunks ahead of its reader.
+
+    ``compression`` is what the media type says; the first bytes may say otherwise, and are right.
+    """
 
     def __init__(self, source: int, compression: str, algorithm: str, limits: Limits) -> None:
         super().__init__(daemon=True)
@@ -40,16 +48,19 @@ class Inflater(threading.Thread):
         self.inflated_bytes = 0
         self._source = source
         self._limits = limits
-        self._decompressor = DECOMPRESSORS[compression]()
+        self._declared = compression
         self._chunks: queue.Queue[_Item] = queue.Queue(_AHEAD)
 
     def run(self) -> None:
         try:
-            while chunk := os.read(self._source, _READ_BYTES):
+            chunk = self._start()
+            decompressor = DECOMPRESSORS[find_compression(chunk, self._declared)]()
+            while chunk:
                 self.read_bytes += len(chunk)
-                for content in self._decompressor.feed(chunk):
+                for content in decompressor.feed(chunk):
                     self._take(content)
-            self._decompressor.finish()
+                chunk = os.read(self._source, _READ_BYTES)
+            decompressor.finish()
             self._chunks.put(None)
         except BaseException as error:  # noqa: BLE001 — raised again by the main thread
             self._chunks.put(error)
@@ -59,6 +70,13 @@ class Inflater(threading.Thread):
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+    def _start(self) -> bytes:
+        """The first bytes, as many as tell how they are compressed: a pipe may give fewer."""
+        start = b""
+        while len(start) < START_BYTES and (chunk := os.read(self._source, _READ_BYTES)):
+            start += chunk
+        return start
 
     def _take(self, content: bytes) -> None:
         self.diff_id.update(content)

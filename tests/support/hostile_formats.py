@@ -17,6 +17,7 @@ from tests.support.archives import (
 from tests.support.hostile import Hostile
 
 _CUT = "cut short"
+_OWNER = "expected 0 to 4294967294"
 _PAX = "invalid PAX"
 _MAP = "invalid sparse map"
 _HUGE = 1 << 62
@@ -71,11 +72,11 @@ HEADERS = (
     ),
     Hostile("cut in a header", lambda _: block(b"x")[:300], _CUT),
     Hostile("cut in content", lambda _: entry(b"x", content=b"A" * 2000)[:1024], _CUT),
-    Hostile("cut in padding", lambda _: entry(b"x", content=b"A")[:600], _CUT),
+    Hostile("cut in padding", lambda _: entry(b"x", content=b"A")[:600], shows=(("x", "f:A"),)),
     Hostile("cut in an extension", lambda _: pax({b"path": b"a" * 900})[:700], _CUT),
-    Hostile("cut after an extension", lambda _: pax({b"path": b"a"}), _CUT),
-    Hostile("cut after a long name", lambda _: gnu_long(b"a" * 200), _CUT),
-    Hostile("ended after an extension", lambda _: archive(pax({b"path": b"a"})), _CUT),
+    Hostile("cut after an extension", lambda _: pax({b"path": b"a"})),
+    Hostile("cut after a long name", lambda _: gnu_long(b"a" * 200)),
+    Hostile("ended after an extension", lambda _: archive(pax({b"path": b"a"}))),
     Hostile("cut after an entry", lambda _: entry(b"x", content=b"1"), shows=(("x", "f:1"),)),
     Hostile("empty", lambda _: b""),
     Hostile("nothing but an end", lambda _: END),
@@ -112,13 +113,15 @@ HEADERS = (
 )
 
 ATTRIBUTES = (
-    Hostile("the owner that means nobody", lambda _: archive(entry(b"x", uid=2**32 - 1)), "over"),
-    Hostile("an owner that wraps to root", lambda _: archive(entry(b"x", uid=2**32)), "over"),
+    Hostile("the owner that means nobody", lambda _: archive(entry(b"x", uid=2**32 - 1))),
+    Hostile("an owner that wraps to root", lambda _: archive(entry(b"x", uid=2**32)), _OWNER),
     Hostile(
-        "a group that wraps", lambda _: archive(pax({b"gid": b"4294967296"}), entry(b"x")), "over"
+        "a group that wraps", lambda _: archive(pax({b"gid": b"4294967296"}), entry(b"x")), _OWNER
     ),
-    Hostile("a negative owner", lambda _: archive(entry(b"x", uid=-1)), "not negative"),
-    Hostile("a negative owner by PAX", lambda _: archive(pax({b"uid": b"-1"}), entry(b"x")), _PAX),
+    Hostile("the owner -1", lambda _: archive(entry(b"x", uid=-1))),
+    Hostile("the owner -1 by PAX", lambda _: archive(pax({b"uid": b"-1"}), entry(b"x"))),
+    Hostile("a negative owner", lambda _: archive(entry(b"x", uid=-2)), _OWNER),
+    Hostile("a negative owner by PAX", lambda _: archive(pax({b"uid": b"-2"}), entry(b"x")), _PAX),
     Hostile(
         "an owner in hexadecimal", lambda _: archive(pax({b"uid": b"0x10"}), entry(b"x")), _PAX
     ),

@@ -81,7 +81,9 @@ HARD_LINKS = (
         "whiteout",
     ),
     Hostile(
-        "named as a whiteout", lambda _: archive(entry(b"a"), hard_link(b".wh.h", b"a")), "whiteout"
+        "named as a whiteout",
+        lambda _: archive(entry(b"a"), hard_link(b".wh.h", b"a")),
+        shows=(("a", "f:"), ("h", "c")),
     ),
     Hostile(
         "with a NUL", lambda _: archive(pax({b"linkpath": b"a\0"}), hard_link(b"h", b"a")), "PAX"
@@ -132,9 +134,14 @@ WHITEOUTS = (
         lambda c: archive(symlink(b"a/d", c), entry(b"a/d/sub/.wh.file")),
         "crosses the symlink",
     ),
-    Hostile("as a directory", lambda _: archive(directory(b".wh.d")), "not a regular file"),
-    Hostile("as a symlink", lambda c: archive(symlink(b".wh.d", c)), "not a regular file"),
-    Hostile("as a FIFO", lambda _: archive(entry(b".wh.d", FIFO)), "not a regular file"),
+    Hostile("as a directory", lambda _: archive(directory(b".wh.d")), shows=(("d", "c"),)),
+    Hostile("as a symlink", lambda c: archive(symlink(b".wh.d", c)), shows=(("d", "c"),)),
+    Hostile("as a FIFO", lambda _: archive(entry(b".wh.d", FIFO)), shows=(("d", "c"),)),
+    Hostile(
+        "beside files kept by AUFS",
+        lambda _: archive(entry(b".wh..wh.plnk/../x"), hard_link(b"y", b".wh..wh.plnk/../x")),
+        "climbs",
+    ),
     Hostile("as a parent", lambda _: archive(entry(b".wh.d/x")), "below a whiteout"),
     Hostile("as a parent, opaque", lambda _: archive(entry(b".wh..wh..opq/x")), "below a whiteout"),
     Hostile("opaque root", lambda _: archive(entry(b".wh..wh..opq"))),

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from oci.layer import InvalidLayer
 from runner.storage import tar
+from runner.storage.archives import Truncated
 from runner.storage.headers import header, padding
 from runner.storage.tar import Member, TarReader
+from tests.support.archives import entry, gnu_long, pax
 from tests.support.commands import run
 
 names = st.binary(min_size=1, max_size=300).filter(lambda name: not set(name) & {0})
@@ -179,6 +181,27 @@ def test_gnu_tars_sparse_files_are_read(version: str, tmp_path: Path) -> None:
             found[offset : offset + len(content)] = content
 
     assert bytes(found) == sparse.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"", pax({b"path": b"nothing"}), gnu_long(b"nothing"), pax({b"path": b"n"}) + bytes(1024)],
+)
+def test_an_archive_may_end_as_others_leave_it(end: bytes) -> None:
+    reader = TarReader([entry(b"a", content=b"abc"), end])
+
+    assert [(member.name, b"".join(reader.content())) for member in reader] == [(b"a", b"abc")]
+
+
+def test_the_last_member_may_lack_its_padding() -> None:
+    content = entry(b"a", content=b"abc")[: 512 + 3]
+
+    assert [member.name for member in TarReader([content])] == [b"a"]
+
+
+def test_a_member_cut_short_is_refused() -> None:
+    with pytest.raises(Truncated, match="1 bytes are missing"):
+        list(TarReader([entry(b"a", content=b"abc")[: 512 + 2]]))
 
 
 def test_the_same_member_gives_the_same_bytes() -> None:

@@ -15,6 +15,8 @@ from tests.support.archives import (
     CHARACTER,
     DIRECTORY,
     FIFO,
+    HARD_LINK,
+    SYMLINK,
     archive,
     directory,
     entry,
@@ -258,6 +260,63 @@ def test_below_a_symlink_of_the_same_layer(root: Path, apply: Apply) -> None:
     assert (root / "usr" / "lib" / "x").exists()
     assert (root / "lib").is_symlink()
     assert unpacked.implicit == (b"", b"usr")
+
+
+@pytest.mark.parametrize("kind", [HARD_LINK, SYMLINK, DIRECTORY, FIFO])
+def test_a_whiteout_is_one_by_its_name_alone(kind: bytes, root: Path, apply: Apply) -> None:
+    apply(entry(b".wh..wh.aufs"), entry(b".wh.gone", kind, linkname=b".wh..wh.aufs"))
+
+    assert is_whiteout(root / "gone")
+    assert os.listdir(root) == ["gone"]
+
+
+def test_files_that_aufs_kept_for_hard_links_become_them(root: Path, apply: Apply) -> None:
+    unpacked = apply(
+        directory(b".wh..wh.plnk"),
+        entry(b".wh..wh.plnk/12.34", content=b"linked", mode=0o640),
+        entry(b".wh..wh.plnk/56.78", content=b"of no entry"),
+        hard_link(b"d/one", b".wh..wh.plnk/12.34"),
+        hard_link(b"two", b"/.wh..wh.plnk/12.34"),
+    )
+
+    assert sorted(os.listdir(root)) == ["d", "two"]
+    assert (root / "two").read_bytes() == b"linked"
+    assert (root / "d/one").stat().st_ino == (root / "two").stat().st_ino
+    assert unpacked.links == ()
+
+
+@pytest.mark.parametrize("target", [b"1.2", b"..", b"1.2/3", b""])
+def test_a_hard_link_to_no_file_that_aufs_kept_is_refused(target: bytes, apply: Apply) -> None:
+    with pytest.raises(InvalidLayer, match=r"hard link 'one' points to"):
+        apply(hard_link(b"one", b".wh..wh.plnk/" + target))
+
+
+@pytest.mark.parametrize("unknown", [-1, 2**32 - 1])
+def test_an_unknown_owner_is_whoever_unpacks(unknown: int, root: Path, apply: Apply) -> None:
+    apply(
+        entry(b"f", uid=unknown, gid=unknown),
+        entry(b"d", DIRECTORY, uid=unknown, gid=unknown),
+        pax({b"uid": b"%d" % unknown}),
+        entry(b"p"),
+    )
+
+    for name in ("f", "d", "p"):
+        found = (root / name).stat()
+        assert (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
+
+
+@pytest.mark.parametrize("owner", [-2, 2**32])
+def test_what_is_no_owner_is_refused(owner: int, apply: Apply) -> None:
+    with pytest.raises(InvalidLayer, match="expected 0 to 4294967294"):
+        apply(entry(b"f", uid=owner))
+
+
+@pytest.mark.parametrize("seconds", [-1, -86400 * 365 * 60])
+def test_times_before_1970_are_kept(seconds: int, root: Path, apply: Apply) -> None:
+    apply(entry(b"f", mtime=seconds), pax({b"mtime": b"%d.5" % seconds}), entry(b"p"))
+
+    assert (root / "f").stat().st_mtime == seconds
+    assert (root / "p").stat().st_mtime == seconds - 0.5
 
 
 def test_holes_stay_holes(root: Path, apply: Apply) -> None:
