@@ -13,7 +13,7 @@ from oci.digest import Digest
 from runner.errors import BadRequest
 from runner.services.layer_files import Slice
 from runner.storage.archives import InvalidArchive
-from runner.storage.tar import HARD_LINK, REGULAR, SYMLINK
+from runner.storage.tar import HARD_LINK, REGULAR, SYMLINK, Member
 from runner.storage.tar_file import members
 
 NAME_ANNOTATION = "io.containerd.image.name"
@@ -47,18 +47,14 @@ class ArchiveFiles:
                     if names > MAX_NAMES_BYTES:
                         raise BadRequest(f"names in the archive exceed {MAX_NAMES_BYTES} bytes")
                     name = _normal(os.fsdecode(entry.name))
-                    if name in files or name in links:
-                        raise BadRequest(f"archive has two entries named {name[:200]!r}")
-                    if entry.type == REGULAR and entry.sparse is None:
-                        files[name] = Slice(path, offset, entry.size)
-                    elif entry.type == SYMLINK:
-                        # Docker of old linked a layer that two images share.
-                        beside = posixpath.join(
-                            posixpath.dirname(name), os.fsdecode(entry.linkname)
-                        )
-                        links[name] = _normal(beside)
-                    elif entry.type == HARD_LINK:
-                        links[name] = _normal(os.fsdecode(entry.linkname))
+                    found = _found(entry, Slice(path, offset, entry.size))
+                    known = links.get(name, files.get(name))
+                    if known is not None and not _are_equal(known, found):
+                        raise BadRequest(f"archive has two different entries named {name[:200]!r}")
+                    if isinstance(found, Slice):
+                        files[name] = found
+                    elif found is not None:
+                        links[name] = found
         except InvalidArchive as error:
             raise BadRequest(f"archive is not a tar: {error}") from error
         return cls(files, links)
@@ -98,6 +94,25 @@ class ArchiveFiles:
         if actual != digest:
             raise BadRequest(f"{name}: content has digest {actual}, expected {digest}")
         return content
+
+
+def _found(entry: Member, content: Slice) -> Slice | str | None:
+    """A file's bytes, or the name that a link points to; None for what holds nothing."""
+    if entry.type == REGULAR and entry.sparse is None:
+        return content
+    target = os.fsdecode(entry.linkname)
+    if entry.type == SYMLINK:
+        # Docker of old linked a layer that two images share.
+        return _normal(posixpath.join(posixpath.dirname(os.fsdecode(entry.name)), target))
+    return _normal(target) if entry.type == HARD_LINK else None
+
+
+def _are_equal(known: Slice | str, found: Slice | str | None) -> bool:
+    """Whether an entry says once more what another of its name said."""
+    if not isinstance(known, Slice) or not isinstance(found, Slice):
+        return known == found
+    pairs = zip(known.chunks(), found.chunks(), strict=False)
+    return known.size == found.size and all(one == other for one, other in pairs)
 
 
 def blob_name(digest: Digest) -> str:

@@ -35,8 +35,9 @@ class FileStream(Stream):
     def position(self) -> int:
         return self._file.tell() - (len(self._chunk) - self._at)
 
-    def skip(self, count: int) -> None:
+    def skip(self, count: int, padding: int) -> None:
         # The last member's padding may be missing.
+        count += padding
         stop = min(self.position + count, self.size)
         if self._at + count <= len(self._chunk):
             self._at += count

@@ -270,7 +270,7 @@ HOSTILE = {
     "manifest.json is no array": (an_archive({"manifest.json": b"{}"}), "expected an array"),
     "manifest.json holds no objects": (an_archive({"manifest.json": b"[3]"}), "Config"),
     "manifest.json nested deeply": (an_archive({"manifest.json": b"[" * 100_000}), "manifest"),
-    "manifest.json twice": (two_entries(), "two entries named"),
+    "manifest.json twice": (two_entries(), "two different entries named"),
     "a config that is not there": (
         an_archive({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}),
         "no file '../../etc/passwd'",
