@@ -229,23 +229,28 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def shared_of(settings: Settings, database: Database, store: BlobStore) -> Shared:
-    gc, uploads = settings.gc, settings.uploads
+    uploads = settings.uploads
     return Shared(
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),
-        lifetimes=Lifetimes(
-            lease_ms=milliseconds(gc.lease_seconds),
-            epoch_ms=milliseconds(gc.epoch_seconds),
-            undelete_ms=milliseconds(gc.undelete_seconds),
-            untagged_ms=milliseconds(gc.untagged_after_days * 86_400),
-        ),
+        lifetimes=lifetimes_of(settings),
         limits=UploadLimits(
             idle_ms=milliseconds(uploads.idle_seconds),
             max_age_ms=milliseconds(uploads.max_age_seconds),
             max_per_identity=uploads.max_per_identity,
             max_total=uploads.max_total,
         ),
+    )
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    gc = settings.gc
+    return Lifetimes(
+        lease_ms=milliseconds(gc.lease_seconds),
+        epoch_ms=milliseconds(gc.epoch_seconds),
+        undelete_ms=milliseconds(gc.undelete_seconds),
+        untagged_ms=milliseconds(gc.untagged_after_days * 86_400),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 PREFIX = "REGISTRY_"
+MAX_QUOTED = 100
 
 Anonymous = Literal["auto", "none", "pull", "push"]
 Sparse = Literal["refuse", "index", "any"]
@@ -58,17 +59,39 @@ class Address:
             return self.host == "localhost"
 
 
-def at_least(minimum: float, default: float) -> Any:
-    return field(default=default, metadata={"minimum": minimum})
+# Longer than anybody waits, and short enough to be counted in milliseconds from any moment.
+YEAR_SECONDS = 365 * 86_400.0
+CENTURY_DAYS = 36_500.0
+WEEK_SECONDS = 7 * 86_400.0
+DAY_SECONDS = 86_400.0
+HOUR_SECONDS = 3600.0
+TERABYTE = 1024**4
+EXABYTE = 1024**6
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the greatest value with which a setting can work."""
+
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"from {self.least} to {self.most}"
+
+
+def between(least: float, most: float, default: float) -> Any:
+    """A number with its bounds, which every number has."""
+    return field(default=default, metadata={"bounds": Bounds(least, most)})
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     listen: Address = Address("127.0.0.1", 5000)
-    header_seconds: float = at_least(0.1, 10.0)
-    idle_seconds: float = at_least(0.1, 95.0)
-    body_bytes_per_second: int = at_least(0, 1024)
-    shutdown_seconds: float = at_least(0, 30.0)
+    header_seconds: float = between(0.1, HOUR_SECONDS, 10.0)
+    idle_seconds: float = between(0.1, DAY_SECONDS, 95.0)
+    body_bytes_per_second: int = between(0, TERABYTE, 1024)
+    shutdown_seconds: float = between(0, DAY_SECONDS, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +112,33 @@ class ManifestSettings:
 
 @dataclass(frozen=True, slots=True)
 class GcSettings:
-    interval_seconds: float = at_least(0.1, 600.0)
-    sweep_seconds: float = at_least(0.1, 86_400.0)
-    lease_seconds: float = at_least(0, 86_400.0)
-    epoch_seconds: float = at_least(0.05, 3600.0)
-    undelete_seconds: float = at_least(0, 259_200.0)
-    untagged_after_days: float = at_least(0, 0.0)
-    lock_percent: float = at_least(0.1, 2.0)
+    interval_seconds: float = between(0.1, YEAR_SECONDS, 600.0)
+    sweep_seconds: float = between(0.1, YEAR_SECONDS, 86_400.0)
+    lease_seconds: float = between(0, YEAR_SECONDS, 86_400.0)
+    epoch_seconds: float = between(0.05, WEEK_SECONDS, 3600.0)
+    undelete_seconds: float = between(0, 10 * YEAR_SECONDS, 259_200.0)
+    untagged_after_days: float = between(0, CENTURY_DAYS, 0.0)
+    lock_percent: float = between(0.1, 100.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
-    idle_seconds: float = at_least(0.1, 86_400.0)
-    max_age_seconds: float = at_least(0.1, 604_800.0)
-    max_per_identity: int = at_least(1, 1000)
-    max_total: int = at_least(1, 10_000)
+    idle_seconds: float = between(0.1, YEAR_SECONDS, 86_400.0)
+    max_age_seconds: float = between(0.1, YEAR_SECONDS, 604_800.0)
+    max_per_identity: int = between(1, 1_000_000, 1000)
+    max_total: int = between(1, 1_000_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings:
-    min_free_bytes: int = at_least(0, 2 * 1024 * 1024 * 1024)
-    min_free_percent: float = at_least(0, 5.0)
+    min_free_bytes: int = between(0, EXABYTE, 2 * 1024 * 1024 * 1024)
+    min_free_percent: float = between(0, 99.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubSettings:
-    interval_days: float = at_least(0, 30.0)
-    rate_bytes_per_second: int = at_least(1024, 20 * 1024 * 1024)
+    interval_days: float = between(0, CENTURY_DAYS, 30.0)
+    rate_bytes_per_second: int = between(1024, TERABYTE, 20 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +209,9 @@ def _from_file(file: Path, problems: list[str]) -> Iterator[_Given]:
     except ValueError as error:
         problems.append(f"{file}: not TOML: {error}")
         return
+    except RecursionError:
+        problems.append(f"{file}: not TOML: nested too deeply")
+        return
     for section, entries in document.items():
         if not isinstance(entries, dict):
             yield _Given(section, f"{file}: {section}", entries, is_text=False)
@@ -209,16 +235,25 @@ def _decode(given: _Given) -> object:
     known = _fields()
     if given.key not in known:
         raise ValueError(f"no such setting{_nearest(given.key, known)}")
-    kind, minimum = known[given.key]
+    kind, bounds = known[given.key]
     try:
         value = _decode_as(kind, given.value, is_text=given.is_text)
-        if minimum is not None and not (
-            isinstance(value, int | float) and minimum <= value < float("inf")
+        # Not the other way round: NaN is neither less nor more than anything.
+        if bounds is not None and not (
+            isinstance(value, int | float) and bounds.least <= value <= bounds.most
         ):
-            raise ValueError(f"expected a number of at least {minimum}")
+            raise ValueError(f"expected a number {bounds}")
     except ValueError as error:
-        raise ValueError(f"{given.value!r}: {error}") from None
+        raise ValueError(f"{_quoted(given.value)}: {error}") from None
     return value
+
+
+def _quoted(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
 
 
 def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
@@ -250,17 +285,20 @@ def _decode_number(kind: object, value: object, *, is_text: bool) -> int | float
         raise ValueError(f"expected {expected}")
     if kind is int and not isinstance(value, int):
         raise ValueError(f"expected {expected}")
-    return float(value) if kind is float else value
+    try:
+        return float(value) if kind is float else value
+    except OverflowError:  # an integer beyond every float
+        raise ValueError(f"expected {expected} that is not so large") from None
 
 
 def _sections() -> dict[str, Any]:
     return {section.name: section.type for section in dataclasses.fields(Settings)}
 
 
-def _fields() -> dict[str, tuple[object, float | None]]:
-    """Every setting by its dotted key: its type, and the least value it may have."""
+def _fields() -> dict[str, tuple[object, Bounds | None]]:
+    """Every setting by its dotted key: its type, and the bounds of a number."""
     return {
-        f"{name}.{entry.name}": (entry.type, entry.metadata.get("minimum"))
+        f"{name}.{entry.name}": (entry.type, entry.metadata.get("bounds"))
         for name, section in _sections().items()
         for entry in dataclasses.fields(section)
     }

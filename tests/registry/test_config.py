@@ -1,12 +1,15 @@
 """Settings: file under environment under flags, and every mistake at once."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.config import Address, Settings, SettingsInvalid, load_settings
+from registry import app
+from registry.config import Address, Bounds, Settings, SettingsInvalid, load_settings
+from registry.storage.clock import SystemClock
 
 
 def written(directory: Path, text: str) -> Path:
@@ -65,7 +68,7 @@ def test_all_mistakes_are_told_together_with_their_keys(tmp_path: Path) -> None:
         f"{file}: manifests.sparse: 'maybe': expected one of refuse, index, any",
         f"{file}: logs.requests: 1: expected true or false",
         f"{file}: empty: no such section",
-        "REGISTRY_SERVER__BODY_BYTES_PER_SECOND: '-1': expected a number of at least 0",
+        "REGISTRY_SERVER__BODY_BYTES_PER_SECOND: '-1': expected a number from 0 to 1099511627776",
         "server.listen: '5000': expected HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000",
     }
 
@@ -94,6 +97,62 @@ def test_the_environments_mistakes_bear_its_names(name: str, text: str) -> None:
     (problem,) = problems_of(environment={f"REGISTRY_{name}": text})
 
     assert problem.startswith(f"REGISTRY_{name}: ")
+
+
+NUMBERS = [
+    (f"{section.name}.{entry.name}", entry.metadata["bounds"])
+    for section in dataclasses.fields(Settings)
+    for entry in dataclasses.fields(getattr(Settings(), section.name))
+    if entry.type in (int, float)
+]
+
+
+@pytest.mark.parametrize(("key", "bounds"), NUMBERS)
+def test_every_number_has_bounds_and_works_at_both(key: str, bounds: Bounds) -> None:
+    section, name = key.split(".")
+    for value in (bounds.least, bounds.most):
+        settings = load_settings(flags={key: str(value)})
+
+        assert getattr(getattr(settings, section), name) == value
+        assert services_settings_of(settings)
+
+
+def services_settings_of(settings: Settings) -> bool:
+    """What the services make of the numbers: milliseconds that SQLite can keep, at any time."""
+    lifetimes = app.lifetimes_of(settings)
+    far = 2 * SystemClock().wall_ms()
+    epochs = (lifetimes.lease_epochs, lifetimes.epochs(lifetimes.undelete_ms))
+    durations = (lifetimes.lease_ms, lifetimes.undelete_ms, lifetimes.untagged_ms)
+    return all(far + number < 2**63 for number in (*epochs, *durations))
+
+
+@pytest.mark.parametrize(("key", "bounds"), NUMBERS)
+@pytest.mark.parametrize("text", ["-1", "1e18", "9" * 400, "nan", "-inf", "inf"])
+def test_a_number_that_cannot_work_is_told_with_its_bounds(
+    key: str, bounds: Bounds, text: str
+) -> None:
+    (problem,) = problems_of(flags={key: text})
+
+    found, _, expected = problem.removeprefix(f"{key}: ").partition(": ")
+    assert found == repr(text) or found.endswith("…")
+    assert expected in (f"expected a number {bounds}", "expected a whole number")
+
+
+def test_numbers_of_any_length_in_a_file_are_told(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        f"[gc]\nlease_seconds = {'9' * 4000}\nepoch_seconds = 0x{'f' * 9000}\n"
+        "[disk]\nmin_free_percent = 101\n",
+    )
+
+    problems = problems_of(file)
+
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "gc.lease_seconds",
+        "gc.epoch_seconds",
+        "disk.min_free_percent",
+    ]
+    assert max(map(len, problems)) < 300 + len(str(file))
 
 
 def test_other_programs_variables_are_left_alone() -> None:
