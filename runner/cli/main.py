@@ -84,6 +84,15 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}", _refused(verb))
+    except _rarer_refusals() as error:
+        return _fail(str(error), _refused(verb))
+
+
+def _rarer_refusals() -> tuple[type[Exception], ...]:
+    """Looked at only when something went wrong: most commands never import them."""
+    from runner.credentials import CredentialsInvalid
+
+    return (CredentialsInvalid,)
 
 
 def _refused(verb: str) -> int:

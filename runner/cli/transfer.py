@@ -12,22 +12,29 @@ from runner.client import DaemonClient
 _READ_BYTES = 1024 * 1024
 
 
+# No host is called so: it stands for the default one, which only the daemon knows.
+_DEFAULT_HOST = "default.invalid"
+
+
 def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
-    """The X-Registry-Auth header for whoever the reference's registry is, or None for nobody."""
+    """The X-Registry-Auth header for whoever the reference's registry is, or None for nobody.
+
+    The reference is read as the daemon reads it: by another grammar, what is known for one host
+    would be sent to another.
+    """
+    from oci.errors import OCIError
+    from oci.reference import Reference
     from runner.credentials import CredentialStore
 
-    host, repository = _host_and_repository(daemon, reference)
+    try:
+        parsed = Reference.parse(reference, default_host=_DEFAULT_HOST)
+    except OCIError:
+        return None  # the daemon refuses it, and says why
+    host, repository = parsed.host, str(parsed.name)
+    if host == _DEFAULT_HOST:
+        host = str(daemon.info()["IndexServerAddress"])
     found = CredentialStore().find(host, repository)
     return found.to_header(host) if found else None
-
-
-def _host_and_repository(daemon: DaemonClient, reference: str) -> tuple[str, str]:
-    """What the reference says of host and repository; only the daemon knows the default host."""
-    name = split_reference(reference.partition("@")[0])[0]
-    host, slash, repository = name.partition("/")
-    if slash and ("." in host or ":" in host or host == "localhost"):
-        return host, repository
-    return str(daemon.info()["IndexServerAddress"]), name
 
 
 def pull_image(daemon: DaemonClient, reference: str, *, platform: str | None, quiet: bool) -> None:

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.credentials.values import CredentialsInvalid
+from runner.credentials.values import DOCKER_HUB, CredentialsInvalid, canonical
 
-DOCKER_HUB = "docker.io"
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
 
 
 def paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -40,14 +38,6 @@ def keys(host: str, repository: str = "") -> tuple[str, ...]:
     parts = repository.split("/") if repository else []
     scoped = [f"{host}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
     return (*scoped, host)
-
-
-def canonical(key: str) -> str:
-    """An ``auths`` key without scheme, version and final slash: the host, or host/path."""
-    bare = key.removeprefix("https://").removeprefix("http://").rstrip("/")
-    for version in ("/v1", "/v2"):
-        bare = bare.removesuffix(version)
-    return DOCKER_HUB if bare in DOCKER_HUB_NAMES else bare
 
 
 def server_name(host: str) -> str:

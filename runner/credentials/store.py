@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.credentials import files, helpers
-from runner.credentials.values import Credentials
+from runner.credentials.values import Credentials, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class CredentialStore:
 def _helper(document: Mapping[str, Any], host: str, path: Path) -> str | None:
     """The helper in charge of ``host``: its own, or the one for every host."""
     for key, helper in files.section(document, "credHelpers", path).items():
-        if files.canonical(key) == files.canonical(host):
+        if canonical(key) == canonical(host):
             return str(helper)
     store = document.get("credsStore")
     return store if isinstance(store, str) and store else None
@@ -94,8 +94,8 @@ def _entry(
     document: Mapping[str, Any], host: str, repository: str, path: Path
 ) -> Credentials | None:
     auths = files.section(document, "auths", path)
-    named = {files.canonical(key): entry for key, entry in auths.items()}
-    for key in files.keys(files.canonical(host), repository):
+    named = {canonical(key): entry for key, entry in auths.items()}
+    for key in files.keys(canonical(host), repository):
         if key in named:
             found = Credentials.from_entry(named[key], f"{path}: auths: {key}")
             if found:
@@ -105,5 +105,5 @@ def _entry(
 
 def _without(auths: Mapping[str, Any], host: str) -> dict[str, Any]:
     """The entries that do not speak of the whole of ``host``."""
-    gone = files.canonical(host)
-    return {key: entry for key, entry in auths.items() if files.canonical(key) != gone}
+    gone = canonical(host)
+    return {key: entry for key, entry in auths.items() if canonical(key) != gone}

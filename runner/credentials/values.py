@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+
 
 class CredentialsInvalid(Exception):
     """A credentials file, helper or header does not say what it should."""
@@ -55,8 +58,12 @@ class Credentials:
         return entry
 
     @classmethod
-    def from_header(cls, header: str) -> Self:
-        """Read X-Registry-Auth: base64url, padded or not, of a JSON object; empty is nobody."""
+    def from_header(cls, header: str, host: str = "") -> Self:
+        """Read X-Registry-Auth: base64url, padded or not, of a JSON object; empty is nobody.
+
+        So are credentials whose ``serveraddress`` is another server than ``host``, where one is
+        said: they must not go there.
+        """
         if not header.strip():
             return cls()
         try:
@@ -64,7 +71,9 @@ class Credentials:
             document = json.loads(base64.b64decode(padded, altchars=b"-_"))
         except (binascii.Error, ValueError) as error:
             raise CredentialsInvalid(f"X-Registry-Auth is not base64 of JSON: {error}") from error
-        return cls.from_entry(document or {}, "X-Registry-Auth")
+        found = cls.from_entry(document or {}, "X-Registry-Auth")
+        meant = text(document or {}, "serveraddress", "X-Registry-Auth")
+        return found if not (host and meant) or server(meant) == server(host) else cls()
 
     def to_header(self, host: str) -> str:
         """Write X-Registry-Auth for requests that concern ``host``."""
@@ -77,6 +86,19 @@ class Credentials:
         }
         kept = {key: value for key, value in document.items() if value}
         return base64.urlsafe_b64encode(json.dumps(kept).encode()).decode()
+
+
+def canonical(key: str) -> str:
+    """An ``auths`` key without scheme, version and final slash: the host, or host/path."""
+    bare = key.removeprefix("https://").removeprefix("http://").rstrip("/")
+    for version in ("/v1", "/v2"):
+        bare = bare.removesuffix(version)
+    return DOCKER_HUB if bare in DOCKER_HUB_NAMES else bare
+
+
+def server(address: str) -> str:
+    """The host of a server's address, as it may be written in many ways."""
+    return canonical(canonical(address).partition("/")[0]).lower()
 
 
 def text(entry: Mapping[str, object], key: str, where: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 
+from oci.errors import OCIError
+from oci.reference import Reference
 from runner.credentials import Credentials, CredentialsInvalid
 from runner.daemon.messages import Answer, Request, Response, json_response
 from runner.daemon.progress import Progress, progress_response
@@ -32,7 +34,7 @@ async def create(services: Services, request: Request) -> Answer:
         raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
     name = _with_tag(typed(request, name), request.query.text("tag"))
     platform = request.query.text("platform") or None
-    credentials = _credentials(request)
+    credentials = _credentials(services, request, name)
 
     async def pull(progress: Progress) -> tuple[ProgressEvent, ...]:
         await services.images.pull(
@@ -96,7 +98,7 @@ async def history(services: Services, request: Request) -> Answer:
 async def push(services: Services, request: Request) -> Answer:
     tag = request.query.text("tag")
     name = _with_tag(_named(request), tag)
-    credentials = _credentials(request)
+    credentials = _credentials(services, request, name)
 
     async def send(progress: Progress) -> tuple[ProgressEvent, ...]:
         await services.images.push(
@@ -163,9 +165,14 @@ def _with_tag(name: str, tag: str) -> str:
     return f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
 
 
-def _credentials(request: Request) -> Credentials | None:
+def _credentials(services: Services, request: Request, name: str) -> Credentials | None:
+    """What the client sent for the server of this name; what it has for another, stays here."""
+    header = request.headers.get("x-registry-auth", "")
     try:
-        return Credentials.from_header(request.headers.get("x-registry-auth", "")) or None
+        host = Reference.parse(name, default_host=services.settings.default_registry).host
+        return Credentials.from_header(header, host) or None
+    except OCIError:
+        return None  # refused by whoever reads the name next
     except CredentialsInvalid as error:
         raise BadRequest(str(error)) from error
 

@@ -213,8 +213,12 @@ class RemoteRepository:
         return f"{self.registry.host}/{self.name}"
 
 
-async def check_login(registry: RemoteRegistry) -> None:
-    """Ask the registry whether it accepts the credentials: raises Unauthorized if not."""
+async def check_login(registry: RemoteRegistry) -> bool:
+    """Ask the registry whether it accepts the credentials: raises Unauthorized if not.
+
+    False if it asked for none: then nothing is known of them.
+    """
     request = Request("GET", registry.url("/v2/"), "log in")
     async with registry.exchange(request) as response:
         await check_status(registry.host, request.asked, response, (200,))
+        return "Authorization" in response.request.headers

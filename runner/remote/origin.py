@@ -87,8 +87,7 @@ async def check_hop(
     if origin.authority in insecure:
         return None
     addresses = await _resolve(start, origin)
-    if not is_loopback(start.host):
-        _refuse_private_services(start, origin, addresses)
+    _refuse_private_services(start, origin, addresses)
     return addresses
 
 
@@ -102,11 +101,15 @@ async def _resolve(start: Origin, target: Origin) -> Addresses:
 
 
 def _refuse_private_services(start: Origin, target: Origin, addresses: Addresses) -> None:
+    """A registry of this machine may send us to others of it; to link-local addresses, where
+    clouds give out an instance's keys, none may."""
+    local = is_loopback(start.host)
     for address in addresses:
         literal = ipaddress.ip_address(address)
         if isinstance(literal, ipaddress.IPv6Address) and literal.ipv4_mapped:
             literal = literal.ipv4_mapped
-        if literal.is_loopback or literal.is_link_local or literal.is_unspecified:
+        of_this_machine = literal.is_loopback or literal.is_unspecified
+        if literal.is_link_local or (of_this_machine and not local):
             raise RemoteUntrusted(
                 f"{start} redirects to {target}, which is {literal}: "
                 "a registry may not send us to services of this machine"

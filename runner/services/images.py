@@ -214,9 +214,13 @@ class Images:
         await self._settling.close()
         await self._store.layers.settle()
 
-    async def log_in(self, host: str, credentials: Credentials) -> None:
-        """Ask the registry whether it accepts the credentials; Unauthorized if it does not."""
-        await check_login(self._clients.registry(host or self.default_registry, credentials))
+    async def log_in(self, host: str, credentials: Credentials) -> bool:
+        """Ask the registry whether it accepts the credentials; Unauthorized if it does not.
+
+        False if it asked for none, so that they were not checked.
+        """
+        registry = self._clients.registry(host or self.default_registry, credentials)
+        return await check_login(registry)
 
     @property
     def default_registry(self) -> str:

@@ -118,7 +118,9 @@ def test_login_keeps_and_logout_forgets(
     logged_out = command("logout", shared_registry.host)
 
     assert logged_in.returncode == 0, logged_in.stderr
-    assert logged_in.stdout == b"Login Succeeded\n"
+    # The registry of these tests is open to anyone.
+    unchecked = b"the registry asks for no credentials, these were not checked"
+    assert logged_in.stdout == b"Login Succeeded: " + unchecked + b"\n"
     assert list(kept["auths"]) == [shared_registry.host]
     assert logged_out.stdout.startswith(b"Removing login credentials")
     assert json.loads((tmp_path / "config.json").read_text())["auths"] == {}

@@ -41,3 +41,23 @@ def test_padding_may_be_missing_and_the_alphabet_is_the_urls() -> None:
 def test_any_other_header_is_refused(header: str) -> None:
     with pytest.raises(CredentialsInvalid, match="X-Registry-Auth"):
         Credentials.from_header(header)
+
+
+@pytest.mark.parametrize(
+    ("meant", "host", "kept"),
+    [
+        ("registry.test:5000", "registry.test:5000", True),
+        ("https://registry.test:5000/v2/", "registry.test:5000", True),
+        ("https://index.docker.io/v1/", "docker.io", True),
+        ("Registry.Test", "registry.test", True),
+        ("", "registry.test", True),
+        ("registry.test:5000", "registry.test", False),
+        ("https://index.docker.io/v1/", "127.0.0.1:5000", False),
+        ("registry.test", "Evil", False),
+        ("registry.test.evil", "registry.test", False),
+    ],
+)
+def test_credentials_for_another_server_are_nobodys(meant: str, host: str, kept: bool) -> None:
+    header = Credentials("me", "secret").to_header(meant)
+
+    assert bool(Credentials.from_header(header, host)) is kept

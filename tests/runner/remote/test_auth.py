@@ -161,9 +161,18 @@ async def test_wrong_credentials_are_told_and_not_tried_for_ever(
 async def test_right_credentials_log_in(registry: FakeRegistry, clients: RegistryClients) -> None:
     needs_basic(registry)
 
-    await check_login(clients.registry(registry.host, ALICE))
+    checked = await check_login(clients.registry(registry.host, ALICE))
 
+    assert checked
     assert registry.seen[-1].headers["authorization"] == BASIC
+
+
+async def test_a_registry_that_asks_for_no_credentials_has_not_checked_any(
+    registry: FakeRegistry, clients: RegistryClients
+) -> None:
+    registry.on("GET", "/v2/", Reply(body=b"{}"))
+
+    assert not await check_login(clients.registry(registry.host, ALICE))
 
 
 async def test_a_token_server_that_refuses_says_why(

@@ -72,3 +72,12 @@ async def test_a_registry_may_not_send_us_there(target: str) -> None:
 )
 async def test_a_registry_may_send_us_to_its_store(start: Origin, target: str) -> None:
     await check_hop(start, httpx2.URL(target), {"listed.test"})
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]"])
+async def test_not_even_a_registry_of_this_machine_sends_us_to_a_link_local_address(
+    host: str,
+) -> None:
+    """There clouds give out an instance's keys."""
+    with pytest.raises(RemoteUntrusted):
+        await check_hop(LOCAL, httpx2.URL(f"http://{host}/latest/meta-data"), ())
