@@ -15,7 +15,7 @@ from runner.services.signals import parse_signal
 from runner.services.tracked import Tracked
 from runner.storage.records import NameInUse
 from runner.storage.removal import remove
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 
 async def create(

@@ -19,7 +19,7 @@ from runner.services.events import Events
 from runner.services.lifecycle import Verb
 from runner.services.names import new_id
 from runner.services.tracked import Tracked
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 # As many ended execs of one container are remembered, for those who ask how they ended.
 KEPT: Final = 32

@@ -17,7 +17,7 @@ from runner.services.image_intake import LocalImage, take_in
 from runner.services.image_search import parse_platform
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_files import Slice, describe, plain, spooled
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 
 @dataclass(frozen=True, slots=True)

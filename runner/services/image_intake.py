@@ -15,8 +15,8 @@ from runner.services.image_store import Image, ImageStore
 from runner.services.layer_arrivals import LayerArrival
 from runner.services.layer_files import LayerFile
 from runner.services.progress import LOADING
-from runner.services.together import together
 from runner.storage.stack import check_count, lower_directories
+from runner.tasks.run_all import run_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def take_in(
     try:
         check_count(len(diff_ids))
         with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
-            await together(arrival.run(store.local_slots) for arrival in layers.values())
+            await run_all(arrival.run(store.local_slots) for arrival in layers.values())
             # Layers that do not fit each other are refused now, and not when a container starts.
             await lower_directories(store.layers, diff_ids)
             await store.keep(image.manifest_digest, image.manifest.content)

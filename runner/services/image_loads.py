@@ -27,7 +27,7 @@ from runner.services.archive_files import (
 from runner.services.image_intake import LocalImage, take_in
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_files import LayerFile, Slice, describe, plain, spooled
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 MAX_INDEX_DEPTH = 3
 MAX_IMAGES = 1000

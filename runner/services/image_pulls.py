@@ -23,8 +23,8 @@ from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
 from runner.schema import ProgressEvent
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_arrivals import LayerArrival
-from runner.services.together import together
 from runner.storage.stack import check_count, lower_directories
+from runner.tasks.run_all import run_all
 
 MAX_INDEX_DEPTH = 3
 
@@ -102,7 +102,7 @@ class Puller:
             )
             for (diff_id, _), blob in layers.items()
         ]
-        await together(arrival.run(self._slots) for arrival in arrivals)
+        await run_all(arrival.run(self._slots) for arrival in arrivals)
 
     async def _keep_documents(self, found: Resolved) -> None:
         for remote in found.documents:

@@ -20,8 +20,8 @@ from runner.schema import ProgressEvent
 from runner.services.image_store import Image, ImageStore, is_tag
 from runner.services.layer_files import Slice
 from runner.services.progress import LayerProgress
-from runner.services.together import together
 from runner.storage.records import ImageRecord
+from runner.tasks.run_all import run_all
 
 Tell = Callable[[ProgressEvent], None]
 
@@ -69,9 +69,7 @@ class Pusher:
         self, repository: RemoteRepository, record: ImageRecord, image: Image, tell: Tell
     ) -> None:
         layers = {layer.digest: layer for layer in image.manifest.layers}
-        await together(
-            self._push_layer(repository, image, layer, tell) for layer in layers.values()
-        )
+        await run_all(self._push_layer(repository, image, layer, tell) for layer in layers.values())
         config = Slice.whole(self._store.content.path(image.manifest.config.digest))
         await push_blob(repository, image.manifest.config, config.stream)
         content = image.manifest.content

@@ -34,7 +34,7 @@ from runner.services.layer_arrivals import restore
 from runner.services.layer_files import drop_spooled
 from runner.services.settling import Settling
 from runner.storage.snapshots import Snapshotter
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 

@@ -25,7 +25,7 @@ from runner.storage.decompress import (
     InvalidCompression,
     inflate,
 )
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 CHUNK_BYTES = 1024 * 1024
 GZIP_WINDOW = 31  # 15 bits, and a gzip header without a time in it

@@ -13,7 +13,7 @@ from runner.schema import ContainerOptions, MountOption
 from runner.services.container import MountPoint
 from runner.services.copy_up import inside
 from runner.services.volumes import Volumes
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 
 async def decide(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import BadRequest
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 TITLES: Final = ("UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD")
 

@@ -11,7 +11,7 @@ from runner.services.outside import Outside
 from runner.services.tracked import Tracked
 from runner.storage.records import NotRecorded
 from runner.storage.removal import remove as remove_tree
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 _PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 

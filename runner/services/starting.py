@@ -21,7 +21,7 @@ from runner.services.lifecycle import State
 from runner.services.outside import Outside
 from runner.services.tracked import Places, Tracked
 from runner.storage.records import NotRecorded
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from runner.services.starting import clear, release
 from runner.services.tracked import Tracked
 from runner.storage.records import NotRecorded
 from runner.storage.removal import remove
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 

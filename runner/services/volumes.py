@@ -21,8 +21,8 @@ from runner.services.names import check_name, new_id
 from runner.storage.durable import sync_filesystem
 from runner.storage.records import Records, VolumeRecord
 from runner.storage.removal import remove
-from runner.storage.threads import in_thread
 from runner.storage.walk import walk
+from runner.tasks.threads import in_thread
 
 _DATA = "_data"
 _ASIDE = ".copying"

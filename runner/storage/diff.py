@@ -18,9 +18,9 @@ from runner.storage import tar
 from runner.storage.archives import BLOCK_BYTES
 from runner.storage.headers import header, padding
 from runner.storage.tar import Member
-from runner.storage.threads import in_thread
 from runner.storage.walk import Entry, walk
 from runner.storage.xattrs import file_xattrs, is_opaque
+from runner.tasks.threads import in_thread
 
 _CHUNK_BYTES: Final = 1 << 20
 _TYPES: Final = {

@@ -30,8 +30,8 @@ from runner.errors import RunnerError
 from runner.storage.durable import spread_children, sync_filesystem, write_whole
 from runner.storage.removal import Removals, remove
 from runner.storage.snapshots import LayerUnknown
-from runner.storage.threads import in_thread
 from runner.storage.unpack import Limits
+from runner.tasks.threads import in_thread
 
 _PIPE_BYTES: Final = 1 << 20
 

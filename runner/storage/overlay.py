@@ -28,8 +28,8 @@ from runner.storage.layers import LayerStore
 from runner.storage.removal import Removals, remove
 from runner.storage.snapshots import SnapshotExists, SnapshotUnknown, Usage
 from runner.storage.stack import lower_directories
-from runner.storage.threads import in_thread
 from runner.storage.walk import walk
+from runner.tasks.threads import in_thread
 
 _OPTIONS: Final = ("index=off", "redirect_dir=off", "metacopy=off")
 _KEY: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from runner.errors import Conflict, RunnerError
-from runner.storage.threads import in_executor
+from runner.tasks.threads import in_executor
 
 SCHEMA_VERSION: Final = 1
 

@@ -15,7 +15,7 @@ from runner.linux.mounts import MAX_LOWER
 from runner.storage.adjust import adjusted_lower, make_once
 from runner.storage.flatten import flatten
 from runner.storage.layers import Layer, LayerStore
-from runner.storage.threads import in_thread
+from runner.tasks.threads import in_thread
 
 # What overlayfs stacks at most (OVL_MAX_STACK), and containers/storage as well.
 MAX_LAYERS = 500

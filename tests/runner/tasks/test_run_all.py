@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from runner.errors import Conflict
-from runner.services.together import together
+from runner.tasks.run_all import run_all
 
 
 async def test_all_of_it_runs_side_by_side() -> None:
@@ -16,7 +16,7 @@ async def test_all_of_it_runs_side_by_side() -> None:
         await other.wait()
 
     async with asyncio.timeout(5):
-        await together([meet(first, second), meet(second, first)])
+        await run_all([meet(first, second), meet(second, first)])
 
 
 async def test_a_failure_ends_the_others_and_is_raised_itself() -> None:
@@ -32,7 +32,7 @@ async def test_a_failure_ends_the_others_and_is_raised_itself() -> None:
             ended.set()
 
     with pytest.raises(Conflict, match="no"):
-        await together([wait(), fail()])
+        await run_all([wait(), fail()])
     assert ended.is_set()
 
 
@@ -41,11 +41,11 @@ async def test_a_refusal_is_told_rather_than_what_followed_from_it() -> None:
         raise error
 
     with pytest.raises(Conflict):
-        await together([fail(RuntimeError("noise")), fail(Conflict("the reason"))])
+        await run_all([fail(RuntimeError("noise")), fail(Conflict("the reason"))])
 
 
 async def test_a_cancellation_is_no_failure() -> None:
-    task = asyncio.create_task(together([asyncio.Event().wait()]))
+    task = asyncio.create_task(run_all([asyncio.Event().wait()]))
     await asyncio.sleep(0)
 
     task.cancel()

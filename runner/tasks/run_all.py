@@ -1,4 +1,4 @@
-"""Together: pieces of work side by side, whose first failure is the failure of all."""
+"""run_all: run coroutines side by side; the first failure cancels the others and is raised."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -8,7 +8,7 @@ from oci.errors import OCIError
 from runner.errors import RunnerError
 
 
-async def together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+async def run_all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
     """Run all of it at once; when one fails, end the others and raise what the one raised."""
     try:
         async with asyncio.TaskGroup() as group:

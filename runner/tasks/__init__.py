@@ -1,0 +1,1 @@
+"""Running work side by side and in threads, cancellation included."""
