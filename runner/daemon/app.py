@@ -20,9 +20,9 @@ from runner.services.images import Images
 from runner.services.outside import Outside
 from runner.services.volumes import Volumes
 from runner.storage.content import ContentStore
-from runner.storage.layers import LayerStore
-from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
+from runner.storage.snapshots.overlay import OverlaySnapshotter
 
 _PRIVATE = ("containers", "content", "layers", "snapshots", "tmp", "volumes")
 _PRIVATE_RUN = ("b", "exits", "r", "runc")

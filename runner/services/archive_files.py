@@ -12,9 +12,9 @@ from typing import Any, Self
 from oci.digest import Digest
 from runner.errors import BadRequest
 from runner.services.layer_files import Slice
-from runner.storage.archives import InvalidArchive
-from runner.storage.tar import HARD_LINK, REGULAR, SYMLINK, Member
-from runner.storage.tar_file import members
+from runner.storage.tar.errors import InvalidArchive
+from runner.storage.tar.reader import HARD_LINK, REGULAR, SYMLINK, Member
+from runner.storage.tar.tar_file import members
 
 NAME_ANNOTATION = "io.containerd.image.name"
 TAG_ANNOTATION = "org.opencontainers.image.ref.name"

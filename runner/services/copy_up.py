@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from runner.linux.openat2 import open_in_root
-from runner.storage.walk import Entry, walk
-from runner.storage.xattrs import file_xattrs, set_xattrs
+from runner.storage.files.walk import Entry, walk
+from runner.storage.files.xattrs import file_xattrs, set_xattrs
 
 _CHUNK: Final = 1 << 24
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

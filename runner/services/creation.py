@@ -13,8 +13,8 @@ from runner.services.image_store import Image
 from runner.services.outside import Outside
 from runner.services.signals import parse_signal
 from runner.services.tracked import Tracked
+from runner.storage.files.deletion import remove
 from runner.storage.records import NameInUse
-from runner.storage.removal import remove
 from runner.tasks.threads import in_thread
 
 

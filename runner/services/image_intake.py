@@ -15,7 +15,7 @@ from runner.services.image_store import Image, ImageStore
 from runner.services.layer_arrivals import LayerArrival
 from runner.services.layer_files import LayerFile
 from runner.services.progress import LOADING
-from runner.storage.stack import check_count, lower_directories
+from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
 

@@ -23,7 +23,7 @@ from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
 from runner.schema import ProgressEvent
 from runner.services.image_store import Image, ImageStore
 from runner.services.layer_arrivals import LayerArrival
-from runner.storage.stack import check_count, lower_directories
+from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
 MAX_INDEX_DEPTH = 3

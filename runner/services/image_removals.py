@@ -12,7 +12,7 @@ from runner.errors import Conflict
 from runner.services.image_search import find, is_id
 from runner.services.image_store import Image, ImageStore, ImageUser
 from runner.storage.records import ImageRecord
-from runner.storage.snapshots import Snapshotter
+from runner.storage.snapshots.snapshotter import Snapshotter
 
 ALIVE = frozenset({"running", "paused", "restarting"})
 

@@ -17,7 +17,7 @@ from oci.manifest import ImageManifest, ManifestInvalid, parse_manifest
 from oci.reference import Reference
 from runner.errors import BadRequest, RunnerError
 from runner.storage.content import BlobUnknown, ContentStore
-from runner.storage.layers import LayerStore
+from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
 
 LOCAL_LAYERS = 2

@@ -33,7 +33,7 @@ from runner.services.image_store import Image, ImageStore, ImageUser
 from runner.services.layer_arrivals import restore
 from runner.services.layer_files import drop_spooled
 from runner.services.settling import Settling
-from runner.storage.snapshots import Snapshotter
+from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
@@ -212,7 +212,7 @@ class Images:
     async def close(self) -> None:
         """At the daemon's stop, once nobody pulls any more."""
         await self._settling.close()
-        await self._store.layers.settle()
+        await self._store.layers.sync()
 
     async def log_in(self, host: str, credentials: Credentials) -> bool:
         """Ask the registry whether it accepts the credentials; Unauthorized if it does not.

@@ -19,7 +19,7 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest, Digester
 from oci.mediatype import OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD, compression_of
 from runner.errors import BadRequest
-from runner.storage.decompress import (
+from runner.storage.tar.decompress import (
     DECOMPRESSORS,
     InflationLimit,
     InvalidCompression,

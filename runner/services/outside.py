@@ -13,7 +13,7 @@ from runner.services.image_store import Image
 from runner.services.tracked import Places, Tracked
 from runner.services.volumes import Volumes
 from runner.storage.records import Records
-from runner.storage.snapshots import Snapshotter
+from runner.storage.snapshots.snapshotter import Snapshotter
 
 
 class FindsImages(Protocol):

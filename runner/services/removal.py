@@ -9,8 +9,8 @@ from runner.services.lifecycle import State
 from runner.services.mount_points import forget_volume
 from runner.services.outside import Outside
 from runner.services.tracked import Tracked
+from runner.storage.files.deletion import remove as remove_tree
 from runner.storage.records import NotRecorded
-from runner.storage.removal import remove as remove_tree
 from runner.tasks.threads import in_thread
 
 _PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from runner.storage.layers import LayerStore
+from runner.storage.layers.store import LayerStore
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ class Settling:
 
     def begin(self) -> None:
         """Layers have come; returns at once."""
-        if self._layers.unsettled and (self._task is None or self._task.done()):
+        if self._layers.unsynced and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._settle(), name="settle layers")
 
     async def close(self) -> None:
@@ -39,10 +39,10 @@ class Settling:
 
     async def _settle(self) -> None:
         # What comes during a sync waits for the next.
-        while self._layers.unsettled:
+        while self._layers.unsynced:
             await asyncio.sleep(self._after_seconds)
             try:
-                await self._layers.settle()
+                await self._layers.sync()
             except OSError as error:
                 log.warning("layers not settled", error=str(error))
                 return

@@ -18,8 +18,8 @@ from runner.services.lifecycle import ALIVE, State
 from runner.services.outside import Outside, seconds_between
 from runner.services.starting import clear, release
 from runner.services.tracked import Tracked
+from runner.storage.files.deletion import remove
 from runner.storage.records import NotRecorded
-from runner.storage.removal import remove
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()

@@ -18,10 +18,10 @@ from runner.errors import Conflict, NoSuchVolume
 from runner.services.copy_up import copy_tree
 from runner.services.events import Events
 from runner.services.names import check_name, new_id
-from runner.storage.durable import sync_filesystem
+from runner.storage.files.deletion import remove
+from runner.storage.files.durable import sync_filesystem
+from runner.storage.files.walk import walk
 from runner.storage.records import Records, VolumeRecord
-from runner.storage.removal import remove
-from runner.storage.walk import walk
 from runner.tasks.threads import in_thread
 
 _DATA = "_data"

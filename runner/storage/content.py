@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 
 from oci.digest import LENGTHS, Digest, Digester, DigestMismatch, InvalidDigest
 from runner.errors import NotFound, RunnerError
-from runner.storage.durable import publish, sync_directory
+from runner.storage.files.durable import publish, sync_directory
 from runner.tasks.threads import in_thread
 
 _CHUNK_BYTES: Final = 1 << 20

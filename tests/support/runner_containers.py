@@ -25,9 +25,9 @@ from runner.services.execs import Execs
 from runner.services.image_store import Image as StoredImage
 from runner.services.outside import Outside
 from runner.services.volumes import Volumes
-from runner.storage.layers import LayerStore
-from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
+from runner.storage.snapshots.overlay import OverlaySnapshotter
 from tests.support.images import Image, a_busybox_image
 
 BUSYBOX = "busybox"

@@ -13,9 +13,9 @@ from runner.services.events import Events
 from runner.services.image_store import ImageStore
 from runner.services.images import Images
 from runner.storage.content import ContentStore
-from runner.storage.layers import LayerStore
-from runner.storage.overlay import OverlaySnapshotter
+from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
+from runner.storage.snapshots.overlay import OverlaySnapshotter
 
 IMPATIENT = Patience(first_wait_seconds=0.01)
 

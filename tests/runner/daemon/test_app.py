@@ -15,7 +15,7 @@ from runner.runtime.runc import find_executable
 from runner.services.containers import Containers
 from runner.services.execs import Execs
 from runner.services.images import Images
-from runner.storage.layers import LayerStore
+from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import an_image

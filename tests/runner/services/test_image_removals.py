@@ -9,7 +9,7 @@ import pytest
 
 from oci.digest import Digest
 from runner.errors import Conflict
-from runner.storage import removal
+from runner.storage.files import deletion
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images
@@ -161,20 +161,20 @@ async def test_a_removal_is_answered_before_the_files_are_gone(
     registry.put(an_image())
     await runner.images.pull("app", progress=runner.tell)
     may_remove = threading.Event()
-    remove = removal.remove
+    remove = deletion.remove
 
     def remove_when_it_may(path: Path) -> None:
         may_remove.wait(20)
         remove(path)
 
-    monkeypatch.setattr(removal, "remove", remove_when_it_may)
+    monkeypatch.setattr(deletion, "remove", remove_when_it_may)
     ingest = runner.root / "layers" / "ingest"
 
     await runner.images.remove("app")
 
     assert len(list(ingest.iterdir())) == 1
     may_remove.set()
-    runner.store.layers.removals.wait()
+    runner.store.layers.deletions.wait()
     assert list(ingest.iterdir()) == []
 
 

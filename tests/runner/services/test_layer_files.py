@@ -12,7 +12,7 @@ from backports import zstd
 
 from runner.errors import BadRequest
 from runner.services.layer_files import plain
-from runner.storage.decompress import InflationLimit
+from runner.storage.tar.decompress import InflationLimit
 
 LIMIT = InflationLimit(ratio=10, free_bytes=1 << 20)
 COMPRESS = (gzip.compress, bz2.compress, lzma.compress, zstd.compress)

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[3]
 SERVICES = "runner.services"
 PLACES = (
     f"after {SERVICES}.mount_points:decide",
-    "after runner.storage.overlay:OverlaySnapshotter.prepare",
+    "after runner.storage.snapshots.overlay:OverlaySnapshotter.prepare",
     f"before {SERVICES}.volumes:copy_tree",
     f"before {SERVICES}.outside:Outside.save",
     f"before {SERVICES}.volumes:Volumes.claim",
@@ -37,7 +37,7 @@ PLACES = (
     f"before {SERVICES}.supervisor:release",
     f"after {SERVICES}.supervisor:release",
     f"before {SERVICES}.removal:remove",
-    "after runner.storage.overlay:OverlaySnapshotter.remove",
+    "after runner.storage.snapshots.overlay:OverlaySnapshotter.remove",
     f"before {SERVICES}.removal:remove_volumes",
     f"before {SERVICES}.mount_points:Volumes.remove",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.services.settling import Settling
-from runner.storage.layers import LayerStore
+from runner.storage.layers.store import LayerStore
 from tests.support.images import Layer, a_layer
 
 
@@ -26,19 +26,19 @@ async def test_layers_are_settled_after_a_while(
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     settling = Settling(layers, after_seconds=0.01)
-    settle, synced = layers.settle, asyncio.Event()
+    settle, synced = layers.sync, asyncio.Event()
 
     async def settle_and_say_so() -> None:
         await settle()
         synced.set()
 
-    monkeypatch.setattr(layers, "settle", settle_and_say_so)
+    monkeypatch.setattr(layers, "sync", settle_and_say_so)
 
     settling.begin()
-    at_once = layers.unsettled
+    at_once = layers.unsynced
     await asyncio.wait_for(synced.wait(), 20)
 
-    assert (at_once, layers.unsettled) == (True, False)
+    assert (at_once, layers.unsynced) == (True, False)
     await settling.close()
 
 
@@ -47,7 +47,7 @@ async def test_what_comes_during_a_sync_is_settled_too(
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     settling = Settling(layers, after_seconds=0.01)
-    settle, first, second = layers.settle, asyncio.Event(), asyncio.Event()
+    settle, first, second = layers.sync, asyncio.Event(), asyncio.Event()
 
     async def settle_while_another_comes() -> None:
         await settle()
@@ -58,12 +58,12 @@ async def test_what_comes_during_a_sync_is_settled_too(
         else:
             second.set()
 
-    monkeypatch.setattr(layers, "settle", settle_while_another_comes)
+    monkeypatch.setattr(layers, "sync", settle_while_another_comes)
 
     settling.begin()
     await asyncio.wait_for(second.wait(), 20)
 
-    assert not layers.unsettled
+    assert not layers.unsynced
     await settling.close()
 
 
@@ -77,7 +77,7 @@ async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
         tried.set()
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(layers, "settle", fail)
+    monkeypatch.setattr(layers, "sync", fail)
     settling = Settling(layers, after_seconds=0)
 
     settling.begin()
@@ -93,4 +93,4 @@ async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
 
     await asyncio.wait_for(settling.close(), 5)
 
-    assert layers.unsettled
+    assert layers.unsynced

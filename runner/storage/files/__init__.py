@@ -1,0 +1,1 @@
+"""Files and directory trees: durable writes, walks, deletion, extended attributes."""

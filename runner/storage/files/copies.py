@@ -1,0 +1,37 @@
+"""Files of layers given another name, and directories made like others: layers never change."""
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.storage.files.xattrs import file_xattrs, set_xattrs
+
+
+def link_or_copy(source: Path, place: Path) -> None:
+    """Give a file of a layer one more name: a link costs nothing; a copy where there is none."""
+    try:
+        os.link(source, place, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EMLINK}:
+            raise
+        found = source.lstat()
+        shutil.copy2(source, place, follow_symlinks=False)
+        os.chown(place, found.st_uid, found.st_gid, follow_symlinks=False)
+
+
+def copy_attributes(source: Path, found: os.stat_result, place: Path) -> None:
+    """Give a directory the owner, mode, xattrs and time of another, whose ``stat`` is known."""
+    os.chown(place, found.st_uid, found.st_gid)
+    os.chmod(place, found.st_mode & 0o7777)
+    set_directory_xattrs(place, file_xattrs(str(source)))
+    os.utime(place, ns=(found.st_mtime_ns, found.st_mtime_ns))
+
+
+def set_directory_xattrs(place: Path, xattrs: Mapping[str, bytes]) -> None:
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        set_xattrs(descriptor, xattrs)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Layers: unpacked from archives, kept under their diff IDs, and made again from changes."""

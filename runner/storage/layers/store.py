@@ -1,0 +1,317 @@
+"""Layers at rest: each unpacked once, apart, under its diff ID.
+
+    layers/<algorithm>/<encoded>/diff        what the layer brings, whiteouts in overlayfs form
+    layers/<algorithm>/<encoded>/layer.json  its size, and what the layers beneath must complete
+    layers/ingest/<random>/                  being unpacked
+
+Files are not synced one by one: 10,000 fsyncs take longer than everything else together.
+A layer is published with the kernel's boot ID in its layer.json.  Until ``sync`` has
+synced the filesystem once and said so in that file, a layer of an earlier boot may have
+lost its content to a power cut, and is dropped at the start: its blob, which is synced, is
+in the content store, and whoever needs the layer unpacks it again.
+"""
+
+import asyncio
+import errno
+import fcntl
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from oci.digest import LENGTHS, Digest, DigestMismatch, InvalidDigest
+from oci.layer import InvalidLayer
+from runner.errors import NotFound, RunnerError
+from runner.storage.files.deletion import DeletionQueue, remove
+from runner.storage.files.durable import spread_children, sync_filesystem, write_whole
+from runner.storage.layers.unpack import Limits
+from runner.tasks.threads import in_thread
+
+_PIPE_BYTES: Final = 1 << 20
+
+
+class LayerUnknown(NotFound):
+    """No layer with this diff ID is unpacked here."""
+
+    def __init__(self, diff_id: Digest) -> None:
+        super().__init__(f"layer {diff_id} is not unpacked")
+        self.diff_id = diff_id
+
+
+class UnpackFailed(RunnerError):
+    """The machine could not unpack a layer: its disk is full, its process was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What is known of a layer besides its files."""
+
+    diff_id: Digest
+    members: int
+    total_bytes: int
+    implicit: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    opaque_root: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"diff_id": str(self.diff_id)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        return cls(
+            Digest.parse(document["diff_id"]),
+            document["members"],
+            document["total_bytes"],
+            tuple(document["implicit"]),
+            tuple((path, target) for path, target in document["links"]),
+            document["opaque_root"],
+        )
+
+
+class LayerStore:
+    """Unpacked layers, by diff ID; passes as the ``Lowers`` of a snapshotter.
+
+    A layer is written through a ``LayerWriter`` and is not there until that commits; then it
+    is there whole and never changes.  Two writers of one layer do not disturb each other:
+    the second to commit finds the first's work and drops its own.
+    """
+
+    def __init__(self, root: Path, *, limits: Limits | None = None) -> None:
+        self._root = root
+        self._ingest = root / "ingest"
+        self._limits = limits or Limits()
+        self._known: dict[Digest, Layer] = {}
+        self._unsettled: set[Digest] = set()
+        self.deletions = DeletionQueue()
+        self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        for directory in (self._ingest, *(root / algorithm for algorithm in LENGTHS)):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        spread_children(self._ingest)
+
+    async def recover(self) -> tuple[Digest, ...]:
+        """At the daemon's start: drop what was half-written, or lost by a power cut.
+
+        Returns the diff IDs of whole layers that were dropped.
+        """
+        return await in_thread(self._recover)
+
+    def has(self, diff_id: Digest) -> bool:
+        return self._find(diff_id) is not None
+
+    def layer(self, diff_id: Digest) -> Layer:
+        """What is known of the layer, or LayerUnknown."""
+        layer = self._find(diff_id)
+        if layer is None:
+            raise LayerUnknown(diff_id)
+        return layer
+
+    async def directory(self, diff_id: Digest) -> Path:
+        self.layer(diff_id)
+        return self._place(diff_id) / "diff"
+
+    def fixups(self, diff_id: Digest) -> Path:
+        """Where to keep what depends on the layer and is to go with it."""
+        return self._place(diff_id) / "fixups"
+
+    def diff_ids(self) -> Iterator[Digest]:
+        """Every layer, in no order."""
+        for algorithm in LENGTHS:
+            for name in os.listdir(self._root / algorithm):
+                with suppress(InvalidDigest):
+                    yield Digest.parse(f"{algorithm}:{name}")
+
+    @asynccontextmanager
+    async def writer(
+        self, diff_id: Digest | None, compression: str
+    ) -> AsyncIterator["LayerWriter"]:
+        """Unpack a layer while its bytes arrive, compressed as their start says.
+
+        ``compression`` is ``none``, ``gzip`` or ``zstd``, as the media type has it; it is used
+        where the bytes themselves do not tell.  Without a diff ID, as for an
+        import, the layer gets the one it turns out to have.  Leaving without a commit leaves
+        nothing behind.
+        """
+        aside = self._ingest / uuid.uuid4().hex
+        try:
+            await in_thread(_make_empty, aside / "diff")
+            writer = LayerWriter(self, diff_id, aside)
+            try:
+                await writer.start(compression, self._limits)
+                yield writer
+            finally:
+                await writer.stop()
+        finally:
+            await in_thread(remove, aside)
+
+    async def remove(self, diff_id: Digest) -> None:
+        """Remove the layer, of which no snapshot is left; one not there is not an error."""
+        await in_thread(self._remove, diff_id)
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether a power cut would take a layer that ``sync`` would save."""
+        return bool(self._unsettled)
+
+    async def sync(self) -> None:
+        """Make every layer published so far survive a power cut: one syncfs for all of them.
+
+        For after a pull, when its user has been answered.
+        """
+        await in_thread(self._settle)
+
+    def publish(self, layer: Layer, aside: Path) -> None:
+        """Give a finished layer its name; blocks, for the writer."""
+        document = layer.to_json() | {"boot_id": self._boot_id}
+        (aside / "layer.json").write_text(json.dumps(document))
+        try:
+            os.rename(aside, self._place(layer.diff_id))
+        except OSError as error:
+            # Another writer of the same layer was first; the bytes are the same.
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
+        else:
+            self._unsettled.add(layer.diff_id)
+
+    def _place(self, diff_id: Digest) -> Path:
+        return self._root / diff_id.algorithm / diff_id.encoded
+
+    def _find(self, diff_id: Digest) -> Layer | None:
+        if diff_id not in self._known:
+            try:
+                document = json.loads((self._place(diff_id) / "layer.json").read_bytes())
+            except FileNotFoundError:
+                return None
+            self._known[diff_id] = Layer.from_json(document)
+        return self._known[diff_id]
+
+    def _remove(self, diff_id: Digest) -> None:
+        """One rename, and the layer is gone; its files follow."""
+        self._known.pop(diff_id, None)
+        self._unsettled.discard(diff_id)
+        aside = self._ingest / uuid.uuid4().hex
+        with suppress(FileNotFoundError):
+            os.rename(self._place(diff_id), aside)
+            self.deletions.put(aside)
+
+    def _settle(self) -> None:
+        settled, self._unsettled = self._unsettled, set()
+        if not settled:
+            return
+        sync_filesystem(self._root)
+        for diff_id in settled:
+            layer = self._find(diff_id)
+            if layer is not None:
+                document = layer.to_json() | {"boot_id": None}
+                write_whole(self._place(diff_id) / "layer.json", json.dumps(document).encode())
+
+    def _recover(self) -> tuple[Digest, ...]:
+        for path in self._ingest.iterdir():
+            self.deletions.put(path)
+        dropped = []
+        for diff_id in tuple(self.diff_ids()):
+            place = self._place(diff_id)
+            try:
+                boot_id = json.loads((place / "layer.json").read_bytes())["boot_id"]
+            except (FileNotFoundError, ValueError, KeyError):
+                boot_id = ""
+            if boot_id == self._boot_id:
+                self._unsettled.add(diff_id)
+            elif boot_id is not None:
+                dropped.append(diff_id)
+                self._remove(diff_id)
+        return tuple(dropped)
+
+
+def _make_empty(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+
+
+class LayerWriter:
+    """One layer being unpacked by a child process: ``write`` its blob's bytes, then ``commit``.
+
+    What is wrong with the layer is raised as soon as it shows, by either: InvalidLayer for
+    the archive, UnpackFailed for this machine.
+    """
+
+    def __init__(self, store: LayerStore, diff_id: Digest | None, aside: Path) -> None:
+        self._store = store
+        self._expected = diff_id
+        self._called = f"layer {diff_id}" if diff_id else "layer"
+        self._aside = aside
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def start(self, compression: str, limits: Limits) -> None:
+        algorithm = self._expected.algorithm if self._expected else "sha256"
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-I", "-m", "runner.storage.layers.unpacker"),
+            *(compression, algorithm, json.dumps(asdict(limits))),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=self._aside / "diff",
+        )
+        stdin = self._input()
+        # A larger pipe, so that the child does not wait for our loop after every 64 KiB.
+        with suppress(OSError):
+            fcntl.fcntl(stdin.get_extra_info("pipe"), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's, while there is one."""
+        return self._child.pid if self._child else None
+
+    async def write(self, chunk: bytes) -> None:
+        """Give the next bytes of the blob; returns when the child has room for more."""
+        stdin = self._input()
+        try:
+            stdin.write(chunk)
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            await self._result()
+            raise UnpackFailed(f"{self._called}: the unpacker stopped reading") from None
+
+    async def commit(self) -> Layer:
+        """Publish the layer if its uncompressed bytes have the diff ID, or raise DigestMismatch."""
+        self._input().close()
+        result = await self._result()
+        actual = Digest.parse(result.pop("diff_id"))
+        if self._expected is not None and actual != self._expected:
+            raise DigestMismatch(self._expected, actual)
+        layer = Layer.from_json(result | {"diff_id": str(actual)})
+        await in_thread(self._store.publish, layer, self._aside)
+        return layer
+
+    async def stop(self) -> None:
+        """End the child, whatever it is doing."""
+        child = self._child
+        if child is None:
+            return
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+        self._input().close()
+        await child.wait()
+
+    async def _result(self) -> dict[str, Any]:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        output = await self._child.stdout.read(-1)
+        code = await self._child.wait()
+        result: dict[str, Any] = json.loads(output) if output else {}
+        if "refused" in result:
+            raise InvalidLayer(f"{self._called}: {result['refused']}")
+        if code or not result:
+            reason = result.get("failed", f"the unpacker ended with code {code}")
+            raise UnpackFailed(f"{self._called}: {reason}")
+        return result
+
+    def _input(self) -> asyncio.StreamWriter:
+        assert self._child is not None
+        assert self._child.stdin is not None
+        return self._child.stdin

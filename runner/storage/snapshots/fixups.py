@@ -1,0 +1,231 @@
+"""Layers kept apart, adjusted to the layers they are stacked on.
+
+A layer that brings ``usr/local/x`` without an entry for ``usr`` was unpacked with a ``usr/``
+of its own making.  Stacked, that directory's attributes hide those of the ``usr/`` beneath;
+if beneath it is a symlink, as ``lib`` is since Debian merged it into ``usr``, it hides even
+that.  And a hard link may point to a file beneath.  Extracting onto one growing tree, as
+docker does, gives the right result; unpacking in parallel must mend it afterwards.
+
+So an *fixup* goes above such a layer: one more lower directory, with the directories'
+true attributes, the symlinks, and the linked files.  Only where something differs, which is
+seldom; computed once for each stack, and kept beside the layer it belongs to.
+"""
+
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from oci.digest import Digest, chain_id
+from oci.layer import InvalidLayer
+from runner.storage.files.copies import copy_attributes, link_or_copy, set_directory_xattrs
+from runner.storage.files.deletion import remove
+from runner.storage.files.walk import is_whiteout, walk
+from runner.storage.files.xattrs import file_xattrs, is_opaque, overlay_opaque
+from runner.storage.layers.store import Layer
+
+_MAX_SYMLINKS: Final = 40
+# What rename(2) says of a directory in its place: one without and one with files in it.
+_EXISTS: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a stack shows at a path: the file that is on top there."""
+
+    path: Path
+    stat: os.stat_result
+
+
+def lower_with_fixups(
+    layer: Layer,
+    directory: Path,
+    lower: tuple[Path, ...],
+    fixups: Path,
+    beneath: Sequence[Digest],
+) -> tuple[Path, ...]:
+    """The stack with this layer on top, and its fixup above it if it needs one.
+
+    ``lower`` is what it is stacked on, the topmost first; ``beneath`` the same as diff IDs,
+    the lowest first.  Raises InvalidLayer for a hard link to a file that no layer has.
+    """
+    place = fixups / chain_id(beneath).encoded
+    make_once(place, lambda aside: LayerFixup(layer, directory, lower, aside).make())
+    stack = (directory, *lower)
+    return (place, *stack) if any(place.iterdir()) else stack
+
+
+def make_once(place: Path, fill: Callable[[Path], None]) -> None:
+    """Have a directory at ``place``, whole: ``fill`` makes it elsewhere, unless it is there.
+
+    Blocking; of two at once the first to end makes it, and the other drops its own.
+    """
+    if place.exists():
+        return
+    aside = place.with_name(f".{uuid.uuid4().hex}")
+    try:
+        aside.mkdir(parents=True)
+        fill(aside)
+        os.rename(aside, place)
+    except BaseException as error:
+        remove(aside)
+        # Another was first; what it made is the same.
+        if not isinstance(error, OSError) or error.errno not in _EXISTS or not place.exists():
+            raise
+
+
+class LayerFixup:
+    """One fixup in the making, in the directory ``aside``."""
+
+    def __init__(self, layer: Layer, directory: Path, lower: tuple[Path, ...], aside: Path) -> None:
+        self._layer = layer
+        self._directory = directory
+        self._lower = lower
+        self._aside = aside
+        self._implicit = set(layer.implicit)
+
+    def make(self) -> None:
+        for path in self._layer.implicit:
+            beneath = _find(self._lower, path) if path else None
+            if beneath is None:
+                continue
+            if stat.S_ISLNK(beneath.stat.st_mode):
+                self._follow_symlink(path, beneath)
+            elif stat.S_ISDIR(beneath.stat.st_mode):
+                own = _find((self._directory,), path)
+                if own is not None and _attributes(own) != _attributes(beneath):
+                    self._make_directory(path)
+        for path, target in self._layer.links:
+            self._link(path, target)
+
+    def _make_directory(self, path: str) -> Path:
+        """The directory and its parents, each as the whole stack would have it."""
+        place = self._aside
+        walked = ""
+        for part in path.split("/"):
+            walked = f"{walked}/{part}" if walked else part
+            place = place / part
+            if not place.is_dir():
+                place.mkdir()
+                source = self._true_directory(walked)
+                if source is not None:
+                    _copy_attributes(source, place)
+        return place
+
+    def _true_directory(self, path: str) -> _Found | None:
+        """Whose attributes a directory has: the layer's if it describes it, else those beneath."""
+        own = _find((self._directory,), path)
+        if own is not None and path not in self._implicit:
+            return own
+        return _find(self._lower, path) or own
+
+    def _follow_symlink(self, path: str, link: _Found) -> None:
+        """Let the symlink beneath stand, and bring what lies below it to where it points."""
+        target = _resolve(self._lower, path)
+        if target is None:
+            raise InvalidLayer(f"layer has files below {path!r}, beneath it a symlink to nowhere")
+        self._place(path, link.path)
+        for entry in walk(self._directory / path):
+            relative = os.fsdecode(entry.path)
+            destination = f"{target}/{relative}"
+            if not stat.S_ISDIR(entry.stat.st_mode):
+                self._place(destination, self._directory / path / relative)
+                continue
+            place = self._make_directory(destination)
+            if f"{path}/{relative}" not in self._implicit:
+                _copy_attributes(_Found(self._directory / path / relative, entry.stat), place)
+            if is_opaque(entry.reachable):
+                _make_opaque(place)
+
+    def _link(self, path: str, target: str) -> None:
+        above, _, name = target.rpartition("/")
+        reached = _resolve(self._lower, above) if above else ""
+        found = None if reached is None else _find(self._lower, f"{reached}/{name}".lstrip("/"))
+        if found is None or stat.S_ISDIR(found.stat.st_mode):
+            raise InvalidLayer(f"hard link {path!r} points to {target!r}, which no layer has")
+        self._place(path, found.path)
+
+    def _place(self, path: str, source: Path) -> None:
+        """Give the file this name too: a link costs nothing, and layers never change."""
+        above, _, name = path.rpartition("/")
+        place = (self._make_directory(above) if above else self._aside) / name
+        link_or_copy(source, place)
+
+
+def _find(stack: Sequence[Path], path: str) -> _Found | None:
+    """What overlayfs would show at the path, without following a symlink anywhere."""
+    directories = list(stack)
+    found: _Found | None = None
+    for part in path.split("/"):
+        found, directories = _look(directories, part)
+        if found is None:
+            return None
+    return found
+
+
+def _look(directories: Sequence[Path], part: str) -> tuple[_Found | None, list[Path]]:
+    """One name in directories that are merged: what shows, and the directories it merges."""
+    merged: list[Path] = []
+    top: _Found | None = None
+    for directory in directories:
+        path = directory / part
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if is_whiteout(found) or (top is not None and not stat.S_ISDIR(found.st_mode)):
+            break
+        top = top or _Found(path, found)
+        if not stat.S_ISDIR(found.st_mode):
+            break
+        merged.append(path)
+        if is_opaque(str(path)):
+            break
+    return top, merged
+
+
+def _resolve(stack: Sequence[Path], path: str) -> str | None:
+    """The directory that the path leads to inside the stack, its symlinks followed."""
+    pending = path.split("/")[::-1]
+    reached: list[str] = []
+    followed = 0
+    while pending:
+        part = pending.pop()
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            del reached[-1:]
+            continue
+        found = _find(stack, "/".join((*reached, part)))
+        if found is None:
+            return None
+        if stat.S_ISLNK(found.stat.st_mode):
+            followed += 1
+            if followed > _MAX_SYMLINKS:
+                return None
+            target = os.readlink(found.path)
+            if target.startswith("/"):
+                reached.clear()
+            pending += target.split("/")[::-1]
+        elif stat.S_ISDIR(found.stat.st_mode):
+            reached.append(part)
+        else:
+            return None
+    return "/".join(reached)
+
+
+def _attributes(found: _Found) -> tuple[object, ...]:
+    status = found.stat
+    return status.st_mode, status.st_uid, status.st_gid, file_xattrs(str(found.path))
+
+
+def _copy_attributes(source: _Found, place: Path) -> None:
+    copy_attributes(source.path, source.stat, place)
+
+
+def _make_opaque(place: Path) -> None:
+    set_directory_xattrs(place, {overlay_opaque(): b"y"})

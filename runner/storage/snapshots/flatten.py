@@ -1,0 +1,58 @@
+"""Lower directories flattened into one, for images with more of them than one mount takes.
+
+The lowest of a stack have nothing beneath, so that whiteouts and opaque marks have done their
+work once the directories are merged.  Files are hard links: the merged directory costs its
+directories only, and the layers it was made of may go before it does.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runner.storage.files.copies import copy_attributes, link_or_copy
+from runner.storage.files.walk import is_whiteout
+from runner.storage.files.xattrs import is_opaque
+
+
+def flatten(stack: Sequence[Path], place: Path) -> None:
+    """Fill the empty directory ``place`` with what overlayfs shows of ``stack``, topmost first.
+
+    Blocking.  Raises OSError.
+    """
+    pending: list[tuple[Sequence[Path], Path]] = [(stack, place)]
+    made: list[tuple[Path, os.stat_result, Path]] = []
+    while pending:
+        directories, here = pending.pop()
+        for path, found, merged in _shown(directories):
+            target = here / path.name
+            if not stat.S_ISDIR(found.st_mode):
+                link_or_copy(path, target)
+                continue
+            target.mkdir(mode=0o700)
+            made.append((path, found, target))
+            pending.append((merged, target))
+    # Children first: making them changes the times of their parents.
+    for source, found, target in reversed(made):
+        copy_attributes(source, found, target)
+
+
+def _shown(directories: Sequence[Path]) -> Iterator[tuple[Path, os.stat_result, Sequence[Path]]]:
+    """The names that merged directories show: the topmost file, and for a directory all parts."""
+    top: dict[str, tuple[Path, os.stat_result]] = {}
+    parts: dict[str, list[Path]] = {}
+    hidden: set[str] = set()
+    for directory in directories:
+        for entry in os.scandir(directory):
+            if entry.name in hidden:
+                continue
+            path, found = directory / entry.name, entry.stat(follow_symlinks=False)
+            is_directory = stat.S_ISDIR(found.st_mode)
+            if is_directory:
+                parts.setdefault(entry.name, []).append(path)
+            if not is_directory or is_opaque(str(path)):
+                hidden.add(entry.name)
+            if not is_whiteout(found):
+                top.setdefault(entry.name, (path, found))
+    for name, (path, found) in top.items():
+        yield path, found, parts.get(name, ())

@@ -1,0 +1,163 @@
+"""Snapshots with overlayfs: layers as lower directories, what changes in an upper one.
+
+https://docs.kernel.org/filesystems/overlayfs.html
+
+    snapshots/<key>/diff            the upper directory
+    snapshots/<key>/work            overlayfs's own
+    snapshots/<key>/snapshot.json   the layers beneath, and whether it may be changed
+
+``index``, ``redirect_dir`` and ``metacopy`` stay off, so that the upper directory alone says
+what changed: a renamed directory is there in full, and a copied-up file with its content.
+"""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from oci.digest import Digest
+from runner.errors import BadRequest
+from runner.linux.mounts import Mount
+from runner.storage.files.deletion import DeletionQueue, remove
+from runner.storage.files.durable import spread_children
+from runner.storage.files.walk import walk
+from runner.storage.layers.diff import diff
+from runner.storage.layers.store import LayerStore
+from runner.storage.snapshots.snapshotter import SnapshotExists, SnapshotUnknown, Usage
+from runner.storage.snapshots.stack import lower_directories
+from runner.tasks.threads import in_thread
+
+_OPTIONS: Final = ("index=off", "redirect_dir=off", "metacopy=off")
+_KEY: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
+_DEFAULT_ROOT_MODE: Final = 0o755
+
+
+class OverlaySnapshotter:
+    """The Snapshotter of Linux; it keeps nothing in memory, the directories are the truth."""
+
+    def __init__(self, root: Path, layers: LayerStore) -> None:
+        self._root = root
+        self._layers = layers
+        self._aside = root / ".aside"
+        self._empty = root / ".empty"
+        self.deletions = DeletionQueue()
+        for directory in (self._aside, self._empty):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._empty.chmod(_DEFAULT_ROOT_MODE)
+        spread_children(self._aside)
+
+    async def recover(self) -> None:
+        """At the daemon's start: finish the removals that were under way."""
+        for path in await in_thread(os.listdir, self._aside):
+            self.deletions.put(self._aside / path)
+
+    async def prepare(self, key: str, parents: Sequence[Digest]) -> tuple[Mount, ...]:
+        return await self._open(key, parents, read_only=False)
+
+    async def view(self, key: str, parents: Sequence[Digest]) -> tuple[Mount, ...]:
+        return await self._open(key, parents, read_only=True)
+
+    async def mounts(self, key: str) -> tuple[Mount, ...]:
+        parents, read_only = await in_thread(self._read, key)
+        return self._mounts(key, await self._lower(parents), read_only=read_only)
+
+    async def parents(self, key: str) -> tuple[Digest, ...]:
+        parents, _ = await in_thread(self._read, key)
+        return parents
+
+    async def changes(self, key: str) -> Path:
+        await in_thread(self._read, key)
+        return self._place(key) / "diff"
+
+    async def commit(self, key: str) -> Digest:
+        upper = await self.changes(key)
+        async with self._layers.writer(None, "none") as writer:
+            async for chunk in diff(upper):
+                await writer.write(chunk)
+            layer = await writer.commit()
+        await self.remove(key)
+        return layer.diff_id
+
+    async def usage(self, key: str) -> Usage:
+        return await in_thread(_usage, await self.changes(key))
+
+    async def remove(self, key: str) -> None:
+        await in_thread(self._remove, key)
+
+    async def keys(self) -> tuple[str, ...]:
+        return tuple(name for name in await in_thread(os.listdir, self._root) if name[0] != ".")
+
+    async def _open(
+        self, key: str, parents: Sequence[Digest], *, read_only: bool
+    ) -> tuple[Mount, ...]:
+        lower = await self._lower(parents)
+        described = [parent for parent in parents if "" not in self._layers.layer(parent).implicit]
+        # What is mounted shows the upper root's attributes, not those beneath.
+        top = await self._layers.directory(described[-1]) if described else self._empty
+        await in_thread(self._make, key, parents, top, read_only=read_only)
+        return self._mounts(key, lower, read_only=read_only)
+
+    async def _lower(self, parents: Sequence[Digest]) -> tuple[Path, ...]:
+        """The directories beneath, the topmost first."""
+        return await lower_directories(self._layers, parents) or (self._empty,)
+
+    def _make(self, key: str, parents: Sequence[Digest], top: Path, *, read_only: bool) -> None:
+        if self._place(key).exists():
+            raise SnapshotExists(key)
+        aside = self._aside / uuid.uuid4().hex
+        try:
+            (aside / "work").mkdir(parents=True)
+            (aside / "diff").mkdir()
+            root = top.stat()
+            os.chown(aside / "diff", root.st_uid, root.st_gid)
+            os.chmod(aside / "diff", root.st_mode & 0o7777)
+            document = {"parents": [str(parent) for parent in parents], "read_only": read_only}
+            (aside / "snapshot.json").write_text(json.dumps(document))
+            os.rename(aside, self._place(key))
+        except BaseException:
+            remove(aside)
+            raise
+
+    def _remove(self, key: str) -> None:
+        """One rename, and the snapshot is gone; its files follow."""
+        aside = self._aside / uuid.uuid4().hex
+        with suppress(FileNotFoundError):
+            os.rename(self._place(key), aside)
+            self.deletions.put(aside)
+
+    def _read(self, key: str) -> tuple[tuple[Digest, ...], bool]:
+        try:
+            document = json.loads((self._place(key) / "snapshot.json").read_bytes())
+        except FileNotFoundError:
+            raise SnapshotUnknown(key) from None
+        return tuple(Digest.parse(text) for text in document["parents"]), document["read_only"]
+
+    def _mounts(self, key: str, lower: Sequence[Path], *, read_only: bool) -> tuple[Mount, ...]:
+        stack = tuple(str(path) for path in lower)
+        place = self._place(key)
+        if not read_only:
+            upper = (f"upperdir={place}/diff", f"workdir={place}/work")
+            return (Mount("overlay", "overlay", (*upper, *_options()), lower=stack),)
+        # Its own directory is empty, and shows the right attributes for the root.
+        return (Mount("overlay", "overlay", ("ro", *_options()), lower=(f"{place}/diff", *stack)),)
+
+    def _place(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise BadRequest(f"invalid snapshot key {key!r}")
+        return self._root / key
+
+
+def _options() -> tuple[str, ...]:
+    return _OPTIONS if os.geteuid() == 0 else (*_OPTIONS, "userxattr")
+
+
+def _usage(upper: Path) -> Usage:
+    size = inodes = 0
+    for entry in walk(upper):
+        size += entry.stat.st_blocks * 512
+        inodes += 1
+    return Usage(size, inodes)

@@ -1,0 +1,304 @@
+"""The layer store: unpacked by a child process, published whole or not at all."""
+
+import gzip
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from oci.digest import Digest, DigestMismatch
+from oci.layer import InvalidLayer
+from runner.storage.layers.store import Layer, LayerStore, LayerUnknown, UnpackFailed
+from runner.storage.layers.unpack import Limits
+from tests.support.archives import archive, directory, entry, hard_link
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LAYER = archive(directory(b"bin"), entry(b"bin/sh", content=b"#!" * 100_000), entry(b"x/y"))
+DIFF_ID = Digest.of(LAYER)
+
+COMPRESSED = {
+    "none": LAYER,
+    "gzip": gzip.compress(LAYER),
+    "zstd": zstd.compress(LAYER),
+}
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> LayerStore:
+    return LayerStore(tmp_path / "layers")
+
+
+async def write(
+    layers: LayerStore,
+    blob: bytes,
+    *,
+    diff_id: Digest | None = DIFF_ID,
+    compression: str = "none",
+    chunk_bytes: int = 65_536,
+) -> Layer:
+    async with layers.writer(diff_id, compression) as writer:
+        for at in range(0, len(blob), chunk_bytes):
+            await writer.write(blob[at : at + chunk_bytes])
+        return await writer.commit()
+
+
+def ingesting(layers: LayerStore, tmp_path: Path) -> list[str]:
+    return os.listdir(tmp_path / "layers" / "ingest")
+
+
+@pytest.mark.parametrize("compression", COMPRESSED)
+async def test_a_layer_is_there_after_its_commit(compression: str, layers: LayerStore) -> None:
+    layer = await write(layers, COMPRESSED[compression], compression=compression)
+
+    assert layer == Layer(DIFF_ID, 3, 200_000, ("", "x"))
+    assert layers.has(DIFF_ID)
+    assert (await layers.directory(DIFF_ID) / "bin" / "sh").read_bytes() == b"#!" * 100_000
+    assert list(layers.diff_ids()) == [DIFF_ID]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+async def test_several_compressed_pieces_are_one_layer(
+    compression: str, layers: LayerStore
+) -> None:
+    compress = gzip.compress if compression == "gzip" else zstd.compress
+    blob = b"".join(compress(LAYER[at : at + 50_000]) for at in range(0, len(LAYER), 50_000))
+
+    layer = await write(layers, blob, compression=compression)
+
+    assert layer.diff_id == DIFF_ID
+
+
+async def test_zeros_after_gzip_are_padding(layers: LayerStore) -> None:
+    layer = await write(layers, COMPRESSED["gzip"] + bytes(10_000), compression="gzip")
+
+    assert layer.diff_id == DIFF_ID
+
+
+async def test_bytes_after_the_archive_belong_to_the_diff_id(layers: LayerStore) -> None:
+    longer = LAYER + bytes(20 * 512)
+
+    layer = await write(layers, longer, diff_id=None)
+
+    assert layer.diff_id == Digest.of(longer)
+
+
+async def test_another_diff_id_is_refused_and_nothing_stays(
+    layers: LayerStore, tmp_path: Path
+) -> None:
+    promised = Digest.of(b"another layer")
+
+    with pytest.raises(DigestMismatch, match=str(promised)):
+        await write(layers, LAYER, diff_id=promised)
+
+    assert not layers.has(promised)
+    assert not layers.has(DIFF_ID)
+    assert ingesting(layers, tmp_path) == []
+
+
+async def test_sha512_is_verified_as_sha512(layers: LayerStore) -> None:
+    diff_id = Digest.of(LAYER, "sha512")
+
+    layer = await write(layers, LAYER, diff_id=diff_id)
+
+    assert layer.diff_id == diff_id
+    assert layers.has(diff_id)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("kept", [1, 100, -1])
+async def test_a_blob_cut_short_is_refused(
+    kept: int, compression: str, layers: LayerStore, tmp_path: Path
+) -> None:
+    blob = COMPRESSED[compression][:kept]
+
+    with pytest.raises(InvalidLayer, match=r"cut short|no end|not gzip|not zstd"):
+        await write(layers, blob, compression=compression)
+
+    assert ingesting(layers, tmp_path) == []
+
+
+@pytest.mark.parametrize("declared", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("actual", COMPRESSED)
+async def test_a_layer_is_read_by_its_first_bytes_and_not_by_its_media_type(
+    declared: str, actual: str, layers: LayerStore
+) -> None:
+    layer = await write(layers, COMPRESSED[actual], compression=declared)
+
+    assert layers.has(layer.diff_id)
+
+
+async def test_a_zstd_frame_to_be_skipped_may_come_first(layers: LayerStore) -> None:
+    skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
+
+    layer = await write(layers, skipped + COMPRESSED["zstd"], compression="none")
+
+    assert layers.has(layer.diff_id)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+async def test_a_layer_of_no_bytes_is_an_empty_one(compression: str, layers: LayerStore) -> None:
+    layer = await write(layers, b"", diff_id=Digest.of(b""), compression=compression)
+
+    assert layer.members == 0
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+async def test_a_blob_of_something_else_is_refused(compression: str, layers: LayerStore) -> None:
+    with pytest.raises(InvalidLayer, match=r"not gzip|not zstd|checksum"):
+        await write(layers, b"something else" * 100, compression=compression)
+
+
+async def test_a_refusal_reaches_whoever_still_writes(layers: LayerStore, tmp_path: Path) -> None:
+    """The archive is wrong at its start, and much follows."""
+    blob = entry(b"../x") + bytes(32 << 20)
+
+    with pytest.raises(InvalidLayer, match="climbs"):
+        await write(layers, blob)
+
+    assert ingesting(layers, tmp_path) == []
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+async def test_a_bomb_is_refused(compression: str, tmp_path: Path) -> None:
+    layers = LayerStore(tmp_path / "layers", limits=Limits(ratio=50, ratio_from_bytes=1 << 20))
+    bomb = archive(entry(b"x", content=bytes(64 << 20)))
+    compress = gzip.compress if compression == "gzip" else zstd.compress
+
+    with pytest.raises(InvalidLayer, match="more than 50 times"):
+        await write(layers, compress(bomb), diff_id=None, compression=compression)
+
+    assert ingesting(layers, tmp_path) == []
+
+
+async def test_limits_reach_the_child(tmp_path: Path) -> None:
+    layers = LayerStore(tmp_path / "layers", limits=Limits(members=2))
+
+    with pytest.raises(InvalidLayer, match="more than 2 entries"):
+        await write(layers, LAYER)
+
+
+async def test_leaving_without_a_commit_leaves_nothing(layers: LayerStore, tmp_path: Path) -> None:
+    async with layers.writer(DIFF_ID, "none") as writer:
+        await writer.write(LAYER[:100_000])
+
+    assert not layers.has(DIFF_ID)
+    assert ingesting(layers, tmp_path) == []
+
+
+async def test_two_writers_of_one_layer_do_not_disturb_each_other(
+    layers: LayerStore, tmp_path: Path
+) -> None:
+    async with layers.writer(DIFF_ID, "none") as one, layers.writer(DIFF_ID, "none") as other:
+        await one.write(LAYER)
+        await other.write(LAYER)
+        assert await one.commit() == await other.commit()
+
+    assert layers.has(DIFF_ID)
+    assert ingesting(layers, tmp_path) == []
+
+
+async def test_a_child_that_is_killed_is_told(layers: LayerStore, tmp_path: Path) -> None:
+    async with layers.writer(DIFF_ID, "none") as writer:
+        await writer.write(LAYER[:1000])
+        assert writer.process_id is not None
+        os.kill(writer.process_id, 9)
+        with pytest.raises(UnpackFailed, match="ended with code -9"):
+            await writer.commit()
+
+    assert ingesting(layers, tmp_path) == []
+
+
+async def test_what_the_layers_beneath_must_complete_is_remembered(tmp_path: Path) -> None:
+    blob = archive(hard_link(b"a/b", b"c"), entry(b"\xff/x"), entry(b".wh..wh..opq"))
+    written = await write(LayerStore(tmp_path), blob, diff_id=None)
+
+    read = LayerStore(tmp_path).layer(written.diff_id)
+
+    assert read == written
+    assert read.links == (("a/b", "c"),)
+    assert read.implicit == ("", "a", os.fsdecode(b"\xff"))
+    assert read.opaque_root
+
+
+async def test_a_removed_layer_is_gone(layers: LayerStore, tmp_path: Path) -> None:
+    await write(layers, LAYER)
+
+    await layers.remove(DIFF_ID)
+    await layers.remove(DIFF_ID)
+
+    assert not layers.has(DIFF_ID)
+    layers.deletions.wait()
+    assert ingesting(layers, tmp_path) == []
+    with pytest.raises(LayerUnknown, match=str(DIFF_ID)):
+        await layers.directory(DIFF_ID)
+
+
+async def test_a_killed_daemon_leaves_its_layers_to_the_next(tmp_path: Path) -> None:
+    await write(LayerStore(tmp_path), LAYER)
+    (tmp_path / "ingest" / "half" / "diff").mkdir(parents=True)
+
+    layers = LayerStore(tmp_path)
+    dropped = await layers.recover()
+
+    assert dropped == ()
+    assert layers.has(DIFF_ID)
+    layers.deletions.wait()
+    assert os.listdir(tmp_path / "ingest") == []
+
+
+async def test_after_a_power_cut_what_was_not_settled_is_dropped(tmp_path: Path) -> None:
+    first = LayerStore(tmp_path)
+    await write(first, LAYER)
+    await first.sync()
+    other = (await write(first, archive(entry(b"other")), diff_id=None)).diff_id
+    _reboot(tmp_path)
+
+    second = LayerStore(tmp_path)
+    dropped = await second.recover()
+
+    assert dropped == (other,)
+    assert second.has(DIFF_ID)
+    assert not second.has(other)
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b"{}"])
+async def test_a_layer_whose_description_was_torn_is_dropped(torn: bytes, tmp_path: Path) -> None:
+    await write(LayerStore(tmp_path), LAYER)
+    _description(tmp_path).write_bytes(torn)
+
+    second = LayerStore(tmp_path)
+    dropped = await second.recover()
+
+    assert dropped == (DIFF_ID,)
+    assert not second.has(DIFF_ID)
+
+
+async def test_the_next_daemon_settles_what_the_first_did_not(tmp_path: Path) -> None:
+    await write(LayerStore(tmp_path), LAYER)
+    second = LayerStore(tmp_path)
+    await second.recover()
+
+    await second.sync()
+
+    _reboot(tmp_path)
+    third = LayerStore(tmp_path)
+    assert await third.recover() == ()
+    assert third.has(DIFF_ID)
+
+
+def _description(root: Path) -> Path:
+    return root / "sha256" / DIFF_ID.encoded / "layer.json"
+
+
+def _reboot(root: Path) -> None:
+    """What another boot would find: other boot IDs than its own."""
+    for path in root.glob("sha256/*/layer.json"):
+        document = json.loads(path.read_bytes())
+        if document["boot_id"] is not None:
+            path.write_text(json.dumps(document | {"boot_id": "another boot"}))
