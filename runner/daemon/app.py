@@ -10,7 +10,7 @@ from runner.remote.client import RegistryClients
 from runner.runtime import versions
 from runner.runtime.conmon import Conmon
 from runner.runtime.errors import RuntimeRefused
-from runner.runtime.host import Host
+from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.services.containers import Containers
 from runner.services.events import Events

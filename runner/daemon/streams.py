@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
 from runner.daemon.messages import MULTIPLEXED_STREAM, RAW_STREAM, Duplex, Hijack, Request
-from runner.runtime.runtime import Frame, Streams
+from runner.runtime.contract import Frame, Streams
 
 _HEADER = struct.Struct(">BxxxI")
 

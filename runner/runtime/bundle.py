@@ -12,7 +12,7 @@ from typing import Final
 
 from runner.errors import BadRequest
 from runner.linux.directories import make_directory
-from runner.runtime.runtime import RuntimeSpec
+from runner.runtime.contract import RuntimeSpec
 from runner.schema import MountOption
 
 _STUB_RESOLVER: Final = "127.0.0.53"

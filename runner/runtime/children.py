@@ -22,7 +22,7 @@ LIMIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CompletedChild:
     """How a child ended: exit code (negative for a signal), and what it wrote."""
 
     code: int
@@ -83,7 +83,7 @@ class Child:
         self._ended.set_result(self._process.wait())
 
 
-async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> Outcome:
+async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> CompletedChild:
     """Run a command to its end.
 
     Raises RuntimeTimedOut once it has run for ``limit_seconds``.  Then, and when we are
@@ -92,7 +92,7 @@ async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> Outc
     output, errors = os.memfd_create("stdout"), os.memfd_create("stderr")
     try:
         code = await finish(Child(args, stdout=output, stderr=errors), args[0], limit_seconds)
-        return Outcome(code, contents(output), contents(errors).decode(errors="replace"))
+        return CompletedChild(code, contents(output), contents(errors).decode(errors="replace"))
     finally:
         os.close(output)
         os.close(errors)

@@ -18,10 +18,10 @@ from typing import Any, Final
 from runner.linux import cgroups
 from runner.linux.processes import kill_tree
 from runner.runtime.children import Child, contents
+from runner.runtime.contract import Launch
 from runner.runtime.errors import RuntimeTimedOut
+from runner.runtime.messages import refusal
 from runner.runtime.monitored import Monitored
-from runner.runtime.runtime import Launch
-from runner.runtime.sentences import refusal
 
 # The runtime's ``create`` reads the image's files and waits for the container's first process.
 LIMIT_SECONDS: Final = 120.0

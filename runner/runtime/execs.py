@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from runner.linux.processes import become_subreaper, collect
 from runner.runtime.children import Child, contents, finish
+from runner.runtime.contract import Frame, ProcessSpec, StdStream
 from runner.runtime.errors import CommandNotFound, RuntimeRefused
 from runner.runtime.io import PipeStreams, set_size
-from runner.runtime.runtime import Frame, ProcessSpec, StdStream
-from runner.runtime.sentences import refusal
+from runner.runtime.messages import refusal
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126

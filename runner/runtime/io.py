@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from runner.runtime.runtime import Frame, StdStream
+from runner.runtime.contract import Frame, StdStream
 
 READ_BYTES: Final = 65536
 # What one reader may fall behind before it is cut off.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.linux.inotify import FileWatch
-from runner.runtime.runtime import StdStream
+from runner.runtime.contract import StdStream
 
 _STREAMS: Final = {b"stdout": StdStream.STDOUT, b"stderr": StdStream.STDERR}
 _CHUNK_BYTES: Final = 64 * 1024

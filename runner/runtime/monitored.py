@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from runner.linux.processes import collect, collect_later
+from runner.runtime.contract import ExitStatus, Launch
 from runner.runtime.errors import NotRunning, RuntimeRefused
 from runner.runtime.io import AttachSocket
-from runner.runtime.runtime import ExitStatus, Launch
 
 _UNKNOWN_CODE: Final = 255
 

@@ -20,7 +20,7 @@ from runner.linux.mount_targets import MountTarget, open_target
 from runner.linux.mount_tree import Bind, bind
 from runner.linux.mounts import Mount, mount, mount_on
 from runner.linux.openat2 import RESOLVE_NO_SYMLINKS, open_in_root
-from runner.runtime.runtime import RuntimeSpec
+from runner.runtime.contract import RuntimeSpec
 from runner.schema.mounts import PROPAGATIONS
 
 _KERNEL_DIRECTORIES: Final = ("dev", "proc", "sys")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from runner.runtime.children import ENVIRONMENT, LIMIT_SECONDS, run
+from runner.runtime.contract import ContainerState, ExecProcess, ProcessSpec, RuntimeState
 from runner.runtime.errors import ContainerUnknown, RuntimeRefused
 from runner.runtime.execs import PID_FILE_PREFIX, spawn
-from runner.runtime.runtime import ContainerState, ExecProcess, ProcessSpec, RuntimeState
-from runner.runtime.sentences import refusal
+from runner.runtime.messages import refusal
 
 _STATES: Final = {state.value: state for state in ContainerState}
 
@@ -71,10 +71,10 @@ class Runc:
         )
 
     async def _do(self, verb: str, *arguments: str) -> bytes:
-        outcome = await run((*self._command, verb, *arguments), self._limit_seconds)
-        if outcome.code != 0:
-            raise refusal(outcome.errors)
-        return outcome.output
+        completed = await run((*self._command, verb, *arguments), self._limit_seconds)
+        if completed.code != 0:
+            raise refusal(completed.errors)
+        return completed.output
 
 
 def find_executable(name: str) -> str:

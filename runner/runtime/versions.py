@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from runner.runtime.children import run
-from runner.runtime.sentences import refusal
+from runner.runtime.messages import refusal
 
 Version = tuple[int, int, int]
 
@@ -56,13 +56,13 @@ class RuntimeVersion:
 
 async def probe(executable: str) -> RuntimeVersion:
     """Ask the runtime; RuntimeRefused when it does not even run."""
-    outcome = await run((executable, "--version"))
-    if outcome.code != 0:
-        raise refusal(outcome.errors)
-    return RuntimeVersion.parse(outcome.output.decode(errors="replace"))
+    completed = await run((executable, "--version"))
+    if completed.code != 0:
+        raise refusal(completed.errors)
+    return RuntimeVersion.parse(completed.output.decode(errors="replace"))
 
 
-def holes(version: RuntimeVersion) -> tuple[str, ...]:
+def known_cves(version: RuntimeVersion) -> tuple[str, ...]:
     """The CVEs of the table that this runc has; other runtimes have a history of their own."""
     if version.name != "runc":
         return ()
@@ -78,7 +78,7 @@ def holes(version: RuntimeVersion) -> tuple[str, ...]:
 
 def warning(version: RuntimeVersion) -> str:
     """A sentence for ``info`` and the log; empty when there is nothing to warn of."""
-    found = holes(version)
+    found = known_cves(version)
     if not found:
         return ""
     return (

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from oci.digest import Digest
 from oci.image_config import ImageConfig
-from runner.runtime.runtime import ExitStatus
+from runner.runtime.contract import ExitStatus
 from runner.schema import ContainerOptions
 from runner.schema.mounts import MountKind, MountOption
 from runner.services.lifecycle import State

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from runner.errors import Conflict, NoSuchContainer, NotModified, RunnerError
+from runner.runtime.contract import Frame, StdStream, Streams
 from runner.runtime.logs import entries
-from runner.runtime.runtime import Frame, StdStream, Streams
 from runner.schema import ContainerOptions
 from runner.services import creation, names, processes, starting
 from runner.services.container import Container, MountPoint

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from oci.descriptor import Platform
 from runner.errors import BadRequest, NotFound
-from runner.runtime import spec
+from runner.runtime.oci_spec import spec
 from runner.schema import ContainerOptions
 from runner.services import files, mount_points, names
 from runner.services.container import DEFAULT_STOP_SIGNAL, Desired, MountPoint, Observed

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from runner.errors import Conflict, NoSuchExec
-from runner.runtime.runtime import ExecProcess, Frame, OCIRuntime, ProcessSpec, StdStream, Streams
-from runner.runtime.spec import exec_process
-from runner.runtime.users import User, find_user
+from runner.runtime.contract import ExecProcess, Frame, OCIRuntime, ProcessSpec, StdStream, Streams
+from runner.runtime.oci_spec.spec import exec_process
+from runner.runtime.oci_spec.users import User, find_user
 from runner.schema import ExecOptions
 from runner.services.containers import Containers
 from runner.services.events import Events

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from runner.runtime.contract import Frame, StdStream
 from runner.runtime.logs import Entry
-from runner.runtime.runtime import Frame, StdStream
 
 
 @dataclass(frozen=True, slots=True)

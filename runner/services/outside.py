@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runner.config import RunnerSettings
-from runner.runtime.host import Host
-from runner.runtime.runtime import Monitor, OCIRuntime
+from runner.runtime.contract import Monitor, OCIRuntime
+from runner.runtime.oci_spec.host import Host
 from runner.services.events import Events
 from runner.services.image_store import Image
 from runner.services.tracked import Places, Tracked

@@ -14,8 +14,8 @@ from runner.errors import Conflict, RunnerError
 from runner.linux.mounts import mount, unmount
 from runner.runtime import bundle, rootfs
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
-from runner.runtime.spec import Placement, runtime_spec
-from runner.runtime.users import User, find_user
+from runner.runtime.oci_spec.spec import Placement, runtime_spec
+from runner.runtime.oci_spec.users import User, find_user
 from runner.services import files
 from runner.services.lifecycle import State
 from runner.services.outside import Outside

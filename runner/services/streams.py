@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 
-from runner.runtime.runtime import Frame, StdStream, Streams
+from runner.runtime.contract import Frame, StdStream, Streams
 
 
 class AwaitedStreams:

@@ -13,7 +13,7 @@ import structlog
 
 from runner.errors import RunnerError
 from runner.runtime.bundle import read_spec
-from runner.runtime.runtime import ContainerState, ExitStatus
+from runner.runtime.contract import ContainerState, ExitStatus
 from runner.services.lifecycle import ALIVE, State
 from runner.services.outside import Outside, seconds_between
 from runner.services.starting import clear, release

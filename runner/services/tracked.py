@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.linux.mounts import Mount
-from runner.runtime import process, spec
-from runner.runtime.runtime import Launch, MonitoredContainer, RuntimeSpec
+from runner.runtime.contract import Launch, MonitoredContainer, RuntimeSpec
+from runner.runtime.oci_spec import process, spec
 from runner.services.container import Container, Desired, Observed
 from runner.services.lifecycle import State, Verb, after
 from runner.services.streams import AwaitedStreams

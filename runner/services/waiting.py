@@ -6,7 +6,7 @@ Engine API, ``ContainerWait``.
 import asyncio
 from enum import StrEnum
 
-from runner.runtime.runtime import ExitStatus
+from runner.runtime.contract import ExitStatus
 
 
 class Condition(StrEnum):

@@ -15,9 +15,9 @@ from oci.mediatype import compression_of
 from runner.config import RunnerSettings
 from runner.errors import NoSuchImage
 from runner.runtime.conmon import Conmon
-from runner.runtime.host import Host
+from runner.runtime.contract import Frame, StdStream
+from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
-from runner.runtime.runtime import Frame, StdStream
 from runner.schema import ContainerOptions
 from runner.services.containers import Condition, Containers
 from runner.services.events import Events

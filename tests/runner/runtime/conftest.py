@@ -15,13 +15,13 @@ from oci.descriptor import Platform
 from oci.image_config import ImageConfig, encode_image_config
 from runner.runtime.bundle import remove_bundle, write_bundle, write_files
 from runner.runtime.conmon import Conmon
-from runner.runtime.host import Host
+from runner.runtime.contract import ExitStatus, Launch, StdStream
 from runner.runtime.logs import entries
 from runner.runtime.monitored import Monitored
+from runner.runtime.oci_spec.host import Host
+from runner.runtime.oci_spec.spec import Placement, runtime_spec
+from runner.runtime.oci_spec.users import User
 from runner.runtime.runc import Runc, find_executable
-from runner.runtime.runtime import ExitStatus, Launch, StdStream
-from runner.runtime.spec import Placement, runtime_spec
-from runner.runtime.users import User
 from runner.schema import ContainerOptions, MountOption
 from tests.support.processes import needs_program
 

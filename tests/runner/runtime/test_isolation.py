@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from runner.runtime.capabilities import ALL
+from runner.runtime.contract import StdStream
 from runner.runtime.errors import RuntimeRefused
-from runner.runtime.runtime import StdStream
+from runner.runtime.oci_spec.capabilities import ALL
 from tests.runner.runtime.conftest import Engine, an_image, python_command, python_mounts
 
 pytestmark = pytest.mark.needs_root

@@ -13,6 +13,7 @@ import pytest
 from runner.linux import cgroups
 from runner.linux.inotify import FileWatch
 from runner.runtime.conmon import MONITORS_GROUP
+from runner.runtime.contract import ContainerState, Frame, StdStream, Streams
 from runner.runtime.errors import (
     CommandNotExecutable,
     CommandNotFound,
@@ -21,8 +22,7 @@ from runner.runtime.errors import (
     RuntimeRefused,
 )
 from runner.runtime.io import AttachSocket
-from runner.runtime.runtime import ContainerState, Frame, StdStream, Streams
-from runner.runtime.users import User
+from runner.runtime.oci_spec.users import User
 from tests.runner.runtime.conftest import Engine
 
 pytestmark = pytest.mark.needs_root

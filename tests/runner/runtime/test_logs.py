@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.runtime import logs
+from runner.runtime.contract import StdStream
 from runner.runtime.logs import Entry, entries, parse_entry
-from runner.runtime.runtime import StdStream
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
 

@@ -82,7 +82,7 @@ from pathlib import Path
 from runner.linux.cgroups import detect
 from runner.runtime.conmon import Conmon
 from runner.runtime.runc import Runc
-from runner.runtime.runtime import Launch
+from runner.runtime.contract import Launch
 
 async def main(runc, conmon, run_dir, id_):
     run_dir = Path(run_dir)

@@ -6,7 +6,7 @@ import pytest
 
 from runner.runtime.errors import RuntimeRefused
 from runner.runtime.runc import find_executable
-from runner.runtime.versions import FIXED_IN, RuntimeVersion, holes, probe, warning
+from runner.runtime.versions import FIXED_IN, RuntimeVersion, known_cves, probe, warning
 
 DEBIAN_12 = "runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\nspec: 1.0.2-dev\ngo: go1.19.8\n"
 OCTOBER_2025 = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"}
@@ -30,7 +30,7 @@ OCTOBER_2025 = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"}
     ],
 )
 def test_holes_by_version(text: str, expected: set[str]) -> None:
-    assert set(holes(RuntimeVersion.parse(text))) == expected
+    assert set(known_cves(RuntimeVersion.parse(text))) == expected
 
 
 def test_the_warning_names_version_and_holes() -> None:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchExec
-from runner.runtime.runtime import StdStream
+from runner.runtime.contract import StdStream
 from runner.schema import ExecOptions
 from tests.support.runner_containers import RunnerContainers, text_of
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from runner.runtime.contract import Frame, StdStream
 from runner.runtime.logs import Entry
-from runner.runtime.runtime import Frame, StdStream
 from runner.services.logs import Selection, frames, utc
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR

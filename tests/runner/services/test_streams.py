@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from runner.runtime.runtime import Frame, StdStream
+from runner.runtime.contract import Frame, StdStream
 from runner.services.streams import AwaitedStreams
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR

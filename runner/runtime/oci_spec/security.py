@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runner.errors import BadRequest
-from runner.runtime import capabilities, seccomp
-from runner.runtime.host import Host
+from runner.runtime.oci_spec import capabilities, seccomp
+from runner.runtime.oci_spec.host import Host
 from runner.schema import ContainerOptions
 
 MASKED_PATHS: Final = (

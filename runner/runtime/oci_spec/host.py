@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 
 from oci.descriptor import Platform
 from runner.linux.cgroups import Features, detect
-from runner.runtime.capabilities import ALL
-from runner.runtime.seccomp import default_profile
+from runner.runtime.oci_spec.capabilities import ALL
+from runner.runtime.oci_spec.seccomp import default_profile
 
 _APPARMOR_PROFILES: Final = Path("/sys/kernel/security/apparmor/profiles")
 _INITS: Final = ("/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit")

@@ -3,7 +3,7 @@
 import pytest
 
 from runner.errors import BadRequest
-from runner.runtime.capabilities import ALL, DEFAULT, bounding_set, process_sets
+from runner.runtime.oci_spec.capabilities import ALL, DEFAULT, bounding_set, process_sets
 
 EVERY = frozenset(ALL)
 

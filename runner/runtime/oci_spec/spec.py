@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from oci.image_config import ImageConfig
-from runner.runtime import filesystem, process, resources, security
-from runner.runtime.host import Host
-from runner.runtime.runtime import ProcessSpec, RuntimeSpec
-from runner.runtime.users import User
+from runner.runtime.contract import ProcessSpec, RuntimeSpec
+from runner.runtime.oci_spec import filesystem, process, resources, security
+from runner.runtime.oci_spec.host import Host
+from runner.runtime.oci_spec.users import User
 from runner.schema import ContainerOptions, ExecOptions, MountOption
 
 OCI_VERSION: Final = "1.0.2"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from oci.image_config import ImageConfig
 from runner.errors import BadRequest
-from runner.runtime.capabilities import DEFAULT
-from runner.runtime.host import Host
-from runner.runtime.seccomp import default_profile
-from runner.runtime.spec import (
+from runner.runtime.oci_spec.capabilities import DEFAULT
+from runner.runtime.oci_spec.host import Host
+from runner.runtime.oci_spec.seccomp import default_profile
+from runner.runtime.oci_spec.spec import (
     Placement,
     check_options,
     command,
@@ -22,7 +22,7 @@ from runner.runtime.spec import (
     namespaces,
     runtime_spec,
 )
-from runner.runtime.users import User
+from runner.runtime.oci_spec.users import User
 from runner.schema import ContainerOptions, ExecOptions, MountOption, Ulimit
 from tests.runner.runtime.conftest import an_image
 

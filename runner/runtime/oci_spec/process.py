@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from oci.image_config import ImageConfig
 from runner.errors import BadRequest
-from runner.runtime import capabilities
-from runner.runtime.host import Host
-from runner.runtime.security import SecurityProfile
-from runner.runtime.users import User
+from runner.runtime.oci_spec import capabilities
+from runner.runtime.oci_spec.host import Host
+from runner.runtime.oci_spec.security import SecurityProfile
+from runner.runtime.oci_spec.users import User
 from runner.schema import ContainerOptions, ExecOptions, Ulimit
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from runner.errors import BadRequest
-from runner.runtime.capabilities import ALL, DEFAULT
-from runner.runtime.seccomp import default_profile, resolve
+from runner.runtime.oci_spec.capabilities import ALL, DEFAULT
+from runner.runtime.oci_spec.seccomp import default_profile, resolve
 
 
 def allowed(resolved: dict[str, Any]) -> set[str]:

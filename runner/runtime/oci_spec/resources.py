@@ -8,7 +8,7 @@ Written in cgroup v1's words, as the spec has them; on v2 the runtime translates
 from typing import Any, Final
 
 from runner.errors import BadRequest
-from runner.runtime.host import Host
+from runner.runtime.oci_spec.host import Host
 from runner.schema import ContainerOptions
 
 # A fork bomb ends here.  --pids-limit -1 takes the limit away.

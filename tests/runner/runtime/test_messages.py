@@ -9,7 +9,7 @@ from runner.runtime.errors import (
     NotRunning,
     RuntimeRefused,
 )
-from runner.runtime.sentences import refusal, sentence
+from runner.runtime.messages import refusal, sentence
 
 RUNC = "runc create failed: unable to start container process: "
 

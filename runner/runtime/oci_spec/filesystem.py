@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import BadRequest
-from runner.runtime.host import Host
-from runner.runtime.process import INIT_PATH
+from runner.runtime.oci_spec.host import Host
+from runner.runtime.oci_spec.process import INIT_PATH
 from runner.schema import ContainerOptions, MountOption
 from runner.schema.mounts import PROPAGATIONS
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import BadRequest
-from runner.runtime.users import MAX_ID, User, find_user
+from runner.runtime.oci_spec.users import MAX_ID, User, find_user
 
 ACCOUNTS = """root:x:0:0:root:/root:/bin/sh
 # a comment
