@@ -15,8 +15,8 @@ from runner.runtime.runc import Runc, find_executable
 from runner.services.containers import Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
-from runner.services.image_store import ImageStore
-from runner.services.images import Images
+from runner.services.images.images import Images
+from runner.services.images.store import ImageStore
 from runner.services.outside import Outside
 from runner.services.volumes import Volumes
 from runner.storage.content import ContentStore

@@ -11,8 +11,8 @@ from runner.daemon.progress import Progress, progress_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent, filters
-from runner.services.image_imports import ImportOptions
-from runner.services.image_search import PRUNE_FILTERS
+from runner.services.images.archives.imports import ImportOptions
+from runner.services.images.search import PRUNE_FILTERS
 
 TAR = "application/x-tar"
 
@@ -67,11 +67,11 @@ async def _import(services: Services, request: Request) -> Answer:
 async def load(services: Services, request: Request) -> Answer:
     quiet = request.query.flag("quiet")
 
-    async def take_in(progress: Progress) -> tuple[ProgressEvent, ...]:
+    async def ingest_image(progress: Progress) -> tuple[ProgressEvent, ...]:
         await services.images.load(request.body, _words_only(progress) if quiet else progress)
         return ()
 
-    return await progress_response(take_in)
+    return await progress_response(ingest_image)
 
 
 async def save(services: Services, request: Request) -> Answer:

@@ -6,7 +6,7 @@ from runner.config import RunnerSettings
 from runner.services.containers import Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
-from runner.services.images import Images
+from runner.services.images.images import Images
 from runner.services.volumes import Volumes
 
 

@@ -9,7 +9,7 @@ from runner.runtime.oci_spec import spec
 from runner.schema import ContainerOptions
 from runner.services import files, mount_points, names
 from runner.services.container import DEFAULT_STOP_SIGNAL, Desired, MountPoint, Observed
-from runner.services.image_store import Image
+from runner.services.images.store import Image
 from runner.services.outside import Outside
 from runner.services.signals import parse_signal
 from runner.services.tracked import Tracked

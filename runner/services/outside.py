@@ -9,7 +9,7 @@ from runner.config import RunnerSettings
 from runner.runtime.contract import Monitor, OCIRuntime
 from runner.runtime.oci_spec.host import Host
 from runner.services.events import Events
-from runner.services.image_store import Image
+from runner.services.images.store import Image
 from runner.services.tracked import Places, Tracked
 from runner.services.volumes import Volumes
 from runner.storage.records import Records

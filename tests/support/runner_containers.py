@@ -22,7 +22,7 @@ from runner.schema import ContainerOptions
 from runner.services.containers import Condition, Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
-from runner.services.image_store import Image as StoredImage
+from runner.services.images.store import Image as StoredImage
 from runner.services.outside import Outside
 from runner.services.volumes import Volumes
 from runner.storage.layers.store import LayerStore

@@ -10,8 +10,8 @@ from runner.remote.client import RegistryClients
 from runner.remote.patience import Patience
 from runner.schema import ProgressEvent
 from runner.services.events import Events
-from runner.services.image_store import ImageStore
-from runner.services.images import Images
+from runner.services.images.images import Images
+from runner.services.images.store import ImageStore
 from runner.storage.content import ContentStore
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records

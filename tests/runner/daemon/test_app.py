@@ -14,7 +14,7 @@ from runner.remote.client import RegistryClients
 from runner.runtime.runc import find_executable
 from runner.services.containers import Containers
 from runner.services.execs import Execs
-from runner.services.images import Images
+from runner.services.images.images import Images
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
 from tests.support.fake_registry import FakeRegistry

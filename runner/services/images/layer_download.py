@@ -1,4 +1,4 @@
-"""LayerArrival: one layer, received, verified and unpacked at once, as its bytes arrive.
+"""LayerDownload: one layer, received, verified and unpacked at once, as its bytes arrive.
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md
 """
@@ -12,8 +12,8 @@ from oci.digest import Digest, DigestMismatch
 from oci.mediatype import compression_of
 from runner.errors import RunnerError
 from runner.schema import ProgressEvent
-from runner.services.image_store import ImageStore
-from runner.services.progress import PULLING, LayerProgress, Words
+from runner.services.images.progress import PULLING, LayerProgress, ProgressLabels
+from runner.services.images.store import ImageStore
 from runner.storage.content import Ingest
 
 # Large enough that hashing and writing, a thread's work each time, do not wait for the loop.
@@ -22,12 +22,12 @@ GATHER_BYTES = 1024 * 1024
 Fetch = Callable[[int], AsyncGenerator[bytes, None]]
 
 
-class LayerArrival:
+class LayerDownload:
     """One layer on its way in.
 
     ``fetch`` opens the blob from an offset on: from a registry, or from an archive.  A layer
     already unpacked here is not fetched, unless it was unpacked from another blob: an image is
-    saved and pushed with the blobs that its manifest names.  Two arrivals of the same layer are
+    saved and pushed with the blobs that its manifest names.  Two downloads of the same layer are
     one: the second waits, and takes over where the first was cancelled.  The layer becomes
     visible once both its digest and its diff ID were found right; a connection cut short leaves
     what arrived.
@@ -40,24 +40,24 @@ class LayerArrival:
         blob: Descriptor,
         fetch: Fetch,
         tell: Callable[[ProgressEvent], None],
-        words: Words = PULLING,
+        labels: ProgressLabels = PULLING,
     ) -> None:
         self._store = store
         self._diff_id = diff_id
         self._blob = blob
         self._fetch = fetch
         self._progress = LayerProgress(blob, tell)
-        self._words = words
+        self._labels = labels
 
     async def run(self, slots: asyncio.Semaphore) -> None:
         if self._is_here():
-            self._progress.status(self._words.known)
+            self._progress.status(self._labels.known)
             return
-        self._progress.status(self._words.begun)
+        self._progress.status(self._labels.begun)
         async with self._store.exclusively(self._diff_id), slots:
             if not self._is_here():
                 await self._arrive()
-        self._progress.status(self._words.done)
+        self._progress.status(self._labels.done)
 
     def _is_here(self) -> bool:
         store = self._store
@@ -82,13 +82,13 @@ class LayerArrival:
                 await layer.write(chunk)
             if not ingest.complete:
                 async with aclosing(self._fetch(ingest.offset)) as stream:
-                    async for chunk in gathered(stream):
+                    async for chunk in rechunked(stream):
                         await ingest.append(chunk)
                         await layer.write(chunk)
-                        self._progress.moved(self._words.moving, ingest.offset)
-                self._progress.status(self._words.here)
+                        self._progress.moved(self._labels.moving, ingest.offset)
+                self._progress.status(self._labels.here)
                 await ingest.commit()
-            self._progress.moved(self._words.unpacking, self._blob.size)
+            self._progress.moved(self._labels.unpacking, self._blob.size)
             await layer.commit()
 
 
@@ -104,7 +104,7 @@ async def restore(store: ImageStore, diff_id: Digest, blob: Descriptor) -> None:
         await layer.commit()
 
 
-async def gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def rechunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in fewer, larger chunks; also those that came before a failure."""
     waiting: list[bytes] = []
     size = 0

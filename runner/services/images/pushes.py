@@ -17,9 +17,9 @@ from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.fetch import fetch_blob
 from runner.remote.push import Outcome, push_blob, push_manifest
 from runner.schema import ProgressEvent
-from runner.services.image_store import Image, ImageStore, is_tag
-from runner.services.layer_files import Slice
-from runner.services.progress import LayerProgress
+from runner.services.images.layer_files import FileRange
+from runner.services.images.progress import LayerProgress
+from runner.services.images.store import Image, ImageStore, is_tag
 from runner.storage.records import ImageRecord
 from runner.tasks.run_all import run_all
 
@@ -70,7 +70,7 @@ class Pusher:
     ) -> None:
         layers = {layer.digest: layer for layer in image.manifest.layers}
         await run_all(self._push_layer(repository, image, layer, tell) for layer in layers.values())
-        config = Slice.whole(self._store.content.path(image.manifest.config.digest))
+        config = FileRange.whole(self._store.content.path(image.manifest.config.digest))
         await push_blob(repository, image.manifest.config, config.stream)
         content = image.manifest.content
         descriptor = Descriptor(image.manifest.media_type, record.manifest, len(content))
@@ -95,7 +95,7 @@ class Pusher:
             async def opened() -> AsyncIterator[bytes]:
                 await self._ensure(repository, image, layer)
                 sent = 0
-                blob = Slice.whole(self._store.content.path(layer.digest))
+                blob = FileRange.whole(self._store.content.path(layer.digest))
                 async for chunk in blob.stream():
                     yield chunk
                     sent += len(chunk)

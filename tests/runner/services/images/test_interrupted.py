@@ -12,8 +12,8 @@ from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import Unavailable
 from runner.remote.patience import Patience
 from runner.schema import ProgressEvent
-from runner.services import progress
-from runner.services.image_imports import ImportOptions
+from runner.services.images import progress
+from runner.services.images.archives.imports import ImportOptions
 from tests.support.chaos import ChaosProxy
 from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import a_layer, a_tar, an_image

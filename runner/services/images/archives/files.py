@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from oci.digest import Digest
 from runner.errors import BadRequest
-from runner.services.layer_files import Slice
+from runner.services.images.layer_files import FileRange
 from runner.storage.tar.errors import InvalidArchive
 from runner.storage.tar.reader import HARD_LINK, REGULAR, SYMLINK, Member
 from runner.storage.tar.tar_file import members
@@ -27,14 +27,14 @@ MAX_LINKS = 8
 class ArchiveFiles:
     """Where in the archive each file's bytes lie: names are keys, and never paths of ours."""
 
-    def __init__(self, files: dict[str, Slice], links: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, FileRange], links: dict[str, str]) -> None:
         self._files = files
         self._links = links
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the headers of a tar; a blocking call.  BadRequest if it is none."""
-        files: dict[str, Slice] = {}
+        files: dict[str, FileRange] = {}
         links: dict[str, str] = {}
         names = 0
         try:
@@ -47,11 +47,11 @@ class ArchiveFiles:
                     if names > MAX_NAMES_BYTES:
                         raise BadRequest(f"names in the archive exceed {MAX_NAMES_BYTES} bytes")
                     name = _normal(os.fsdecode(entry.name))
-                    found = _found(entry, Slice(path, offset, entry.size))
+                    found = _found(entry, FileRange(path, offset, entry.size))
                     known = links.get(name, files.get(name))
                     if known is not None and not _are_equal(known, found):
                         raise BadRequest(f"archive has two different entries named {name[:200]!r}")
-                    if isinstance(found, Slice):
+                    if isinstance(found, FileRange):
                         files[name] = found
                     elif found is not None:
                         links[name] = found
@@ -59,7 +59,7 @@ class ArchiveFiles:
             raise BadRequest(f"archive is not a tar: {error}") from error
         return cls(files, links)
 
-    def find(self, name: str) -> Slice | None:
+    def find(self, name: str) -> FileRange | None:
         name = _normal(name)
         for _ in range(MAX_LINKS):
             if name not in self._links:
@@ -67,7 +67,7 @@ class ArchiveFiles:
             name = self._links[name]
         return self._files.get(name)
 
-    def get(self, name: str) -> Slice:
+    def get(self, name: str) -> FileRange:
         found = self.find(name)
         if found is None:
             raise BadRequest(f"archive has no file {name!r}")
@@ -96,7 +96,7 @@ class ArchiveFiles:
         return content
 
 
-def _found(entry: Member, content: Slice) -> Slice | str | None:
+def _found(entry: Member, content: FileRange) -> FileRange | str | None:
     """A file's bytes, or the name that a link points to; None for what holds nothing."""
     if entry.type == REGULAR and entry.sparse is None:
         return content
@@ -107,9 +107,9 @@ def _found(entry: Member, content: Slice) -> Slice | str | None:
     return _normal(target) if entry.type == HARD_LINK else None
 
 
-def _are_equal(known: Slice | str, found: Slice | str | None) -> bool:
+def _are_equal(known: FileRange | str, found: FileRange | str | None) -> bool:
     """Whether an entry says once more what another of its name said."""
-    if not isinstance(known, Slice) or not isinstance(found, Slice):
+    if not isinstance(known, FileRange) or not isinstance(found, FileRange):
         return known == found
     pairs = zip(known.chunks(), found.chunks(), strict=False)
     return known.size == found.size and all(one == other for one, other in pairs)

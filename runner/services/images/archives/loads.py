@@ -18,15 +18,21 @@ from oci.manifest import ImageIndex, ImageManifest, parse_manifest
 from oci.mediatype import CONFIGS
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
-from runner.services.archive_files import (
+from runner.services.images.archives.files import (
     NAME_ANNOTATION,
     TAG_ANNOTATION,
     ArchiveFiles,
     blob_name,
 )
-from runner.services.image_intake import LocalImage, take_in
-from runner.services.image_store import Image, ImageStore
-from runner.services.layer_files import LayerFile, Slice, describe, plain, spooled
+from runner.services.images.ingest import LocalImage, ingest_image
+from runner.services.images.layer_files import (
+    FileRange,
+    LayerFile,
+    decompress_in_place,
+    measure_layer,
+    spool,
+)
+from runner.services.images.store import Image, ImageStore
 from runner.tasks.threads import in_thread
 
 MAX_INDEX_DEPTH = 3
@@ -48,8 +54,8 @@ class Loader:
 
     async def load(self, archive: AsyncIterator[bytes], tell: Tell) -> tuple[Image, ...]:
         """Every image is verified before it is named; BadRequest says what is wrong with one."""
-        async with spooled(archive, self._scratch) as path:
-            await in_thread(plain, path, every=True)
+        async with spool(archive, self._scratch) as path:
+            await in_thread(decompress_in_place, path, every=True)
             files = await in_thread(ArchiveFiles.read, path)
             try:
                 return await self._load(files, path, tell)
@@ -69,7 +75,7 @@ class Loader:
                 for number, name in enumerate(item.layers):
                     aside = path.with_name(f"{path.name}.{number}")
                     stack.callback(aside.unlink, missing_ok=True)
-                    layers.append(await in_thread(describe, files.get(name), aside))
+                    layers.append(await in_thread(measure_layer, files.get(name), aside))
                 local = LocalImage.assemble(item.config, layers)
                 images.append(await self._take(local, item.names, tell))
         if not images:
@@ -79,7 +85,7 @@ class Loader:
     async def _take(self, local: LocalImage, names: Sequence[str], tell: Tell) -> Image:
         references = [self._store.tag_reference(name) for name in names]
         before = [self._store.records.images.get(str(reference)) for reference in references]
-        image = await take_in(self._store, local, [str(each) for each in references], tell)
+        image = await ingest_image(self._store, local, [str(each) for each in references], tell)
         for reference, old in zip(references, before, strict=True):
             familiar = reference.familiar(self._store.default_registry)
             if old is not None and old.image_id != image.id:
@@ -167,7 +173,7 @@ def _local(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> Loca
     return LocalImage(manifest, digest, config, layers)
 
 
-def _layer(files: ArchiveFiles, layer: Descriptor) -> Slice:
+def _layer(files: ArchiveFiles, layer: Descriptor) -> FileRange:
     found = files.get(blob_name(layer.digest))
     if found.size != layer.size:
         raise BadRequest(f"blob {layer.digest} has {found.size} bytes, expected {layer.size}")

@@ -14,7 +14,7 @@ INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ProgressLabels:
     """What the steps of a layer on its way in are called; nothing for a step not to be told."""
 
     known: str = ""
@@ -25,7 +25,7 @@ class Words:
     done: str = ""
 
 
-PULLING = Words(
+PULLING = ProgressLabels(
     "Already exists",
     "Pulling fs layer",
     "Downloading",
@@ -33,7 +33,7 @@ PULLING = Words(
     "Extracting",
     "Pull complete",
 )
-LOADING = Words(moving="Loading layer")
+LOADING = ProgressLabels(moving="Loading layer")
 
 
 class LayerProgress:

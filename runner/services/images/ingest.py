@@ -11,10 +11,10 @@ from oci.manifest import ImageManifest, image_manifest, parse_manifest
 from oci.mediatype import OCI_CONFIG
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
-from runner.services.image_store import Image, ImageStore
-from runner.services.layer_arrivals import LayerArrival
-from runner.services.layer_files import LayerFile
-from runner.services.progress import LOADING
+from runner.services.images.layer_download import LayerDownload
+from runner.services.images.layer_files import LayerFile
+from runner.services.images.progress import LOADING
+from runner.services.images.store import Image, ImageStore
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
@@ -44,7 +44,7 @@ class LocalImage:
         return Descriptor(self.manifest.media_type, self.manifest_digest, size)
 
 
-async def take_in(
+async def ingest_image(
     store: ImageStore,
     image: LocalImage,
     references: Sequence[str],
@@ -58,15 +58,15 @@ async def take_in(
     if len(diff_ids) != len(image.layers):
         raise BadRequest(f"{len(image.layers)} layers, but {len(diff_ids)} diff_ids in the config")
     layers = {
-        (diff_id, layer.descriptor.digest): LayerArrival(
-            store, diff_id, layer.descriptor, layer.content.stream, tell, words=LOADING
+        (diff_id, layer.descriptor.digest): LayerDownload(
+            store, diff_id, layer.descriptor, layer.content.stream, tell, labels=LOADING
         )
         for diff_id, layer in zip(diff_ids, image.layers, strict=True)
     }
     try:
         check_count(len(diff_ids))
         with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
-            await run_all(arrival.run(store.local_slots) for arrival in layers.values())
+            await run_all(download.run(store.local_slots) for download in layers.values())
             # Layers that do not fit each other are refused now, and not when a container starts.
             await lower_directories(store.layers, diff_ids)
             await store.keep(image.manifest_digest, image.manifest.content)

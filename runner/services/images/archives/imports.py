@@ -12,11 +12,11 @@ from oci.descriptor import Platform
 from oci.digest import Digest
 from oci.image_config import History, encode_image_config
 from runner.schema import ProgressEvent
-from runner.services.image_changes import ProcessDefaults, apply_changes
-from runner.services.image_intake import LocalImage, take_in
-from runner.services.image_search import parse_platform
-from runner.services.image_store import Image, ImageStore
-from runner.services.layer_files import Slice, describe, plain, spooled
+from runner.services.images.archives.changes import ProcessDefaults, apply_changes
+from runner.services.images.ingest import LocalImage, ingest_image
+from runner.services.images.layer_files import FileRange, decompress_in_place, measure_layer, spool
+from runner.services.images.search import parse_platform
+from runner.services.images.store import Image, ImageStore
 from runner.tasks.threads import in_thread
 
 
@@ -47,15 +47,15 @@ class Importer:
         names = [str(self._store.tag_reference(options.name))] if options.name else []
         defaults = apply_changes(options.changes)
         platform = parse_platform(options.platform) or Platform.host()
-        async with spooled(archive, self._scratch) as path:
+        async with spool(archive, self._scratch) as path:
             aside = path.with_name(f"{path.name}.gz")
             try:
-                await in_thread(plain, path)
-                layer = await in_thread(describe, Slice.whole(path), aside)
+                await in_thread(decompress_in_place, path)
+                layer = await in_thread(measure_layer, FileRange.whole(path), aside)
                 config = _config(layer.diff_id, defaults, platform, options.message)
                 local = LocalImage.assemble(config, [layer])
                 # The layer's own bars would say little here: one line at the end does.
-                image = await take_in(self._store, local, names, lambda event: None)
+                image = await ingest_image(self._store, local, names, lambda event: None)
             finally:
                 aside.unlink(missing_ok=True)
         progress(ProgressEvent(str(image.id)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadRequest, Conflict
-from runner.services.image_store import ImageDamaged
+from runner.services.images.store import ImageDamaged
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images

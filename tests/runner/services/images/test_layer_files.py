@@ -11,7 +11,7 @@ import pytest
 from backports import zstd
 
 from runner.errors import BadRequest
-from runner.services.layer_files import plain
+from runner.services.images.layer_files import decompress_in_place
 from runner.storage.tar.decompress import InflationLimit
 
 LIMIT = InflationLimit(ratio=10, free_bytes=1 << 20)
@@ -34,7 +34,7 @@ def test_what_inflates_without_end_is_refused(
     archive.write_bytes(compress(bytes(3 << 20)))
 
     with pytest.raises(BadRequest, match="inflates to more than 10 times its"):
-        plain(archive, every=True, limit=LIMIT)
+        decompress_in_place(archive, every=True, limit=LIMIT)
 
     assert list(tmp_path.iterdir()) == [archive]
 
@@ -46,7 +46,7 @@ def test_several_streams_become_one_file(
     archive = tmp_path / "archive"
     archive.write_bytes(compress(bytes(3 << 18)) + compress(b"second"))
 
-    plain(archive, every=True, limit=LIMIT)
+    decompress_in_place(archive, every=True, limit=LIMIT)
 
     assert archive.read_bytes() == bytes(3 << 18) + b"second"
 
@@ -56,4 +56,4 @@ def test_an_xz_that_wants_gigabytes_of_memory_is_refused(tmp_path: Path) -> None
     archive.write_bytes(an_xz_with_a_huge_dictionary())
 
     with pytest.raises(BadRequest, match="Memory usage limit"):
-        plain(archive)
+        decompress_in_place(archive)

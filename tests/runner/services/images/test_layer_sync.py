@@ -1,11 +1,11 @@
-"""Settling: later, once for all, and never in anybody's way."""
+"""LayerSync: later, once for all, and never in anybody's way."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from runner.services.settling import Settling
+from runner.services.images.layer_sync import LayerSync
 from runner.storage.layers.store import LayerStore
 from tests.support.images import Layer, a_layer
 
@@ -25,7 +25,7 @@ async def test_layers_are_settled_after_a_while(
     layers: LayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
-    settling = Settling(layers, after_seconds=0.01)
+    layer_sync = LayerSync(layers, after_seconds=0.01)
     settle, synced = layers.sync, asyncio.Event()
 
     async def settle_and_say_so() -> None:
@@ -34,19 +34,19 @@ async def test_layers_are_settled_after_a_while(
 
     monkeypatch.setattr(layers, "sync", settle_and_say_so)
 
-    settling.begin()
+    layer_sync.begin()
     at_once = layers.unsynced
     await asyncio.wait_for(synced.wait(), 20)
 
     assert (at_once, layers.unsynced) == (True, False)
-    await settling.close()
+    await layer_sync.close()
 
 
 async def test_what_comes_during_a_sync_is_settled_too(
     layers: LayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
-    settling = Settling(layers, after_seconds=0.01)
+    layer_sync = LayerSync(layers, after_seconds=0.01)
     settle, first, second = layers.sync, asyncio.Event(), asyncio.Event()
 
     async def settle_while_another_comes() -> None:
@@ -54,17 +54,17 @@ async def test_what_comes_during_a_sync_is_settled_too(
         if not first.is_set():
             first.set()
             await unpack(layers, a_layer({"b": b"b"}))
-            settling.begin()
+            layer_sync.begin()
         else:
             second.set()
 
     monkeypatch.setattr(layers, "sync", settle_while_another_comes)
 
-    settling.begin()
+    layer_sync.begin()
     await asyncio.wait_for(second.wait(), 20)
 
     assert not layers.unsynced
-    await settling.close()
+    await layer_sync.close()
 
 
 async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
@@ -78,19 +78,19 @@ async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(layers, "sync", fail)
-    settling = Settling(layers, after_seconds=0)
+    layer_sync = LayerSync(layers, after_seconds=0)
 
-    settling.begin()
+    layer_sync.begin()
 
     await asyncio.wait_for(tried.wait(), 20)
-    await settling.close()
+    await layer_sync.close()
 
 
 async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
-    settling = Settling(layers, after_seconds=1000)
-    settling.begin()
+    layer_sync = LayerSync(layers, after_seconds=1000)
+    layer_sync.begin()
 
-    await asyncio.wait_for(settling.close(), 5)
+    await asyncio.wait_for(layer_sync.close(), 5)
 
     assert layers.unsynced

@@ -18,7 +18,7 @@ from oci.digest import Digest
 from oci.manifest import image_index
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NoSuchImage
-from runner.services.image_imports import ImportOptions
+from runner.services.images.archives.imports import ImportOptions
 from tests.support.archives import pax
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import Image, a_layer, a_tar, an_image

@@ -13,7 +13,7 @@ from runner.errors import BadRequest, Conflict, NoSuchImage
 from runner.schema import filters
 from runner.schema.filters import Filter, Filters
 from runner.schema.times import read_rfc3339
-from runner.services.image_store import Image, ImageStore
+from runner.services.images.store import Image, ImageStore
 from runner.storage.records import ImageRecord
 
 FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)

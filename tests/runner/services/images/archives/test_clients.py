@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from runner.services.image_imports import ImportOptions
+from runner.services.images.archives.imports import ImportOptions
 from tests.support.images import a_tar
 from tests.support.processes import needs_program
 from tests.support.runner_images import RunnerImages, chunked, joined, runner_images

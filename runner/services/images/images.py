@@ -21,18 +21,18 @@ from runner.credentials import Credentials
 from runner.errors import RunnerError
 from runner.remote.client import RegistryClients, check_login
 from runner.schema import ProgressEvent
-from runner.services import image_search, image_views
 from runner.services.events import Events
-from runner.services.image_imports import Importer, ImportOptions
-from runner.services.image_loads import Loader
-from runner.services.image_pulls import Puller
-from runner.services.image_pushes import Pusher
-from runner.services.image_removals import Deleted, Remover
-from runner.services.image_saves import Saver
-from runner.services.image_store import Image, ImageStore, ImageUser
-from runner.services.layer_arrivals import restore
-from runner.services.layer_files import drop_spooled
-from runner.services.settling import Settling
+from runner.services.images import search, views
+from runner.services.images.archives.imports import Importer, ImportOptions
+from runner.services.images.archives.loads import Loader
+from runner.services.images.archives.saves import Saver
+from runner.services.images.layer_download import restore
+from runner.services.images.layer_files import drop_spooled
+from runner.services.images.layer_sync import LayerSync
+from runner.services.images.pulls import Puller
+from runner.services.images.pushes import Pusher
+from runner.services.images.removals import Deleted, Remover
+from runner.services.images.store import Image, ImageStore, ImageUser
 from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 
@@ -70,13 +70,13 @@ class Images:
         self._importer = Importer(store, scratch)
         self._loader = Loader(store, scratch)
         self._saver = Saver(store)
-        self._settling = Settling(store.layers)
+        self._layer_sync = LayerSync(store.layers)
         # Containers stand on images; who they are is told to us once they exist.
         self.users: Callable[[], Sequence[ImageUser]] = tuple
 
     def find(self, name: str) -> Image:
         """The image, or NoSuchImage; Conflict when an ID's beginning fits several."""
-        return image_search.find(self._store, name)
+        return search.find(self._store, name)
 
     def keep(self, image: Image) -> AbstractContextManager[None]:
         """For whoever is about to stand on the image: within it no removal takes its layers."""
@@ -84,11 +84,11 @@ class Images:
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Engine API, ImageInspect."""
-        return image_views.inspect(self._store, self.find(name))
+        return views.inspect(self._store, self.find(name))
 
     def history(self, name: str) -> tuple[dict[str, Any], ...]:
         """Engine API, HistoryResponseItem, newest first."""
-        return image_views.history(self._store, self.find(name))
+        return views.history(self._store, self.find(name))
 
     def list(
         self, filters: Mapping[str, Sequence[str]] | None = None
@@ -97,8 +97,8 @@ class Images:
 
         Filters: dangling, label, reference, before, since, until; BadRequest for any other.
         """
-        found = image_search.select(self._store, filters or {})
-        return tuple(image_views.summary(self._store, image, self._users()) for image in found)
+        found = search.select(self._store, filters or {})
+        return tuple(views.summary(self._store, image, self._users()) for image in found)
 
     def layers_bytes(self) -> int:
         """What the layers of all images take, each once."""
@@ -115,10 +115,10 @@ class Images:
         progress: Progress,
     ) -> Image:
         """Fetch an image; a name without tag and digest means ``latest``."""
-        wanted = image_search.parse_platform(platform)
+        wanted = search.parse_platform(platform)
         reference = self._store.reference(name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
-        self._settling.begin()
+        self._layer_sync.begin()
         self._tell("pull", image, name)
         return image
 
@@ -169,7 +169,7 @@ class Images:
     ) -> Image:
         """Make a one-layer image of a root filesystem's tar, plain or compressed."""
         image = await self._importer.import_(archive, options, progress)
-        self._settling.begin()
+        self._layer_sync.begin()
         self._tell("import", image, options.name or str(image.id))
         return image
 
@@ -189,7 +189,7 @@ class Images:
         Each name is announced in a ``stream`` item, and so is the image that had it before.
         """
         images = await self._loader.load(archive, progress)
-        self._settling.begin()
+        self._layer_sync.begin()
         for image in images:
             self._tell("load", image, str(image.id))
         return images
@@ -207,11 +207,11 @@ class Images:
             except (RunnerError, OCIError, OSError) as error:
                 # No reason for a daemon not to start: whoever needs the image is told.
                 log.warning("image not restored", image=str(image_id), error=str(error))
-        self._settling.begin()
+        self._layer_sync.begin()
 
     async def close(self) -> None:
         """At the daemon's stop, once nobody pulls any more."""
-        await self._settling.close()
+        await self._layer_sync.close()
         await self._store.layers.sync()
 
     async def log_in(self, host: str, credentials: Credentials) -> bool:

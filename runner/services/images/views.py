@@ -9,7 +9,7 @@ from typing import Any
 
 from oci.document import parse_document
 from runner.schema.times import NEVER, format_time, read_rfc3339
-from runner.services.image_store import Image, ImageStore, ImageUser
+from runner.services.images.store import Image, ImageStore, ImageUser
 
 
 def inspect(store: ImageStore, image: Image) -> dict[str, Any]:

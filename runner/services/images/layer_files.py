@@ -47,7 +47,7 @@ OTHER_COMPRESSIONS: Mapping[bytes, Callable[[], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class FileRange:
     """Some bytes of a file: a layer inside an archive, or the whole file."""
 
     path: Path
@@ -55,7 +55,7 @@ class Slice:
     size: int
 
     @classmethod
-    def whole(cls, path: Path) -> "Slice":
+    def whole(cls, path: Path) -> "FileRange":
         return cls(path, 0, path.stat().st_size)
 
     def chunks(self, offset: int = 0) -> Iterator[bytes]:
@@ -82,11 +82,11 @@ class LayerFile:
 
     descriptor: Descriptor
     diff_id: Digest
-    content: Slice
+    content: FileRange
 
 
 @asynccontextmanager
-async def spooled(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[Path]:
+async def spool(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[Path]:
     """What arrives, in a file for as long as it is needed."""
     await in_thread(scratch.mkdir, parents=True, exist_ok=True)
     path = scratch / f"arriving-{os.urandom(8).hex()}"
@@ -100,12 +100,14 @@ async def spooled(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[
 
 
 def drop_spooled(scratch: Path) -> None:
-    """Remove what a daemon that was killed had spooled; a blocking call."""
+    """Remove what a daemon that was killed had spool; a blocking call."""
     for path in scratch.glob("arriving-*"):
         path.unlink(missing_ok=True)
 
 
-def plain(path: Path, *, every: bool = False, limit: InflationLimit | None = None) -> None:
+def decompress_in_place(
+    path: Path, *, every: bool = False, limit: InflationLimit | None = None
+) -> None:
     """Undo in place a compression that layers do not have, or ``every`` one; a blocking call.
 
     BadRequest if it does not decompress, or to more than the limit.
@@ -131,11 +133,11 @@ def _pieces(
 ) -> Iterator[bytes] | None:
     for magic, make in OTHER_COMPRESSIONS.items():
         if start.startswith(magic):
-            return inflate(_Streams(make), Slice.whole(path).chunks(), limit)
+            return inflate(_Streams(make), FileRange.whole(path).chunks(), limit)
     for magic, media_type in MAGIC.items():
         if every and start.startswith(magic):
             decompressor = DECOMPRESSORS[compression_of(media_type)]()
-            return inflate(decompressor, Slice.whole(path).chunks(), limit)
+            return inflate(decompressor, FileRange.whole(path).chunks(), limit)
     return None
 
 
@@ -161,7 +163,7 @@ class _Streams:
             raise InvalidCompression("it ends too early")
 
 
-def describe(content: Slice, aside: Path) -> LayerFile:
+def measure_layer(content: FileRange, aside: Path) -> LayerFile:
     """Find a layer's digest and diff ID; what is not compressed is, into ``aside``.
 
     Blocking.  Raises BadRequest for a compression that does not decompress.
@@ -170,7 +172,7 @@ def describe(content: Slice, aside: Path) -> LayerFile:
     media_type = next((MAGIC[magic] for magic in MAGIC if start.startswith(magic)), OCI_LAYER_TAR)
     if media_type == OCI_LAYER_TAR:
         diff_id = _compress(content, aside)
-        content, media_type = Slice.whole(aside), OCI_LAYER_GZIP
+        content, media_type = FileRange.whole(aside), OCI_LAYER_GZIP
         blob = _digest(content.chunks())
     else:
         blob, diff_id = _both_digests(content, compression_of(media_type))
@@ -184,7 +186,7 @@ def _digest(chunks: Iterator[bytes]) -> Digest:
     return digester.digest()
 
 
-def _both_digests(content: Slice, compression: str) -> tuple[Digest, Digest]:
+def _both_digests(content: FileRange, compression: str) -> tuple[Digest, Digest]:
     blob, diff = Digester(), Digester()
     try:
         for piece in inflate(DECOMPRESSORS[compression](), _digested(content.chunks(), blob)):
@@ -200,7 +202,7 @@ def _digested(chunks: Iterator[bytes], digester: Digester) -> Iterator[bytes]:
         yield chunk
 
 
-def _compress(content: Slice, aside: Path) -> Digest:
+def _compress(content: FileRange, aside: Path) -> Digest:
     """Write the content gzipped; returns its diff ID."""
     diff = Digester()
     compress = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WINDOW)

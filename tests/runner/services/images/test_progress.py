@@ -4,7 +4,7 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.mediatype import OCI_LAYER_GZIP
 from runner.schema import ProgressEvent
-from runner.services.progress import LayerProgress
+from runner.services.images.progress import LayerProgress
 
 LAYER = Descriptor(OCI_LAYER_GZIP, Digest.of(b"layer"), 1000)
 

@@ -11,10 +11,10 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.manifest import image_index
 from runner.errors import NoSuchImage, NotFound
-from runner.services.archive_files import NAME_ANNOTATION, TAG_ANNOTATION, blob_name
-from runner.services.image_search import find, is_id
-from runner.services.image_store import Image, ImageStore
-from runner.services.layer_files import Slice
+from runner.services.images.archives.files import NAME_ANNOTATION, TAG_ANNOTATION, blob_name
+from runner.services.images.layer_files import FileRange
+from runner.services.images.search import find, is_id
+from runner.services.images.store import Image, ImageStore
 from runner.storage.records import ImageRecord
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -85,7 +85,7 @@ class Saver:
             if digest not in written:
                 written.add(digest)
                 yield _entry(blob_name(digest), size)
-                async for chunk in Slice.whole(content.path(digest)).stream():
+                async for chunk in FileRange.whole(content.path(digest)).stream():
                     yield chunk
                 yield _padding(size)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from oci.reference import Reference
 from runner.errors import Conflict
-from runner.services.image_search import find, is_id
-from runner.services.image_store import Image, ImageStore, ImageUser
+from runner.services.images.search import find, is_id
+from runner.services.images.store import Image, ImageStore, ImageUser
 from runner.storage.records import ImageRecord
 from runner.storage.snapshots.snapshotter import Snapshotter
 

@@ -3,7 +3,7 @@
 import pytest
 
 from runner.errors import BadRequest
-from runner.services.image_changes import ProcessDefaults, apply_changes
+from runner.services.images.archives.changes import ProcessDefaults, apply_changes
 
 
 @pytest.mark.parametrize(

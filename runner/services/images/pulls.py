@@ -21,8 +21,8 @@ from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
 from runner.schema import ProgressEvent
-from runner.services.image_store import Image, ImageStore
-from runner.services.layer_arrivals import LayerArrival
+from runner.services.images.layer_download import LayerDownload
+from runner.services.images.store import Image, ImageStore
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
@@ -96,13 +96,13 @@ class Puller:
         # The same layer twice in one image is one piece of work; two blobs of one layer are two.
         pairs = zip(found.config.diff_ids, found.manifest.layers, strict=True)
         layers = {(diff_id, blob.digest): blob for diff_id, blob in pairs}
-        arrivals = [
-            LayerArrival(
+        downloads = [
+            LayerDownload(
                 self._store, diff_id, blob, partial(fetch_blob, repository, blob), progress
             )
             for (diff_id, _), blob in layers.items()
         ]
-        await run_all(arrival.run(self._slots) for arrival in arrivals)
+        await run_all(download.run(self._slots) for download in downloads)
 
     async def _keep_documents(self, found: Resolved) -> None:
         for remote in found.documents:

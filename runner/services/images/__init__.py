@@ -1,0 +1,1 @@
+"""Images: found, pulled, pushed, kept and removed."""
