@@ -12,13 +12,13 @@ from runner.runtime.conmon import Conmon
 from runner.runtime.errors import RuntimeRefused
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
-from runner.services.containers import Containers
+from runner.services.containers.containers import Containers
+from runner.services.containers.dependencies import ContainerDeps
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
 from runner.services.images.store import ImageStore
-from runner.services.outside import Outside
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 from runner.storage.content import ContentStore
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
@@ -75,10 +75,10 @@ async def _recovered(
         host.cgroups,
     )
     volumes = Volumes(root / "volumes", records, events)
-    outside = Outside(
+    deps = ContainerDeps(
         settings, records, snapshotter, images, volumes, runtime, monitor, events, host
     )
-    containers = Containers(outside)
+    containers = Containers(deps)
     images.users = containers.list
     await images.recover()
     await containers.recover()

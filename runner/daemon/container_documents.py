@@ -6,7 +6,7 @@ from typing import Any
 from runner.schema.mounts import PROPAGATIONS
 from runner.schema.times import format_time
 from runner.schema.words import human_duration
-from runner.services.containers import Container, MountPoint
+from runner.services.containers.containers import Container, MountPoint
 
 
 def summary(container: Container, *, size: int | None = None) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from runner.errors import BadRequest
 from runner.schema import filters
 from runner.schema.filters import Filter, Filters, Predicate
-from runner.services.containers import Container
-from runner.services.lifecycle import State
+from runner.services.containers.containers import Container
+from runner.services.containers.lifecycle import State
 
 # What a container of another engine may be and ours never are: asked for, they find nothing.
 _OTHER_STATES = ("restarting", "dead")

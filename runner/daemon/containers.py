@@ -11,7 +11,7 @@ from runner.daemon.streams import framed, hijack, stream_type
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, filters
 from runner.schema.times import parse_time
-from runner.services.containers import Condition
+from runner.services.containers.containers import Condition
 
 # The exit code of a container whose end nobody saw.
 _UNSEEN = 255

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from runner.config import RunnerSettings
-from runner.services.containers import Containers
+from runner.services.containers.containers import Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from runner.errors import BadRequest
 from runner.schema import fields, filters
 from runner.schema.filters import Filter
 from runner.schema.times import format_time
-from runner.services.volumes import Volume, VolumeUsage
+from runner.services.volumes.volumes import Volume, VolumeUsage
 
 DRIVER = "local"
 

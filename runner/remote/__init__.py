@@ -1,1 +1,1 @@
-"""Outside thing 4: other registries, spoken to over the distribution protocol."""
+"""ContainerDeps thing 4: other registries, spoken to over the distribution protocol."""

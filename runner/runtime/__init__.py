@@ -1,1 +1,1 @@
-"""Outside thing 1: the OCI runtime, and the monitor that outlives the daemon."""
+"""ContainerDeps thing 1: the OCI runtime, and the monitor that outlives the daemon."""

@@ -14,11 +14,11 @@ from runner.runtime.contract import ExecProcess, Frame, OCIRuntime, ProcessSpec,
 from runner.runtime.oci_spec.spec import exec_process
 from runner.runtime.oci_spec.users import User, find_user
 from runner.schema import ExecOptions
-from runner.services.containers import Containers
+from runner.services.containers.containers import Containers
+from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.lifecycle import Verb
 from runner.services.events import Events
-from runner.services.lifecycle import Verb
 from runner.services.names import new_id
-from runner.services.tracked import Tracked
 from runner.tasks.threads import in_thread
 
 # As many ended execs of one container are remembered, for those who ask how they ended.
@@ -50,16 +50,16 @@ class Execs:
 
     async def create(self, container: str, options: ExecOptions) -> str:
         """Make an exec that can be started; Conflict unless the container runs."""
-        tracked = self._containers.tracked(container)
-        tracked.check(Verb.EXEC)
+        handle = self._containers.handle(container)
+        handle.check(Verb.EXEC)
         # Refuse now what cannot be run later.
-        await self._process_spec(tracked, options)
+        await self._process_spec(handle, options)
         identifier = new_id()
-        self._all[identifier] = Exec(identifier, tracked.id, options)
-        tracked.exec_ids.append(identifier)
-        self._forget_old(tracked)
+        self._all[identifier] = Exec(identifier, handle.id, options)
+        handle.exec_ids.append(identifier)
+        self._forget_old(handle)
         command = " ".join(options.command)
-        self._tell(tracked, f"exec_create: {command}", execID=identifier)
+        self._tell(handle, f"exec_create: {command}", execID=identifier)
         return identifier
 
     async def start(self, exec_id: str, *, detach: bool = False) -> Streams | None:
@@ -67,22 +67,22 @@ class Execs:
         found = self.find(exec_id)
         if found.running or found.exit_code is not None:
             raise Conflict(f"exec {exec_id} has already run")
-        tracked = self._containers.tracked(found.container)
-        tracked.check(Verb.EXEC)
+        handle = self._containers.handle(found.container)
+        handle.check(Verb.EXEC)
         options = found.options
         self._all[exec_id] = replace(found, running=True)
         try:
-            process_spec = await self._process_spec(tracked, options)
+            process_spec = await self._process_spec(handle, options)
             process = await self._runtime.exec(
-                tracked.id, process_spec, open_stdin=options.attach_stdin and not detach
+                handle.id, process_spec, open_stdin=options.attach_stdin and not detach
             )
         except BaseException:
             self._all[exec_id] = found
             raise
         self._processes[exec_id] = process
         self._all[exec_id] = replace(found, running=True, pid=process.pid)
-        self._tell(tracked, f"exec_start: {' '.join(options.command)}", execID=exec_id)
-        end = self._keep(self._see_end(exec_id, process, tracked))
+        self._tell(handle, f"exec_start: {' '.join(options.command)}", execID=exec_id)
+        end = self._keep(self._see_end(exec_id, process, handle))
         if detach:
             await process.aclose()
             return None
@@ -107,35 +107,35 @@ class Execs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _process_spec(self, tracked: Tracked, options: ExecOptions) -> ProcessSpec:
-        assert tracked.spec is not None
-        container_user = tracked.desired.options.user or tracked.desired.image.user
+    async def _process_spec(self, handle: ContainerHandle, options: ExecOptions) -> ProcessSpec:
+        assert handle.spec is not None
+        container_user = handle.desired.options.user or handle.desired.image.user
         text = options.user or container_user
         # Supplementary groups that were added belong to the container's own user.
-        added = () if options.user else tracked.desired.options.group_add
-        user = await in_thread(_find_user, tracked.places.rootfs, text, added)
-        return exec_process(tracked.spec, options, user)
+        added = () if options.user else handle.desired.options.group_add
+        user = await in_thread(_find_user, handle.paths.rootfs, text, added)
+        return exec_process(handle.spec, options, user)
 
-    async def _see_end(self, exec_id: str, process: ExecProcess, tracked: Tracked) -> None:
+    async def _see_end(self, exec_id: str, process: ExecProcess, handle: ContainerHandle) -> None:
         code = await process.wait()
         self._processes.pop(exec_id, None)
         if exec_id in self._all:
             self._all[exec_id] = replace(self._all[exec_id], running=False, exit_code=code, pid=0)
-        self._tell(tracked, "exec_die", execID=exec_id, exitCode=str(code))
+        self._tell(handle, "exec_die", execID=exec_id, exitCode=str(code))
 
-    def _forget_old(self, tracked: Tracked) -> None:
+    def _forget_old(self, handle: ContainerHandle) -> None:
         """Forget all but the last ended execs, and those of containers that are gone."""
-        ended = [one for one in tracked.exec_ids if self._all[one].exit_code is not None]
+        ended = [one for one in handle.exec_ids if self._all[one].exit_code is not None]
         for exec_id in ended[:-KEPT]:
-            tracked.exec_ids.remove(exec_id)
+            handle.exec_ids.remove(exec_id)
             del self._all[exec_id]
         present = {container.id for container in self._containers.list()}
         for exec_id, found in tuple(self._all.items()):
             if found.container not in present and not found.running:
                 del self._all[exec_id]
 
-    def _tell(self, tracked: Tracked, action: str, **more: str) -> None:
-        self._events.publish("container", action, tracked.id, tracked.attributes(**more))
+    def _tell(self, handle: ContainerHandle, action: str, **more: str) -> None:
+        self._events.publish("container", action, handle.id, handle.attributes(**more))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -9,8 +9,8 @@ from typing import Any
 from oci.digest import Digest
 from oci.image_config import ImageConfig
 from runner.schema import ContainerOptions
-from runner.services.container import Container
-from runner.services.lifecycle import State
+from runner.services.containers.container import Container
+from runner.services.containers.lifecycle import State
 from tests.support.images import an_image
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.schema.mounts import MountOption
-from runner.services import starting
-from runner.services.containers import Condition
+from runner.services.containers import starting
+from runner.services.containers.containers import Condition
 from tests.support.runner_containers import runner_containers
 
 

@@ -19,12 +19,12 @@ from runner.runtime.contract import Frame, StdStream
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions
-from runner.services.containers import Condition, Containers
+from runner.services.containers.containers import Condition, Containers
+from runner.services.containers.dependencies import ContainerDeps
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.store import Image as StoredImage
-from runner.services.outside import Outside
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
@@ -75,7 +75,7 @@ class RunnerContainers:
     volumes: Volumes
     events: Events
     images: SomeImages
-    outside: Outside
+    deps: ContainerDeps
     root: Path
     run_dir: Path
 
@@ -141,14 +141,14 @@ async def runner_containers(
         host.cgroups,
         limit_seconds=limit_seconds,
     )
-    outside = Outside(
+    deps = ContainerDeps(
         settings, records, snapshotter, images, volumes, runtime, monitor, events, host
     )
-    containers = Containers(outside)
+    containers = Containers(deps)
     execs = Execs(containers, runtime, events)
     try:
         await containers.recover()
-        yield RunnerContainers(containers, execs, volumes, events, images, outside, root, run_dir)
+        yield RunnerContainers(containers, execs, volumes, events, images, deps, root, run_dir)
     finally:
         await execs.close()
         await containers.close()

@@ -12,7 +12,7 @@ from runner.daemon.app import composed
 from runner.daemon.services import Services
 from runner.remote.client import RegistryClients
 from runner.runtime.runc import find_executable
-from runner.services.containers import Containers
+from runner.services.containers.containers import Containers
 from runner.services.execs import Execs
 from runner.services.images.images import Images
 from runner.storage.layers.store import LayerStore

@@ -8,7 +8,7 @@ from oci.descriptor import Platform
 from oci.image_config import Healthcheck, ImageConfig, encode_image_config
 from runner.daemon.container_documents import inspection
 from runner.schema.mounts import MountKind
-from runner.services.container import MountPoint
+from runner.services.containers.container import MountPoint
 from tests.support.containers import a_container
 
 

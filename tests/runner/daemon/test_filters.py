@@ -16,10 +16,10 @@ from runner.daemon.messages import Query, Request, Response
 from runner.daemon.routes import router
 from runner.daemon.services import Services
 from runner.errors import BadRequest, RunnerError
-from runner.services.container import Container, MountPoint
+from runner.services.containers.container import Container, MountPoint
+from runner.services.containers.lifecycle import State
 from runner.services.events import Events
-from runner.services.lifecycle import State
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 from runner.storage.records import Records
 from tests.support.containers import a_container
 from tests.support.fake_registry import FakeRegistry

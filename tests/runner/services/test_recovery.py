@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.services import starting
-from runner.services.lifecycle import State
+from runner.services.containers import starting
+from runner.services.containers.lifecycle import State
 from tests.support.runner_containers import (
     RunnerContainers,
     leftovers,
@@ -26,7 +26,7 @@ PLACES = (
     f"after {SERVICES}.mount_points:decide",
     "after runner.storage.snapshots.overlay:OverlaySnapshotter.prepare",
     f"before {SERVICES}.volumes:copy_tree",
-    f"before {SERVICES}.outside:Outside.save",
+    f"before {SERVICES}.deps:ContainerDeps.save",
     f"before {SERVICES}.volumes:Volumes.claim",
     *(f"{when} {step.name}" for step in starting.STEPS for when in ("before", "after")),
     f"before {SERVICES}.starting:bundle.write_bundle",

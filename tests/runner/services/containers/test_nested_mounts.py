@@ -10,7 +10,7 @@ import pytest
 
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, MountOption
-from runner.services.containers import Condition
+from runner.services.containers.containers import Condition
 from tests.support.images import a_busybox_image
 from tests.support.runner_containers import RunnerContainers
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.services.copy_up import copy_tree, inside
+from runner.services.volumes.copy_up import copy_tree, resolve_in_rootfs
 
 
 def look(path: Path) -> tuple[int, int, int, int]:
@@ -82,7 +82,7 @@ def test_a_place_is_looked_up_inside_the_root_only(tmp_path: Path) -> None:
     (rootfs / "file").write_text("")
 
     def found(target: str) -> Path | None:
-        with inside(rootfs, target) as path:
+        with resolve_in_rootfs(rootfs, target) as path:
             return path
 
     assert found("/absolute") == found("/climbing") == found("/real") == rootfs / "real"

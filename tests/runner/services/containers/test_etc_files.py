@@ -5,7 +5,7 @@ import pytest
 
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions
-from runner.services.files import check_extra_hosts, choose_hostname, write_files
+from runner.services.containers.etc_files import check_extra_hosts, choose_hostname, write_files
 
 ID = "abcdef012345" + "0" * 52
 

@@ -2,7 +2,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from runner.runtime.contract import ExitStatus
-from runner.services.waiting import Condition, Waiters
+from runner.services.containers.waiting import Condition, Waiters
 
 STATUS = ExitStatus(3, datetime(2026, 1, 1, tzinfo=UTC))
 

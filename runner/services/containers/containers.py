@@ -10,20 +10,22 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from runner.errors import Conflict, NoSuchContainer, NotModified, RunnerError
+from runner.runtime import processes
 from runner.runtime.contract import Frame, StdStream, Streams
 from runner.runtime.logs import entries
 from runner.schema import ContainerOptions
-from runner.services import creation, names, processes, starting
-from runner.services.container import Container, MountPoint
-from runner.services.lifecycle import ALIVE, State, Verb
-from runner.services.logs import Selection, frames
-from runner.services.outside import Outside
+from runner.services import names
+from runner.services.containers import creation, starting
+from runner.services.containers.container import Container, MountPoint
+from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.lifecycle import ALIVE, State, Verb
+from runner.services.containers.logs import Selection, frames
+from runner.services.containers.operations import Operations
+from runner.services.containers.pending_streams import PendingStreams
+from runner.services.containers.supervisor import Supervisor
+from runner.services.containers.waiting import Condition, Waiter
 from runner.services.signals import parse_signal
-from runner.services.streams import AwaitedStreams
-from runner.services.supervisor import Supervisor
-from runner.services.tracked import Tracked
-from runner.services.verbs import Verbs
-from runner.services.waiting import Condition, Waiter
 
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
 
@@ -32,7 +34,7 @@ T = TypeVar("T")
 # What is under way has so long to finish when the daemon stops.
 CLOSE_SECONDS: Final = 5.0
 
-_Verb = Callable[[Tracked], Awaitable[None]]
+_Verb = Callable[[ContainerHandle], Awaitable[None]]
 
 
 class Containers:
@@ -42,23 +44,23 @@ class Containers:
     verbs run one after another, each to its end even when whoever asked has gone away.
     """
 
-    def __init__(self, outside: Outside) -> None:
-        self._outside = outside
-        self._all: dict[str, Tracked] = {}
-        self._supervisor = Supervisor(self._outside, self._forget)
-        self._verbs = Verbs(self._outside, self._supervisor, self._drop)
+    def __init__(self, deps: ContainerDeps) -> None:
+        self._deps = deps
+        self._all: dict[str, ContainerHandle] = {}
+        self._supervisor = Supervisor(self._deps, self._forget)
+        self._operations = Operations(self._deps, self._supervisor, self._drop)
         self._under_way: set[asyncio.Task[Any]] = set()
-        outside.volumes.users = self.list
+        deps.volumes.users = self.list
 
     def find(self, name: str) -> Container:
         """The container as it is now, or NoSuchContainer."""
-        return self.tracked(name).view()
+        return self.handle(name).view()
 
     def list(self) -> tuple[Container, ...]:
         """Every container in whatever state, the newest first."""
-        return tuple(tracked.view() for tracked in reversed(self._all.values()))
+        return tuple(handle.view() for handle in reversed(self._all.values()))
 
-    def tracked(self, name: str) -> Tracked:
+    def handle(self, name: str) -> ContainerHandle:
         """For the other services: the container itself, not a view of it."""
         if name in self._all:
             return self._all[name]
@@ -85,13 +87,13 @@ class Containers:
         timestamps: bool = False,
     ) -> AsyncIterator[Frame]:
         """What the container wrote; NoSuchContainer is raised at once, before the first frame."""
-        tracked = self.tracked(name)
+        handle = self.handle(name)
         selection = Selection(_wanted(stdout, stderr), tail, since, until, timestamps)
-        return self._read_log(tracked, selection, follow=follow)
+        return self._read_log(handle, selection, follow=follow)
 
     async def changed_bytes(self, name: str) -> int:
         """What the container has written on top of its image."""
-        usage = await self._outside.snapshotter.usage(self.tracked(name).id)
+        usage = await self._deps.snapshotter.usage(self.handle(name).id)
         return usage.bytes
 
     async def top(
@@ -101,10 +103,10 @@ class Containers:
 
         ``arguments`` are ps(1)'s, for other columns than those of ``-ef``.
         """
-        tracked = self.tracked(name)
-        if tracked.state not in ALIVE:
-            raise Conflict(f"container {tracked.id} is not running")
-        return await processes.table(tracked.observed.pid, arguments)
+        handle = self.handle(name)
+        if handle.state not in ALIVE:
+            raise Conflict(f"container {handle.id} is not running")
+        return await processes.table(handle.observed.pid, arguments)
 
     async def create(
         self, options: ContainerOptions, name: str | None = None, platform: str | None = None
@@ -113,10 +115,10 @@ class Containers:
 
         Raises NoSuchImage, NameInUse, or BadRequest naming the option that makes no sense.
         """
-        making = creation.create(self._outside, options, name, platform)
-        tracked, warnings = await self._whole(making)
-        self._all[tracked.id] = tracked
-        return tracked.view(), warnings
+        making = creation.create(self._deps, options, name, platform)
+        handle, warnings = await self._whole(making)
+        self._all[handle.id] = handle
+        return handle.view(), warnings
 
     async def start(self, name: str) -> None:
         """Run the container's program; NotModified if it runs.
@@ -124,7 +126,7 @@ class Containers:
         CommandNotFound and CommandNotExecutable name the program; the container then stays
         created, with 127 or 126 for an exit code.
         """
-        await self._do(name, self._verbs.start)
+        await self._do(name, self._operations.start)
 
     async def stop(
         self,
@@ -139,7 +141,7 @@ class Containers:
         """
         number = parse_signal(signal) if signal else None
         # Without the lock: neither a start nor a removal waits for the grace of a stop.
-        await self._whole(self._verbs.stop(self.tracked(name), timeout, number))
+        await self._whole(self._operations.stop(self.handle(name), timeout, number))
 
     async def restart(
         self,
@@ -150,7 +152,7 @@ class Containers:
     ) -> None:
         """Stop it if it runs, then start it."""
         number = parse_signal(signal) if signal else None
-        await self._whole(self._restart(self.tracked(name), timeout, number))
+        await self._whole(self._restart(self.handle(name), timeout, number))
 
     async def kill(self, name: str, signal: str = "KILL") -> None:
         """Send a signal to the container's first process; SIGKILL has ended it on return.
@@ -159,35 +161,35 @@ class Containers:
         """
         number = parse_signal(signal)
         # Without the lock: a start that hangs must not keep anyone from killing.
-        await self._whole(self._verbs.kill(self.tracked(name), number))
+        await self._whole(self._operations.kill(self.handle(name), number))
 
     async def pause(self, name: str) -> None:
         """Freeze all its processes."""
-        await self._do(name, self._verbs.pause)
+        await self._do(name, self._operations.pause)
 
     async def unpause(self, name: str) -> None:
         """Let its processes go on."""
-        await self._do(name, self._verbs.unpause)
+        await self._do(name, self._operations.unpause)
 
     async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove a container that does not run; with ``force``, kill it first.
 
         With ``volumes``, the anonymous volumes it brought go with it.
         """
-        found = self.tracked(name)
+        found = self.handle(name)
         if force:
-            await self._whole(self._verbs.abort_start(found))
+            await self._whole(self._operations.abort_start(found))
             if found.id not in self._all:
                 # It removed itself when its start was aborted.
                 return
         await self._do(
-            found.id, lambda tracked: self._verbs.remove(tracked, force=force, volumes=volumes)
+            found.id, lambda handle: self._operations.remove(handle, force=force, volumes=volumes)
         )
 
     async def rename(self, name: str, new: str) -> None:
         """Call it something else; NameInUse if something else is called so."""
         names.check_container_name(new)
-        await self._do(name, lambda tracked: self._verbs.rename(tracked, new))
+        await self._do(name, lambda handle: self._operations.rename(handle, new))
 
     async def prune(
         self, selects: Callable[[Container], bool] | None = None
@@ -197,22 +199,22 @@ class Containers:
         All of them, or only those that ``selects`` is true of.
         """
         removed, size = [], 0
-        for tracked in tuple(self._all.values()):
-            selected = selects is None or selects(tracked.view())
-            if selected and tracked.state in (State.CREATED, State.EXITED):
+        for handle in tuple(self._all.values()):
+            selected = selects is None or selects(handle.view())
+            if selected and handle.state in (State.CREATED, State.EXITED):
                 with suppress(RunnerError):
-                    freed = await self.changed_bytes(tracked.id)
-                    await self.remove(tracked.id)
-                    removed.append(tracked.id)
+                    freed = await self.changed_bytes(handle.id)
+                    await self.remove(handle.id)
+                    removed.append(handle.id)
                     size += freed
         return tuple(removed), size
 
     async def wait(self, name: str, condition: Condition = Condition.NOT_RUNNING) -> Waiter:
         """Wait for an end: subscribed when this returns, told by the waiter's ``result``."""
-        tracked = self.tracked(name)
-        waiter = tracked.waiters.join(condition)
-        if condition is Condition.NOT_RUNNING and tracked.state not in ALIVE:
-            waiter.tell(tracked.observed.exit_status)
+        handle = self.handle(name)
+        waiter = handle.waiters.join(condition)
+        if condition is Condition.NOT_RUNNING and handle.state not in ALIVE:
+            waiter.tell(handle.observed.exit_status)
         return waiter
 
     async def attach(
@@ -229,35 +231,35 @@ class Containers:
 
         With ``logs``, what it wrote before comes first; without ``stream``, nothing after.
         """
-        tracked = self.tracked(name)
-        if tracked.state is State.PAUSED:
+        handle = self.handle(name)
+        if handle.state is State.PAUSED:
             raise Conflict(f"container {name} is paused, unpause the container before attach")
-        if tracked.state is State.REMOVING:
+        if handle.state is State.REMOVING:
             raise Conflict(f"container {name} is being removed and cannot be attached to")
         before = self.logs(name, stdout=stdout, stderr=stderr) if logs else None
-        streams = AwaitedStreams(_wanted(stdout, stderr), before)
+        streams = PendingStreams(_wanted(stdout, stderr), before)
         if stream:
-            tracked.attaching.append(streams)
-            await self._connect(tracked)
+            handle.attaching.append(streams)
+            await self._connect(handle)
         else:
             streams.give_up()
-        self._outside.tell(tracked, "attach")
+        self._deps.tell(handle, "attach")
         return streams
 
     async def resize(self, name: str, height: int, width: int) -> None:
         """Set the size of its terminal, in characters."""
-        tracked = self.tracked(name)
-        tracked.check(Verb.RESIZE)
-        if tracked.monitored is not None:
-            tracked.monitored.resize(height, width)
-        self._outside.tell(tracked, "resize", height=str(height), width=str(width))
+        handle = self.handle(name)
+        handle.check(Verb.RESIZE)
+        if handle.monitored is not None:
+            handle.monitored.resize(height, width)
+        self._deps.tell(handle, "resize", height=str(height), width=str(width))
 
     async def recover(self) -> None:
         """At the daemon's start: know every container, and what happened to it meanwhile."""
-        for record in self._outside.records.containers.all():
-            places = self._outside.places(record.id)
-            self._all[record.id] = Tracked.from_record(record, places)
-        await self._outside.volumes.recover()
+        for record in self._deps.records.containers.all():
+            paths = self._deps.paths(record.id)
+            self._all[record.id] = ContainerHandle.from_record(record, paths)
+        await self._deps.volumes.recover()
         await self._supervisor.sweep(set(self._all))
         # Side by side: the runtime is asked about each, and takes its time.
         await asyncio.gather(*map(self._supervisor.recover, tuple(self._all.values())))
@@ -273,49 +275,49 @@ class Containers:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._supervisor.close()
-        for tracked in self._all.values():
-            for streams in tracked.attaching:
+        for handle in self._all.values():
+            for streams in handle.attaching:
                 streams.give_up()
-            if tracked.monitored is not None:
-                tracked.monitored.close()
+            if handle.monitored is not None:
+                handle.monitored.close()
 
     async def _restart(
-        self, tracked: Tracked, grace_seconds: int | None, signal: int | None
+        self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None
     ) -> None:
         # One that removes itself stays for its second run.
-        tracked.restarting = True
+        handle.restarting = True
         try:
-            if tracked.state in ALIVE or tracked.starting is not None:
-                await self._verbs.stop(tracked, grace_seconds, signal)
+            if handle.state in ALIVE or handle.starting is not None:
+                await self._operations.stop(handle, grace_seconds, signal)
             with suppress(NotModified):
-                await self._locked(tracked, self._verbs.start)
+                await self._locked(handle, self._operations.start)
         finally:
-            tracked.restarting = False
-        self._outside.tell(tracked, "restart")
+            handle.restarting = False
+        self._deps.tell(handle, "restart")
 
-    async def _forget(self, tracked: Tracked) -> None:
+    async def _forget(self, handle: ContainerHandle) -> None:
         """What the supervisor calls for a container that removes itself."""
-        async with tracked.lock:
+        async with handle.lock:
             # A restart may have been quicker.
-            known = tracked.id in self._all and not tracked.restarting
-            if known and tracked.state not in ALIVE:
-                await self._verbs.forget(tracked, volumes=True)
+            known = handle.id in self._all and not handle.restarting
+            if known and handle.state not in ALIVE:
+                await self._operations.forget(handle, volumes=True)
 
-    def _drop(self, tracked: Tracked) -> None:
-        self._all.pop(tracked.id, None)
+    def _drop(self, handle: ContainerHandle) -> None:
+        self._all.pop(handle.id, None)
 
-    async def _connect(self, tracked: Tracked) -> None:
-        if tracked.state in ALIVE:
-            await starting.connect_streams(tracked)
+    async def _connect(self, handle: ContainerHandle) -> None:
+        if handle.state in ALIVE:
+            await starting.connect_streams(handle)
 
     async def _read_log(
-        self, tracked: Tracked, selection: Selection, *, follow: bool
+        self, handle: ContainerHandle, selection: Selection, *, follow: bool
     ) -> AsyncIterator[Frame]:
         waiter = None
-        if follow and tracked.state in ALIVE | {State.CREATED}:
-            waiter = tracked.waiters.join(Condition.NEXT_EXIT)
+        if follow and handle.state in ALIVE | {State.CREATED}:
+            waiter = handle.waiters.join(Condition.NEXT_EXIT)
         logged = entries(
-            tracked.places.log,
+            handle.paths.log,
             tail=selection.tail,
             since=selection.since,
             until=selection.until,
@@ -325,13 +327,13 @@ class Containers:
             yield frame
 
     async def _do(self, name: str, verb: _Verb) -> None:
-        await self._whole(self._locked(self.tracked(name), verb))
+        await self._whole(self._locked(self.handle(name), verb))
 
-    async def _locked(self, tracked: Tracked, verb: _Verb) -> None:
-        async with tracked.lock:
-            if tracked.id not in self._all:
-                raise NoSuchContainer(tracked.name)
-            await verb(tracked)
+    async def _locked(self, handle: ContainerHandle, verb: _Verb) -> None:
+        async with handle.lock:
+            if handle.id not in self._all:
+                raise NoSuchContainer(handle.name)
+            await verb(handle)
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, even when whoever asked has gone: no verb stops half-way."""

@@ -1,7 +1,7 @@
 import pytest
 
 from runner.errors import Conflict, NotModified
-from runner.services.lifecycle import TRANSITIONS, State, Verb, after, refusal
+from runner.services.containers.lifecycle import TRANSITIONS, State, Verb, after, refusal
 
 ID, NAME = "f" * 64, "web"
 

@@ -10,13 +10,13 @@ from runner.linux.mounts import Mount, mount, unmount
 from runner.runtime.bundle import prepare_sources
 from runner.runtime.rootfs import is_of_the_kernel
 from runner.schema import ContainerOptions, MountOption
-from runner.services.container import MountPoint
-from runner.services.copy_up import inside
-from runner.services.volumes import Volumes
+from runner.services.containers.container import MountPoint
+from runner.services.volumes.copy_up import resolve_in_rootfs
+from runner.services.volumes.volumes import Volumes
 from runner.tasks.threads import in_thread
 
 
-async def decide(
+async def resolve_mounts(
     image: ImageConfig, options: ContainerOptions, volumes: Volumes, undo: AsyncExitStack
 ) -> tuple[MountPoint, ...]:
     """Every mount of a container; volumes are made, the anonymous ones undone with ``undo``.
@@ -57,7 +57,7 @@ async def fill_volumes(
             await in_thread(mount, one, rootfs)
         for point in empty:
             with ExitStack() as opened:
-                source = opened.enter_context(inside(rootfs, point.target))
+                source = opened.enter_context(resolve_in_rootfs(rootfs, point.target))
                 if source is not None:
                     await volumes.fill(point.volume, source)
 

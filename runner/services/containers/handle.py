@@ -1,4 +1,4 @@
-"""Tracked: one container in the daemon's memory, and what happens around it."""
+"""ContainerHandle: one container in the daemon's memory, and what happens around it."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -7,17 +7,17 @@ from pathlib import Path
 from runner.linux.mounts import Mount
 from runner.runtime.contract import Launch, MonitoredContainer, RuntimeSpec
 from runner.runtime.oci_spec import process, spec
-from runner.services.container import Container, Desired, Observed
-from runner.services.lifecycle import State, Verb, after
-from runner.services.streams import AwaitedStreams
-from runner.services.waiting import Waiters
+from runner.services.containers.container import Container, Desired, Observed
+from runner.services.containers.lifecycle import State, Verb, after
+from runner.services.containers.pending_streams import PendingStreams
+from runner.services.containers.waiting import Waiters
 from runner.storage.records import ContainerRecord
 
 LOG_NAME = "container.log"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ContainerPaths:
     """Where one container keeps things: ``directory`` outlives a reboot, the others do not.
 
     ``rootfs`` is where its snapshot gets mounted: beside the bundle, which is removed as a tree.
@@ -32,40 +32,40 @@ class Places:
         return self.directory / LOG_NAME
 
 
-class Tracked:
+class ContainerHandle:
     """A container's record, who watches it, who waits for it, and the lock of its verbs.
 
-    Verbs run one at a time, under ``lock``, but for those that end it: ``stop`` waits its grace
-    without the lock, and ends a start that is under way (``starting``).  An end is nobody's verb:
-    it is noticed without the lock, and ``at_rest``, of which each run has its own, is set once
-    nothing of the run is left: no process, no mount, no bundle.
+    Operations run one at a time, under ``lock``, but for those that end it: ``stop`` waits its
+    grace without the lock, and ends a start that is under way (``starting``).  The end of the
+    process is no operation: it is noticed without the lock, and ``released``, of which each run
+    has its own, is set once process, mount and bundle are gone.
     """
 
     def __init__(
-        self, id: str, name: str, desired: Desired, observed: Observed, places: Places
+        self, id: str, name: str, desired: Desired, observed: Observed, paths: ContainerPaths
     ) -> None:
         self.id = id
         self.name = name
         self.desired = desired
         self.observed = observed
-        self.places = places
+        self.paths = paths
         self.lock = asyncio.Lock()
         self.waiters = Waiters()
-        self.attaching: list[AwaitedStreams] = []
+        self.attaching: list[PendingStreams] = []
         self.monitored: MonitoredContainer | None = None
         self.rootfs_mounts: tuple[Mount, ...] = ()
         self.spec: RuntimeSpec | None = None
         self.exec_ids: list[str] = []
         self.starting: asyncio.Task[None] | None = None
         self.restarting = False
-        self.at_rest = asyncio.Event()
-        self.at_rest.set()
+        self.released = asyncio.Event()
+        self.released.set()
         self._fixed = _fixed(self)
 
     @classmethod
-    def from_record(cls, record: ContainerRecord, places: Places) -> "Tracked":
+    def from_record(cls, record: ContainerRecord, paths: ContainerPaths) -> "ContainerHandle":
         desired = Desired.from_json(record.desired)
-        return cls(record.id, record.name, desired, Observed.from_json(record.observed), places)
+        return cls(record.id, record.name, desired, Observed.from_json(record.observed), paths)
 
     def to_record(self) -> ContainerRecord:
         return ContainerRecord(self.id, self.name, self.desired.to_json(), self.observed.to_json())
@@ -83,8 +83,8 @@ class Tracked:
         options = self.desired.options
         return Launch(
             self.id,
-            self.places.bundle,
-            self.places.log,
+            self.paths.bundle,
+            self.paths.log,
             terminal=options.tty,
             open_stdin=options.open_stdin,
             # A terminal is left and come back to: only a pipe ends with its first user.
@@ -113,15 +113,15 @@ class Tracked:
         return {**labels, "image": self.desired.options.image, "name": self.name, **more}
 
 
-def _fixed(tracked: Tracked) -> Container:
-    desired = tracked.desired
+def _fixed(handle: ContainerHandle) -> Container:
+    desired = handle.desired
     options, image = desired.options, desired.image
     path, *args = spec.command(image, options)
     entrypoint, command = process.entrypoint_and_command(image, options)
     directory = options.working_dir or image.working_dir
     return Container(
-        id=tracked.id,
-        name=tracked.name,
+        id=handle.id,
+        name=handle.name,
         created=desired.created,
         image_id=desired.image_id,
         options=options,
@@ -139,13 +139,13 @@ def _fixed(tracked: Tracked) -> Container:
         stop_signal=desired.stop_signal,
         stop_timeout=desired.stop_timeout,
         network_mode="host" if options.network_mode == "host" else "none",
-        state=tracked.observed.state,
+        state=handle.observed.state,
         pid=0,
         exit_code=0,
         error="",
         oom_killed=False,
         started_at=None,
         finished_at=None,
-        directory=tracked.places.directory,
-        log_path=tracked.places.log,
+        directory=handle.paths.directory,
+        log_path=handle.paths.log,
     )

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from runner.runtime.contract import Frame, StdStream
-from runner.services.streams import AwaitedStreams
+from runner.services.containers.pending_streams import PendingStreams
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
 
@@ -30,12 +30,12 @@ class SomeStreams:
         self.closed = True
 
 
-async def read(streams: AwaitedStreams) -> list[Frame]:
+async def read(streams: PendingStreams) -> list[Frame]:
     return [frame async for frame in streams.frames()]
 
 
 async def test_a_reader_waits_until_there_is_something_to_read() -> None:
-    awaited = AwaitedStreams((OUT, ERR))
+    awaited = PendingStreams((OUT, ERR))
     reading = asyncio.create_task(read(awaited))
     await asyncio.sleep(0)
     assert not reading.done()
@@ -46,21 +46,21 @@ async def test_a_reader_waits_until_there_is_something_to_read() -> None:
 
 
 async def test_only_the_wanted_outputs_are_read() -> None:
-    awaited = AwaitedStreams((ERR,))
+    awaited = PendingStreams((ERR,))
     await awaited.connect(SomeStreams(Frame(OUT, b"a"), Frame(ERR, b"b")))
 
     assert await read(awaited) == [Frame(ERR, b"b")]
 
 
 async def test_what_was_logged_before_comes_first() -> None:
-    awaited = AwaitedStreams((OUT,), SomeStreams(Frame(OUT, b"before")).frames())
+    awaited = PendingStreams((OUT,), SomeStreams(Frame(OUT, b"before")).frames())
     await awaited.connect(SomeStreams(Frame(OUT, b"now")))
 
     assert await read(awaited) == [Frame(OUT, b"before"), Frame(OUT, b"now")]
 
 
 async def test_input_waits_too_and_then_arrives() -> None:
-    awaited, real = AwaitedStreams((OUT,)), SomeStreams()
+    awaited, real = PendingStreams((OUT,)), SomeStreams()
     writing = asyncio.create_task(awaited.write(b"typed early"))
     await asyncio.sleep(0)
 
@@ -72,7 +72,7 @@ async def test_input_waits_too_and_then_arrives() -> None:
 
 
 async def test_when_nothing_will_come_reading_ends_and_writing_goes_nowhere() -> None:
-    awaited = AwaitedStreams((OUT,))
+    awaited = PendingStreams((OUT,))
     reading = asyncio.create_task(read(awaited))
 
     awaited.give_up()
@@ -83,7 +83,7 @@ async def test_when_nothing_will_come_reading_ends_and_writing_goes_nowhere() ->
 
 
 async def test_who_left_before_the_start_leaves_no_stream_open() -> None:
-    awaited, real = AwaitedStreams((OUT,)), SomeStreams()
+    awaited, real = PendingStreams((OUT,)), SomeStreams()
     await awaited.aclose()
 
     await awaited.connect(real)
@@ -93,7 +93,7 @@ async def test_who_left_before_the_start_leaves_no_stream_open() -> None:
 
 
 async def test_closing_closes_what_was_connected() -> None:
-    awaited, real = AwaitedStreams((OUT,)), SomeStreams()
+    awaited, real = PendingStreams((OUT,)), SomeStreams()
     await awaited.connect(real)
 
     await awaited.aclose()

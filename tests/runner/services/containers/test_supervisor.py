@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from runner.linux.mounts import is_mounted, unmount
-from runner.services.containers import Condition
-from runner.services.lifecycle import State
+from runner.services.containers.containers import Condition
+from runner.services.containers.lifecycle import State
 from runner.storage.records import ContainerRecord, NotRecorded
 from tests.support.runner_containers import RunnerContainers, remove_all, runner_containers
 
@@ -62,7 +62,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             (run_dir / "r" / container / "go").touch()
             async with asyncio.timeout(20):
                 status = await waiter.result()
-                await runner.containers.tracked(container).at_rest.wait()
+                await runner.containers.handle(container).released.wait()
                 output = b"".join([frame.content async for frame in logs])
 
             assert found.state is State.RUNNING
@@ -87,7 +87,7 @@ async def test_what_ended_without_a_daemon_has_its_exit_code_and_log(
             waiter = await runner.containers.wait(container)
             async with asyncio.timeout(20):
                 status = await waiter.result()
-                await runner.containers.tracked(container).at_rest.wait()
+                await runner.containers.handle(container).released.wait()
 
             found = runner.containers.find(container)
             assert (status.code, found.exit_code, found.state) == (11, 11, State.EXITED)
@@ -175,14 +175,14 @@ async def test_a_daemon_that_stops_takes_up_its_containers_again(
 async def test_what_has_no_record_is_swept(tmp_path: Path, run_dir: Path) -> None:
     stranger = "f" * 64
     async with runner_containers(tmp_path, run_dir) as runner:
-        await runner.outside.snapshotter.prepare(stranger, [])
+        await runner.deps.snapshotter.prepare(stranger, [])
         (tmp_path / "containers" / stranger).mkdir()
         (tmp_path / "volumes" / "lost" / "_data").mkdir(parents=True)
         for kind in ("b", "r"):
             (run_dir / kind / stranger).mkdir(parents=True)
 
     async with the_next_daemon(tmp_path, run_dir) as runner:
-        assert await runner.outside.snapshotter.keys() == ()
+        assert await runner.deps.snapshotter.keys() == ()
         # What was put aside is still being removed: os.walk does not mind what vanishes.
         left = [
             os.path.join(directory, name)
@@ -198,9 +198,9 @@ async def test_what_has_no_record_is_swept(tmp_path: Path, run_dir: Path) -> Non
 async def test_a_removal_that_was_cut_short_is_finished(tmp_path: Path, run_dir: Path) -> None:
     async with runner_containers(tmp_path, run_dir) as runner:
         container = await runner.create("true")
-        tracked = runner.containers.tracked(container)
-        await runner.outside.observe(tracked, state=State.REMOVING)
-        await runner.outside.snapshotter.remove(container)
+        handle = runner.containers.handle(container)
+        await runner.deps.observe(handle, state=State.REMOVING)
+        await runner.deps.snapshotter.remove(container)
 
     async with the_next_daemon(tmp_path, run_dir) as runner:
         assert runner.containers.list() == ()
@@ -249,7 +249,7 @@ async def test_on_a_full_disk_containers_still_end_and_can_be_removed(
     runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = await runner.start("sleep", "100")
-    table = runner.outside.records.containers
+    table = runner.deps.records.containers
     refuse, refusals = table.remove, [1, 1]
 
     async def put(*records: ContainerRecord) -> None:

@@ -14,7 +14,7 @@ from oci.image_config import ImageConfig
 from runner.runtime.contract import ExitStatus
 from runner.schema import ContainerOptions
 from runner.schema.mounts import MountKind, MountOption
-from runner.services.lifecycle import State
+from runner.services.containers.lifecycle import State
 
 DEFAULT_STOP_SIGNAL: Final = "SIGTERM"
 

@@ -19,7 +19,7 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def inside(rootfs: Path, target: str) -> Iterator[Path | None]:
+def resolve_in_rootfs(rootfs: Path, target: str) -> Iterator[Path | None]:
     """The directory that ``target`` is inside a rootfs, symlinks followed as inside it; or None.
 
     The path has no symlink in it any more, and is good while nobody else writes to the rootfs.
@@ -52,7 +52,7 @@ def copy_tree(source: Path, destination: Path) -> None:
                 directories.append((entry.path, entry.stat))
         # Children first: each file that is made changes its directory's time.
         for path, found in reversed(directories):
-            _dress(into, path, found)
+            _apply_metadata(into, path, found)
     finally:
         os.close(into)
 
@@ -78,7 +78,7 @@ def _copy_entry(entry: Entry, into: int, links: dict[tuple[int, int], bytes]) ->
         os.mknod(entry.path, stat.S_IFMT(mode) | 0o600, entry.stat.st_rdev, dir_fd=into)
     else:
         return
-    _dress(into, entry.path, entry.stat)
+    _apply_metadata(into, entry.path, entry.stat)
     if stat.S_ISREG(mode):
         # After the owner: chown takes a program's capabilities away.
         _copy_xattrs(entry, into)
@@ -111,7 +111,7 @@ def _copy_xattrs(entry: Entry, into: int) -> None:
         os.close(opened)
 
 
-def _dress(into: int, path: bytes, found: os.stat_result) -> None:
+def _apply_metadata(into: int, path: bytes, found: os.stat_result) -> None:
     """Owner, then mode, then times: each of them undoes part of those after it."""
     os.chown(path, found.st_uid, found.st_gid, dir_fd=into, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):

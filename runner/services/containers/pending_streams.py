@@ -1,4 +1,4 @@
-"""AwaitedStreams: streams of a container that has yet to start; and streams told apart."""
+"""PendingStreams: streams of a container that has yet to start; and streams told apart."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -7,7 +7,7 @@ from contextlib import suppress
 from runner.runtime.contract import Frame, StdStream, Streams
 
 
-class AwaitedStreams:
+class PendingStreams:
     """The streams of a process that may not have begun: they connect when it does.
 
     ``connect`` gives them the real streams, ``give_up`` says that there will be none: both at

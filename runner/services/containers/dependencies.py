@@ -1,4 +1,4 @@
-"""Outside: what the container services stand on, made once by the composition."""
+"""ContainerDeps: what the container services stand on, made once by the composition."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -8,15 +8,15 @@ from typing import Any, Protocol
 from runner.config import RunnerSettings
 from runner.runtime.contract import Monitor, OCIRuntime
 from runner.runtime.oci_spec.host import Host
+from runner.services.containers.handle import ContainerHandle, ContainerPaths
 from runner.services.events import Events
 from runner.services.images.store import Image
-from runner.services.tracked import Places, Tracked
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 from runner.storage.records import Records
 from runner.storage.snapshots.snapshotter import Snapshotter
 
 
-class FindsImages(Protocol):
+class ImageFinder(Protocol):
     """As much of the images as containers need."""
 
     def find(self, name: str) -> Image:
@@ -29,37 +29,37 @@ class FindsImages(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ContainerDeps:
     """The records, the disk, the runtime and its monitors; and who is told."""
 
     settings: RunnerSettings
     records: Records
     snapshotter: Snapshotter
-    images: FindsImages
+    images: ImageFinder
     volumes: Volumes
     runtime: OCIRuntime
     monitor: Monitor
     events: Events
     host: Host
 
-    def places(self, container: str) -> Places:
-        return Places(
+    def paths(self, container: str) -> ContainerPaths:
+        return ContainerPaths(
             self.settings.root / "containers" / container,
             self.settings.run_dir / "b" / container,
             self.settings.run_dir / "r" / container,
         )
 
-    async def save(self, tracked: Tracked) -> None:
+    async def save(self, handle: ContainerHandle) -> None:
         """Make durable what memory says of a container."""
-        await self.records.containers.put(tracked.to_record())
+        await self.records.containers.put(handle.to_record())
 
-    async def observe(self, tracked: Tracked, **seen: Any) -> None:
+    async def observe(self, handle: ContainerHandle, **seen: Any) -> None:
         """Remember what was seen of a container, now and after the next start."""
-        tracked.observed = replace(tracked.observed, **seen)
-        await self.save(tracked)
+        handle.observed = replace(handle.observed, **seen)
+        await self.save(handle)
 
-    def tell(self, tracked: Tracked, action: str, **more: str) -> None:
-        self.events.publish("container", action, tracked.id, tracked.attributes(**more))
+    def tell(self, handle: ContainerHandle, action: str, **more: str) -> None:
+        self.events.publish("container", action, handle.id, handle.attributes(**more))
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> int:

@@ -15,9 +15,9 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from runner.errors import Conflict, NoSuchVolume
-from runner.services.copy_up import copy_tree
 from runner.services.events import Events
 from runner.services.names import check_name, new_id
+from runner.services.volumes.copy_up import copy_tree
 from runner.storage.files.deletion import remove
 from runner.storage.files.durable import sync_filesystem
 from runner.storage.files.walk import walk

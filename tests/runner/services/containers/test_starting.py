@@ -12,13 +12,13 @@ import pytest
 from runner.errors import NoSuchContainer
 from runner.linux.inotify import FileWatch
 from runner.runtime.errors import RuntimeTimedOut
-from runner.services import containers as containers_module
-from runner.services import starting
-from runner.services.containers import Condition
-from runner.services.lifecycle import State
-from runner.services.outside import Outside
-from runner.services.starting import StartAborted, StartFailed
-from runner.services.tracked import Tracked
+from runner.services.containers import containers as containers_module
+from runner.services.containers import starting
+from runner.services.containers.containers import Condition
+from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.lifecycle import State
+from runner.services.containers.starting import StartAborted, StartFailed
 from tests.support.runner_containers import (
     RunnerContainers,
     leftovers,
@@ -34,8 +34,8 @@ FAILURES = (OSError(5, "Input/output error"), ValueError("odd"), KeyError("gone"
 def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
     """Let this step do its work, and then fail."""
 
-    async def do(outside: Outside, tracked: Tracked) -> None:
-        await step.do(outside, tracked)
+    async def do(deps: ContainerDeps, handle: ContainerHandle) -> None:
+        await step.do(deps, handle)
         raise error
 
     step = next(step for step in starting.STEPS if step.name == name)
@@ -79,7 +79,7 @@ async def test_a_removal_that_fails_answers_who_waits_and_may_be_repeated(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner.outside.snapshotter, "remove", broken)
+        patched.setattr(runner.deps.snapshotter, "remove", broken)
         with pytest.raises(OSError, match="Input/output"):
             await runner.containers.remove(container)
 

@@ -14,10 +14,10 @@ import structlog
 from runner.errors import RunnerError
 from runner.runtime.bundle import read_spec
 from runner.runtime.contract import ContainerState, ExitStatus
-from runner.services.lifecycle import ALIVE, State
-from runner.services.outside import Outside, seconds_between
-from runner.services.starting import clear, release
-from runner.services.tracked import Tracked
+from runner.services.containers.dependencies import ContainerDeps, seconds_between
+from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.lifecycle import ALIVE, State
+from runner.services.containers.starting import clear, release
 from runner.storage.files.deletion import remove
 from runner.storage.records import NotRecorded
 from runner.tasks.threads import in_thread
@@ -31,38 +31,40 @@ _LIVING: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 class Supervisor:
     """Watches what runs.  ``forget`` is what becomes of a container that removes itself."""
 
-    def __init__(self, outside: Outside, forget: Callable[[Tracked], Awaitable[None]]) -> None:
-        self._outside = outside
+    def __init__(
+        self, deps: ContainerDeps, forget: Callable[[ContainerHandle], Awaitable[None]]
+    ) -> None:
+        self._deps = deps
         self._forget = forget
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
 
-    def watch(self, tracked: Tracked) -> None:
+    def watch(self, handle: ContainerHandle) -> None:
         """See to the container's end, whenever it comes."""
-        task = asyncio.create_task(self._watch(tracked), name=f"watch {tracked.id[:12]}")
-        self._watches[tracked.id] = task
-        task.add_done_callback(lambda _: self._drop(tracked.id, task))
+        task = asyncio.create_task(self._watch(handle), name=f"watch {handle.id[:12]}")
+        self._watches[handle.id] = task
+        task.add_done_callback(lambda _: self._drop(handle.id, task))
 
-    async def recover(self, tracked: Tracked) -> None:
+    async def recover(self, handle: ContainerHandle) -> None:
         """Bring one container's record to the truth, at the daemon's start."""
-        if tracked.state is State.REMOVING:
-            await release(self._outside, tracked)
-            await self._forget(tracked)
-        elif (tracked.places.bundle / "config.json").exists():
-            await self._take_up(tracked)
-        elif tracked.state in ALIVE:
+        if handle.state is State.REMOVING:
+            await release(self._deps, handle)
+            await self._forget(handle)
+        elif (handle.paths.bundle / "config.json").exists():
+            await self._adopt(handle)
+        elif handle.state in ALIVE:
             # The host was restarted, and took the bundle with it.
             now = datetime.now(UTC)
-            await self.ended(tracked, ExitStatus(255, now, error=_UNSEEN))
-        elif tracked.places.rootfs.exists() or tracked.places.bundle.exists():
+            await self.handle_exit(handle, ExitStatus(255, now, error=_UNSEEN))
+        elif handle.paths.rootfs.exists() or handle.paths.bundle.exists():
             # A start was cut off before there was a whole bundle.
-            await self._cut_off(tracked)
+            await self._cut_off(handle)
         else:
-            self._outside.monitor.forget(tracked.id)
+            self._deps.monitor.forget(handle.id)
 
     async def sweep(self, known: set[str]) -> None:
         """Undo what was under way for containers that have no record, at the daemon's start."""
-        settings, snapshotter = self._outside.settings, self._outside.snapshotter
+        settings, snapshotter = self._deps.settings, self._deps.snapshotter
         containers = settings.root / "containers"
         await in_thread(containers.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, containers):
@@ -77,11 +79,11 @@ class Supervisor:
             if key not in known:
                 await snapshotter.remove(key)
 
-    async def ended(self, tracked: Tracked, status: ExitStatus) -> None:
+    async def handle_exit(self, handle: ContainerHandle, status: ExitStatus) -> None:
         """Record how it ended, tell who waits, then put away what it ran in."""
-        outside = self._outside
-        tracked.observed = replace(
-            tracked.observed,
+        deps = self._deps
+        handle.observed = replace(
+            handle.observed,
             state=State.EXITED,
             pid=0,
             exit_code=status.code,
@@ -89,16 +91,16 @@ class Supervisor:
             oom_killed=status.oom_killed,
             finished_at=status.finished_at,
         )
-        if not tracked.desired.options.auto_remove:
-            await self._record(tracked)
+        if not handle.desired.options.auto_remove:
+            await self._record(handle)
         if status.oom_killed:
-            outside.tell(tracked, "oom")
-        lasted = seconds_between(tracked.observed.started_at, status.finished_at)
-        outside.tell(tracked, "die", exitCode=str(status.code), execDuration=str(lasted))
-        tracked.waiters.ended(status)
-        await self._put_away(tracked)
-        if tracked.desired.options.auto_remove:
-            await self._forget(tracked)
+            deps.tell(handle, "oom")
+        lasted = seconds_between(handle.observed.started_at, status.finished_at)
+        deps.tell(handle, "die", exitCode=str(status.code), execDuration=str(lasted))
+        handle.waiters.ended(status)
+        await self._clean_up(handle)
+        if handle.desired.options.auto_remove:
+            await self._forget(handle)
 
     async def close(self) -> None:
         """Stop watching, once the ends that were noticed are recorded.
@@ -110,75 +112,75 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*watches, *self._endings, return_exceptions=True)
 
-    async def _watch(self, tracked: Tracked) -> None:
-        assert tracked.monitored is not None
-        status = await tracked.monitored.wait()
-        ending = asyncio.create_task(self.ended(tracked, status))
+    async def _watch(self, handle: ContainerHandle) -> None:
+        assert handle.monitored is not None
+        status = await handle.monitored.wait()
+        ending = asyncio.create_task(self.handle_exit(handle, status))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
         try:
             await asyncio.shield(ending)
         except (RunnerError, OSError) as error:
-            log.exception("container not put away", container=tracked.id, error=str(error))
+            log.exception("container not put away", container=handle.id, error=str(error))
 
-    async def _record(self, tracked: Tracked) -> None:
+    async def _record(self, handle: ContainerHandle) -> None:
         try:
-            await self._outside.save(tracked)
+            await self._deps.save(handle)
         except NotRecorded as error:
             # What happened has happened, and who stops or removes it may be making room.
-            log.warning("not recorded", container=tracked.id, error=str(error))
+            log.warning("not recorded", container=handle.id, error=str(error))
 
-    async def _put_away(self, tracked: Tracked) -> None:
+    async def _clean_up(self, handle: ContainerHandle) -> None:
         try:
-            await release(self._outside, tracked)
+            await release(self._deps, handle)
         except (RunnerError, OSError) as error:
             # What is left is put away before the next start, or at the daemon's.
-            log.warning("container not released", container=tracked.id, error=str(error))
+            log.warning("container not released", container=handle.id, error=str(error))
         finally:
-            tracked.at_rest.set()
+            handle.released.set()
 
-    async def _take_up(self, tracked: Tracked) -> None:
+    async def _adopt(self, handle: ContainerHandle) -> None:
         """A bundle means that a start, a run or an end was under way."""
-        status = await self._status(tracked)
-        ended_unseen = tracked.state is State.CREATED and status is ContainerState.STOPPED
-        if tracked.state not in ALIVE and status not in _LIVING and not ended_unseen:
+        status = await self._status(handle)
+        ended_unseen = handle.state is State.CREATED and status is ContainerState.STOPPED
+        if handle.state not in ALIVE and status not in _LIVING and not ended_unseen:
             # The daemon was killed before the program ran, or after its end was recorded.
-            await self._cut_off(tracked)
+            await self._cut_off(handle)
             return
-        tracked.at_rest = asyncio.Event()
-        tracked.spec = await in_thread(read_spec, tracked.places.bundle)
-        tracked.monitored = await self._outside.monitor.adopt(tracked.launch)
+        handle.released = asyncio.Event()
+        handle.spec = await in_thread(read_spec, handle.paths.bundle)
+        handle.monitored = await self._deps.monitor.adopt(handle.launch)
         paused = status is ContainerState.PAUSED
-        tracked.observed = replace(
-            tracked.observed,
+        handle.observed = replace(
+            handle.observed,
             state=State.PAUSED if paused else State.RUNNING,
-            pid=tracked.monitored.pid,
-            started_at=tracked.observed.started_at or datetime.now(UTC),
+            pid=handle.monitored.pid,
+            started_at=handle.observed.started_at or datetime.now(UTC),
         )
-        await self._record(tracked)
-        self.watch(tracked)
+        await self._record(handle)
+        self.watch(handle)
 
-    async def _cut_off(self, tracked: Tracked) -> None:
+    async def _cut_off(self, handle: ContainerHandle) -> None:
         """Undo a start that a daemon's death has cut off: its monitor may be at work still."""
-        await self._outside.monitor.kill(tracked.id)
-        await self._put_away(tracked)
-        if tracked.desired.options.auto_remove:
-            await self._forget(tracked)
+        await self._deps.monitor.kill(handle.id)
+        await self._clean_up(handle)
+        if handle.desired.options.auto_remove:
+            await self._forget(handle)
 
-    async def _status(self, tracked: Tracked) -> ContainerState | None:
+    async def _status(self, handle: ContainerHandle) -> ContainerState | None:
         """What the runtime says; None if it does not know the container."""
         try:
-            return (await self._outside.runtime.state(tracked.id)).status
+            return (await self._deps.runtime.state(handle.id)).status
         except RunnerError:
             return None
 
     async def _release_unknown(self, container: str) -> None:
-        places = self._outside.places(container)
-        await self._outside.monitor.kill(container)
+        paths = self._deps.paths(container)
+        await self._deps.monitor.kill(container)
         with suppress(RunnerError):
-            await self._outside.runtime.delete(container, force=True)
-        await in_thread(clear, places)
-        self._outside.monitor.forget(container)
+            await self._deps.runtime.delete(container, force=True)
+        await in_thread(clear, paths)
+        self._deps.monitor.forget(container)
 
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:
         if self._watches.get(container) is task:

@@ -6,8 +6,8 @@ import pytest
 from runner.errors import BadRequest, Conflict, NoSuchContainer, NotModified
 from runner.linux.mounts import is_mounted
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound
-from runner.services.containers import Condition
-from runner.services.lifecycle import State
+from runner.services.containers.containers import Condition
+from runner.services.containers.lifecycle import State
 from tests.support.runner_containers import RunnerContainers, leftovers
 
 pytestmark = pytest.mark.needs_root

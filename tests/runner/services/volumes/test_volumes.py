@@ -7,7 +7,7 @@ import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchVolume
 from runner.services.events import Events
-from runner.services.volumes import Volumes
+from runner.services.volumes.volumes import Volumes
 from runner.storage.records import Records
 
 

@@ -1,0 +1,105 @@
+"""Create: from what was asked to a container that can start; all of it or nothing."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from oci.descriptor import Platform
+from runner.errors import BadRequest, NotFound
+from runner.runtime.oci_spec import spec
+from runner.schema import ContainerOptions
+from runner.services import names
+from runner.services.containers import etc_files, mount_points
+from runner.services.containers.container import DEFAULT_STOP_SIGNAL, Desired, MountPoint, Observed
+from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.handle import ContainerHandle
+from runner.services.images.store import Image
+from runner.services.signals import parse_signal
+from runner.storage.files.deletion import remove
+from runner.storage.records import NameInUse
+from runner.tasks.threads import in_thread
+
+
+async def create(
+    deps: ContainerDeps, options: ContainerOptions, name: str | None, platform: str | None
+) -> tuple[ContainerHandle, tuple[str, ...]]:
+    """Make a container and its record; returns it with warnings, each a sentence for the user.
+
+    Raises NoSuchImage, NameInUse, or BadRequest for an option that makes no sense: whatever
+    ``start`` would refuse and can be known now is refused now.
+    """
+    name = _free_name(deps, name)
+    image = _image(deps, options.image, platform)
+    with deps.images.keep(image):
+        handle, warnings = await _create(deps, options, name, image)
+    deps.tell(handle, "create")
+    return handle, warnings
+
+
+async def _create(
+    deps: ContainerDeps, options: ContainerOptions, name: str, image: Image
+) -> tuple[ContainerHandle, tuple[str, ...]]:
+    spec.command(image.config, options)
+    etc_files.check_extra_hosts(options)
+    stop_signal = options.stop_signal or image.config.stop_signal or DEFAULT_STOP_SIGNAL
+    parse_signal(stop_signal)
+    warnings = spec.check_options(options, deps.host)
+    identifier = names.new_id()
+    hostname = etc_files.choose_hostname(options, identifier)
+    async with AsyncExitStack() as undo:
+        points = await mount_points.resolve_mounts(image.config, options, deps.volumes, undo)
+        timeout = options.stop_timeout
+        desired = Desired(
+            datetime.now(UTC),
+            image.id,
+            image.config,
+            options,
+            hostname,
+            stop_signal,
+            deps.settings.stop_timeout_seconds if timeout is None else timeout,
+            points,
+        )
+        paths = deps.paths(identifier)
+        handle = ContainerHandle(identifier, name, desired, Observed(), paths)
+        with deps.volumes.hold([point.volume for point in points if point.volume]):
+            await _prepare_rootfs(deps, handle, points, undo)
+            await deps.save(handle)
+        # Recorded, and so it exists.
+        undo.pop_all()
+    await deps.volumes.claim(point.volume for point in points if point.anonymous)
+    return handle, warnings
+
+
+async def _prepare_rootfs(
+    deps: ContainerDeps,
+    handle: ContainerHandle,
+    points: tuple[MountPoint, ...],
+    undo: AsyncExitStack,
+) -> None:
+    diff_ids = handle.desired.image.diff_ids
+    handle.rootfs_mounts = await deps.snapshotter.prepare(handle.id, diff_ids)
+    undo.push_async_callback(deps.snapshotter.remove, handle.id)
+    # There from now on, so that its log can be waited for.
+    await in_thread(handle.paths.directory.mkdir, parents=True, mode=0o711)
+    undo.push_async_callback(in_thread, remove, handle.paths.directory)
+    await mount_points.fill_volumes(points, handle.paths.rootfs, handle.rootfs_mounts, deps.volumes)
+
+
+def _free_name(deps: ContainerDeps, name: str | None) -> str:
+    if name is None:
+        return names.made_up_name(lambda text: deps.records.container_named(text) is not None)
+    owner = deps.records.container_named(names.check_container_name(name))
+    if owner is not None:
+        raise NameInUse(name, owner.id)
+    return name
+
+
+def _image(deps: ContainerDeps, name: str, platform: str | None) -> Image:
+    image = deps.images.find(name)
+    if platform:
+        wanted, found = Platform.parse(platform), image.config.platform
+        same = (wanted.os, wanted.architecture) == (found.os, found.architecture)
+        if not same or (wanted.variant and found.variant not in ("", wanted.variant)):
+            raise NotFound(f"No such image: {name} for {wanted}: the one here is for {found}")
+    if image.config.platform.os != "linux":
+        raise BadRequest(f"image {name} is for {image.config.platform}, expected linux")
+    return image

@@ -1,0 +1,181 @@
+"""The verbs of a container's life, on one container, under its lock."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from runner.errors import RunnerError
+from runner.runtime.errors import NotRunning
+from runner.services.containers import removal, starting
+from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.lifecycle import ALIVE, State, Verb
+from runner.services.containers.starting import StartAborted
+from runner.services.containers.supervisor import Supervisor
+from runner.services.signals import parse_signal
+
+_KILL: Final = 9
+# A process that the kernel holds (a dead network file system) outlives its SIGKILL.
+KILL_SECONDS: Final = 30
+
+
+class NotKilled(RunnerError):
+    """The container's first process did not end by a SIGKILL."""
+
+    def __init__(self, container: str) -> None:
+        super().__init__(
+            f"cannot kill container {container}: it did not end within {KILL_SECONDS} seconds"
+        )
+
+
+class Operations:
+    """What each verb does once its turn has come.  ``gone`` is told of a removed container."""
+
+    def __init__(
+        self, deps: ContainerDeps, supervisor: Supervisor, gone: Callable[[ContainerHandle], None]
+    ) -> None:
+        self._deps = deps
+        self._supervisor = supervisor
+        self._gone = gone
+
+    async def start(self, handle: ContainerHandle) -> None:
+        handle.check(Verb.START)
+        await handle.released.wait()
+        try:
+            await self._start(handle)
+        except RunnerError:
+            if handle.desired.options.auto_remove:
+                await self.forget(handle, volumes=True)
+            raise
+        self._deps.tell(handle, "start")
+        self._supervisor.watch(handle)
+
+    async def _start(self, handle: ContainerHandle) -> None:
+        """Start it in a task of its own, which ``abort_start`` can cancel."""
+        task = asyncio.create_task(starting.start(self._deps, handle))
+        handle.starting = task
+        try:
+            await task
+        except asyncio.CancelledError:
+            raise StartAborted(handle.id) from None
+        finally:
+            handle.starting = None
+
+    async def abort_start(self, handle: ContainerHandle) -> bool:
+        """Cut off a start that is under way, without the lock; False when there was none."""
+        task = handle.starting
+        if task is None:
+            return False
+        task.cancel()
+        await asyncio.wait([task])
+        return handle.state not in ALIVE
+
+    async def stop(
+        self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None
+    ) -> None:
+        """Ask it to end; end it when the grace is over.  Called without the lock."""
+        if await self.abort_start(handle):
+            return
+        handle.check(Verb.STOP)
+        number = parse_signal(handle.desired.stop_signal) if signal is None else signal
+        grace = handle.desired.stop_timeout if grace_seconds is None else grace_seconds
+        released, run = handle.released, handle.monitored
+        await self._send(handle, number, resume=True)
+        try:
+            async with asyncio.timeout(None if grace < 0 else grace):
+                await released.wait()
+        except TimeoutError:
+            # Only this run: it may have ended, and another have begun.
+            if handle.monitored is run:
+                await self._end(handle)
+        self._deps.tell(handle, "stop")
+
+    async def kill(self, handle: ContainerHandle, number: int) -> None:
+        """Send a signal; a SIGKILL is waited for.  Called without the lock."""
+        ends = (_KILL, parse_signal(handle.desired.stop_signal))
+        if number in ends and await self.abort_start(handle):
+            return
+        handle.check(Verb.KILL)
+        if number == _KILL:
+            await self._end(handle)
+        else:
+            # A frozen process cannot even die.
+            await self._send(handle, number, resume=number in ends)
+
+    async def _send(self, handle: ContainerHandle, number: int, *, resume: bool) -> None:
+        """Send a signal; one that has ended meanwhile needs none."""
+        if handle.monitored is None:
+            return
+        with suppress(NotRunning):
+            handle.monitored.signal(number)
+            self._deps.tell(handle, "kill", signal=str(number))
+        if handle.state is State.PAUSED and resume:
+            with suppress(NotRunning):
+                await self._resume(handle)
+
+    async def pause(self, handle: ContainerHandle) -> None:
+        handle.check(Verb.PAUSE)
+        await self._deps.runtime.pause(handle.id)
+        await self._deps.observe(handle, state=State.PAUSED)
+        self._deps.tell(handle, "pause")
+
+    async def unpause(self, handle: ContainerHandle) -> None:
+        handle.check(Verb.UNPAUSE)
+        await self._resume(handle)
+
+    async def remove(self, handle: ContainerHandle, *, force: bool, volumes: bool) -> None:
+        if force and handle.state in ALIVE:
+            await self._end(handle)
+        handle.check(Verb.REMOVE)
+        await self.forget(handle, volumes=volumes)
+
+    async def rename(self, handle: ContainerHandle, new: str) -> None:
+        old, handle.name = handle.name, new
+        try:
+            await self._deps.save(handle)
+        except RunnerError:
+            handle.name = old
+            raise
+        self._deps.tell(handle, "rename", oldName=f"/{old}")
+
+    async def _end(self, handle: ContainerHandle) -> None:
+        """Kill it, if it lives, and wait until nothing of the run is left.
+
+        Raises NotKilled for a process that a SIGKILL does not end.
+        """
+        released, run = handle.released, handle.monitored
+        if handle.state in ALIVE:
+            await self._send(handle, _KILL, resume=True)
+            try:
+                async with asyncio.timeout(KILL_SECONDS):
+                    await released.wait()
+            except TimeoutError:
+                if handle.monitored is run and handle.state in ALIVE:
+                    raise NotKilled(handle.id) from None
+        await released.wait()
+
+    async def _resume(self, handle: ContainerHandle) -> None:
+        await self._deps.runtime.resume(handle.id)
+        if handle.state is State.PAUSED:
+            await self._deps.observe(handle, state=State.RUNNING)
+            self._deps.tell(handle, "unpause")
+
+    async def forget(self, handle: ContainerHandle, *, volumes: bool) -> None:
+        """Remove what is at rest, or will be; also what an earlier daemon began to remove."""
+        await handle.released.wait()
+        status = handle.observed.exit_status
+        try:
+            if volumes:
+                await removal.unclaim_volumes(self._deps, handle)
+            await removal.remove(self._deps, handle)
+        except BaseException as error:
+            # Whoever waits for the removal is told; it may be asked for again.
+            handle.waiters.removed(replace(status, error=f"not removed: {error}"))
+            raise
+        self._gone(handle)
+        if volumes:
+            await removal.remove_volumes(self._deps, handle)
+        self._deps.tell(handle, "destroy")
+        handle.waiters.removed(status)

@@ -1,0 +1,240 @@
+"""Start: named steps in their order, each with the step that undoes it."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from runner.errors import Conflict, RunnerError
+from runner.linux.mounts import mount, unmount
+from runner.runtime import bundle, rootfs
+from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
+from runner.runtime.oci_spec.spec import Placement, runtime_spec
+from runner.runtime.oci_spec.users import User, find_user
+from runner.services.containers import etc_files
+from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.handle import ContainerHandle, ContainerPaths
+from runner.services.containers.lifecycle import State
+from runner.storage.records import NotRecorded
+from runner.tasks.threads import in_thread
+
+log = structlog.get_logger()
+
+# What the docker command exits with for each; 128 for any other refusal of a start.
+_EXIT_CODES: Final[tuple[tuple[type[RunnerError], int], ...]] = (
+    (CommandNotFound, 127),
+    (CommandNotExecutable, 126),
+)
+_OTHER_EXIT_CODE: Final = 128
+
+_Do = Callable[[ContainerDeps, ContainerHandle], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``undo`` may be called after a ``do`` that failed half-way, and may be repeated."""
+
+    name: str
+    do: _Do
+    undo: _Do
+
+
+class StartFailed(RunnerError):
+    """This machine could not do a step of a start; the text says which, and why."""
+
+
+class StartAborted(Conflict):
+    """A kill, a stop, a forced removal or the daemon's stop came before the program ran."""
+
+    def __init__(self, container: str) -> None:
+        super().__init__(f"the start of container {container} was aborted")
+
+
+async def start(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """Take a container from created or stopped to running; or leave it as it was, and say why.
+
+    Whatever a step fails with is undone and told as a RunnerError; a cancellation too, as
+    StartAborted.
+    """
+    handle.released = asyncio.Event()
+    try:
+        async with AsyncExitStack() as undo:
+            for step in STEPS:
+                undo.push_async_callback(_undo, step, deps, handle)
+                await _do(step, deps, handle)
+            undo.pop_all()
+    except RunnerError as error:
+        await _record_failure(deps, handle, error)
+        raise
+    finally:
+        if handle.state is not State.RUNNING:
+            handle.released.set()
+
+
+async def _do(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
+    try:
+        await step.do(deps, handle)
+    except RunnerError:
+        raise
+    except asyncio.CancelledError:
+        raise StartAborted(handle.id) from None
+    except OSError as error:
+        log.warning("start failed", container=handle.id, step=step.name, error=str(error))
+        raise StartFailed(f"cannot {step.name}: {error}") from error
+    except Exception as error:
+        log.exception("start failed", container=handle.id, step=step.name)
+        detail = f"{type(error).__name__}: {error}"
+        raise StartFailed(f"cannot {step.name}: internal error: {detail}") from error
+
+
+async def _undo(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """Undo a step; one that cannot be undone now is cleaned up before the next start."""
+    try:
+        await step.undo(deps, handle)
+    except (RunnerError, OSError) as error:
+        log.warning("not undone", container=handle.id, step=step.name, error=str(error))
+
+
+async def _record_failure(deps: ContainerDeps, handle: ContainerHandle, error: RunnerError) -> None:
+    codes = (code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    code = next(codes, _OTHER_EXIT_CODE)
+    # The reason is told in any case; a full disk may not take it down.
+    with suppress(NotRecorded):
+        await deps.observe(handle, error=str(error), exit_code=code)
+
+
+async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """Undo every step, whoever did them: nothing is left of the run but its log."""
+    if handle.monitored is not None:
+        handle.monitored.close()
+        handle.monitored = None
+    await asyncio.gather(deps.runtime.delete(handle.id, force=True), in_thread(clear, handle.paths))
+    deps.monitor.forget(handle.id)
+
+
+async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    if not handle.rootfs_mounts:
+        handle.rootfs_mounts = await deps.snapshotter.mounts(handle.id)
+    await in_thread(_write_bundle, deps, handle)
+
+
+async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    handle.spec = None
+    await in_thread(clear, handle.paths)
+
+
+async def _create_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    handle.monitored = await deps.monitor.create(handle.launch)
+    # The container has copies of its own; those on this host would only keep volumes busy.
+    await in_thread(unmount, handle.paths.rootfs, patience_seconds=0)
+
+
+async def _delete_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    if handle.monitored is not None:
+        handle.monitored.close()
+        handle.monitored = None
+    with suppress(RuntimeRefused):
+        await deps.runtime.delete(handle.id, force=True)
+
+
+async def _connect_streams(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    await connect_streams(handle)
+
+
+async def _fail_pending_streams(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    for streams in handle.attaching:
+        streams.give_up()
+    handle.attaching.clear()
+
+
+async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    assert handle.monitored is not None
+    await deps.runtime.start(handle.id)
+    await deps.observe(
+        handle,
+        state=State.RUNNING,
+        pid=handle.monitored.pid,
+        started_at=datetime.now(UTC),
+        finished_at=None,
+        exit_code=0,
+        error="",
+        oom_killed=False,
+    )
+    # Whoever attached while the program was starting.
+    await connect_streams(handle)
+
+
+async def _nothing(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """The step before has the undoing of both."""
+
+
+STEPS: tuple[Step, ...] = (
+    Step("make the bundle", _make_bundle, _remove_bundle),
+    Step("create the process", _create_process, _delete_process),
+    Step("connect the streams", _connect_streams, _fail_pending_streams),
+    Step("run the program", _run_program, _nothing),
+)
+
+
+async def connect_streams(handle: ContainerHandle) -> None:
+    """Give everyone who attached early the container's real streams."""
+    while handle.attaching and handle.monitored is not None:
+        awaited = handle.attaching.pop(0)
+        if awaited.closed:
+            continue
+        try:
+            await awaited.connect(await handle.monitored.attach())
+        except NotRunning:
+            # It has ended already, and with it its streams.
+            awaited.give_up()
+
+
+def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """Mount the rootfs and write what the runtime reads; blocking, all of it short."""
+    paths, desired = handle.paths, handle.desired
+    mounts = tuple(point.to_option() for point in desired.mounts)
+    bundle.prepare_sources(mounts)
+    paths.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+    paths.rootfs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for one in handle.rootfs_mounts:
+        mount(one, paths.rootfs)
+    etc_files.write_files(paths.directory, desired.options, desired.hostname)
+    placement = Placement(
+        handle.id,
+        desired.hostname,
+        paths.rootfs,
+        _user(handle),
+        paths.directory,
+        f"/slipway/{handle.id}",
+        mounts,
+    )
+    spec = runtime_spec(desired.image, desired.options, placement, deps.host)
+    rootfs.check_kernel_directories(paths.rootfs)
+    rootfs.cover(paths.rootfs)
+    handle.spec = rootfs.mount_all(paths.rootfs, spec)
+    bundle.write_bundle(paths.bundle, handle.spec)
+
+
+def _user(handle: ContainerHandle) -> User:
+    desired = handle.desired
+    root = os.open(handle.paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        text = desired.options.user or desired.image.user
+        return find_user(root, text, desired.options.group_add)
+    finally:
+        os.close(root)
+
+
+def clear(paths: ContainerPaths) -> None:
+    """Unmount the rootfs and remove the bundle, if they are there; blocking."""
+    # Twice: a start that did not come to its end left its cover, with the mounts below it.
+    unmount(paths.rootfs)
+    unmount(paths.rootfs)
+    with suppress(FileNotFoundError):
+        paths.rootfs.rmdir()
+    bundle.remove_bundle(paths.bundle)
