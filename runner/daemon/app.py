@@ -29,7 +29,7 @@ _PRIVATE_RUN = ("b", "exits", "r", "runc")
 
 
 @asynccontextmanager
-async def composed(settings: RunnerSettings) -> AsyncIterator[Services]:
+async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
     """Every service, on this root, recovered; containers go on when it ends.
 
     Raises RecordsUnusable when another daemon has the root, InvalidSettings when a program that

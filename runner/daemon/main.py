@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.config import InvalidSettings, RunnerSettings
-from runner.daemon.app import composed
-from runner.daemon.listening import inherited, listen
+from runner.daemon.api.routes import router
+from runner.daemon.app import open_daemon
+from runner.daemon.http.listening import inherited, listen
+from runner.daemon.http.server import Server
 from runner.daemon.logs import configure_logs
-from runner.daemon.routes import router
-from runner.daemon.server import Server
 from runner.errors import RunnerError
 
 log = logging.getLogger("runner.daemon")
@@ -62,7 +62,7 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # The records are locked before the socket is touched: a second daemon ends here.
-    async with composed(settings) as services:
+    async with open_daemon(settings) as services:
         given = inherited()
         listener = given or listen(settings.socket, settings.socket_group)
         server = Server(router(services))

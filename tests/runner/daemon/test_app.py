@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.config import RunnerSettings
-from runner.daemon.app import composed
+from runner.daemon.app import open_daemon
 from runner.daemon.services import Services
 from runner.remote.client import RegistryClients
 from runner.runtime.runc import find_executable
@@ -35,7 +35,7 @@ def run_dir() -> Iterator[Path]:
 @asynccontextmanager
 async def a_daemon(root: Path, run_dir: Path) -> AsyncIterator[Services]:
     """What a daemon has between its start and its stop."""
-    async with composed(RunnerSettings(root, run_dir, run_dir / "s")) as services:
+    async with open_daemon(RunnerSettings(root, run_dir, run_dir / "s")) as services:
         yield services
 
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from runner.daemon.container_filters import select
-from runner.daemon.messages import Query, Request, Response
-from runner.daemon.routes import router
+from runner.daemon.api.container_filters import select
+from runner.daemon.api.routes import router
+from runner.daemon.http.messages import Query, Request, Response
 from runner.daemon.services import Services
 from runner.errors import BadRequest, RunnerError
 from runner.services.containers.container import Container, MountPoint

@@ -24,7 +24,7 @@ def _as_before() -> Iterator[None]:
 )
 def test_both_kinds_of_loggers_keep_to_the_level(level: str, said: str) -> None:
     stream = io.StringIO()
-    structured, plain = structlog.get_logger(), logging.getLogger("runner.daemon.server")
+    structured, plain = structlog.get_logger(), logging.getLogger("runner.daemon.http.server")
 
     configure_logs(level, stream)
     for log in (structured, plain):

@@ -6,7 +6,7 @@ import pytest
 
 from oci.descriptor import Platform
 from oci.image_config import Healthcheck, ImageConfig, encode_image_config
-from runner.daemon.container_documents import inspection
+from runner.daemon.api.container_documents import inspection
 from runner.schema.mounts import MountKind
 from runner.services.containers.container import MountPoint
 from tests.support.containers import a_container

@@ -11,11 +11,11 @@ from typing import Any
 
 from oci.descriptor import Platform
 from runner.credentials import Credentials
-from runner.daemon.container_documents import summary
-from runner.daemon.event_filters import selector
-from runner.daemon.messages import Answer, Request, Response, encode, json_response
+from runner.daemon.api.container_documents import summary
+from runner.daemon.api.event_filters import selector
+from runner.daemon.api.volumes import volume_document
+from runner.daemon.http.messages import Answer, Request, Response, encode, json_response
 from runner.daemon.services import Services
-from runner.daemon.volumes import volume_document
 from runner.errors import BadRequest
 from runner.schema import fields
 from runner.schema.times import format_time, parse_time

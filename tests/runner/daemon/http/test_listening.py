@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.daemon.listening import CannotListen, listen
+from runner.daemon.http.listening import CannotListen, listen
 from runner.errors import Conflict
 
 

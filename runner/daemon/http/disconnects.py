@@ -1,4 +1,4 @@
-"""Hangups: notice that a client is gone, and not merely silent.
+"""DisconnectWatcher: notice that a client is gone, and not merely silent.
 
 A client that half-closes looks to a reader like one that went away: both read as b"".  For a Unix
 stream socket the kernel tells them apart: EPOLLHUP means that both directions are shut.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Hangups:
+class DisconnectWatcher:
     """Calls back, once, when the peer of a watched socket has closed it for good."""
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from oci.errors import OCIError
 from oci.reference import Reference
 from runner.credentials import Credentials, CredentialsInvalid
-from runner.daemon.messages import Answer, Request, Response, json_response
-from runner.daemon.progress import Progress, progress_response
+from runner.daemon.api.progress import Progress, progress_response
+from runner.daemon.http.messages import Answer, Request, Response, json_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent, filters
@@ -32,7 +32,7 @@ async def create(services: Services, request: Request) -> Answer:
     name = request.query.text("fromImage")
     if not name:
         raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
-    name = _with_tag(typed(request, name), request.query.text("tag"))
+    name = _with_tag(undo_docker_prefix(request, name), request.query.text("tag"))
     platform = request.query.text("platform") or None
     credentials = _credentials(services, request, name)
 
@@ -49,7 +49,7 @@ async def _import(services: Services, request: Request) -> Answer:
     query = request.query
     if query.text("fromSrc") != "-":
         raise BadRequest("fromSrc: only '-' is offered: send the archive as the body")
-    repository = typed(request, query.text("repo"))
+    repository = undo_docker_prefix(request, query.text("repo"))
     options = ImportOptions(
         name=_with_tag(repository, query.text("tag")) if repository else None,
         message=query.text("message"),
@@ -77,7 +77,7 @@ async def load(services: Services, request: Request) -> Answer:
 async def save(services: Services, request: Request) -> Answer:
     """One image (``/images/{name}/get``) or several (``?names=…``) as one archive."""
     named = request.parameters.get("name")
-    names = [typed(request, name) for name in ([named] if named else _names(request))]
+    names = [undo_docker_prefix(request, name) for name in ([named] if named else _names(request))]
     stream = services.images.save(names)
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -113,7 +113,7 @@ async def tag(services: Services, request: Request) -> Answer:
     repository = request.query.text("repo")
     if not repository:
         raise BadRequest("expected repo, the new name")
-    target = _with_tag(typed(request, repository), request.query.text("tag"))
+    target = _with_tag(undo_docker_prefix(request, repository), request.query.text("tag"))
     await services.images.tag(_named(request), target)
     return Response(HTTPStatus.CREATED)
 
@@ -134,7 +134,7 @@ async def prune(services: Services, request: Request) -> Answer:
     return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
 
-def typed(request: Request, name: str) -> str:
+def undo_docker_prefix(request: Request, name: str) -> str:
     """The name as its user typed it.
 
     docker's command writes docker.io/ (and library/) before every name without a host, in some
@@ -149,7 +149,7 @@ def typed(request: Request, name: str) -> str:
 
 
 def _named(request: Request) -> str:
-    return typed(request, request.parameters["name"])
+    return undo_docker_prefix(request, request.parameters["name"])
 
 
 def _names(request: Request) -> list[str]:

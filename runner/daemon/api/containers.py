@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
-from runner.daemon import container_documents
-from runner.daemon.container_filters import PRUNE_FILTERS, select
-from runner.daemon.messages import Answer, Request, Response, encode, json_response, no_content
+from runner.daemon.api import container_documents
+from runner.daemon.api.container_filters import PRUNE_FILTERS, select
+from runner.daemon.api.streams import framed, hijack, stream_type
+from runner.daemon.http.messages import Answer, Request, Response, encode, json_response, no_content
 from runner.daemon.services import Services
-from runner.daemon.streams import framed, hijack, stream_type
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, filters
 from runner.schema.times import parse_time

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from runner.daemon import containers, execs, images, system, volumes
-from runner.daemon.messages import Answer, Handle, Request
+from runner.daemon.api import containers, execs, images, system, volumes
+from runner.daemon.api.system import API_VERSION, MINIMUM_API_VERSION, dotted
+from runner.daemon.http.messages import Answer, Handle, Request
 from runner.daemon.services import Services
-from runner.daemon.system import API_VERSION, MINIMUM_API_VERSION, dotted
 from runner.errors import BadRequest, NotFound
 
 Handler = Callable[[Services, Request], Awaitable[Answer]]

@@ -2,9 +2,9 @@
 
 from http import HTTPStatus
 
-from runner.daemon.messages import Answer, Request, Response, json_response
+from runner.daemon.api.streams import hijack
+from runner.daemon.http.messages import Answer, Request, Response, json_response
 from runner.daemon.services import Services
-from runner.daemon.streams import hijack
 from runner.errors import BadRequest
 from runner.schema import ExecOptions
 from runner.schema.host import console_size

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from runner.daemon.messages import Query, Request, Response
-from runner.daemon.routes import ENDPOINTS, router, split_version
+from runner.daemon.api.routes import ENDPOINTS, router, split_version
+from runner.daemon.http.messages import Query, Request, Response
 from runner.daemon.services import Services
 from runner.errors import BadRequest, NotFound
 
@@ -133,7 +133,7 @@ async def test_names_of_images_have_slashes(
     rows = tuple(
         replace(row, handler=handler) if "{name}" in row.path else row for row in ENDPOINTS
     )
-    monkeypatch.setattr("runner.daemon.routes.ENDPOINTS", rows)
+    monkeypatch.setattr("runner.daemon.api.routes.ENDPOINTS", rows)
     await router(NO_SERVICES)(request(method, path))
 
     assert seen == [name]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from runner.daemon.messages import Query, Request, Response
+from runner.daemon.http.messages import Query, Request, Response
 
 # A request line with a long list of filters, and its headers, fit; nothing honest is longer.
 MAX_HEADER_BYTES = 64 * 1024

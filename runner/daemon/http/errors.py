@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 
 from oci.errors import OCIError
-from runner.daemon.messages import Response, json_response
+from runner.daemon.http.messages import Response, json_response
 from runner.errors import NotModified, RunnerError
 
 log = logging.getLogger(__name__)

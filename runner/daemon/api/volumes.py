@@ -4,7 +4,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
-from runner.daemon.messages import Answer, Request, json_response, no_content
+from runner.daemon.http.messages import Answer, Request, json_response, no_content
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import fields, filters

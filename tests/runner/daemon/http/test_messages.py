@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.daemon.messages import Query, Request
+from runner.daemon.http.messages import Query, Request
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions
 

@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.daemon.messages import Answer, Duplex, Handle, Hijack, Request, Response, json_response
-from runner.daemon.server import Server
+from runner.daemon.http.messages import (
+    Answer,
+    Duplex,
+    Handle,
+    Hijack,
+    Request,
+    Response,
+    json_response,
+)
+from runner.daemon.http.server import Server
 from runner.errors import NotFound
 
 

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from runner.daemon.errors import sentence, status
-from runner.daemon.messages import Response, encode
+from runner.daemon.http.errors import sentence, status
+from runner.daemon.http.messages import Response, encode
 from runner.schema import ProgressEvent
 
 Progress = Callable[[ProgressEvent], None]

@@ -8,7 +8,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
-from runner.daemon.messages import MULTIPLEXED_STREAM, RAW_STREAM, Duplex, Hijack, Request
+from runner.daemon.http.messages import MULTIPLEXED_STREAM, RAW_STREAM, Duplex, Hijack, Request
 from runner.runtime.contract import Frame, Streams
 
 _HEADER = struct.Struct(">BxxxI")

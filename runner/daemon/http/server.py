@@ -15,10 +15,10 @@ from typing import Any
 
 import h11
 
-from runner.daemon.connection import Connection
-from runner.daemon.errors import refuse
-from runner.daemon.hangups import Hangups
-from runner.daemon.messages import Answer, Handle, Hijack, Request, Response, json_response
+from runner.daemon.http.connection import Connection
+from runner.daemon.http.disconnects import DisconnectWatcher
+from runner.daemon.http.errors import refuse
+from runner.daemon.http.messages import Answer, Handle, Hijack, Request, Response, json_response
 from runner.errors import Forbidden
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Server:
         self._closing = False
 
     async def start(self, listener: socket.socket) -> None:
-        self._hangups = Hangups()
+        self._hangups = DisconnectWatcher()
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def aclose(self) -> None:
