@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from runner.cli.arguments import Parser, UsageError
-from runner.cli.complaints import complaint
+from runner.cli.error_hints import error_message
 from runner.client import DaemonClient, DaemonRefused, DaemonUnreachable
 from runner.client.daemon import DEFAULT_SOCKET
 
@@ -106,7 +106,7 @@ def _run(verb: str, words: list[str], socket: str) -> int:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "runner.daemon", *words])  # noqa: S606
     module, summary = COMMANDS[verb]
-    arguments, run = import_module(f"runner.cli.{module}").VERBS[verb]
+    arguments, run = import_module(f"runner.cli.commands.{module}").VERBS[verb]
     parser = Parser(verb, summary)
     arguments(parser)
     parsed = parser.read(words)
@@ -176,7 +176,7 @@ def _help() -> None:
 
 def _fail(message: str, code: int, *, hint: str | None = None, verb: str = "") -> int:
     sys.stdout.flush()
-    sys.stderr.write(complaint(message, verb, hint=hint))
+    sys.stderr.write(error_message(message, verb, hint=hint))
     return code
 
 

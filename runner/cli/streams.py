@@ -14,7 +14,7 @@ FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SI
 
 # So many of these in all end the command itself: a process may ignore what is passed on to it.
 TERMINATING = frozenset({signal.SIGINT, signal.SIGTERM})
-ENOUGH = 3
+FORCE_EXIT_AFTER = 3
 
 # ctrl-p ctrl-q leaves a terminal without ending what runs in it.
 DETACH_KEYS = b"\x10\x11"
@@ -191,9 +191,9 @@ class Session:
     def _catch(self) -> None:
         def caught(number: int, _: object) -> None:
             self._terminations += number in TERMINATING
-            if self._terminations >= ENOUGH:
+            if self._terminations >= FORCE_EXIT_AFTER:
                 # As docker's command says and does it: on stderr, with exit code 1.
-                raise SystemExit(f"\ngot {ENOUGH} SIGTERM/SIGINTs, forcefully exiting")
+                raise SystemExit(f"\ngot {FORCE_EXIT_AFTER} SIGTERM/SIGINTs, forcefully exiting")
             self._signals.append(number)
             os.write(self._woken, b"\0")
 

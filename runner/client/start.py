@@ -31,7 +31,7 @@ def start_daemon(path: str) -> None:
     _spawn(path, output, told)
     os.close(output)
     os.close(told)
-    heard = _hear(ready)
+    heard = _wait_ready(ready)
     os.close(ready)
     if heard == b"1":
         return
@@ -65,7 +65,7 @@ def _spawn(path: str, output: int, told: int) -> None:
         os._exit(0)
 
 
-def _hear(ready: int) -> bytes | None:
+def _wait_ready(ready: int) -> bytes | None:
     """b"1" once the daemon listens, b"" when it has ended before, None when neither in time."""
     readable, _, _ = select.select([ready], [], [], START_SECONDS)
     return os.read(ready, 1) if readable else None

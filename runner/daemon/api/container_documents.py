@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.schema.humanize import human_duration
 from runner.schema.mounts import PROPAGATIONS
 from runner.schema.times import format_time
-from runner.schema.words import human_duration
 from runner.services.containers.containers import Container, MountPoint
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.cli.transfer import credentials_for
+from runner.cli.commands.transfer import credentials_for
 from runner.client import DaemonClient
 from runner.credentials import Credentials
 

@@ -19,7 +19,7 @@ HEAVY = ("click", "rich", "httpx2", "dataclasses", "inspect", "asyncio", "http.c
 def test_the_quick_verbs_import_nothing_heavy(verb: str) -> None:
     module = COMMANDS[verb][0]
     script = (
-        f"import sys; import runner.cli.main, runner.cli.{module}; "
+        f"import sys; import runner.cli.main, runner.cli.commands.{module}; "
         f"runner.cli.main.main(['{verb}', '--nonsense']); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
@@ -49,7 +49,7 @@ def test_every_verb_has_its_module_and_its_help(capsys: pytest.CaptureFixture[st
     for verb, (module, summary) in COMMANDS.items():
         if verb == "daemon":
             continue
-        assert verb in import_module(f"runner.cli.{module}").VERBS
+        assert verb in import_module(f"runner.cli.commands.{module}").VERBS
         with pytest.raises(SystemExit) as caught:
             main([verb, "--help"])
         assert caught.value.code == 0

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runner.cli.arguments import Parser, UsageError
+from runner.cli.commands.run import VERBS
 from runner.cli.options import create_body
-from runner.cli.run import VERBS
 from runner.schema import ContainerOptions
 
 ENVIRON = {"HOME": "/home/me", "SHELL": "/bin/sh"}

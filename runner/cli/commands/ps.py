@@ -7,7 +7,7 @@ from typing import Any
 from runner.cli.arguments import Arguments, Parser, number
 from runner.cli.output import Column, filters_json, list_options, listing
 from runner.client import DaemonClient
-from runner.schema.words import human_duration, human_size
+from runner.schema.humanize import human_duration, human_size
 
 Summary = dict[str, Any]
 

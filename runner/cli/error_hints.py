@@ -1,4 +1,4 @@
-"""Complaints: one line with what is wrong and, where we know it, one with what to try."""
+"""error_message: one line with the error and, where one is known, a hint on what to try."""
 
 _NAMES = "Is the name right? One without a host is at the default registry: see 'runner info'."
 _REGISTRY = "Is the registry running, and is its address right?"
@@ -29,16 +29,16 @@ HINTS = (
 _OWN = {("login", "unauthorized"): "Are the user name and the password right?"}
 
 
-def complaint(message: str, verb: str = "", *, hint: str | None = None) -> str:
+def error_message(message: str, verb: str = "", *, hint: str | None = None) -> str:
     """What to write to stderr; a hint that is known already is not looked for."""
     if hint is None:
         said = message.lower()
         words, hint = next((pair for pair in HINTS if pair[0] in said), ("", ""))
         hint = _OWN.get((verb, words), hint)
-    return f"Error: {lowered(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
+    return f"Error: {lower_first(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
 
 
-def lowered(message: str) -> str:
+def lower_first(message: str) -> str:
     """A sentence that goes on after a colon begins small; a name in capitals stays."""
     if message[:1].isupper() and message[1:2].islower():
         return message[0].lower() + message[1:]

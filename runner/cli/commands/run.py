@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, UsageError
-from runner.cli.complaints import complaint
+from runner.cli.error_hints import error_message
 from runner.cli.options import add_options, create_body
 from runner.cli.streams import DETACH_KEYS, Detached, Session, parse_detach_keys
 from runner.client import DaemonClient, DaemonRefused
@@ -175,7 +175,7 @@ def _created(daemon: DaemonClient, asked: Arguments, *, attached: bool) -> str:
 
 def _pull(daemon: DaemonClient, asked: Arguments) -> None:
     # Most runs pull nothing, and need neither credentials nor bars.
-    from runner.cli.transfer import pull_image
+    from runner.cli.commands.transfer import pull_image
 
     pull_image(daemon, asked.image, platform=asked.platform, quiet=asked.quiet)
 
@@ -188,7 +188,7 @@ def _write_cidfile(path: str, container: str) -> None:
 def _cannot_start(error: DaemonRefused) -> int:
     """Say why, and answer with docker's code for it."""
     message = str(error)
-    sys.stderr.write(complaint(message))
+    sys.stderr.write(error_message(message))
     return start_failure_code(message)
 
 

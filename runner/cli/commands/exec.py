@@ -4,8 +4,8 @@ import os
 import sys
 
 from runner.cli.arguments import Arguments, Parser, UsageError
+from runner.cli.commands.run import chosen_detach_keys, start_failure_code
 from runner.cli.options import environment
-from runner.cli.run import chosen_detach_keys, start_failure_code
 from runner.cli.streams import Detached, Session
 from runner.client import DaemonClient, DaemonRefused
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runner.cli.logs import moment
+from runner.cli.commands.logs import moment
 
 
 @pytest.mark.parametrize(

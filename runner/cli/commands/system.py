@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
-from runner.cli.logs import moment
+from runner.cli.commands.logs import moment
 from runner.cli.output import filters_json
 from runner.cli.template import Template
 from runner.client import DaemonClient, DaemonUnreachable
-from runner.schema.words import human_memory
+from runner.schema.humanize import human_memory
 
 
 def _format(parser: Parser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
-from runner.cli.complaints import complaint
+from runner.cli.error_hints import error_message
 from runner.cli.template import Template
 from runner.client import DaemonClient, DaemonRefused
 
@@ -48,7 +48,7 @@ def inspect(
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     sys.stdout.flush()
     what = kinds[0] if len(kinds) == 1 else "object"
-    sys.stderr.write("".join(complaint(f"no such {what}: {name}") for name in missing))
+    sys.stderr.write("".join(error_message(f"no such {what}: {name}") for name in missing))
     return 1 if missing else 0
 
 

@@ -4,8 +4,8 @@ import sys
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, UsageError, assignment
-from runner.cli.containers import each
-from runner.cli.inspect import inspect
+from runner.cli.commands.containers import each
+from runner.cli.commands.inspect import inspect
 from runner.cli.output import Column, filters_json, list_options, listing
 from runner.client import DaemonClient, DaemonRefused
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from runner.cli.arguments import Arguments, Parser, number
-from runner.cli.complaints import complaint
+from runner.cli.error_hints import error_message
 from runner.cli.output import Column, table
 from runner.client import DaemonClient, DaemonRefused
 
@@ -17,7 +17,7 @@ def each(names: Iterable[str], act: Callable[[str], str | None]) -> int:
             said = act(name)
         except DaemonRefused as error:
             sys.stdout.flush()
-            sys.stderr.write(complaint(str(error)))
+            sys.stderr.write(error_message(str(error)))
             code = 1
         else:
             sys.stdout.write(f"{name if said is None else said}\n")
@@ -38,7 +38,7 @@ def _start_arguments(parser: Parser) -> None:
 
 def _start(daemon: DaemonClient, asked: Arguments) -> int:
     if asked.attach or asked.interactive:
-        from runner.cli.run import start_attached
+        from runner.cli.commands.run import start_attached
 
         return start_attached(daemon, asked)
     return each(asked.container, daemon.start_container)

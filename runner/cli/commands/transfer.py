@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from runner.cli.arguments import Arguments, Parser, UsageError
-from runner.cli.images import split_reference
+from runner.cli.commands.images import split_reference
 from runner.cli.progress import show
 from runner.client import DaemonClient
 

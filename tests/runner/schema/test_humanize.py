@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.schema.words import human_duration, human_memory, human_size
+from runner.schema.humanize import human_duration, human_memory, human_size
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import pytest
 
-from runner.cli.complaints import HINTS, complaint, lowered
+from runner.cli.error_hints import HINTS, error_message, lower_first
 
 
 def test_a_sentence_after_a_colon_begins_small_and_a_name_stays() -> None:
-    assert lowered("No such container: Web") == "no such container: Web"
-    assert lowered("OCI runtime failed") == "OCI runtime failed"
+    assert lower_first("No such container: Web") == "no such container: Web"
+    assert lower_first("OCI runtime failed") == "OCI runtime failed"
 
 
 def test_hints_are_found_by_small_letters() -> None:
@@ -34,8 +34,8 @@ def test_hints_are_found_by_small_letters() -> None:
     ],
 )
 def test_a_complaint_says_what_to_try(message: str, verb: str, told: str) -> None:
-    assert complaint(message, verb) == told
+    assert error_message(message, verb) == told
 
 
 def test_a_hint_that_is_known_is_not_looked_for() -> None:
-    assert complaint("no such image", hint="") == "Error: no such image\n"
+    assert error_message("no such image", hint="") == "Error: no such image\n"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
-from runner.cli.complaints import complaint
+from runner.cli.error_hints import error_message
 from runner.cli.output import Column, filters_json, list_options, listing
 from runner.client import DaemonClient, DaemonRefused
-from runner.schema.words import human_duration, human_size
+from runner.schema.humanize import human_duration, human_size
 
 Line = dict[str, Any]
 
@@ -113,7 +113,7 @@ def _rmi(daemon: DaemonClient, asked: Arguments) -> int:
         except DaemonRefused as error:
             if asked.force and error.status == 404:
                 continue
-            sys.stderr.write(complaint(str(error)))
+            sys.stderr.write(error_message(str(error)))
             code = 1
             continue
         for item in removed:
