@@ -14,9 +14,9 @@ from runner.credentials import Credentials
 from runner.remote.auth import Answer, Authorizer
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
-from runner.remote.patience import Patience
 from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
-from runner.remote.trust import no_tls, tls_context
+from runner.remote.retry import RetryPolicy
+from runner.remote.tls import no_tls, tls_context
 from runner.remote.wire import challenges, check_status, location, read_limited, send
 
 MAX_HOPS = 5
@@ -35,7 +35,7 @@ class Request:
 
     method: str
     url: httpx2.URL
-    asked: str
+    action: str
     scopes: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | bytes | None = None
@@ -51,9 +51,9 @@ class RegistryClients:
         self,
         insecure: Collection[str] = (),
         auth_hosts: Mapping[str, Collection[str]] | None = None,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
-        self.patience = patience or Patience()
+        self.retry_policy = retry_policy or RetryPolicy()
         self.insecure = frozenset(insecure)
         self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
         self._pools: dict[tuple[Origin, bool], httpx2.AsyncClient] = {}
@@ -121,7 +121,7 @@ class RemoteRegistry:
     def __init__(self, clients: RegistryClients, host: str, credentials: Credentials) -> None:
         self.host = host
         self.credentials = credentials
-        self.patience = clients.patience
+        self.retry_policy = clients.retry_policy
         self._clients = clients
         self._origin = Origin.of_registry(host, clients.insecure)
         self._authorizer = clients.authorizer(host, credentials)
@@ -145,8 +145,8 @@ class RemoteRegistry:
             header = await self._authorizer.header(request.scopes)
             response = await stack.enter_async_context(self._send(request, request.url, header))
             if response.status_code == 401:
-                asked = challenges(response)
-                header = await self._authorizer.answer(asked, request.scopes, header)
+                action = challenges(response)
+                header = await self._authorizer.answer(action, request.scopes, header)
                 if header is not None:
                     await response.aclose()
                     again = self._send(request, request.url, header)
@@ -192,7 +192,7 @@ class RemoteRegistry:
         built = pool.build_request(request.method, url, headers=headers, content=content)
         if addresses is not None:
             pin(built, addresses)
-        async with send(pool, built, request.asked) as response:
+        async with send(pool, built, request.action) as response:
             yield response
 
 
@@ -220,5 +220,5 @@ async def check_login(registry: RemoteRegistry) -> bool:
     """
     request = Request("GET", registry.url("/v2/"), "log in")
     async with registry.exchange(request) as response:
-        await check_status(registry.host, request.asked, response, (200,))
+        await check_status(registry.host, request.action, response, (200,))
         return "Authorization" in response.request.headers

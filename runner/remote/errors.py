@@ -23,10 +23,10 @@ KINDS: dict[int, type[RunnerError]] = {
 MAX_MESSAGE_CHARACTERS = 500
 
 
-def refusal(host: str, asked: str, status: int, body: bytes) -> RunnerError:
-    """The registry's refusal: who, what was asked, what came back."""
+def refusal(host: str, action: str, status: int, body: bytes) -> RunnerError:
+    """The registry's refusal: who, what was action, what came back."""
     kind = KINDS.get(status, Unavailable if status >= 500 else RemoteUntrusted)
-    return kind(f"{host} refused to {asked}: {status} {_message(status, body)}")
+    return kind(f"{host} refused to {action}: {status} {_message(status, body)}")
 
 
 def _message(status: int, body: bytes) -> str:

@@ -45,8 +45,8 @@ async def fetch_manifest(repository: RemoteRepository, target: Tag | Digest) -> 
         (repository.scope("pull"),),
         {"Accept": ACCEPT},
     )
-    patience = repository.registry.patience.brief()
-    return await patience.retry(lambda: _fetch_manifest(repository, target, request))
+    retry_policy = repository.registry.retry_policy.brief()
+    return await retry_policy.retry(lambda: _fetch_manifest(repository, target, request))
 
 
 async def fetch_blob(
@@ -61,7 +61,7 @@ async def fetch_blob(
 
     Hot path: httpx2's buffers go to the consumer untouched.
     """
-    patience, failures = repository.registry.patience, 0
+    retry_policy, failures = repository.registry.retry_policy, 0
     while offset < descriptor.size:
         reached = offset
         try:
@@ -71,9 +71,9 @@ async def fetch_blob(
                     yield chunk
         except Unavailable:
             failures = 1 if offset - reached >= PROGRESS_BYTES else failures + 1
-            if failures >= patience.tries:
+            if failures >= retry_policy.tries:
                 raise
-            await patience.wait(failures)
+            await retry_policy.wait(failures)
 
 
 async def _fetch_manifest(
@@ -81,7 +81,7 @@ async def _fetch_manifest(
 ) -> RemoteManifest:
     host = repository.registry.host
     async with repository.registry.exchange(request) as response:
-        await check_status(host, request.asked, response, (200,))
+        await check_status(host, request.action, response, (200,))
         content = await read_limited(response, MAX_MANIFEST_BYTES)
         expected = target if isinstance(target, Digest) else _announced(host, response)
         media_type = response.headers.get("Content-Type")
@@ -116,7 +116,7 @@ async def _stream(
         {"Range": f"bytes={offset}-"} if offset else {},
     )
     async with repository.registry.exchange(request) as response:
-        await check_status(host, request.asked, response, (200, 206) if offset else (200,))
+        await check_status(host, request.action, response, (200, 206) if offset else (200,))
         # Whoever ignores the Range sends what we have once more.
         known = 0 if response.status_code == 206 else offset
         if response.status_code == 206:

@@ -48,7 +48,7 @@ async def push_blob(
         await _put(repository, descriptor, session, open_blob)
         return Outcome.PUSHED
 
-    return await repository.registry.patience.retry(attempt)
+    return await repository.registry.retry_policy.retry(attempt)
 
 
 async def push_manifest(
@@ -69,14 +69,14 @@ async def push_manifest(
 
     async def attempt() -> None:
         async with repository.registry.exchange(request) as response:
-            await check_status(repository.registry.host, request.asked, response, (201,))
+            await check_status(repository.registry.host, request.action, response, (201,))
             stored = response.headers.get("Docker-Content-Digest")
         if stored is not None and stored != str(descriptor.digest):
             raise RemoteUntrusted(
                 f"{repository}: the registry stored {stored[:200]}, expected {descriptor.digest}"
             )
 
-    await repository.registry.patience.retry(attempt)
+    await repository.registry.retry_policy.retry(attempt)
 
 
 async def has_manifest(repository: RemoteRepository, digest: Digest) -> bool:
@@ -88,16 +88,16 @@ async def _has_blob(repository: RemoteRepository, digest: Digest) -> bool:
     return await _exists(repository, f"blobs/{digest}", f"look for blob {digest}")
 
 
-async def _exists(repository: RemoteRepository, path: str, asked: str) -> bool:
+async def _exists(repository: RemoteRepository, path: str, action: str) -> bool:
     request = Request(
         "HEAD",
         repository.url(path),
-        f"{asked} in {repository.name}",
+        f"{action} in {repository.name}",
         (repository.scope("pull,push"),),
         {"Accept": "*/*"},
     )
     async with repository.registry.exchange(request) as response:
-        await check_status(repository.registry.host, request.asked, response, (200, 404))
+        await check_status(repository.registry.host, request.action, response, (200, 404))
         return response.status_code == 200
 
 
@@ -110,11 +110,11 @@ async def _start(
     if mount_from is not None and mount_from != repository.name:
         url = url.copy_merge_params({"mount": str(digest), "from": str(mount_from)})
         scopes.append(f"repository:{mount_from}:pull")
-    asked = f"start an upload to {repository.name}"
-    request = Request("POST", url, asked, tuple(scopes), {"Content-Length": "0"})
+    action = f"start an upload to {repository.name}"
+    request = Request("POST", url, action, tuple(scopes), {"Content-Length": "0"})
     host = repository.registry.host
     async with repository.registry.exchange(request) as response:
-        await check_status(host, asked, response, (201, 202))
+        await check_status(host, action, response, (201, 202))
         return None if response.status_code == 201 else location(host, response)
 
 
@@ -130,7 +130,7 @@ async def _put(
         open_blob,
     )
     async with repository.registry.exchange(request) as response:
-        await check_status(repository.registry.host, request.asked, response, (201,))
+        await check_status(repository.registry.host, request.action, response, (201,))
 
 
 def _with_digest(session: httpx2.URL, digest: Digest) -> httpx2.URL:

@@ -15,14 +15,14 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 @asynccontextmanager
 async def send(
-    pool: httpx2.AsyncClient, request: httpx2.Request, asked: str
+    pool: httpx2.AsyncClient, request: httpx2.Request, action: str
 ) -> AsyncIterator[httpx2.Response]:
     """Send, and lend the unread response; a failure of the wire is Unavailable."""
     try:
         response = await pool.send(request, stream=True)
     except httpx2.HTTPError as error:
         authority = request.url.netloc.decode("ascii", "replace")
-        raise Unavailable(f"{authority}: cannot {asked}: {describe(error)}") from error
+        raise Unavailable(f"{authority}: cannot {action}: {describe(error)}") from error
     try:
         yield response
     finally:
@@ -30,10 +30,10 @@ async def send(
 
 
 async def check_status(
-    host: str, asked: str, response: httpx2.Response, expected: Collection[int]
+    host: str, action: str, response: httpx2.Response, expected: Collection[int]
 ) -> None:
     if response.status_code not in expected:
-        raise refusal(host, asked, response.status_code, await read_limited(response))
+        raise refusal(host, action, response.status_code, await read_limited(response))
 
 
 async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oci.digest import Digest
 from runner.remote.client import RegistryClients
-from runner.remote.patience import Patience
+from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.events import Events
 from runner.services.images.images import Images
@@ -17,7 +17,7 @@ from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 
-IMPATIENT = Patience(first_wait_seconds=0.01)
+IMPATIENT = RetryPolicy(first_wait_seconds=0.01)
 
 
 @dataclass
@@ -59,10 +59,10 @@ async def runner_images(
     *,
     insecure: Sequence[str] = (),
     auth_hosts: Mapping[str, Sequence[str]] | None = None,
-    patience: Patience = IMPATIENT,
+    retry_policy: RetryPolicy = IMPATIENT,
 ) -> AsyncIterator[RunnerImages]:
     """Images on this root; another of the same root goes on with what the first one left."""
-    clients = RegistryClients(insecure, auth_hosts, patience)
+    clients = RegistryClients(insecure, auth_hosts, retry_policy)
     composed = _compose(root, default_registry, clients)
     try:
         yield composed

@@ -11,7 +11,7 @@ from runner.errors import NotFound, Unauthorized
 from runner.remote.client import RegistryClients, RemoteRepository, check_login
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_manifest
-from runner.remote.patience import Patience
+from runner.remote.retry import RetryPolicy
 from tests.support.fake_registry import FakeRegistry, Reply, Seen, envelope
 from tests.support.images import an_image
 
@@ -29,7 +29,7 @@ async def registry() -> AsyncIterator[FakeRegistry]:
 
 @pytest.fixture
 async def clients() -> AsyncIterator[RegistryClients]:
-    clients = RegistryClients(patience=Patience(first_wait_seconds=0.01))
+    clients = RegistryClients(retry_policy=RetryPolicy(first_wait_seconds=0.01))
     yield clients
     await clients.aclose()
 

@@ -12,7 +12,7 @@ from oci.reference import RepositoryName, Tag
 from runner.errors import NotFound, Unavailable
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.fetch import fetch_blob, fetch_manifest
-from runner.remote.patience import Patience
+from runner.remote.retry import RetryPolicy
 from tests.support.chaos import ChaosProxy
 from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import an_image
@@ -31,7 +31,7 @@ async def registry() -> AsyncIterator[FakeRegistry]:
 
 @pytest.fixture
 async def clients() -> AsyncIterator[RegistryClients]:
-    clients = RegistryClients(patience=Patience(first_wait_seconds=0.001))
+    clients = RegistryClients(retry_policy=RetryPolicy(first_wait_seconds=0.001))
     yield clients
     await clients.aclose()
 

@@ -20,8 +20,8 @@ from runner.remote import client as remote_client
 from runner.remote.client import RegistryClients
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_blob
-from runner.remote.patience import Patience
 from runner.remote.pinned import environment_proxy
+from runner.remote.retry import RetryPolicy
 from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.tls import tls_contexts
 
@@ -94,7 +94,7 @@ async def store() -> AsyncIterator[FakeRegistry]:
 
 @pytest.fixture
 async def clients() -> AsyncIterator[RegistryClients]:
-    clients = RegistryClients({"registry.test"}, patience=Patience(1))
+    clients = RegistryClients({"registry.test"}, retry_policy=RetryPolicy(1))
     yield clients
     await clients.aclose()
 

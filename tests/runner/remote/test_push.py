@@ -11,8 +11,8 @@ from oci.reference import RepositoryName, Tag
 from runner.errors import BadRequest, Forbidden, Unavailable
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.patience import Patience
 from runner.remote.push import Outcome, push_blob, push_manifest
+from runner.remote.retry import RetryPolicy
 from tests.support.fake_registry import FakeRegistry, Reply, envelope
 
 CONTENT = b"layer" * 1000
@@ -32,7 +32,7 @@ async def registry() -> AsyncIterator[FakeRegistry]:
 
 @pytest.fixture
 async def app(registry: FakeRegistry) -> AsyncIterator[RemoteRepository]:
-    clients = RegistryClients(patience=Patience(first_wait_seconds=0.001))
+    clients = RegistryClients(retry_policy=RetryPolicy(first_wait_seconds=0.001))
     yield clients.repository(registry.host, RepositoryName("app"))
     await clients.aclose()
 

@@ -10,7 +10,7 @@ import pytest
 from oci.digest import Digest
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import Unavailable
-from runner.remote.patience import Patience
+from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.images import progress
 from runner.services.images.archives.imports import ImportOptions
@@ -192,7 +192,9 @@ async def test_a_pull_outlives_a_registry_killed_in_the_middle(tmp_path: Path) -
             await pusher.images.push("app", progress=pusher.tell)
         async with (
             ChaosProxy(server.host, cuts=[1_500_000]) as proxy,
-            runner_images(tmp_path / "runner", proxy.host, patience=Patience(8, 0.2)) as runner,
+            runner_images(
+                tmp_path / "runner", proxy.host, retry_policy=RetryPolicy(8, 0.2)
+            ) as runner,
         ):
             await runner.images.pull("app", progress=tell)
 

@@ -1,11 +1,11 @@
-"""Patience: tries, and the waits between them."""
+"""RetryPolicy: tries, and the waits between them."""
 
 import pytest
 
 from runner.errors import NotFound, Unavailable
-from runner.remote.patience import Patience
+from runner.remote.retry import RetryPolicy
 
-QUICK = Patience(tries=3, first_wait_seconds=0.0001)
+QUICK = RetryPolicy(tries=3, first_wait_seconds=0.0001)
 
 
 class Flaky:
@@ -48,5 +48,5 @@ async def test_a_refusal_is_final() -> None:
 
 
 def test_brief_patience_never_has_more_tries() -> None:
-    assert Patience().brief().tries == 3
-    assert Patience(tries=1).brief().tries == 1
+    assert RetryPolicy().brief().tries == 3
+    assert RetryPolicy(tries=1).brief().tries == 1

@@ -1,4 +1,4 @@
-"""Trust: whose certificates a registry may show, and which of ours it gets to see.
+"""TLS: whose certificates a registry may show, and which of ours it gets to see.
 
 https://docs.docker.com/engine/security/certificates/
 """

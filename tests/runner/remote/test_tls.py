@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.trust import tls_context
+from runner.remote.tls import tls_context
 from tests.support.tls import tls_contexts
 
 

@@ -1,4 +1,4 @@
-"""Patience: how often to try again after a failure of the wire, and how long to wait before."""
+"""RetryPolicy: how often to try again after a failure of the wire, and how long to wait before."""
 
 import asyncio
 import random
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """``tries`` in all; each wait is about twice the one before, and never the same for two."""
 
     tries: int = 5
     first_wait_seconds: float = 0.25
 
-    def brief(self) -> "Patience":
+    def brief(self) -> "RetryPolicy":
         """For what somebody is waiting to see begin."""
         return replace(self, tries=min(self.tries, 3))
 
