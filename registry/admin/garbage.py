@@ -19,7 +19,7 @@ from registry.services.restoration import restore_digest, restore_tag
 async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:
     """One whole pass, the sweep included; or what it would do."""
     if dry_run:
-        tally = await preview(opened.shared, opened.collector)
+        tally = await preview(opened.shared)
     else:
         tally = await opened.collector.collect()
     lifetimes = opened.shared.lifetimes

@@ -18,6 +18,7 @@ from registry.services.expiry import end_uploads
 from registry.services.manifests import stored_digest
 from registry.services.pacing import SHARE, Pace
 from registry.services.purge import purge
+from registry.services.retention import lease_bound, untagged_bound
 from registry.services.sweep import sweep
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
@@ -72,7 +73,7 @@ class GarbageCollector:
     async def _collect_manifests(self, pace: Pace, tally: Tally) -> None:
         if self._shared.lifetimes.untagged_ms == 0:
             return
-        bound = await self.untagged_bound()
+        bound = await untagged_bound(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> int:
             act = self._shared.begin(connection, IDENTITY)
@@ -82,7 +83,7 @@ class GarbageCollector:
             tally.manifests += sum(await pace.each(found, unit))
 
     async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
-        bound = await self.lease_bound()
+        bound = await lease_bound(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
             act = self._shared.begin(connection, IDENTITY)
@@ -93,17 +94,6 @@ class GarbageCollector:
                 tally.members += freed.members
                 tally.blobs += freed.blobs
                 tally.blob_bytes += freed.bytes
-
-    async def lease_bound(self) -> Bound:
-        """Leases that ended before it are over."""
-        shared = self._shared
-        epoch = await shared.database.look(epochs.current)
-        return Bound.lease(shared.clock.wall_ms(), epoch, shared.lifetimes)
-
-    async def untagged_bound(self) -> Bound:
-        shared = self._shared
-        epoch = await shared.database.look(epochs.current)
-        return Bound.untagged(shared.clock.wall_ms(), epoch, shared.lifetimes)
 
 
 async def candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[list[Key]]:

@@ -12,8 +12,8 @@ from functools import partial
 
 from registry.services.context import Shared
 from registry.services.expiry import over
-from registry.services.garbage import GarbageCollector, candidates
-from registry.services.purge import trash_bound
+from registry.services.garbage import candidates
+from registry.services.retention import lease_bound, trash_bound, untagged_bound
 from registry.services.sweep import orphans
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
@@ -22,7 +22,7 @@ from registry.storage.metadata.burial import Key
 from registry.storage.metadata.database import Connection
 
 
-async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
+async def preview(shared: Shared) -> Tally:
     """What ``collect`` would say, if nothing changed until then."""
     tally = Tally()
     ahead = await epochs_ahead(shared)
@@ -30,10 +30,10 @@ async def preview(shared: Shared, collector: GarbageCollector) -> Tally:
         if not shared.locks.is_held(upload.id):
             tally.uploads += 1
             tally.upload_bytes += await shared.store.offset(upload.id) or 0
-    going = await doomed_manifests(shared, later(await collector.untagged_bound(), ahead))
+    going = await doomed_manifests(shared, later(await untagged_bound(shared), ahead))
     tally.manifests = len(going)
     bound = later(await trash_bound(shared), ahead)
-    ended = await ended_members(shared, later(await collector.lease_bound(), ahead), going)
+    ended = await ended_members(shared, later(await lease_bound(shared), ahead), going)
     cleared = await cleared_members(shared, bound, tally) - ended
     await count_blobs(shared, tally, ended, cleared)
     files, size = await shared.database.operator.read(partial(trash.due_bytes, bound))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from registry.services.context import Shared
 from registry.services.pacing import Pace
+from registry.services.retention import trash_bound
 from registry.services.tally import Tally
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import epochs, trash
+from registry.storage.metadata import trash
 from registry.storage.metadata.database import Connection
 from registry.storage.metadata.trash import TrashedFile
 
@@ -52,12 +53,6 @@ async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
         for file in due:
             await shared.store.remove(file.physical)
         return due
-
-
-async def trash_bound(shared: Shared) -> Bound:
-    """What was deleted before it can no longer come back."""
-    epoch = await shared.database.look(epochs.current)
-    return Bound.trash(shared.clock.wall_ms(), epoch, shared.lifetimes)
 
 
 def forget(physicals: Sequence[str], connection: Connection) -> None:

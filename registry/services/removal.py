@@ -5,7 +5,7 @@ from __future__ import annotations
 from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import Shared
-from registry.services.purge import trash_bound
+from registry.services.retention import trash_bound
 from registry.storage.metadata import acts, deleted_repositories, repositories
 from registry.storage.metadata.database import Connection
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.services.context import Shared
 from registry.services.pacing import Pace
-from registry.services.purge import trash_bound
+from registry.services.retention import trash_bound
 from registry.services.tally import Tally
 from registry.storage.metadata import deleted_repositories
 from registry.storage.metadata.burial import Freed
