@@ -34,10 +34,10 @@ from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry, Repository
 from registry.services.tally import Tally
 from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.database import schema
+from registry.storage.database.lock_times import BOUNDS_MS, Histogram
+from registry.storage.database.sqlite import Database
 from registry.storage.lifetimes import Lifetimes
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Database
-from registry.storage.metadata.holds import BOUNDS_MS, Histogram
 from registry.storage.root import Root
 
 REPOSITORIES = 200

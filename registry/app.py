@@ -36,13 +36,13 @@ from registry.services.repositories import Registry
 from registry.storage.blobs.directories import check_tree
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
+from registry.storage.database.read_only import Snapshot
+from registry.storage.database.sqlite import Database
+from registry.storage.database.startup_errors import startup_errors
 from registry.storage.filesystem_type import check_local
 from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.markers import CREATED, expecting_log
-from registry.storage.metadata.database import Database
-from registry.storage.metadata.snapshot import Snapshot
-from registry.storage.metadata.startup_errors import startup_errors
 from registry.storage.prepare import check_database, prepare_database
 from registry.storage.room import Floor
 from registry.storage.root import DATABASE, Root

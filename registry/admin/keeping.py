@@ -16,8 +16,8 @@ from registry.admin.opened import OpenRegistry
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
 from registry.services.janitor import Chore
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, integrity
-from registry.storage.metadata.database import Connection
 
 WATCH_SECONDS = 1.0
 # https://www.sqlite.org/wal.html#walresetbug

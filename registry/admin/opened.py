@@ -9,7 +9,7 @@ from registry.services.context import Shared
 from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
-from registry.storage.metadata.database import Database
+from registry.storage.database.sqlite import Database
 from registry.storage.root import Root
 
 

@@ -24,9 +24,9 @@ from registry.errors import (
 from registry.services.context import Context
 from registry.services.leases import promise_blob
 from registry.storage.blobs.store import BlobReader
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob
-from registry.storage.metadata.database import Connection
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown, StorageFailed, StorageUnreadable
 from registry.services.context import Context
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, blobs, integrity, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
-from registry.storage.metadata.database import Connection
 
 # How long a verification counts: the scrub comes seldom, and a push of the same bytes often.
 TRUSTED_MS = 24 * 60 * 60 * 1000

@@ -13,10 +13,10 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
+from registry.storage.database.sqlite import Connection, Database
 from registry.storage.lifetimes import DAY_MS, Lifetimes
 from registry.storage.metadata import acts
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.database import Connection, Database
 
 Sparse = Literal["refuse", "index", "any"]
 

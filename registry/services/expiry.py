@@ -7,8 +7,8 @@ from functools import partial
 from registry.services.context import Shared
 from registry.services.pacing import Pace
 from registry.services.tally import Tally
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs, uploads
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.uploads import OpenUpload
 
 

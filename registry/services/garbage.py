@@ -21,11 +21,11 @@ from registry.services.purge import purge
 from registry.services.retention import lease_bound, untagged_bound
 from registry.services.sweep import sweep
 from registry.services.tally import Tally
+from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import acts, epochs, garbage, manifests, repositories
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.burial import Freed, Key
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.garbage import START, Slice
 
 IDENTITY = "garbage collector"

@@ -27,8 +27,9 @@ from registry.services.findings import (
 )
 from registry.services.manifest_steps import edges_of
 from registry.storage.blobs import paths, survey
-from registry.storage.metadata import integrity, schema
-from registry.storage.metadata.database import Connection, T, Unit
+from registry.storage.database import schema
+from registry.storage.database.sqlite import Connection, T, Unit
+from registry.storage.metadata import integrity
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import BlobRow, ManifestRow, TrashedRow
 from registry.storage.own_thread import in_own_thread

@@ -14,10 +14,10 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import StorageFailed, StorageFull, StorageLatched
 from registry.services.context import Context
+from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Lease
 from registry.storage.metadata import blobs, epochs, manifests, repositories
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.database import Connection
 
 T = TypeVar("T")
 

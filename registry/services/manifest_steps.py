@@ -19,9 +19,9 @@ from registry.errors import (
     Refusals,
 )
 from registry.services.context import Sparse
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, edges, manifests, tags
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.edges import Edge, EdgeKind, Presence
 from registry.storage.metadata.manifests import NewManifest
 

@@ -19,9 +19,9 @@ from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_steps as steps
 from registry.services.context import Context
 from registry.services.leases import promise_manifest
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, edges, manifests, repositories, tags
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

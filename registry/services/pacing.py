@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from registry.storage.metadata.database import Connection, Database
+from registry.storage.database.sqlite import Connection, Database
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -16,10 +16,10 @@ from registry.services.garbage import candidates
 from registry.services.retention import lease_bound, trash_bound, untagged_bound
 from registry.services.sweep import orphans
 from registry.services.tally import Tally
+from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import deleted_repositories, doomed, epochs, garbage, trash
 from registry.storage.metadata.burial import Key
-from registry.storage.metadata.database import Connection
 
 
 async def preview(shared: Shared) -> Tally:

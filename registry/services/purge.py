@@ -9,9 +9,9 @@ from registry.services.context import Shared
 from registry.services.pacing import Pace
 from registry.services.retention import trash_bound
 from registry.services.tally import Tally
+from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import trash
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.trash import TrashedFile
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from registry.services.context import Context
 from registry.services.pages import Page
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import referrers, repositories
-from registry.storage.metadata.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import Shared
 from registry.services.retention import trash_bound
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, deleted_repositories, repositories
-from registry.storage.metadata.database import Connection
 
 
 async def delete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:

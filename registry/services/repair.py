@@ -15,8 +15,8 @@ from registry.services.findings import (
 )
 from registry.storage.blobs import paths, survey
 from registry.storage.blobs.disk import Disk
+from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import acts, integrity, repairs
-from registry.storage.metadata.database import Connection, Database
 from registry.storage.own_thread import in_own_thread
 
 RowTarget = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows

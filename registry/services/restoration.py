@@ -15,9 +15,9 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services import manifest_steps as steps
 from registry.services.context import Shared
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, blobs, edges, manifests, repositories, tags, trash
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.trash import TrashedFile, TrashedManifest
 
 

@@ -17,8 +17,8 @@ from registry.services.integrity import Integrity, judge_blob, judge_manifest
 from registry.services.repair import Repair
 from registry.storage.blobs.disk import Disk
 from registry.storage.clock import Clock, SystemClock
+from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import integrity
-from registry.storage.metadata.database import Connection, Database
 from registry.storage.metadata.integrity import BlobRow
 from registry.storage.own_thread import in_own_thread
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.context import Shared
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import repositories, sizes, tags
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.sizes import Size
 
 

@@ -14,8 +14,8 @@ from registry.services.context import Shared
 from registry.services.tally import Tally
 from registry.storage.blobs.paths import session_of
 from registry.storage.blobs.store import StoredFile
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import files
-from registry.storage.metadata.database import Connection
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from oci.reference import Tag
 from registry.errors import NameUnknown
 from registry.services.context import Context
 from registry.services.pages import Page, limit
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import repositories, tags
-from registry.storage.metadata.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

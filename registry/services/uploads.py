@@ -27,9 +27,9 @@ from registry.services.context import Context
 from registry.storage.blobs.paths import is_session
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import to_the_end
+from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import acts, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
-from registry.storage.metadata.database import Connection
 from registry.storage.metadata.uploads import StoredUpload
 
 Readable = Callable[[RepositoryName], bool]

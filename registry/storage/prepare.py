@@ -7,8 +7,8 @@ from functools import partial
 
 from registry.errors import StartupError
 from registry.storage import markers
-from registry.storage.metadata.schema import upgrade
-from registry.storage.metadata.startup_errors import startup_errors
+from registry.storage.database.schema import upgrade
+from registry.storage.database.startup_errors import startup_errors
 from registry.storage.room import NEARLY_NOTHING, release_reserve
 from registry.storage.root import Root
 

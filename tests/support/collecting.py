@@ -11,9 +11,9 @@ from registry.services.context import UploadLimits
 from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Repository
 from registry.services.tally import Tally
+from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import epochs
-from registry.storage.metadata.database import Connection
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service
 

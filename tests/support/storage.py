@@ -20,10 +20,10 @@ from registry.storage.blobs.disk import Disk, System
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
+from registry.storage.database import schema
+from registry.storage.database.sqlite import Database
 from registry.storage.guard import Guard
 from registry.storage.lifetimes import Lifetimes
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Database
 from registry.storage.room import Floor
 from registry.storage.root import Root
 from tests.support.images import Image, Index

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.storage.database.point_read import PointRead
 from registry.storage.lifetimes import Lease
 from registry.storage.metadata import burial, edges
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.point import PointRead
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,

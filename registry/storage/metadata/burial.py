@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert
 
+from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.prepared import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
 
 Key = tuple[int, str]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from registry.storage.clock import Clock
-from registry.storage.metadata.point import PointRead
+from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.tables import epochs
 
 # More than any lifetime is long, in any sensible setting; older rows say nothing any more.

@@ -24,11 +24,11 @@ from sqlalchemy import (
 )
 
 from oci.mediatype import INDEXES, MANIFESTS
+from registry.storage.database.statements import Prepared, as_list, columns_of
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import burial
 from registry.storage.metadata.acts import Act
 from registry.storage.metadata.burial import Freed, Key
-from registry.storage.metadata.prepared import Prepared, as_list, columns_of
 from registry.storage.metadata.tables import (
     manifest_edges,
     manifests,

@@ -20,10 +20,10 @@ from sqlalchemy import (
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
+from registry.storage.database.point_read import PointRead
 from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges, trash
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.point import PointRead
 from registry.storage.metadata.tables import (
     corrupt_manifests,
     manifest_edges,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from oci.reference import RepositoryName
+from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.point import PointRead
 from registry.storage.metadata.tables import uploads
 
 

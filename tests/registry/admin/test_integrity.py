@@ -17,7 +17,7 @@ from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.repositories import Repository
-from registry.storage.metadata import schema
+from registry.storage.database import schema
 from registry.storage.root import Root
 from tests.support.clocks import FakeClock
 from tests.support.images import an_image

@@ -17,8 +17,8 @@ from oci.digest import Digest
 from registry.admin import keeping
 from registry.cli.entry import main
 from registry.logs import configure_logs
+from registry.storage.database.schema import upgrade
 from registry.storage.latch import MARKER
-from registry.storage.metadata.schema import upgrade
 from registry.storage.root import Root
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server

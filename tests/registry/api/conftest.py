@@ -18,7 +18,7 @@ from registry.config import (
     Sparse,
     StorageSettings,
 )
-from registry.storage.metadata.schema import upgrade
+from registry.storage.database.schema import upgrade
 from registry.storage.root import Root
 from tests.registry.api.wire import lived
 from tests.support.memory import directory_in_memory

@@ -22,7 +22,7 @@ from registry.config import LogSettings, Settings, StorageSettings
 from registry.errors import StorageFull
 from registry.logs import RequestLog, configure_logs
 from registry.services.uploads import Uploads
-from registry.storage.metadata.schema import upgrade
+from registry.storage.database.schema import upgrade
 from registry.storage.root import Root
 from tests.registry.api.conftest import client_of
 from tests.registry.api.wire import NAME, envelope, lived, push_image, refused, start

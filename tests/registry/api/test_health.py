@@ -9,7 +9,7 @@ import structlog
 from registry.app import build_application
 from registry.background import BackgroundTasks
 from registry.config import LogSettings, Settings, StorageSettings
-from registry.storage.metadata.schema import upgrade
+from registry.storage.database.schema import upgrade
 from registry.storage.root import Root
 from tests.registry.api.conftest import client_of
 from tests.registry.api.wire import lived

@@ -13,7 +13,7 @@ from oci.digest import Digest
 from registry.app import build_application
 from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.server import Server
-from registry.storage.metadata.schema import upgrade
+from registry.storage.database.schema import upgrade
 from registry.storage.root import Root
 from tests.registry.api.wire import NAME
 from tests.support.raw_http import Answer, connected, read_answer, read_to_end, running, talk

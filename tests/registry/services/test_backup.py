@@ -20,8 +20,8 @@ from registry.services.backup import finding_of, restore, take
 from registry.services.context import ManifestPolicy, Shared
 from registry.storage import backup as storage_backup
 from registry.storage.backup import LABEL, Backup, Label
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import sqlite_engine
+from registry.storage.database import schema
+from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.root import Root
 from tests.support.images import Image, an_image
 from tests.support.integrity import wrongs

@@ -15,8 +15,8 @@ from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, Stora
 from registry.services.commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
 from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.database.sqlite import Database, Unit
 from registry.storage.metadata import blobs, uploads
-from registry.storage.metadata.database import Database, Unit
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service, body, pull_blob
 from tests.support.unreadable import BadPlace

@@ -8,7 +8,7 @@ import pytest
 from oci.reference import Tag
 from registry.errors import ManifestUnknown, Refusals
 from registry.services.repositories import Repository
-from registry.storage.metadata.database import Database
+from registry.storage.database.sqlite import Database
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.integrity import wrongs
 from tests.support.storage import Service, push_blobs, push_image

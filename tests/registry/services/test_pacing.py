@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from registry.services import pacing
 from registry.services.pacing import Pace
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Database
+from registry.storage.database import schema
+from registry.storage.database.sqlite import Database
 
 HELD = 0.02
 

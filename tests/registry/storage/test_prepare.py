@@ -177,7 +177,7 @@ def test_a_database_that_cannot_be_used_is_told_in_a_sentence(
 def test_a_database_that_another_program_writes_is_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.storage.metadata.database.PRAGMAS", ("busy_timeout=1",))
+    monkeypatch.setattr("registry.storage.database.sqlite.PRAGMAS", ("busy_timeout=1",))
     prepare(tmp_path)
     with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

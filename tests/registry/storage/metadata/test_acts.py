@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from registry.storage.metadata import acts, schema
-from registry.storage.metadata.database import Database
+from registry.storage.database import schema
+from registry.storage.database.sqlite import Database
+from registry.storage.metadata import acts
 from registry.storage.metadata.tables import audit
 
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from registry.errors import StorageLatched
-from registry.storage.metadata import folding, schema
-from registry.storage.metadata.database import Database
-from registry.storage.metadata.folding import DUE, OVERDUE, PURPOSE, Folding
-from registry.storage.metadata.holds import Holds
+from registry.storage.database import checkpoints, schema
+from registry.storage.database.checkpoints import DUE, OVERDUE, PURPOSE, Folding
+from registry.storage.database.lock_times import Holds
+from registry.storage.database.sqlite import Database
 from registry.storage.metadata.tables import repositories
 
 
@@ -87,7 +87,7 @@ async def test_the_log_does_not_grow_with_the_database(path: Path) -> None:
         log = path.with_name(path.name + "-wal").stat().st_size
 
         assert folds(database.holds) >= 20 * DUE // (OVERDUE + 100)
-        assert log < folding.LAST_RESORT_PAGES * 4096 // 20
+        assert log < checkpoints.LAST_RESORT_PAGES * 4096 // 20
 
 
 async def test_a_commit_never_folds_by_itself(path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_commit_never_folds_by_itself(path: Path) -> None:
             lambda connection: connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar()
         )
 
-    assert pages == folding.LAST_RESORT_PAGES
+    assert pages == checkpoints.LAST_RESORT_PAGES
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 import registry
 from registry.errors import SchemaTooNew, StartupError
-from registry.storage.metadata.database import sqlite_engine
+from registry.storage.database.sqlite import sqlite_engine
 
 
 def migrations_directory() -> Path:

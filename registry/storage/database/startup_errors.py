@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DatabaseError
 
 from registry.errors import StartupError
-from registry.storage.metadata.failures import code_of
+from registry.storage.database.disk_errors import code_of
 
 SENTENCES: Mapping[int, str] = MappingProxyType(
     {

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import Connection
 
 from registry.errors import WriterStopped
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Database
+from registry.storage.database import schema
+from registry.storage.database.sqlite import Database
 
 
 @pytest.fixture

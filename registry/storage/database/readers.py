@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, TimeoutError
 
 from registry.errors import StorageUnreadable
-from registry.storage.metadata.failures import FAILURES, code_of
+from registry.storage.database.disk_errors import FAILURES, code_of
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
-from registry.storage.metadata.prepared import compiled
+from registry.storage.database.statements import compiled
 
 
 class PointRead:

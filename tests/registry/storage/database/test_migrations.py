@@ -12,8 +12,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import sqlite_engine
+from registry.storage.database import schema
+from registry.storage.database.sqlite import sqlite_engine
 
 REVISIONS = [
     script.revision

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from registry.errors import StorageFailed, StorageFull
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Database, Unit
-from registry.storage.metadata.point import PointRead
+from registry.storage.database import schema
+from registry.storage.database.point_read import PointRead
+from registry.storage.database.sqlite import Database, Unit
 from registry.storage.metadata.tables import repositories
 
 

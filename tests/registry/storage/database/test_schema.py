@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, inspect
 
 from registry.errors import SchemaTooNew
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import sqlite_engine
+from registry.storage.database import schema
+from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.metadata.tables import metadata
 
 

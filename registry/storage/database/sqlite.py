@@ -21,12 +21,12 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from registry.errors import StorageFailed, StorageFull
+from registry.storage.database import checkpoints
+from registry.storage.database.disk_errors import FAILURES, code_of
+from registry.storage.database.group_commit import Writer
+from registry.storage.database.lock_times import Holds
+from registry.storage.database.readers import Readers, unreadable
 from registry.storage.guard import Guard
-from registry.storage.metadata import folding
-from registry.storage.metadata.failures import FAILURES, code_of
-from registry.storage.metadata.holds import Holds
-from registry.storage.metadata.readers import Readers, unreadable
-from registry.storage.metadata.writer import Writer
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -57,7 +57,7 @@ class Database:
 
     def __init__(self, path: Path, guard: Guard | None = None) -> None:
         self.guard = guard or Guard()
-        self._writing = sqlite_engine(path, folding.PRAGMA)
+        self._writing = sqlite_engine(path, checkpoints.PRAGMA)
         # One more for ``look``, which keeps its connection.
         reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
         self._readers = Readers(reading, READERS, "database-reader")

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from registry.errors import WriterStopped
-from registry.storage.metadata.folding import Folding
-from registry.storage.metadata.holds import Holds
+from registry.storage.database.checkpoints import Folding
+from registry.storage.database.lock_times import Holds
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from registry.storage.metadata.holds import Holds
+from registry.storage.database.lock_times import Holds
 
 # Rows changed, of which each leaves one to three pages: a fold of five to ten milliseconds.
 DUE = 150

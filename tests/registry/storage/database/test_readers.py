@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError
 
 from oci.reference import RepositoryName
 from registry.errors import StorageUnreadable
-from registry.storage.metadata.database import OPERATOR_READERS, READERS, Connection
-from registry.storage.metadata.readers import Readers, unreadable
+from registry.storage.database.readers import Readers, unreadable
+from registry.storage.database.sqlite import OPERATOR_READERS, READERS, Connection
 from registry.storage.own_thread import in_own_thread
 from tests.support.storage import Service, push_blob
 

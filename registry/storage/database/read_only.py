@@ -21,9 +21,9 @@ from sqlalchemy.exc import DatabaseError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
 from registry.errors import StartupError
-from registry.storage.metadata import schema
-from registry.storage.metadata.database import Connection, T, Unit
-from registry.storage.metadata.readers import unreadable
+from registry.storage.database import schema
+from registry.storage.database.readers import unreadable
+from registry.storage.database.sqlite import Connection, T, Unit
 
 PRAGMAS = (
     "query_only=ON",

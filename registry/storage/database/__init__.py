@@ -1,0 +1,1 @@
+"""The database: transactions, connections, statements and the schema; no queries."""
