@@ -37,8 +37,8 @@ from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
 from registry.storage.database.sqlite import Database
+from registry.storage.disk.root import Root
 from registry.storage.lifetimes import Lifetimes
-from registry.storage.root import Root
 
 REPOSITORIES = 200
 LAYERS = 3

@@ -39,13 +39,13 @@ from registry.storage.blobs.store import BlobStore
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import Database
 from registry.storage.database.startup_errors import startup_errors
-from registry.storage.filesystem_type import check_local
-from registry.storage.guard import Guard
+from registry.storage.disk.filesystem_type import check_local
+from registry.storage.disk.free_space import Floor
+from registry.storage.disk.root import DATABASE, Root
+from registry.storage.disk.write_guard import Guard
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
-from registry.storage.room import Floor
-from registry.storage.root import DATABASE, Root
 
 
 def serve(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.storage.room import BALLAST
+from registry.storage.disk.free_space import BALLAST
 from tests.support.processes import RegistryServer, registry_server
 
 

@@ -10,7 +10,7 @@ from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.database.sqlite import Database
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 
 
 @dataclass(frozen=True, slots=True)

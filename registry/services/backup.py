@@ -21,9 +21,9 @@ from registry.services.findings import Finding
 from registry.storage import backup
 from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.paths import BLOBS, FAN_OUT
+from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata import integrity
 from registry.storage.own_thread import in_own_thread
-from registry.storage.root import DATABASE, LOCK, Root
 
 
 class Stopped(Exception):

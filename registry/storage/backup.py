@@ -13,8 +13,8 @@ from pathlib import Path
 
 from registry.errors import StartupError
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, blob_path
-from registry.storage.regular_file import open_regular
-from registry.storage.root import DATABASE
+from registry.storage.disk.regular_file import open_regular
+from registry.storage.disk.root import DATABASE
 
 LABEL = "backup.json"
 NEW = ".new"

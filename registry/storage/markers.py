@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from registry.errors import StartupError
 from registry.storage.blobs.paths import BLOBS, UPLOADS
-from registry.storage.root import DATABASE, Root
+from registry.storage.disk.root import DATABASE, Root
 
 CREATED = f"{DATABASE}.created"
 OPEN = f"{DATABASE}.open"

@@ -9,8 +9,8 @@ from registry.errors import StartupError
 from registry.storage import markers
 from registry.storage.database.schema import upgrade
 from registry.storage.database.startup_errors import startup_errors
-from registry.storage.room import NEARLY_NOTHING, release_reserve
-from registry.storage.root import Root
+from registry.storage.disk.free_space import NEARLY_NOTHING, release_reserve
+from registry.storage.disk.root import Root
 
 
 def prepare_database(root: Root) -> None:

@@ -55,7 +55,9 @@ def test_a_standard_logger_tells_its_extra_too_and_no_secret() -> None:
     configure_logs("json", "info", stream)
 
     extra = {"reason": "no room", "cookie": "hunter2"}
-    logging.getLogger("registry.storage.room").warning("uploads are refused", extra=extra)
+    logging.getLogger("registry.storage.disk.free_space").warning(
+        "uploads are refused", extra=extra
+    )
 
     document = json.loads(stream.getvalue())
     assert document["reason"] == "no room"

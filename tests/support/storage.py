@@ -22,10 +22,10 @@ from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
-from registry.storage.guard import Guard
+from registry.storage.disk.free_space import Floor
+from registry.storage.disk.root import Root
+from registry.storage.disk.write_guard import Guard
 from registry.storage.lifetimes import Lifetimes
-from registry.storage.room import Floor
-from registry.storage.root import Root
 from tests.support.images import Image, Index
 
 

@@ -18,9 +18,9 @@ from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.listing import LISTED, files_in
 from registry.storage.blobs.session_file import SessionFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
-from registry.storage.guard import Guard
-from registry.storage.regular_file import NotRegular, open_regular, size_of
-from registry.storage.root import Root
+from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.root import Root
+from registry.storage.disk.write_guard import Guard
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from registry.storage.blobs.direct import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.disk import Buffer, Disk
 from registry.storage.blobs.failures import refusal
 from registry.storage.blobs.waiting import to_the_end
-from registry.storage.guard import Guard
+from registry.storage.disk.write_guard import Guard
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from oci.digest import Digest, Digester
 from registry.storage.blobs.disk import DIRECTORY
 from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
-from registry.storage.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 
 READ_BYTES = 1024 * 1024
 

@@ -26,7 +26,7 @@ from registry.storage.database.disk_errors import FAILURES, code_of
 from registry.storage.database.group_commit import Writer
 from registry.storage.database.lock_times import Holds
 from registry.storage.database.readers import Readers, unreadable
-from registry.storage.guard import Guard
+from registry.storage.disk.write_guard import Guard
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]

@@ -20,7 +20,7 @@ from registry.app import administer, open_registry
 from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError
 from registry.storage.database.schema import upgrade
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.support.processes import RegistryServer, make_registry_server, registry_server
 
 

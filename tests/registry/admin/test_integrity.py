@@ -18,7 +18,7 @@ from registry.config import load_settings
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.repositories import Repository
 from registry.storage.database import schema
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.support.clocks import FakeClock
 from tests.support.images import an_image
 from tests.support.storage import push_image

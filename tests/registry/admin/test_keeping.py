@@ -18,8 +18,8 @@ from registry.admin import keeping
 from registry.cli.entry import main
 from registry.logs import configure_logs
 from registry.storage.database.schema import upgrade
-from registry.storage.latch import MARKER
-from registry.storage.root import Root
+from registry.storage.disk.read_only_latch import MARKER
+from registry.storage.disk.root import Root
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 

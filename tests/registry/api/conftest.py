@@ -19,7 +19,7 @@ from registry.config import (
     StorageSettings,
 )
 from registry.storage.database.schema import upgrade
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.registry.api.wire import lived
 from tests.support.memory import directory_in_memory
 

@@ -23,7 +23,7 @@ from registry.errors import StorageFull
 from registry.logs import RequestLog, configure_logs
 from registry.services.uploads import Uploads
 from registry.storage.database.schema import upgrade
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
 from tests.registry.api.wire import NAME, envelope, lived, push_image, refused, start
 from tests.support.images import an_image

@@ -10,7 +10,7 @@ from registry.app import build_application
 from registry.background import BackgroundTasks
 from registry.config import LogSettings, Settings, StorageSettings
 from registry.storage.database.schema import upgrade
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
 from tests.registry.api.wire import lived
 

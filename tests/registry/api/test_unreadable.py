@@ -14,7 +14,7 @@ from registry.app import build_application
 from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.server import Server
 from registry.storage.database.schema import upgrade
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.registry.api.wire import NAME
 from tests.support.raw_http import Answer, connected, read_answer, read_to_end, running, talk
 from tests.support.unreadable import BadPlace

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from registry.cli import main
 from registry.storage import markers
 from registry.storage.database import schema
-from registry.storage.root import LOCK
+from registry.storage.disk.root import LOCK
 from tests.support.images import an_image
 from tests.support.processes import make_registry_server
 

@@ -22,7 +22,7 @@ from registry.storage import backup as storage_backup
 from registry.storage.backup import LABEL, Backup, Label
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.support.images import Image, an_image
 from tests.support.integrity import wrongs
 from tests.support.processes import registry_server

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oci.errors import OCIError
-from registry.storage.room import BALLAST
+from registry.storage.disk.free_space import BALLAST
 from tests.support.faults import Fault, FaultySystem, Plan, faulty_database
 from tests.support.integrity import wrongs
 from tests.support.memory import directory_in_memory

@@ -11,8 +11,8 @@ import pytest
 
 from registry.errors import SchemaTooNew, StartupError
 from registry.storage import markers
+from registry.storage.disk.root import DATABASE, Root
 from registry.storage.prepare import prepare_database
-from registry.storage.root import DATABASE, Root
 from tests.support.storage import a_service, push_blob
 
 

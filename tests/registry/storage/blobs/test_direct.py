@@ -13,7 +13,7 @@ from oci.digest import Digest
 from registry.storage.blobs.direct import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.filesystem import FilesystemBlobStore
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 
 SESSION = "6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11"
 CONTENT = os.urandom(5 * 1024 * 1024 + 777)

@@ -7,7 +7,7 @@ import pytest
 
 from registry.errors import StartupError
 from registry.storage.blobs.filesystem import FilesystemBlobStore
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 
 
 async def test_every_directory_is_made_and_made_again_if_missing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from registry.storage.blobs import paths, session_file
 from registry.storage.blobs.disk import Disk
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,7 @@ from registry.errors import BlobUploadUnknown
 from registry.storage.blobs.filesystem import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
 from registry.storage.blobs.store import BlobStore
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 from tests.support.storage import read_all
 
 CONTENT = b"some bytes of a layer" * 100_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from registry.errors import StorageLatched
-from registry.storage.latch import MARKER, MAX_REASON, SPARE, Latch
+from registry.storage.disk.read_only_latch import MARKER, MAX_REASON, SPARE, Latch
 from tests.support.faults import FaultySystem, Plan
 
 MOST_CALLS = 20

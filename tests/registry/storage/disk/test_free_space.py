@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import StorageFull
-from registry.storage.room import BALLAST, Floor, Room, ballast_size
+from registry.storage.disk.free_space import BALLAST, Floor, Room, ballast_size
 
 KIB = 1024
 MIB = 1024 * KIB

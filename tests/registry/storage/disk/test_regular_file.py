@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.storage.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 
 
 def a_link(path: Path) -> None:

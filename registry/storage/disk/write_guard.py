@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from registry.storage.latch import Latch
-from registry.storage.room import Floor, Room
-from registry.storage.root import Root
+from registry.storage.disk.free_space import Floor, Room
+from registry.storage.disk.read_only_latch import Latch
+from registry.storage.disk.root import Root
 
 
 class Guard:

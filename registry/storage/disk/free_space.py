@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.errors import StorageFull
-from registry.storage.regular_file import open_regular
+from registry.storage.disk.regular_file import open_regular
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from registry.errors import StartupError
-from registry.storage import filesystem_type
-from registry.storage.filesystem_type import NETWORK, check_local, type_of
+from registry.storage.disk import filesystem_type
+from registry.storage.disk.filesystem_type import NETWORK, check_local, type_of
 
 
 def test_the_type_is_what_the_system_says(tmp_path: Path) -> None:

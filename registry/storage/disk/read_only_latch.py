@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from registry.errors import StorageLatched
-from registry.storage import regular_file
+from registry.storage.disk import regular_file
 
 log = logging.getLogger(__name__)
 

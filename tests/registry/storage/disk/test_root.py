@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import RootInUse, StartupError
-from registry.storage.root import Root
+from registry.storage.disk.root import Root
 
 
 def test_a_root_that_is_not_there_is_made(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_root_opens_again_once_closed(tmp_path: Path) -> None:
 def test_a_second_process_is_refused_by_the_pid_of_the_first(tmp_path: Path) -> None:
     script = (
         "import sys, time, pathlib\n"
-        "from registry.storage.root import Root\n"
+        "from registry.storage.disk.root import Root\n"
         "root = Root.open(pathlib.Path(sys.argv[1]))\n"
         "sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()\n"
     )
