@@ -33,7 +33,7 @@ from registry.services.context import ManifestPolicy, Shared
 from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry, Repository
 from registry.services.tally import Tally
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
 from registry.storage.database.sqlite import Database

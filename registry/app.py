@@ -33,8 +33,8 @@ from registry.services.context import ManifestPolicy, Shared, UploadLimits
 from registry.services.garbage import GarbageCollector
 from registry.services.janitor import Chore, Janitor
 from registry.services.repositories import Registry
-from registry.storage.blobs.directories import check_tree
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.directories import check_tree
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import Database

@@ -16,7 +16,7 @@ from registry.services.integrity import Integrity, Rows
 from registry.services.janitor import Chore
 from registry.services.repair import Repair
 from registry.services.scrub import Scrub, Throttle
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs.filesystem.file_ops import Disk
 
 DAY_MS = 24 * 60 * 60 * 1000
 # How often the background scrub looks for what is due.

@@ -8,7 +8,7 @@ from registry.config import Settings
 from registry.services.context import Shared
 from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import Database
 from registry.storage.disk.root import Root
 

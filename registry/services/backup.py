@@ -20,7 +20,7 @@ from registry.services.context import Shared
 from registry.services.findings import Finding
 from registry.storage import backup
 from registry.storage.backup import Backup, Label, NamedFile
-from registry.storage.blobs.paths import BLOBS, FAN_OUT
+from registry.storage.blobs.names import BLOBS, FAN_OUT
 from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata import integrity
 from registry.storage.own_thread import in_own_thread

@@ -26,7 +26,8 @@ from registry.services.findings import (
     UnnamedFile,
 )
 from registry.services.manifest_steps import edges_of
-from registry.storage.blobs import paths, survey
+from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Connection, T, Unit
 from registry.storage.metadata import integrity
@@ -132,22 +133,22 @@ class Integrity:
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
-        for name in await in_own_thread(lambda: list(survey.strangers(self.root))):
+        for name in await in_own_thread(lambda: list(verify.strangers(self.root))):
             yield stranger(name)
-        for part in survey.PARTS:
-            names = await in_own_thread(survey.names, self.root, part)
+        for part in verify.PARTS:
+            names = await in_own_thread(verify.names, self.root, part)
             self._count("files", len(names))
-            ask = integrity.sessions_unknown if part == paths.UPLOADS else integrity.unnamed
+            ask = integrity.sessions_unknown if part == blob_names.UPLOADS else integrity.unnamed
             orphans = await self.database.read(partial(ask, names=names))
             for name in sorted(orphans):
-                is_file = await in_own_thread(survey.is_file, self.root, f"{part}/{name}")
+                is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
                 yield leftover(part, name) if is_file else stranger(f"{part}/{name}")
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
         for session, repository in await self.database.read(integrity.sessions):
             self._count("sessions", 1)
-            if await in_own_thread(survey.upload_size, self.root, session) is None:
+            if await in_own_thread(verify.upload_size, self.root, session) is None:
                 what = f"upload session {session} of {repository}"
                 expected = "a file; a client is told to begin again"
                 yield Finding("I9", what, "no file", expected, leftover=True)
@@ -189,11 +190,11 @@ def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
 
 
 def judge_blob(
-    root: int, row: BlobRow, *, deep: bool, pace: survey.Pace = survey.at_once
+    root: int, row: BlobRow, *, deep: bool, pace: verify.Pace = verify.at_once
 ) -> Problem | None:
     if row.state != "ok":
         return "I1", "known to be corrupt", "whole bytes: push it again"
-    size = survey.blob_size(root, row.physical)
+    size = verify.blob_size(root, row.physical)
     expected = f"{row.size} bytes in {row.physical}"
     if size is None:
         return "I1", "no file", expected
@@ -202,7 +203,7 @@ def judge_blob(
     if not deep:
         return None
     try:
-        actual = survey.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, pace)
+        actual = verify.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, pace)
     except OSError as error:
         return "I2", f"a file that cannot be read: {error.strerror}", expected
     if str(actual) != row.digest:
@@ -268,7 +269,7 @@ def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
 
 def leftover(part: str, name: str) -> Finding:
     """A file that no row names.  The sweep takes only what has a name that the store gives."""
-    is_ours = paths.is_session if part == paths.UPLOADS else paths.is_physical
+    is_ours = blob_names.is_session if part == blob_names.UPLOADS else blob_names.is_physical
     if is_ours(name):
         expected = "a file that a row names; the sweep will take it"
     else:

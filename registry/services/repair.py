@@ -13,8 +13,9 @@ from registry.services.findings import (
     Finding,
     UnnamedFile,
 )
-from registry.storage.blobs import paths, survey
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.filesystem import verify
+from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import acts, integrity, repairs
 from registry.storage.own_thread import in_own_thread
@@ -59,13 +60,13 @@ class Repair:
     async def _remove(self, finding: Finding, path: str) -> str:
         """Remove a file that still has no row: names are never used again."""
         directory, _, name = path.rpartition("/")
-        if directory == paths.UPLOADS:
+        if directory == blob_names.UPLOADS:
             unnamed = integrity.sessions_unknown
-        elif directory.startswith(f"{paths.BLOBS}/"):
+        elif directory.startswith(f"{blob_names.BLOBS}/"):
             unnamed = integrity.unnamed
         else:
             return ""
-        if not await in_own_thread(survey.is_file, self.root, path):
+        if not await in_own_thread(verify.is_file, self.root, path):
             return ""
 
         def unit(connection: Connection) -> bool:

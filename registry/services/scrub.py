@@ -15,7 +15,7 @@ from functools import partial
 from registry.services.findings import Finding
 from registry.services.integrity import Integrity, judge_blob, judge_manifest
 from registry.services.repair import Repair
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import integrity

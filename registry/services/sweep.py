@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from registry.services.context import Shared
 from registry.services.tally import Tally
-from registry.storage.blobs.paths import session_of
+from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import files

@@ -24,7 +24,7 @@ from registry.errors import (
 )
 from registry.services.commit import publish
 from registry.services.context import Context
-from registry.storage.blobs.paths import is_session
+from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import to_the_end
 from registry.storage.database.sqlite import Connection

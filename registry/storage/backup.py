@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from registry.errors import StartupError
-from registry.storage.blobs.paths import BLOBS, FAN_OUT, blob_path
+from registry.storage.blobs.names import BLOBS, FAN_OUT, blob_path
 from registry.storage.disk.regular_file import open_regular
 from registry.storage.disk.root import DATABASE
 

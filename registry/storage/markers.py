@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 
 from registry.errors import StartupError
-from registry.storage.blobs.paths import BLOBS, UPLOADS
+from registry.storage.blobs.names import BLOBS, UPLOADS
 from registry.storage.disk.root import DATABASE, Root
 
 CREATED = f"{DATABASE}.created"

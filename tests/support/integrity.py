@@ -5,7 +5,7 @@ import os
 from registry.services.findings import Finding
 from registry.services.integrity import Integrity
 from registry.services.repair import Repair
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs.filesystem.file_ops import Disk
 from tests.support.storage import Service
 
 

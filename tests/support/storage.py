@@ -16,8 +16,8 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.services.context import ManifestPolicy, SessionLocks, Shared, UploadLimits
 from registry.services.repositories import Registry, Repository
-from registry.storage.blobs.disk import Disk, System
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.file_ops import Disk, System
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database import schema

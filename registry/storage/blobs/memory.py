@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
-from registry.storage.blobs.paths import physical_name
+from registry.storage.blobs.names import physical_name
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 
 CHUNK_BYTES = 256 * 1024

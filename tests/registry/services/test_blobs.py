@@ -9,7 +9,7 @@ import pytest
 from oci.digest import Digest
 from registry.errors import BlobInUse, BlobUnknown
 from registry.services.repositories import Repository
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader
 from registry.storage.metadata import blobs
 from tests.support.images import an_image

@@ -14,7 +14,7 @@ from oci.digest import Digest
 from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, StorageFull
 from registry.services.commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import Database, Unit
 from registry.storage.metadata import blobs, uploads
 from tests.support.clocks import FakeClock

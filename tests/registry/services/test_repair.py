@@ -14,7 +14,7 @@ from registry.services.integrity import Integrity
 from registry.services.removal import delete_repository
 from registry.services.repair import Repair
 from registry.services.scrub import Scrub, Throttle
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs.filesystem.file_ops import Disk
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image
 

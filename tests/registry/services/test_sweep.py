@@ -8,7 +8,7 @@ from oci.digest import Digest
 from registry.errors import StorageFull
 from registry.services.sweep import sweep
 from registry.services.tally import Tally
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata import burial
 from tests.support.collecting import Collected

@@ -8,7 +8,7 @@ import pytest
 
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
 from registry.storage.blobs.store import BlobStore
 from registry.storage.disk.root import Root

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO, TypeVar
 
 from oci.digest import Digest, Digester
 from registry.errors import BlobUploadUnknown, StorageUnreadable
-from registry.storage.blobs import paths
-from registry.storage.blobs.directories import prepare
-from registry.storage.blobs.disk import Disk
-from registry.storage.blobs.failures import refusal
-from registry.storage.blobs.listing import LISTED, files_in
-from registry.storage.blobs.session_file import SessionFile, hash_file
+from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.filesystem.directories import prepare
+from registry.storage.blobs.filesystem.errors import refusal
+from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.listing import LISTED, files_in
+from registry.storage.blobs.filesystem.upload_file import SessionFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 from registry.storage.disk.root import Root
@@ -56,7 +56,7 @@ class FilesystemBlobStore:
         await self._run(self._create, session)
 
     async def offset(self, session: str) -> int | None:
-        return await self._read(self._size, paths.upload_path(session))
+        return await self._read(self._size, blob_names.upload_path(session))
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
         self._guard.check_writable()
@@ -71,23 +71,23 @@ class FilesystemBlobStore:
 
     async def discard(self, session: str) -> None:
         self._digesters.pop(session, None)
-        await self._run(self._unlink, paths.upload_path(session))
+        await self._run(self._unlink, blob_names.upload_path(session))
 
     async def open(self, physical: str) -> BlobReader | None:
         file = await self._open(self._read(self._open_blob, physical), close_file)
         return None if file is None else FileReader(file, self._executor)
 
     async def stat(self, physical: str) -> int | None:
-        return await self._read(self._size, paths.blob_path(physical))
+        return await self._read(self._size, blob_names.blob_path(physical))
 
     async def changed_at(self, physical: str) -> int | None:
-        return await self._read(self._changed_at, paths.blob_path(physical))
+        return await self._read(self._changed_at, blob_names.blob_path(physical))
 
     async def verify(self, physical: str, algorithm: str) -> Digest | None:
         return await self._read(self._hash_blob, physical, algorithm)
 
     async def remove(self, physical: str) -> None:
-        await self._run(self._unlink, paths.blob_path(physical))
+        await self._run(self._unlink, blob_names.blob_path(physical))
 
     async def listings(self) -> AsyncIterator[list[StoredFile]]:
         for directory in LISTED:
@@ -125,17 +125,17 @@ class FilesystemBlobStore:
             raise StorageUnreadable.of(error) from error
 
     def _create(self, session: str) -> None:
-        os.close(self._disk.create(self._root, paths.upload_path(session)))
+        os.close(self._disk.create(self._root, blob_names.upload_path(session)))
 
     def _open_session(self, session: str) -> int | None:
         try:
-            return open_regular(paths.upload_path(session), os.O_RDWR, directory=self._root)
+            return open_regular(blob_names.upload_path(session), os.O_RDWR, directory=self._root)
         except (FileNotFoundError, NotRegular):
             return None
 
     def _open_blob(self, physical: str) -> BinaryIO | None:
         try:
-            fd = open_regular(paths.blob_path(physical), os.O_RDONLY, directory=self._root)
+            fd = open_regular(blob_names.blob_path(physical), os.O_RDONLY, directory=self._root)
         except (FileNotFoundError, NotRegular):
             return None
         try:
@@ -159,7 +159,7 @@ class FilesystemBlobStore:
 
     def _hash_blob(self, physical: str, algorithm: str) -> Digest | None:
         try:
-            fd = open_regular(paths.blob_path(physical), os.O_RDONLY, directory=self._root)
+            fd = open_regular(blob_names.blob_path(physical), os.O_RDONLY, directory=self._root)
         except (FileNotFoundError, NotRegular):
             return None
         try:

@@ -16,10 +16,11 @@ from typing import Any
 from oci.digest import Digest, Digester, DigestMismatch
 from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown
-from registry.storage.blobs import paths, writeback
-from registry.storage.blobs.direct import BLOCK_BYTES, DirectFile
-from registry.storage.blobs.disk import Buffer, Disk
-from registry.storage.blobs.failures import refusal
+from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.filesystem import writeback
+from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
+from registry.storage.blobs.filesystem.errors import refusal
+from registry.storage.blobs.filesystem.file_ops import Buffer, Disk
 from registry.storage.blobs.waiting import to_the_end
 from registry.storage.disk.write_guard import Guard
 
@@ -91,7 +92,7 @@ class SessionFile:
 
     async def commit(self, digest: Digest) -> str:
         await self.flush()
-        physical = paths.physical_name(digest, self._session)
+        physical = blob_names.physical_name(digest, self._session)
         await self._run(self._publish, digest, physical)
         return physical
 
@@ -211,10 +212,10 @@ class SessionFile:
         self._disk.seal(self._fd)
         self._rename(physical)
         # Without this, a crash can forget the rename after we have said that it happened.
-        self._disk.sync_directory(self._root, paths.blob_directory(physical))
+        self._disk.sync_directory(self._root, blob_names.blob_directory(physical))
 
     def _rename(self, physical: str) -> None:
-        source, target = paths.upload_path(self._session), paths.blob_path(physical)
+        source, target = blob_names.upload_path(self._session), blob_names.blob_path(physical)
         try:
             self._disk.rename(self._root, source, target)
         except FileNotFoundError:

@@ -6,8 +6,8 @@ import os
 import stat
 
 from registry.errors import StartupError
-from registry.storage.blobs.disk import DIRECTORY, Disk
-from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS
+from registry.storage.blobs.filesystem.file_ops import DIRECTORY, Disk
+from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS
 
 
 def prepare(disk: Disk, root: int) -> None:

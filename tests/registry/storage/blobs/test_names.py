@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oci.digest import Digest
-from registry.storage.blobs import paths
+from registry.storage.blobs import names as blob_names
 
 SESSION = "4ca313c7-7359-4a1f-9bf9-de299755d371"
 
@@ -14,10 +14,10 @@ SESSION = "4ca313c7-7359-4a1f-9bf9-de299755d371"
 def test_a_physical_name_is_digest_and_session(algorithm: str) -> None:
     digest = Digest.of(b"content", algorithm)
 
-    physical = paths.physical_name(digest, SESSION)
+    physical = blob_names.physical_name(digest, SESSION)
 
     assert physical == f"{digest.encoded}-{SESSION}"
-    assert paths.blob_path(physical) == f"blobs/{digest.encoded[:2]}/{physical}"
+    assert blob_names.blob_path(physical) == f"blobs/{digest.encoded[:2]}/{physical}"
     assert len(physical) < 255
 
 
@@ -25,13 +25,13 @@ def test_a_physical_name_is_digest_and_session(algorithm: str) -> None:
     "text", ["", "..", SESSION.upper(), SESSION + "\n", SESSION + "/..", "٤" + SESSION[1:]]
 )
 def test_in_2_what_is_not_a_session_makes_no_path(text: str) -> None:
-    assert not paths.is_session(text)
+    assert not blob_names.is_session(text)
     with pytest.raises(AssertionError):
-        paths.upload_path(text)
+        blob_names.upload_path(text)
 
 
 @given(st.text())
 def test_in_2_no_text_escapes_the_uploads(text: str) -> None:
-    if paths.is_session(text):
+    if blob_names.is_session(text):
         assert "/" not in text
         assert "." not in text

@@ -1,4 +1,4 @@
-"""The directory layout, drawn once.
+"""Names: the physical names of blobs and sessions, and the directory layout, drawn once.
 
 ::
 

@@ -11,9 +11,10 @@ import pytest
 
 from oci.digest import Digest, Digester
 from registry.errors import StorageFailed, StorageFull, StorageLatched
-from registry.storage.blobs import paths, session_file
-from registry.storage.blobs.disk import Disk
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.filesystem import upload_file
+from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
 
@@ -85,7 +86,7 @@ async def test_a_published_file_cannot_be_written(
     physical = await writer.commit(Digest.of(b"content"))
     await writer.aclose()
 
-    path = tmp_path / paths.blob_path(physical)
+    path = tmp_path / blob_names.blob_path(physical)
 
     assert path.stat().st_mode & 0o777 == 0o444
     assert path.read_bytes() == b"content"
@@ -96,7 +97,7 @@ async def test_an_upload_holds_two_batches_at_most(
 ) -> None:
     session = await a_session(store)
     writer = await store.writer(session, "sha256")
-    assert isinstance(writer, session_file.SessionFile)
+    assert isinstance(writer, upload_file.SessionFile)
     held = 0
 
     for _ in range(200):
@@ -104,7 +105,7 @@ async def test_an_upload_holds_two_batches_at_most(
         held = max(held, writer.offset - writer._written)
     await writer.aclose()
 
-    assert held <= 2 * session_file.BATCH_BYTES + 64 * 1024
+    assert held <= 2 * upload_file.BATCH_BYTES + 64 * 1024
 
 
 async def test_a_resumed_session_does_not_read_its_file_again(
@@ -141,7 +142,7 @@ async def test_a_file_that_grew_behind_our_back_is_read_again(
     store: FilesystemBlobStore, tmp_path: Path
 ) -> None:
     session = await a_session(store, b"hello")
-    with (tmp_path / paths.upload_path(session)).open("ab") as file:
+    with (tmp_path / blob_names.upload_path(session)).open("ab") as file:
         file.write(b"!")
 
     writer = await store.writer(session, "sha256")
@@ -154,7 +155,7 @@ async def test_a_file_that_grew_behind_our_back_is_read_again(
 async def test_kept_hashes_are_bounded(
     store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.storage.blobs.filesystem.KEPT_DIGESTERS", 3)
+    monkeypatch.setattr("registry.storage.blobs.filesystem.store.KEPT_DIGESTERS", 3)
 
     for _ in range(5):
         await a_session(store, b"x")
@@ -279,7 +280,7 @@ def test_hash_file_reads_from_the_start(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "file", os.O_RDONLY)
     os.lseek(fd, 5, os.SEEK_SET)
 
-    digest = session_file.hash_file(fd, "sha512")
+    digest = upload_file.hash_file(fd, "sha512")
 
     os.close(fd)
     whole = Digester("sha512")

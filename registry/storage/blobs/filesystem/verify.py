@@ -7,8 +7,8 @@ import stat
 from collections.abc import Callable, Iterator
 
 from oci.digest import Digest, Digester
-from registry.storage.blobs.disk import DIRECTORY
-from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
+from registry.storage.blobs.filesystem.file_ops import DIRECTORY
+from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
 from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 
 READ_BYTES = 1024 * 1024

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from registry.storage.blobs.disk import Disk
+from registry.storage.blobs.filesystem.file_ops import Disk
 
 # A direct write begins and ends at a block, in the file as in memory.
 BLOCK_BYTES = 4096

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from registry.storage.blobs.disk import DIRECTORY
-from registry.storage.blobs.paths import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
+from registry.storage.blobs.filesystem.file_ops import DIRECTORY
+from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
 from registry.storage.blobs.store import StoredFile
 
 # Every directory that has files, relative to the root; and the one that has those directories.

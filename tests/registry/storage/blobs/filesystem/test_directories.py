@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import StartupError
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from oci.digest import Digest
-from registry.storage.blobs.direct import BLOCK_BYTES, DirectFile
-from registry.storage.blobs.disk import Disk
-from registry.storage.blobs.filesystem import FilesystemBlobStore
+from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
+from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
 
 SESSION = "6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11"

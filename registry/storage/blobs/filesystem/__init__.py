@@ -1,0 +1,1 @@
+"""A BlobStore of files: written aside, synced, renamed."""
