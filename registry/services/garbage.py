@@ -25,8 +25,9 @@ from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import acts, epochs, garbage, manifests, repositories
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed, Key
+from registry.storage.metadata.burial import Freed
 from registry.storage.metadata.garbage import START, Slice
+from registry.storage.metadata.keys import Key
 
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.
@@ -79,7 +80,7 @@ class GarbageCollector:
             act = self._shared.begin(connection, IDENTITY)
             return sum(drop_manifest(connection, act, bound, key) for key in keys)
 
-        async for found in candidates(self._shared, garbage.untagged_manifests, bound):
+        async for found in find_candidates(self._shared, garbage.untagged_manifests, bound):
             tally.manifests += sum(await pace.each(found, unit))
 
     async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
@@ -89,14 +90,14 @@ class GarbageCollector:
             act = self._shared.begin(connection, IDENTITY)
             return garbage.drop_members(connection, act, bound, keys)
 
-        async for found in by_digest(candidates(self._shared, garbage.unused_members, bound)):
+        async for found in by_digest(find_candidates(self._shared, garbage.unused_members, bound)):
             for freed in await pace.each(found, unit):
                 tally.members += freed.members
                 tally.blobs += freed.blobs
                 tally.blob_bytes += freed.bytes
 
 
-async def candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[list[Key]]:
+async def find_candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[list[Key]]:
     """The candidates of a whole table, a stretch at a time."""
     position: Key | None = START
     while position is not None:

@@ -12,14 +12,14 @@ from functools import partial
 
 from registry.services.context import Shared
 from registry.services.expiry import over
-from registry.services.garbage import candidates
+from registry.services.garbage import find_candidates
 from registry.services.retention import lease_bound, trash_bound, untagged_bound
 from registry.services.sweep import orphans
 from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import deleted_repositories, doomed, epochs, garbage, trash
-from registry.storage.metadata.burial import Key
+from registry.storage.metadata.keys import Key
 
 
 async def preview(shared: Shared) -> Tally:
@@ -69,7 +69,7 @@ async def doomed_manifests(shared: Shared, bound: Bound) -> set[Key]:
         return set()
     return {
         key
-        async for found in candidates(shared, garbage.untagged_manifests, bound)
+        async for found in find_candidates(shared, garbage.untagged_manifests, bound)
         for key in found
     }
 
@@ -77,7 +77,9 @@ async def doomed_manifests(shared: Shared, bound: Bound) -> set[Key]:
 async def ended_members(shared: Shared, bound: Bound, going: set[Key]) -> set[Key]:
     """Memberships that nothing needs, or that only manifests need which are going."""
     ended = {
-        key async for found in candidates(shared, garbage.unused_members, bound) for key in found
+        key
+        async for found in find_candidates(shared, garbage.unused_members, bound)
+        for key in found
     }
     for manifest in going:
         named = await shared.database.operator.read(

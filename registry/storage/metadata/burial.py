@@ -9,10 +9,8 @@ from sqlalchemy import Connection, bindparam, delete, exists, insert
 
 from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.acts import Act
+from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
-
-Key = tuple[int, str]
-"""A row of ``repo_blobs`` or ``manifests``: repository and digest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from oci.reference import RepositoryName
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import burial
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed, Key
+from registry.storage.metadata.burial import Freed
+from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     deleted_repositories,
     manifest_edges,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata.burial import Key
+from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
 
 BATCH = 500

@@ -28,7 +28,8 @@ from registry.storage.database.statements import Prepared, as_list, columns_of
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import burial
 from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed, Key
+from registry.storage.metadata.burial import Freed
+from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     manifest_edges,
     manifests,
@@ -69,15 +70,6 @@ def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
     gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
     return burial.bury(connection, act, gone)
-
-
-def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
-    """The rows with these keys.
-
-    SQLite looks single values up in an index, and pairs only by reading the whole table.
-    """
-    pair = tuple_(table.c.repository_id, table.c.digest)
-    return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
 def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:

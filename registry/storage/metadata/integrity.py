@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
 
 from oci.digest import Digest
-from registry.storage.metadata import acts
+from registry.storage.metadata.acts import chained
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.tables import (
     audit,
@@ -315,7 +315,7 @@ def broken_audit(connection: Connection) -> list[int]:
     """The ids of audit rows whose hash is not that of their content and the row before."""
     broken, previous = [], ""
     for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
-        if row["hash"] != acts.chained(previous, dict(row)):
+        if row["hash"] != chained(previous, dict(row)):
             broken.append(int(row["id"]))
         previous = row["hash"]
     return broken

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import garbage
 from registry.storage.metadata.acts import Act
+from registry.storage.metadata.keys import among
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
@@ -98,7 +98,7 @@ def forget_rows(connection: Connection, bound: Bound, limit: int) -> int:
         )
     ]
     if members:
-        connection.execute(delete(trash_members).where(garbage.among(trash_members, members)))
+        connection.execute(delete(trash_members).where(among(trash_members, members)))
     return count + len(members)
 
 

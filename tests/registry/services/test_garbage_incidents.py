@@ -17,7 +17,7 @@ from registry.services import garbage as collector_module
 from registry.services.repositories import Repository
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import garbage
-from registry.storage.metadata.burial import Key
+from registry.storage.metadata.keys import Key
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
@@ -59,7 +59,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
     await collected.outlive_leases()
     found = asyncio.Event()
     go_on = asyncio.Event()
-    candidates = collector_module.candidates
+    candidates = collector_module.find_candidates
 
     async def slow(*arguments: Any) -> AsyncIterator[list[Key]]:
         async for keys in candidates(*arguments):
@@ -67,7 +67,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
             await go_on.wait()
             yield keys
 
-    monkeypatch.setattr(collector_module, "candidates", slow)
+    monkeypatch.setattr(collector_module, "find_candidates", slow)
     collecting = asyncio.create_task(collected.collect())
     await found.wait()
     await repository.manifests.push(ONE, image.manifest, image.media_type)

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, select, text
 
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
-from registry.storage.metadata import acts
-from registry.storage.metadata.tables import audit
+from registry.storage.metadata import acts, tables
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def act_out(connection: Connection) -> None:
 
 def broken_links(connection: Connection) -> list[int]:
     previous, broken = "", []
-    for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
+    for row in connection.execute(select(tables.audit).order_by(tables.audit.c.id)).mappings():
         values: dict[str, Any] = dict(row)
         if acts.chained(previous, values) != row["hash"]:
             broken.append(row["id"])
