@@ -17,7 +17,8 @@ from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
 from registry.services.janitor import Chore
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, integrity
+from registry.storage.metadata import audit
+from registry.storage.metadata.integrity import checks
 
 WATCH_SECONDS = 1.0
 # https://www.sqlite.org/wal.html#walresetbug
@@ -57,7 +58,7 @@ async def checking(opened: OpenRegistry, background: BackgroundTasks) -> AsyncIt
 async def check_database(opened: OpenRegistry) -> None:
     """Latch the store if SQLite finds something wrong with its file."""
     started = time.monotonic()
-    check = partial(integrity.pragmas, deep=False)
+    check = partial(checks.pragmas, deep=False)
     try:
         wrong = await opened.database.operator.read(check)
     except StorageUnreadable as error:
@@ -89,8 +90,8 @@ async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
         raise CommandRefused(f"the disk still takes no file: {error.strerror}") from error
 
     def unit(connection: Connection) -> None:
-        act = acts.begin(connection, "operator")
-        acts.record(connection, act, "unlatch", "", "", reason or "")
+        act = audit.begin(connection, "operator")
+        audit.record(connection, act, "unlatch", "", "", reason or "")
 
     if reason is not None:
         await opened.database.write(unit)

@@ -22,7 +22,7 @@ from registry.storage import backup
 from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.names import BLOBS, FAN_OUT
 from registry.storage.disk.root import DATABASE, LOCK, Root
-from registry.storage.metadata import integrity
+from registry.storage.metadata.integrity import checks
 from registry.storage.own_thread import in_own_thread
 
 
@@ -105,9 +105,7 @@ async def finding_of(shared: Shared, lost: Lost) -> Finding:
     kept = "the backup has it, from before" if lost.is_backed_up else ""
     if file.is_trash:
         return Finding("I1", f"trash {file.digest}", found, expected, leftover=True, repaired=kept)
-    affects = await shared.database.operator.read(
-        partial(integrity.tags_on_blob, digest=file.digest)
-    )
+    affects = await shared.database.operator.read(partial(checks.tags_on_blob, digest=file.digest))
     return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 
 

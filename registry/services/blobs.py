@@ -25,7 +25,7 @@ from registry.services.context import Context
 from registry.services.leases import promise_blob
 from registry.storage.blobs.store import BlobReader
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, blobs, edges, repositories
+from registry.storage.metadata import audit, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Blobs:
                 raise BlobInUse(digest, parent)
             act = context.begin(connection)
             blobs.leave(connection, act, repository, digest)
-            acts.record(connection, act, "blob.delete", str(context.name), str(digest))
+            audit.record(connection, act, "blob.delete", str(context.name), str(digest))
 
         await context.database.write(unit)
 

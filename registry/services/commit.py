@@ -10,8 +10,9 @@ from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown, StorageFailed, StorageUnreadable
 from registry.services.context import Context
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, blobs, integrity, repositories, uploads
+from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
+from registry.storage.metadata.integrity import checks
 
 # How long a verification counts: the scrub comes seldom, and a push of the same bytes often.
 TRUSTED_MS = 24 * 60 * 60 * 1000
@@ -35,9 +36,9 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
         repository = repositories.ensure(connection, act, context.name)
         taken = blobs.add(connection, act, digest, new, doubted=present.damaged)
         if present.verified is not None:
-            integrity.verified(connection, [present.verified], act.at)
+            checks.verified(connection, [present.verified], act.at)
         blobs.join(connection, act, repository, digest, session)
-        acts.record(connection, act, "blob.push", str(context.name), str(digest))
+        audit.record(connection, act, "blob.push", str(context.name), str(digest))
         return taken
 
     try:

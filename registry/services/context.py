@@ -15,8 +15,8 @@ from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.lifetimes import DAY_MS, Lifetimes
-from registry.storage.metadata import acts
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata import audit
+from registry.storage.metadata.audit import Act
 
 Sparse = Literal["refuse", "index", "any"]
 
@@ -137,7 +137,7 @@ class Shared:
 
     def begin(self, connection: Connection, identity: str) -> Act:
         """The act that the current transaction carries out."""
-        return acts.begin(connection, identity, self.clock, self.lifetimes.lease_ms)
+        return audit.begin(connection, identity, self.clock, self.lifetimes.lease_ms)
 
 
 @dataclass(frozen=True, slots=True)

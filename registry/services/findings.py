@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from registry.storage.metadata.integrity import ManifestRow
+from registry.storage.metadata.integrity.checks import ManifestRow
 
 INVARIANTS = {
     "I1": "every blob has its file, of its size",

@@ -23,11 +23,12 @@ from registry.services.sweep import sweep
 from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import acts, epochs, garbage, manifests, repositories
-from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed
-from registry.storage.metadata.garbage import START, Slice
+from registry.storage.metadata import audit, epochs, manifests, repositories
+from registry.storage.metadata.audit import Act
+from registry.storage.metadata.gc import candidates
+from registry.storage.metadata.gc.candidates import START, Slice
 from registry.storage.metadata.keys import Key
+from registry.storage.metadata.trash.put import Freed
 
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.
@@ -80,7 +81,7 @@ class GarbageCollector:
             act = self._shared.begin(connection, IDENTITY)
             return sum(drop_manifest(connection, act, bound, key) for key in keys)
 
-        async for found in find_candidates(self._shared, garbage.untagged_manifests, bound):
+        async for found in find_candidates(self._shared, candidates.untagged_manifests, bound):
             tally.manifests += sum(await pace.each(found, unit))
 
     async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
@@ -88,9 +89,11 @@ class GarbageCollector:
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
             act = self._shared.begin(connection, IDENTITY)
-            return garbage.drop_members(connection, act, bound, keys)
+            return candidates.drop_members(connection, act, bound, keys)
 
-        async for found in by_digest(find_candidates(self._shared, garbage.unused_members, bound)):
+        async for found in by_digest(
+            find_candidates(self._shared, candidates.unused_members, bound)
+        ):
             for freed in await pace.each(found, unit):
                 tally.members += freed.members
                 tally.blobs += freed.blobs
@@ -128,10 +131,10 @@ def digest_of(key: Key) -> str:
 
 def drop_manifest(connection: Connection, act: Act, bound: Bound, key: Key) -> int:
     """Collect the manifest if still nothing keeps it."""
-    if not garbage.is_untagged(connection, bound, key):
+    if not candidates.is_untagged(connection, bound, key):
         return 0
     digest: Digest = stored_digest(key[1])
     manifests.remove(connection, act, key[0], digest)
     name = repositories.name_of(connection, key[0])
-    acts.record(connection, act, "manifest.collect", name, str(digest))
+    audit.record(connection, act, "manifest.collect", name, str(digest))
     return 1

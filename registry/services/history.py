@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services.context import Shared
-from registry.storage.metadata import deleted_repositories, tags
-from registry.storage.metadata.deleted_repositories import Deletion
+from registry.storage.metadata import tags
 from registry.storage.metadata.tags import Change
+from registry.storage.metadata.trash import repositories as deleted_repositories
+from registry.storage.metadata.trash.repositories import Deletion
 
 
 async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[Change]:

@@ -30,9 +30,9 @@ from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Connection, T, Unit
-from registry.storage.metadata import integrity
 from registry.storage.metadata.edges import Edge
-from registry.storage.metadata.integrity import BlobRow, ManifestRow, TrashedRow
+from registry.storage.metadata.integrity import checks
+from registry.storage.metadata.integrity.checks import BlobRow, ManifestRow, TrashedRow
 from registry.storage.own_thread import in_own_thread
 
 Problem = tuple[str, str, str]
@@ -76,16 +76,16 @@ class Integrity:
         def unit(connection: Connection) -> list[Finding]:
             found = [
                 Finding("I15", "database", line, "a database without errors")
-                for line in integrity.pragmas(connection, deep=self.deep)
+                for line in checks.pragmas(connection, deep=self.deep)
             ]
             found += [
                 Finding("I4", "database", line, "the row that it names", target=DanglingRows())
-                for line in integrity.dangling(connection)
+                for line in checks.dangling(connection)
             ]
-            found += [finding for rule in integrity.RULES for finding in obey(connection, rule)]
+            found += [finding for rule in checks.RULES for finding in obey(connection, rule)]
             found += [
                 Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
-                for row in integrity.broken_audit(connection)
+                for row in checks.broken_audit(connection)
             ]
             mine, newest = schema.revisions(connection)
             if mine != newest:
@@ -102,17 +102,17 @@ class Integrity:
     async def blobs(self) -> AsyncIterator[Finding]:
         """Every blob's row against its file."""
         last = ""
-        while page := await self.database.read(partial(integrity.blobs_after, last=last)):
+        while page := await self.database.read(partial(checks.blobs_after, last=last)):
             last = page[-1].digest
             self._count("blobs", len(page))
             for row, problem in await in_own_thread(self._doubtful, page):
-                if await self.database.read(partial(integrity.is_still, row=row)):
+                if await self.database.read(partial(checks.is_still, row=row)):
                     yield await self.blob_finding(row, problem)
 
     async def manifests(self) -> AsyncIterator[Finding]:
         """Every manifest's bytes against its digest and its edges."""
         last = (0, "")
-        while page := await self.database.read(partial(integrity.manifests_after, last=last)):
+        while page := await self.database.read(partial(checks.manifests_after, last=last)):
             last = (page[-1].repository_id, page[-1].digest)
             self._count("manifests", len(page))
             for row in page:
@@ -123,7 +123,7 @@ class Integrity:
     async def trash(self) -> AsyncIterator[Finding]:
         """Every manifest that can be undeleted: whether undelete would bring it back."""
         last = 0
-        while page := await self.database.read(partial(integrity.trashed_after, last=last)):
+        while page := await self.database.read(partial(checks.trashed_after, last=last)):
             last = page[-1].id
             self._count("trashed manifests", len(page))
             for row in page:
@@ -138,7 +138,7 @@ class Integrity:
         for part in verify.PARTS:
             names = await in_own_thread(verify.names, self.root, part)
             self._count("files", len(names))
-            ask = integrity.sessions_unknown if part == blob_names.UPLOADS else integrity.unnamed
+            ask = checks.sessions_unknown if part == blob_names.UPLOADS else checks.unnamed
             orphans = await self.database.read(partial(ask, names=names))
             for name in sorted(orphans):
                 is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
@@ -146,7 +146,7 @@ class Integrity:
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
-        for session, repository in await self.database.read(integrity.sessions):
+        for session, repository in await self.database.read(checks.sessions):
             self._count("sessions", 1)
             if await in_own_thread(verify.upload_size, self.root, session) is None:
                 what = f"upload session {session} of {repository}"
@@ -162,26 +162,26 @@ class Integrity:
 
     async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
-        affects = await self.database.read(partial(integrity.tags_on_blob, digest=row.digest))
+        affects = await self.database.read(partial(checks.tags_on_blob, digest=row.digest))
         target = DamagedBlob(row.physical)
         return Finding(invariant, f"blob {row.digest}", found, expected, affects, target=target)
 
     async def manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(
-            partial(integrity.tags_on_manifest, repository=row.repository_id, digest=row.digest)
+            partial(checks.tags_on_manifest, repository=row.repository_id, digest=row.digest)
         )
         what, target = f"manifest {row.repository}@{row.digest}", DamagedManifest(row)
         return Finding(invariant, what, found, expected, affects, target=target)
 
 
-def obey(connection: Connection, rule: integrity.Rule) -> list[Finding]:
+def obey(connection: Connection, rule: checks.Rule) -> list[Finding]:
     findings = []
-    for thing, repository, digest in integrity.violations(connection, rule):
+    for thing, repository, digest in checks.violations(connection, rule):
         if repository is None:
-            affects = integrity.tags_on_blob(connection, digest)
+            affects = checks.tags_on_blob(connection, digest)
         else:
-            affects = integrity.tags_on_manifest(connection, repository, digest)
+            affects = checks.tags_on_manifest(connection, repository, digest)
         target = AbsentEdge(thing) if rule.is_edge else None
         findings.append(
             Finding(rule.invariant, thing, rule.found, rule.expected, affects, target=target)

@@ -17,7 +17,7 @@ from registry.services.context import Context
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Lease
 from registry.storage.metadata import blobs, epochs, manifests, repositories
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 
 T = TypeVar("T")
 

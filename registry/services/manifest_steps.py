@@ -20,8 +20,8 @@ from registry.errors import (
 )
 from registry.services.context import Sparse
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, edges, manifests, tags
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata import audit, edges, manifests, tags
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.edges import Edge, EdgeKind, Presence
 from registry.storage.metadata.manifests import NewManifest
 
@@ -129,7 +129,7 @@ def point(
     for tag in pointed:
         tags.change(connection, act, repository, tag, digest)
     detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
-    acts.record(connection, act, "manifest.push", str(name), str(digest), detail)
+    audit.record(connection, act, "manifest.push", str(name), str(digest), detail)
 
 
 def all_tags(reference: Tag | Digest, more: Sequence[Tag]) -> tuple[Tag, ...]:

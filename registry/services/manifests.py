@@ -20,8 +20,8 @@ from registry.services import manifest_steps as steps
 from registry.services.context import Context
 from registry.services.leases import promise_manifest
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, edges, manifests, repositories, tags
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata import audit, edges, manifests, repositories, tags
+from registry.storage.metadata.audit import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def untag(
 ) -> None:
     if not tags.change(connection, act, repository, tag, None):
         raise ManifestUnknown(tag)
-    acts.record(connection, act, "tag.delete", str(name), str(tag))
+    audit.record(connection, act, "tag.delete", str(name), str(tag))
 
 
 def remove(
@@ -161,7 +161,7 @@ def remove(
     if not manifests.remove(connection, act, repository, digest, removed):
         raise ManifestUnknown(digest)
     detail = json.dumps({"tags": [str(tag) for tag in removed]}) if removed else ""
-    acts.record(connection, act, "manifest.delete", str(name), str(digest), detail)
+    audit.record(connection, act, "manifest.delete", str(name), str(digest), detail)
 
 
 def stored_digest(text: str) -> Digest:

@@ -18,8 +18,12 @@ from registry.services.sweep import orphans
 from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import deleted_repositories, doomed, epochs, garbage, trash
+from registry.storage.metadata import epochs
+from registry.storage.metadata.gc import candidates
+from registry.storage.metadata.gc import dry_run as dry_run_queries
 from registry.storage.metadata.keys import Key
+from registry.storage.metadata.trash import repositories as deleted_repositories
+from registry.storage.metadata.trash import rows as trash_rows
 
 
 async def preview(shared: Shared) -> Tally:
@@ -36,7 +40,7 @@ async def preview(shared: Shared) -> Tally:
     ended = await ended_members(shared, later(await lease_bound(shared), ahead), going)
     cleared = await cleared_members(shared, bound, tally) - ended
     await count_blobs(shared, tally, ended, cleared)
-    files, size = await shared.database.operator.read(partial(trash.due_bytes, bound))
+    files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, bound))
     tally.purged += files
     tally.purged_bytes += size
     async for orphan in orphans(shared, tally):
@@ -69,7 +73,7 @@ async def doomed_manifests(shared: Shared, bound: Bound) -> set[Key]:
         return set()
     return {
         key
-        async for found in find_candidates(shared, garbage.untagged_manifests, bound)
+        async for found in find_candidates(shared, candidates.untagged_manifests, bound)
         for key in found
     }
 
@@ -78,12 +82,12 @@ async def ended_members(shared: Shared, bound: Bound, going: set[Key]) -> set[Ke
     """Memberships that nothing needs, or that only manifests need which are going."""
     ended = {
         key
-        async for found in find_candidates(shared, garbage.unused_members, bound)
+        async for found in find_candidates(shared, candidates.unused_members, bound)
         for key in found
     }
     for manifest in going:
         named = await shared.database.operator.read(
-            partial(doomed.named_only_by, going, manifest, bound)
+            partial(dry_run_queries.named_only_by, going, manifest, bound)
         )
         ended.update(named)
     return ended
@@ -106,7 +110,9 @@ async def count_blobs(shared: Shared, tally: Tally, ended: set[Key], cleared: se
     tally.members = len(ended) + len(cleared)
     at_once = shared.lifetimes.undelete_ms == 0
     last = {digest for _, digest in cleared}
-    for blob in await shared.database.operator.read(partial(doomed.blobs_of_only, ended | cleared)):
+    for blob in await shared.database.operator.read(
+        partial(dry_run_queries.blobs_of_only, ended | cleared)
+    ):
         tally.blobs += 1
         tally.blob_bytes += blob.size
         # A blob goes when its last membership does: those of deleted repositories come last.

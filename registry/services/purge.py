@@ -11,8 +11,8 @@ from registry.services.retention import trash_bound
 from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import trash
-from registry.storage.metadata.trash import TrashedFile
+from registry.storage.metadata.trash import rows as trash_rows
+from registry.storage.metadata.trash.rows import TrashedFile
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
         if len(due) < AT_ONCE:
             break
     while await shared.database.operator.read(
-        lambda connection: trash.has_due_rows(connection, bound)
+        lambda connection: trash_rows.has_due_rows(connection, bound)
     ):
-        await pace.once(lambda connection: trash.forget_rows(connection, bound, ROWS_AT_ONCE))
+        await pace.once(lambda connection: trash_rows.forget_rows(connection, bound, ROWS_AT_ONCE))
 
 
 async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
@@ -48,7 +48,7 @@ async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
             log.info("the trash is not purged while a backup runs")
             return []
         due = await shared.database.operator.read(
-            lambda connection: trash.due_files(connection, bound, AT_ONCE)
+            lambda connection: trash_rows.due_files(connection, bound, AT_ONCE)
         )
         for file in due:
             await shared.store.remove(file.physical)
@@ -56,4 +56,4 @@ async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
 
 
 def forget(physicals: Sequence[str], connection: Connection) -> None:
-    trash.forget_files(connection, physicals)
+    trash_rows.forget_files(connection, physicals)

@@ -7,7 +7,8 @@ from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import Shared
 from registry.services.retention import trash_bound
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, deleted_repositories, repositories
+from registry.storage.metadata import audit, repositories
+from registry.storage.metadata.trash import repositories as deleted_repositories
 
 
 async def delete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
@@ -22,7 +23,7 @@ async def delete_repository(shared: Shared, identity: str, name: RepositoryName)
             raise NameUnknown(name)
         act = shared.begin(connection, identity)
         repositories.hide(connection, act, repository, name)
-        acts.record(connection, act, "repository.delete", str(name), str(repository))
+        audit.record(connection, act, "repository.delete", str(name), str(repository))
 
     await shared.database.write(unit)
 
@@ -39,6 +40,6 @@ async def restore_repository(shared: Shared, identity: str, name: RepositoryName
             raise CommandRefused(f"no deleted repository {name} that could come back")
         deleted_repositories.show(connection, deleted)
         act = shared.begin(connection, identity)
-        acts.record(connection, act, "repository.undelete", str(name), str(deleted.repository))
+        audit.record(connection, act, "repository.undelete", str(name), str(deleted.repository))
 
     await shared.database.write(unit)

@@ -17,7 +17,8 @@ from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
 from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.storage.database.sqlite import Connection, Database
-from registry.storage.metadata import acts, integrity, repairs
+from registry.storage.metadata import audit
+from registry.storage.metadata.integrity import checks, repairs
 from registry.storage.own_thread import in_own_thread
 
 RowTarget = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows
@@ -48,11 +49,11 @@ class Repair:
 
     async def _mend_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
-            act = acts.begin(connection, self.identity)
+            act = audit.begin(connection, self.identity)
             done = mend_rows(connection, act, target)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
-                acts.record(connection, act, f"{self.identity}.repair", "", finding.what, detail)
+                audit.record(connection, act, f"{self.identity}.repair", "", finding.what, detail)
             return done
 
         return await self.database.write(unit)
@@ -61,9 +62,9 @@ class Repair:
         """Remove a file that still has no row: names are never used again."""
         directory, _, name = path.rpartition("/")
         if directory == blob_names.UPLOADS:
-            unnamed = integrity.sessions_unknown
+            unnamed = checks.sessions_unknown
         elif directory.startswith(f"{blob_names.BLOBS}/"):
-            unnamed = integrity.unnamed
+            unnamed = checks.unnamed
         else:
             return ""
         if not await in_own_thread(verify.is_file, self.root, path):
@@ -72,8 +73,8 @@ class Repair:
         def unit(connection: Connection) -> bool:
             if not unnamed(connection, [name]):
                 return False
-            act = acts.begin(connection, self.identity)
-            acts.record(connection, act, f"{self.identity}.remove", "", path, finding.found)
+            act = audit.begin(connection, self.identity)
+            audit.record(connection, act, f"{self.identity}.remove", "", path, finding.found)
             return True
 
         if not await self.database.write(unit):
@@ -82,7 +83,7 @@ class Repair:
         return "removed"
 
 
-def mend_rows(connection: Connection, act: acts.Act, target: RowTarget) -> str:
+def mend_rows(connection: Connection, act: audit.Act, target: RowTarget) -> str:
     """Mend what still is as it was found; in a few words what was done, or nothing."""
     match target:
         case DamagedBlob():

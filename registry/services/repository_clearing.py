@@ -7,9 +7,9 @@ from registry.services.pacing import Pace
 from registry.services.retention import trash_bound
 from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import deleted_repositories
-from registry.storage.metadata.burial import Freed
-from registry.storage.metadata.deleted_repositories import Deleted
+from registry.storage.metadata.trash import repositories as deleted_repositories
+from registry.storage.metadata.trash.put import Freed
+from registry.storage.metadata.trash.repositories import Deleted
 
 ROWS_AT_ONCE = 20
 

@@ -16,9 +16,10 @@ from registry.errors import CommandRefused
 from registry.services import manifest_steps as steps
 from registry.services.context import Shared
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, blobs, edges, manifests, repositories, tags, trash
-from registry.storage.metadata.acts import Act
-from registry.storage.metadata.trash import TrashedFile, TrashedManifest
+from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
+from registry.storage.metadata.audit import Act
+from registry.storage.metadata.trash import rows as trash_rows
+from registry.storage.metadata.trash.rows import TrashedFile, TrashedManifest
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ async def restore_digest(shared: Shared, identity: str, digest: Digest) -> Resto
     """Bring a blob or a manifest back to every repository that had it."""
     async with shared.purging:
         places = await shared.database.operator.read(
-            lambda connection: trash.places_of_manifest(connection, digest)
+            lambda connection: trash_rows.places_of_manifest(connection, digest)
         )
         if places.repositories:
             return await restore_manifests(shared, identity, digest, places.repositories)
@@ -64,7 +65,7 @@ async def restore_manifests(
         restored = Restored()
         act = shared.begin(connection, identity)
         # A repository that was deleted meanwhile is left alone.
-        now = trash.places_of_manifest(connection, digest).repositories
+        now = trash_rows.places_of_manifest(connection, digest).repositories
         here = [repository for repository in places if repository in now]
         if not here:
             raise CommandRefused(f"{digest} is not in the trash any more: try again")
@@ -78,7 +79,7 @@ async def restore_manifests(
 async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restored:
     """Bring a blob's bytes and memberships back."""
     file = await shared.database.operator.read(
-        lambda connection: trash.find_file(connection, digest)
+        lambda connection: trash_rows.find_file(connection, digest)
     )
     if file is not None:
         await check_file(shared, file)
@@ -86,7 +87,7 @@ async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restore
     def unit(connection: Connection) -> Restored:
         restored = Restored()
         act = shared.begin(connection, identity)
-        places = trash.places_of_blob(connection, digest)
+        places = trash_rows.places_of_blob(connection, digest)
         if not places.repositories and places.deleted:
             raise InDeletedRepository(digest, places.deleted)
         if not places.repositories:
@@ -136,7 +137,7 @@ def bring_back(
     connection: Connection, act: Act, repository: int, digest: Digest, restored: Restored
 ) -> None:
     """A manifest with its edges and tags; before it, what it named and the repository had."""
-    found = trash.find_manifest(connection, repository, digest)
+    found = trash_rows.find_manifest(connection, repository, digest)
     if found is None:
         raise CommandRefused(f"manifest {digest} is gone for good")
     if Digest.of(found.content, digest.algorithm) != digest:
@@ -151,8 +152,8 @@ def bring_back(
         steps.record(connection, act, repository, steps.new_manifest(digest, manifest), named, here)
         restored.manifests.append(str(digest))
         name = repositories.name_of(connection, repository)
-        acts.record(connection, act, "manifest.undelete", name, str(digest))
-    trash.forget_manifest(connection, repository, digest)
+        audit.record(connection, act, "manifest.undelete", name, str(digest))
+    trash_rows.forget_manifest(connection, repository, digest)
     for tag in found.tags:
         point(connection, act, repository, tag, digest, restored)
 
@@ -162,7 +163,7 @@ def bring_child_back(
 ) -> None:
     if manifests.media_type(connection, repository, child) is not None:
         return
-    if trash.find_manifest(connection, repository, child) is not None:
+    if trash_rows.find_manifest(connection, repository, child) is not None:
         bring_back(connection, act, repository, child, restored)
     else:
         bring_blob_back(connection, act, repository, child, restored)
@@ -173,16 +174,16 @@ def bring_blob_back(
 ) -> None:
     """A membership, and the blob's row if there is none by now."""
     if blobs.find(connection, digest) is None:
-        file = trash.find_file(connection, digest)
+        file = trash_rows.find_file(connection, digest)
         if file is None or blobs.exists(connection, digest):
             raise CommandRefused(f"the bytes of blob {digest} are gone for good")
-        trash.restore_file(connection, act, file)
+        trash_rows.restore_file(connection, act, file)
     if not blobs.is_member(connection, repository, digest):
         restored.blobs.append(str(digest))
         name = repositories.name_of(connection, repository)
-        acts.record(connection, act, "blob.undelete", name, str(digest))
+        audit.record(connection, act, "blob.undelete", name, str(digest))
     blobs.join(connection, act, repository, digest, None)
-    trash.forget_member(connection, repository, digest)
+    trash_rows.forget_member(connection, repository, digest)
 
 
 def point(
@@ -224,11 +225,11 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
         if each in seen:
             continue
         seen.add(each)
-        manifest: TrashedManifest | None = trash.find_manifest(connection, repository, each)
+        manifest: TrashedManifest | None = trash_rows.find_manifest(connection, repository, each)
         if manifest is not None:
             waiting.extend(Digest.parse(child) for child in manifest.present)
         elif blobs.find(connection, each) is None:
-            file = trash.find_file(connection, each)
+            file = trash_rows.find_file(connection, each)
             files.extend([] if file is None else [file])
     return files
 

@@ -18,8 +18,8 @@ from registry.services.repair import Repair
 from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
-from registry.storage.metadata import integrity
-from registry.storage.metadata.integrity import BlobRow
+from registry.storage.metadata.integrity import checks
+from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
 
 AT_ONCE = 100
@@ -105,9 +105,7 @@ class Scrub:
 
     async def manifests(self) -> AsyncIterator[Finding]:
         last = (0, "")
-        while page := await self.database.operator.read(
-            partial(integrity.manifests_after, last=last)
-        ):
+        while page := await self.database.operator.read(partial(checks.manifests_after, last=last)):
             last = (page[-1].repository_id, page[-1].digest)
             for row in page:
                 await in_own_thread(self.throttle.passing, row.size)
@@ -117,7 +115,7 @@ class Scrub:
                     yield await self._mark(await self._facts.manifest_finding(row, problem))
 
     def _least_verified(self, connection: Connection) -> list[BlobRow]:
-        return integrity.least_verified(connection, self.due, self._now, AT_ONCE)
+        return checks.least_verified(connection, self.due, self._now, AT_ONCE)
 
     @property
     def _now(self) -> int:
@@ -137,7 +135,7 @@ class Scrub:
         if problem is None:
             return None
         finding = await self._facts.blob_finding(row, problem)
-        if not await self.database.operator.read(partial(integrity.is_still, row=row)):
+        if not await self.database.operator.read(partial(checks.is_still, row=row)):
             return finding
         return await self._mark(finding)
 
@@ -148,5 +146,5 @@ class Scrub:
 
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:
-            verified = partial(integrity.verified, physicals=physicals, at=self._now)
+            verified = partial(checks.verified, physicals=physicals, at=self._now)
             await self.database.write(verified, purpose="scrub")

@@ -6,14 +6,14 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.context import Shared
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import repositories, sizes, tags
-from registry.storage.metadata.sizes import Size
+from registry.storage.metadata import repositories, tags, usage
+from registry.storage.metadata.usage import Size
 
 
 async def of_repository(shared: Shared, name: RepositoryName) -> Size:
     """The repository's blobs and manifests, or NameUnknown."""
     return await shared.database.operator.read(
-        lambda connection: sizes.of_repository(connection, require(connection, name))
+        lambda connection: usage.of_repository(connection, require(connection, name))
     )
 
 
@@ -25,7 +25,7 @@ async def of_tag(shared: Shared, name: RepositoryName, tag: Tag) -> Size:
         digest = tags.find(connection, repository, tag)
         if digest is None:
             raise ManifestUnknown(tag)
-        return sizes.of_manifest(connection, repository, digest, str(tag))
+        return usage.of_manifest(connection, repository, digest, str(tag))
 
     return await shared.database.operator.read(unit)
 

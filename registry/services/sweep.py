@@ -15,7 +15,7 @@ from registry.services.tally import Tally
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import files
+from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ async def unnamed(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
     sessions = [session_of(name) for name in blobs]
     sessions += [file.name for file in listed if file.kind == "upload"]
 
-    def unit(connection: Connection) -> files.Named:
-        return files.named(connection, blobs, sessions)
+    def unit(connection: Connection) -> physical_names.Named:
+        return physical_names.named(connection, blobs, sessions)
 
     named = await shared.database.operator.read(unit)
     return [

@@ -28,7 +28,7 @@ from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import to_the_end
 from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import acts, blobs, repositories, uploads
+from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.uploads import StoredUpload
 
@@ -148,7 +148,7 @@ class Uploads:
             act = context.begin(connection)
             repository = repositories.ensure(connection, act, context.name)
             blobs.join(connection, act, repository, digest, None)
-            acts.record(connection, act, "blob.mount", str(context.name), str(digest))
+            audit.record(connection, act, "blob.mount", str(context.name), str(digest))
             return True
 
         stored = await context.database.look(lambda connection: blobs.find(connection, digest))

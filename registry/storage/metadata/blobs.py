@@ -10,8 +10,8 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
 from registry.storage.lifetimes import Lease
-from registry.storage.metadata import burial, edges
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata import edges
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
@@ -19,6 +19,7 @@ from registry.storage.metadata.tables import (
     repositories,
     trash,
 )
+from registry.storage.metadata.trash import put
 
 # A corrupt blob is as good as absent, until the next push heals it.
 _OK = text("blobs.state = 'ok'")
@@ -193,7 +194,7 @@ def leave(connection: Connection, act: Act, repository: int, digest: Digest) -> 
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
         return False
-    burial.bury(connection, act, [(repository, str(digest))])
+    put.bury(connection, act, [(repository, str(digest))])
     return True
 
 

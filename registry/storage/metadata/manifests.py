@@ -22,8 +22,8 @@ from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
 from registry.storage.lifetimes import Lease
-from registry.storage.metadata import edges, trash
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata import edges
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import (
     corrupt_manifests,
     manifest_edges,
@@ -31,6 +31,7 @@ from registry.storage.metadata.tables import (
     repositories,
     tags,
 )
+from registry.storage.metadata.trash import rows as trash_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def remove(
 
     What it alone kept, its children and its referrers, has a lease from now on.
     """
-    if not trash.keep_manifest(connection, act, repository, digest, pointed):
+    if not trash_rows.keep_manifest(connection, act, repository, digest, pointed):
         return False
     row, edge = manifests.c, manifest_edges.c
     children = select(edge.manifest).where(

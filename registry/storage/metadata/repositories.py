@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import deleted_repositories, repositories, uploads
 
 _ID = PointRead(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.metadata import manifests
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import deleted_repositories, repositories, tag_history, tags
 
 

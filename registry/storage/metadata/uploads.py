@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import uploads
 
 

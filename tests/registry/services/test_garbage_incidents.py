@@ -16,7 +16,7 @@ from registry.errors import ManifestUnknown
 from registry.services import garbage as collector_module
 from registry.services.repositories import Repository
 from registry.storage.lifetimes import Lifetimes
-from registry.storage.metadata import garbage
+from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import Image, Index, an_image, an_index
@@ -227,4 +227,4 @@ async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collec
     tally = await strict.collect()
 
     assert tally.manifests == 1
-    assert garbage.SPAN > 60
+    assert candidates.SPAN > 60

@@ -10,7 +10,7 @@ from registry.services.sweep import sweep
 from registry.services.tally import Tally
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
-from registry.storage.metadata import burial
+from registry.storage.metadata.trash import put
 from tests.support.collecting import Collected
 from tests.support.storage import body, pull_blob, push_blob
 
@@ -55,13 +55,13 @@ async def test_a_pass_whose_transaction_fails_has_removed_no_file(
     repository = collected.repository()
     digest = await push_blob(repository, b"garbage, but here")
     await collected.outlive_leases()
-    before, bury = collected.service.files(), burial.bury
+    before, bury = collected.service.files(), put.bury
 
-    def fail(*arguments: object) -> burial.Freed:
+    def fail(*arguments: object) -> put.Freed:
         bury(*arguments)  # type: ignore[arg-type]  # handed on as it came
         raise StorageFull
 
-    monkeypatch.setattr(burial, "bury", fail)
+    monkeypatch.setattr(put, "bury", fail)
     with pytest.raises(StorageFull):
         await collected.collect()
     await sweep(collected.service.shared, Tally())

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, text
 
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
-from registry.storage.metadata import acts, tables
+from registry.storage.metadata import audit, tables
 
 
 @pytest.fixture
@@ -20,16 +20,16 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def act_out(connection: Connection) -> None:
-    act = acts.begin(connection, "alice")
-    acts.record(connection, act, "blob.push", "team/app", "sha256:1")
-    acts.record(connection, act, "tag.delete", "team/app", "v1", "because")
+    act = audit.begin(connection, "alice")
+    audit.record(connection, act, "blob.push", "team/app", "sha256:1")
+    audit.record(connection, act, "tag.delete", "team/app", "v1", "because")
 
 
 def broken_links(connection: Connection) -> list[int]:
     previous, broken = "", []
     for row in connection.execute(select(tables.audit).order_by(tables.audit.c.id)).mappings():
         values: dict[str, Any] = dict(row)
-        if acts.chained(previous, values) != row["hash"]:
+        if audit.chained(previous, values) != row["hash"]:
             broken.append(row["id"])
         previous = row["hash"]
     return broken
@@ -64,14 +64,14 @@ async def test_i12_an_altered_chain_does_not(database: Database, change: str) ->
 
 
 async def test_the_epoch_is_the_newest(database: Database) -> None:
-    before = await database.write(lambda connection: acts.begin(connection, "alice"))
+    before = await database.write(lambda connection: audit.begin(connection, "alice"))
     await database.write(
         lambda connection: connection.execute(
             text("INSERT INTO epochs VALUES (6, 'boot', 1, 1), (7, 'boot', 2, 2)")
         )
     )
 
-    after = await database.write(lambda connection: acts.begin(connection, "alice"))
+    after = await database.write(lambda connection: audit.begin(connection, "alice"))
 
     assert (before.epoch, after.epoch) == (0, 7)
     assert after.lease_until > after.at

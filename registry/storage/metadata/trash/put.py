@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, insert
 
 from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
 

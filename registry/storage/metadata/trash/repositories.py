@@ -8,9 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import burial
-from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     deleted_repositories,
@@ -20,6 +18,8 @@ from registry.storage.metadata.tables import (
     repositories,
     tags,
 )
+from registry.storage.metadata.trash import put
+from registry.storage.metadata.trash.put import Freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | 
     if not gone:
         return None
     act = Act("garbage collector", deleted.at, deleted.epoch)
-    return burial.bury(connection, act, [(found[0], found[1]) for found in gone])
+    return put.bury(connection, act, [(found[0], found[1]) for found in gone])
 
 
 def clear_manifests(connection: Connection, repository: int, limit: int) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata.acts import Act
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import among
 from registry.storage.metadata.tables import (
     blobs,

@@ -8,8 +8,8 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.metadata import blobs, edges, manifests, tags
 from registry.storage.metadata import tables as t
-from registry.storage.metadata.acts import Act
-from registry.storage.metadata.integrity import ManifestRow, is_still_manifest
+from registry.storage.metadata.audit import Act
+from registry.storage.metadata.integrity.checks import ManifestRow, is_still_manifest
 
 _NO_BLOB = text(
     "blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM repo_blobs m"

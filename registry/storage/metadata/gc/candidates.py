@@ -26,9 +26,7 @@ from sqlalchemy import (
 from oci.mediatype import INDEXES, MANIFESTS
 from registry.storage.database.statements import Prepared, as_list, columns_of
 from registry.storage.lifetimes import Bound
-from registry.storage.metadata import burial
-from registry.storage.metadata.acts import Act
-from registry.storage.metadata.burial import Freed
+from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     manifest_edges,
@@ -36,6 +34,8 @@ from registry.storage.metadata.tables import (
     repo_blobs,
     tags,
 )
+from registry.storage.metadata.trash import put
+from registry.storage.metadata.trash.put import Freed
 
 START: Key = (0, "")
 # Rows in a stretch: a snapshot held for long would keep the log from being folded.
@@ -69,7 +69,7 @@ def is_untagged(connection: Connection, bound: Bound, key: Key) -> bool:
 def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[Key]) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
     gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
-    return burial.bury(connection, act, gone)
+    return put.bury(connection, act, gone)
 
 
 def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
 
 from oci.digest import Digest
-from registry.storage.metadata.acts import chained
+from registry.storage.metadata.audit import chained
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.tables import (
     audit,

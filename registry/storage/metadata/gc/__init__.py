@@ -1,0 +1,1 @@
+"""Garbage: the queries that find it, and the deletes that ask again."""

@@ -1,0 +1,1 @@
+"""Integrity: the queries of fsck and scrub, and the repairs of rows."""

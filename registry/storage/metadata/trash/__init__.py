@@ -1,0 +1,1 @@
+"""The trash: what was deleted or collected, until its bytes go."""
