@@ -12,8 +12,8 @@ import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.jobs.scheduler import Chore
 from registry.services.integrity import Integrity, Rows
-from registry.services.janitor import Chore
 from registry.services.repair import Repair
 from registry.services.scrub import Scrub, Throttle
 from registry.storage.blobs.filesystem.file_ops import Disk

@@ -15,7 +15,7 @@ from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
-from registry.services.janitor import Chore
+from registry.jobs.scheduler import Chore
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks

@@ -9,7 +9,7 @@ import structlog
 from oci.errors import OCIError
 from registry.background import BackgroundTasks
 from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
-from registry.services.janitor import Chore, Janitor
+from registry.jobs.scheduler import Chore, Janitor
 from tests.support.collecting import Collected
 
 

@@ -1,0 +1,1 @@
+"""Background jobs: when each runs, and how it went."""
