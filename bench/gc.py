@@ -29,10 +29,10 @@ import httpx2
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.gc.collector import GarbageCollector
+from registry.gc.report import Tally
 from registry.services.context import ManifestPolicy, Shared
-from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry, Repository
-from registry.services.tally import Tally
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram

@@ -24,14 +24,14 @@ from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
 from registry.config import Address, Settings
 from registry.errors import StartupError
+from registry.gc.collector import GarbageCollector
+from registry.gc.jobs import Collecting
 from registry.jobs.scheduler import Chore, Janitor
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
 from registry.services.backup import check_complete, check_fillable
 from registry.services.backup import restore as fill
-from registry.services.collecting import Collecting
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
-from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.directories import check_tree
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore

@@ -11,7 +11,7 @@ from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
-from registry.services.preview import preview
+from registry.gc.dry_run import preview
 from registry.services.removal import restore_repository
 from registry.services.restoration import restore_digest, restore_tag
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registry.config import Settings
+from registry.gc.collector import GarbageCollector
 from registry.services.context import Shared
-from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import Database

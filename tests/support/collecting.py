@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.gc.collector import GarbageCollector
+from registry.gc.report import Tally
 from registry.services.context import UploadLimits
-from registry.services.garbage import GarbageCollector
 from registry.services.repositories import Repository
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import epochs

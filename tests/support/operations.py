@@ -13,7 +13,7 @@ from typing import Any
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Tag
-from registry.services.garbage import GarbageCollector
+from registry.gc.collector import GarbageCollector
 from registry.storage.lifetimes import Lifetimes
 from tests.support.clocks import FakeClock
 from tests.support.images import an_image

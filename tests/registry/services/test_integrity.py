@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown
+from registry.gc.orphans import sweep
+from registry.gc.report import Tally
 from registry.services.findings import Finding
-from registry.services.sweep import sweep
-from registry.services.tally import Tally
 from tests.support.images import an_image, an_index
 from tests.support.integrity import findings
 from tests.support.storage import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from registry.gc.report import Tally
+from registry.gc.throttle import Pace
 from registry.services.context import Shared
-from registry.services.pacing import Pace
 from registry.services.retention import trash_bound
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata.trash import rows as trash_rows

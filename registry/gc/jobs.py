@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from registry.gc.collector import GarbageCollector
 from registry.jobs.scheduler import Chore
 from registry.services.context import Shared
-from registry.services.garbage import GarbageCollector
 
 
 class Collecting:

@@ -6,8 +6,8 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import StorageFull
-from registry.services.sweep import sweep
-from registry.services.tally import Tally
+from registry.gc.orphans import sweep
+from registry.gc.report import Tally
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from registry.gc.collector import find_candidates
+from registry.gc.expired_uploads import over
+from registry.gc.orphans import orphans
+from registry.gc.report import Tally
 from registry.services.context import Shared
-from registry.services.expiry import over
-from registry.services.garbage import find_candidates
 from registry.services.retention import lease_bound, trash_bound, untagged_bound
-from registry.services.sweep import orphans
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import epochs

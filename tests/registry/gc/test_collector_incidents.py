@@ -13,7 +13,7 @@ from oci.manifest import image_index
 from oci.mediatype import OCI_INDEX, OCI_LAYER_GZIP
 from oci.reference import Tag
 from registry.errors import ManifestUnknown
-from registry.services import garbage as collector_module
+from registry.gc import collector as collector_module
 from registry.services.repositories import Repository
 from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.gc import candidates

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from oci.reference import RepositoryName, Tag
+from registry.gc.dry_run import preview
+from registry.gc.report import Tally
 from registry.services.context import UploadLimits
-from registry.services.preview import preview
 from registry.services.removal import delete_repository
-from registry.services.tally import Tally
 from registry.storage.lifetimes import Lifetimes
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index

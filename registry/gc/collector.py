@@ -12,15 +12,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from oci.digest import Digest
-from registry.services import repository_clearing
+from registry.gc import deleted_repositories
+from registry.gc.expired_uploads import end_uploads
+from registry.gc.orphans import sweep
+from registry.gc.purge import purge
+from registry.gc.report import Tally
+from registry.gc.throttle import SHARE, Pace
 from registry.services.context import Shared
-from registry.services.expiry import end_uploads
 from registry.services.manifests import stored_digest
-from registry.services.pacing import SHARE, Pace
-from registry.services.purge import purge
 from registry.services.retention import lease_bound, untagged_bound
-from registry.services.sweep import sweep
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.lifetimes import Bound
 from registry.storage.metadata import audit, epochs, manifests, repositories
@@ -65,7 +65,7 @@ class GarbageCollector:
             await end_uploads(self._shared, pace, tally)
             await self._collect_manifests(pace, tally)
             await self._end_memberships(pace, tally)
-            await repository_clearing.clear(self._shared, pace, tally)
+            await deleted_repositories.clear(self._shared, pace, tally)
             await purge(self._shared, pace, tally)
             if sweeps:
                 await sweep(self._shared, tally)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from registry.gc.report import Tally
+from registry.gc.throttle import Pace
 from registry.services.context import Shared
-from registry.services.pacing import Pace
 from registry.services.retention import trash_bound
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed

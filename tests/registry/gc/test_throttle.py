@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from registry.services import pacing
-from registry.services.pacing import Pace
+from registry.gc import throttle
+from registry.gc.throttle import Pace
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
 
@@ -32,7 +32,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         asked.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("registry.services.pacing.asyncio.sleep", ask)
+    monkeypatch.setattr("registry.gc.throttle.asyncio.sleep", ask)
     return asked
 
 
@@ -87,8 +87,8 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
     async with Database(database_path) as database:
         await Pace(database, "gc").each(range(200), unit)
 
-    assert sizes[0] == pacing.LEAST_AT_ONCE
-    assert max(sizes) <= pacing.MOST_AT_ONCE
-    assert max(sizes) > 2 * pacing.LEAST_AT_ONCE
-    assert sizes[-2] == pacing.LEAST_AT_ONCE
+    assert sizes[0] == throttle.LEAST_AT_ONCE
+    assert max(sizes) <= throttle.MOST_AT_ONCE
+    assert max(sizes) > 2 * throttle.LEAST_AT_ONCE
+    assert sizes[-2] == throttle.LEAST_AT_ONCE
     assert sum(sizes) == 200

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 
+from registry.gc.report import Tally
 from registry.services.context import Shared
-from registry.services.tally import Tally
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection

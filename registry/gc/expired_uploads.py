@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from registry.gc.report import Tally
+from registry.gc.throttle import Pace
 from registry.services.context import Shared
-from registry.services.pacing import Pace
-from registry.services.tally import Tally
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs, uploads
 from registry.storage.metadata.uploads import OpenUpload
