@@ -12,8 +12,8 @@ from registry.admin.opened import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
 from registry.gc.dry_run import preview
-from registry.services.removal import restore_repository
-from registry.services.restoration import restore_digest, restore_tag
+from registry.trash.repositories import restore_repository
+from registry.trash.undelete import restore_digest, restore_tag
 
 
 async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:

@@ -13,7 +13,7 @@ from registry.admin.opened import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.services import sizes
 from registry.services.history import deletions, history
-from registry.services.removal import delete_repository
+from registry.trash.repositories import delete_repository
 
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from registry.services.backup import take
-from registry.services.restoration import restore_digest
 from registry.storage import backup as storage_backup
 from registry.storage.backup import Label
 from registry.storage.database.sqlite import Database, Unit
 from registry.storage.lifetimes import Lifetimes
+from registry.trash.undelete import restore_digest
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.storage import pull_blob, push_blob
 

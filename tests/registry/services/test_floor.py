@@ -7,8 +7,8 @@ import pytest
 
 from oci.reference import Tag
 from registry.errors import StorageFull
-from registry.services.restoration import restore_digest
 from registry.storage.disk.free_space import Floor
+from registry.trash.undelete import restore_digest
 from tests.support.images import an_image
 from tests.support.storage import a_service, body, pull_blob, push_blob, push_blobs, push_image
 

@@ -11,10 +11,10 @@ from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.services.findings import Finding
 from registry.services.integrity import Integrity
-from registry.services.removal import delete_repository
 from registry.services.repair import Repair
 from registry.services.scrub import Scrub, Throttle
 from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.trash.repositories import delete_repository
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image
 

@@ -13,9 +13,9 @@ import pytest
 from oci.reference import Tag
 from registry.errors import StartupError
 from registry.services.backup import restore, take
-from registry.services.restoration import restore_digest
 from registry.storage import backup
 from registry.storage.disk.root import Root
+from registry.trash.undelete import restore_digest
 from tests.support.images import an_image
 from tests.support.integrity import findings, wrongs
 from tests.support.storage import Service, a_service, body, pull_blob, push_blob, push_image

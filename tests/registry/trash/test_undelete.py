@@ -8,11 +8,11 @@ import pytest
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
-from registry.services import restoration
 from registry.services.history import history
-from registry.services.removal import delete_repository, restore_repository
-from registry.services.restoration import restore_digest, restore_tag
 from registry.storage.lifetimes import Lifetimes
+from registry.trash import undelete
+from registry.trash.repositories import delete_repository, restore_repository
+from registry.trash.undelete import restore_digest, restore_tag
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
@@ -260,13 +260,13 @@ async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhil
     repository, shared, image = window.repository(), window.service.shared, an_image()
     await push_image(repository, image, ONE)
     await repository.manifests.delete(image.digest)
-    real = restoration.check_files
+    real = undelete.check_files
 
     async def delete_first(*arguments: Any) -> None:
         await real(*arguments)
         await delete_repository(shared, "op", NAME)
 
-    monkeypatch.setattr(restoration, "check_files", delete_first)
+    monkeypatch.setattr(undelete, "check_files", delete_first)
 
     with pytest.raises(CommandRefused, match="no repository team/app any more"):
         await restore_tag(shared, "op", NAME, ONE)

@@ -1,0 +1,1 @@
+"""The trash, as an operator sees it: deleting repositories, and undeleting."""
