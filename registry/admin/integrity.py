@@ -12,10 +12,10 @@ import structlog
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.integrity.checks import Integrity, Rows
+from registry.integrity.repair import Repair
+from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Chore
-from registry.services.integrity import Integrity, Rows
-from registry.services.repair import Repair
-from registry.services.scrub import Scrub, Throttle
 from registry.storage.blobs.filesystem.file_ops import Disk
 
 DAY_MS = 24 * 60 * 60 * 1000

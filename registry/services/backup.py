@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry.errors import StartupError
+from registry.integrity.findings import Finding
 from registry.services.context import Shared
-from registry.services.findings import Finding
 from registry.storage import backup
 from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.names import BLOBS, FAN_OUT

@@ -2,9 +2,9 @@
 
 import os
 
-from registry.services.findings import Finding
-from registry.services.integrity import Integrity
-from registry.services.repair import Repair
+from registry.integrity.checks import Integrity
+from registry.integrity.findings import Finding
+from registry.integrity.repair import Repair
 from registry.storage.blobs.filesystem.file_ops import Disk
 from tests.support.storage import Service
 

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from registry.services.findings import Finding
-from registry.services.integrity import Integrity, judge_blob, judge_manifest
-from registry.services.repair import Repair
+from registry.integrity.checks import Integrity, judge_blob, judge_manifest
+from registry.integrity.findings import Finding
+from registry.integrity.repair import Repair
 from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from registry.services.findings import (
+from registry.integrity.findings import (
     AbsentEdge,
     DamagedBlob,
     DamagedManifest,

@@ -14,7 +14,7 @@ from oci.reference import Tag
 from registry.errors import BlobUnknown
 from registry.gc.orphans import sweep
 from registry.gc.report import Tally
-from registry.services.findings import Finding
+from registry.integrity.findings import Finding
 from tests.support.images import an_image, an_index
 from tests.support.integrity import findings
 from tests.support.storage import (

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown, ManifestUnknown
-from registry.services.findings import Finding
-from registry.services.scrub import Scrub, Throttle
+from registry.integrity.findings import Finding
+from registry.integrity.scrub import Scrub, Throttle
 from tests.support.clocks import YEAR_MS, FakeClock
 from tests.support.images import an_image, an_index
 from tests.support.integrity import wrongs

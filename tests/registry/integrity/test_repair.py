@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from registry.services.findings import Finding
-from registry.services.integrity import Integrity
-from registry.services.repair import Repair
-from registry.services.scrub import Scrub, Throttle
+from registry.integrity.checks import Integrity
+from registry.integrity.findings import Finding
+from registry.integrity.repair import Repair
+from registry.integrity.scrub import Scrub, Throttle
 from registry.storage.blobs.filesystem.file_ops import Disk
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image

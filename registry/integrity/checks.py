@@ -17,7 +17,7 @@ from oci.errors import OCIError
 from oci.manifest import parse_manifest
 from oci.reference import Tag
 from registry.errors import StorageUnreadable
-from registry.services.findings import (
+from registry.integrity.findings import (
     AbsentEdge,
     DamagedBlob,
     DamagedManifest,

@@ -1,0 +1,1 @@
+"""Integrity: rows against files and bytes; fsck, scrub and repair."""
