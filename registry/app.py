@@ -22,6 +22,8 @@ from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
+from registry.backup.backup import check_complete, check_fillable
+from registry.backup.backup import restore as fill
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
@@ -29,8 +31,6 @@ from registry.gc.jobs import Collecting
 from registry.jobs.scheduler import Chore, Janitor
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
-from registry.services.backup import check_complete, check_fillable
-from registry.services.backup import restore as fill
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.directories import check_tree

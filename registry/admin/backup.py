@@ -8,8 +8,8 @@ from pathlib import Path
 
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
+from registry.backup.backup import finding_of, take
 from registry.errors import CommandRefused, StartupError
-from registry.services.backup import finding_of, take
 
 
 async def backup(

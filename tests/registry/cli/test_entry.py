@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from click.testing import CliRunner, Result
 
+from registry.backup.directory import Backup, Label
 from registry.cli import main
-from registry.storage.backup import Backup, Label
 from tests.support.processes import free_port, make_registry_server, registry_server
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from registry.services.backup import take
-from registry.storage import backup as storage_backup
-from registry.storage.backup import Label
+from registry.backup import directory as storage_backup
+from registry.backup.backup import take
+from registry.backup.directory import Label
 from registry.storage.database.sqlite import Database, Unit
 from registry.storage.lifetimes import Lifetimes
 from registry.trash.undelete import restore_digest

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from registry.backup import directory as backup_directory
+from registry.backup.directory import Backup, Label, NamedFile
 from registry.errors import StartupError
 from registry.integrity.findings import Finding
 from registry.services.context import Shared
-from registry.storage import backup
-from registry.storage.backup import Backup, Label, NamedFile
 from registry.storage.blobs.names import BLOBS, FAN_OUT
 from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata.integrity import checks
@@ -74,16 +74,16 @@ async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -
 
 
 def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event) -> Taken:
-    backup.settle(directory.new_database)
-    backup.sync_path(directory.new_database)
+    backup_directory.settle(directory.new_database)
+    backup_directory.sync_path(directory.new_database)
     names, size, new, lost = [], 0, 0, []
-    for file in backup.named_files(directory.new_database):
+    for file in backup_directory.named_files(directory.new_database):
         if stop.is_set():
             raise Stopped
-        found = backup.size_of(root, file.physical)
+        found = backup_directory.size_of(root, file.physical)
         if found == file.size:
-            new += backup.copy_blob(root, directory.path, file.physical, link=link)
-        is_backed_up = backup.size_of(directory.path, file.physical) == file.size
+            new += backup_directory.copy_blob(root, directory.path, file.physical, link=link)
+        is_backed_up = backup_directory.size_of(directory.path, file.physical) == file.size
         if is_backed_up:
             names.append(file.physical)
             size += file.size
@@ -121,14 +121,14 @@ def restore(source: Path, root: Root) -> Label:
     target = Backup(root.path)
     for name in ("", *FAN_OUT):
         (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
-    for file in backup.named_files(directory.database):
-        backup.copy_blob(source, root.path, file.physical, link=False)
+    for file in backup_directory.named_files(directory.database):
+        backup_directory.copy_blob(source, root.path, file.physical, link=False)
     # The database last: a restore that was cut short is no registry.
-    backup.copy_durably(directory.database, target.new_database)
+    backup_directory.copy_durably(directory.database, target.new_database)
     target.new_database.chmod(0o600)
-    backup.sync_all(root.path)
+    backup_directory.sync_all(root.path)
     target.new_database.replace(root.database)
-    backup.sync_path(root.path)
+    backup_directory.sync_path(root.path)
     return label
 
 
@@ -144,7 +144,7 @@ def check_complete(source: Path) -> Label:
 def check_fillable(root: Path) -> None:
     """Raise StartupError unless it is new, empty, or what a restore left that was cut short."""
     try:
-        strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + backup.NEW}
+        strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + backup_directory.NEW}
     except FileNotFoundError:
         return
     if strange:

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import Tag
+from registry.backup import directory as storage_backup
+from registry.backup.backup import finding_of, restore, take
+from registry.backup.directory import LABEL, Backup, Label
 from registry.cli.entry import main
 from registry.errors import StartupError
-from registry.services.backup import finding_of, restore, take
 from registry.services.context import ManifestPolicy, Shared
-from registry.storage import backup as storage_backup
-from registry.storage.backup import LABEL, Backup, Label
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.disk.root import Root

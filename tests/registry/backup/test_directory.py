@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from oci.reference import Tag
+from registry.backup import directory as backup_directory
+from registry.backup.backup import restore, take
 from registry.errors import StartupError
-from registry.services.backup import restore, take
-from registry.storage import backup
 from registry.storage.disk.root import Root
 from registry.trash.undelete import restore_digest
 from tests.support.images import an_image
@@ -110,7 +110,7 @@ async def test_a_backup_that_fails_leaves_the_one_before_whole(
     await take(service.shared, service.root, tmp_path / "backup", link=False)
     await push_blob(service.repository(), b"new")
     await service.repository().manifests.delete(KEPT.digest)
-    monkeypatch.setattr(backup, "copy_blob", no_room)
+    monkeypatch.setattr(backup_directory, "copy_blob", no_room)
     with pytest.raises(OSError, match="No space"):
         await take(service.shared, service.root, tmp_path / "backup", link=False)
     monkeypatch.undo()

@@ -1,0 +1,1 @@
+"""Backup of a registry in use, and restore into a new root."""
