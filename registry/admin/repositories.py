@@ -11,8 +11,8 @@ from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
 from registry.admin.opened import OpenRegistry
 from registry.admin.operator import OPERATOR
-from registry.services import sizes
-from registry.services.history import deletions, history
+from registry.services import usage
+from registry.services.tag_history import deletions, history
 from registry.trash.repositories import delete_repository
 
 
@@ -38,9 +38,9 @@ async def size(
         names = (RepositoryName.parse(name),)
     for each in names:
         if tag is None:
-            found = await sizes.of_repository(opened.shared, each)
+            found = await usage.of_repository(opened.shared, each)
         else:
-            found = await sizes.of_tag(opened.shared, each, Tag.parse(tag))
+            found = await usage.of_tag(opened.shared, each, Tag.parse(tag))
         label = str(each) if tag is None else f"{each}:{tag}"
         yield {"name": label, **asdict(found), "bytes": found.bytes}
 

@@ -25,7 +25,7 @@ from registry.integrity.findings import (
     Finding,
     UnnamedFile,
 )
-from registry.services.manifest_steps import edges_of
+from registry.services.manifest_push import edges_of
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
-from registry.services import manifest_steps as steps
+from registry.services import manifest_push as steps
 from registry.services.context import Context
 from registry.services.leases import promise_manifest
 from registry.storage.database.sqlite import Connection

@@ -22,7 +22,7 @@ from registry.errors import (
     StorageUnreadable,
     TooManyRequests,
 )
-from registry.services.commit import publish
+from registry.services.blob_commit import publish
 from registry.services.context import Context
 from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter

@@ -13,7 +13,7 @@ from oci.digest import Digest, Digester
 from oci.manifest import parse_manifest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
-from registry.services import manifest_steps as steps
+from registry.services import manifest_push as steps
 from registry.services.context import Shared
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, StorageFull
-from registry.services.commit import TRUSTED_MS, is_trusted
+from registry.services.blob_commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import Database, Unit
