@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import structlog
 
-from registry.admin import integrity, keeping
+from registry.admin import disk, integrity
 from registry.admin.client import NotRunning, ask
 from registry.admin.command import Document
 from registry.admin.commands import start
 from registry.admin.control import listening
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.api.access import Authorizer
 from registry.api.application import Application
 from registry.api.routes import ENDPOINTS
@@ -67,7 +67,7 @@ def serve(settings: Settings) -> None:
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
-            keeping.warn_of_sqlite()
+            disk.warn_of_sqlite()
 
         background = BackgroundTasks()
         application = build_application(settings, root, background)
@@ -91,7 +91,7 @@ def build_application(
         async with (
             open_registry(settings, root) as opened,
             at_work(Janitor(chores(opened), background)),
-            keeping.checking(opened, background),
+            disk.checking(opened, background),
             listening(opened),
         ):
             yield Authorizer(opened.registry, policy)
@@ -136,7 +136,7 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
     collecting = Collecting(
         opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
-    return (*collecting.chores(), *keeping.chores(opened), *integrity.chores(opened))
+    return (*collecting.chores(), *disk.chores(opened), *integrity.chores(opened))
 
 
 def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from registry.admin.command import Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.backup.backup import finding_of, take
 from registry.errors import CommandRefused, StartupError
 

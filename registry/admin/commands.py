@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 
-from registry.admin import backup, garbage, integrity, keeping, repositories
+from registry.admin import backup, disk, garbage, integrity, repositories
 from registry.admin.command import Command, Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.errors import CommandRefused
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "scrub": Command(integrity.scrub, {"rate": int, "max_duration": float}),
         "tag history": Command(repositories.tag_history, {"name": str, "tag": str}),
         "undelete": Command(garbage.undelete, {"what": str}),
-        "unlatch": Command(keeping.unlatch),
+        "unlatch": Command(disk.unlatch),
     }
 )
 

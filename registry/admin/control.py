@@ -20,7 +20,7 @@ import structlog
 from oci.errors import OCIError
 from registry.admin.command import Command, Document
 from registry.admin.commands import COMMANDS, start
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.errors import CommandRefused, StartupError
 
 SOCKET = "control.sock"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
 from registry.gc.dry_run import preview

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import structlog
 
 from registry.admin.command import Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.integrity.checks import Integrity, Rows
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.services import usage
 from registry.services.tag_history import deletions, history

@@ -4,8 +4,8 @@ from registry.server.lifespan import ApplicationFailed
 from registry.server.limits import Limits
 from registry.server.listening import CannotListen, listen
 from registry.server.protocol import SlipwayProtocol
-from registry.server.selfcheck import ServerIncompatible
 from registry.server.serving import Server
+from registry.server.uvicorn_compat import ServerIncompatible
 
 __all__ = [
     "ApplicationFailed",

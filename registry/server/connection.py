@@ -20,8 +20,8 @@ from oci.errors import ErrorCode, OCIError
 from registry.server.config import ServerConfig
 from registry.server.deadlines import Pace
 from registry.server.exchange import Exchange
-from registry.server.heads import MalformedRequest, TooSlow
 from registry.server.refusals import refusal
+from registry.server.request_head import MalformedRequest, TooSlow
 
 _CHECK_SECONDS = 0.5
 _NO_LINGER = struct.pack("ii", 1, 0)

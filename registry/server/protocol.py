@@ -13,7 +13,7 @@ from registry.server.config import ServerConfig
 from registry.server.connection import Connection
 from registry.server.exchange import Exchange
 from registry.server.framing import ChunkFraming
-from registry.server.heads import HeadTooLarge, MalformedRequest, read_head
+from registry.server.request_head import HeadTooLarge, MalformedRequest, read_head
 from registry.server.responses import EXTENSIONS
 
 

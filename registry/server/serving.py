@@ -21,7 +21,7 @@ from registry.server.descriptors import fitted
 from registry.server.lifespan import Lifespan
 from registry.server.limits import Limits
 from registry.server.protocol import SlipwayProtocol
-from registry.server.selfcheck import check_internals
+from registry.server.uvicorn_compat import check_internals
 
 _WATCH_SECONDS = 0.1
 _GRACE_SECONDS = 1.0

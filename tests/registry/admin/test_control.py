@@ -15,7 +15,7 @@ import pytest
 from registry.admin.client import NotRunning, ask, connect
 from registry.admin.command import Command, Document
 from registry.admin.control import SOCKET, listening
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.app import administer, open_registry
 from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.admin.integrity import BackgroundScrub, chores
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import BlobUnknown, ManifestUnknown

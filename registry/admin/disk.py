@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from registry.admin.command import Document
-from registry.admin.opened import OpenRegistry
+from registry.admin.open_registry import OpenRegistry
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
 from registry.jobs.scheduler import Chore

@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.errors import StartupError
 from registry.server import Limits, Server, ServerIncompatible, listen
-from registry.server.selfcheck import check_internals, missing_internals
+from registry.server.uvicorn_compat import check_internals, missing_internals
 from tests.support.raw_http import Probe
 
 
@@ -73,7 +73,7 @@ def test_a_parameter_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch) -> N
             _Flow,
             "FlowControl.read_paused",
         ),
-        ("registry.server.selfcheck.ServerState", _State, "ServerState.tasks"),
+        ("registry.server.uvicorn_compat.ServerState", _State, "ServerState.tasks"),
     ],
 )
 def test_an_attribute_that_is_gone_is_named(
