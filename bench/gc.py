@@ -38,7 +38,7 @@ from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
 from registry.storage.database.sqlite import Database
 from registry.storage.disk.root import Root
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 
 REPOSITORIES = 200
 LAYERS = 3

@@ -43,9 +43,9 @@ from registry.storage.disk.filesystem_type import check_local
 from registry.storage.disk.free_space import Floor
 from registry.storage.disk.root import DATABASE, Root
 from registry.storage.disk.write_guard import Guard
-from registry.storage.lifetimes import Lifetimes
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
+from registry.storage.retention import Lifetimes
 
 
 def serve(settings: Settings) -> None:

@@ -22,13 +22,13 @@ from registry.services.context import Shared
 from registry.services.manifests import stored_digest
 from registry.services.retention import lease_bound, untagged_bound
 from registry.storage.database.sqlite import Connection
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, Slice
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.trash.put import Freed
+from registry.storage.retention import Bound
 
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.

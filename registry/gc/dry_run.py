@@ -17,13 +17,13 @@ from registry.gc.report import Tally
 from registry.services.context import Shared
 from registry.services.retention import lease_bound, trash_bound, untagged_bound
 from registry.storage.database.sqlite import Connection
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata import epochs
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc import dry_run as dry_run_queries
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash import rows as trash_rows
+from registry.storage.retention import Bound
 
 
 async def preview(shared: Shared) -> Tally:

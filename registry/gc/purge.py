@@ -10,9 +10,9 @@ from registry.gc.throttle import Pace
 from registry.services.context import Shared
 from registry.services.retention import trash_bound
 from registry.storage.database.sqlite import Connection
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.metadata.trash.rows import TrashedFile
+from registry.storage.retention import Bound
 
 log = logging.getLogger(__name__)
 

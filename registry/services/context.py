@@ -14,9 +14,9 @@ from oci.reference import RepositoryName
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
-from registry.storage.lifetimes import DAY_MS, Lifetimes
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Act
+from registry.storage.retention import DAY_MS, Lifetimes
 
 Sparse = Literal["refuse", "index", "any"]
 

@@ -15,9 +15,9 @@ from oci.reference import Tag
 from registry.errors import StorageFailed, StorageFull, StorageLatched
 from registry.services.context import Context
 from registry.storage.database.sqlite import Connection
-from registry.storage.lifetimes import Lease
 from registry.storage.metadata import blobs, epochs, manifests, repositories
 from registry.storage.metadata.audit import Act
+from registry.storage.retention import Lease
 
 T = TypeVar("T")
 

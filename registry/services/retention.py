@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from registry.services.context import Shared
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata import epochs
+from registry.storage.retention import Bound
 
 
 async def lease_bound(shared: Shared) -> Bound:

@@ -12,8 +12,8 @@ from registry.gc.report import Tally
 from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
 from registry.storage.database.sqlite import Connection
-from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata import epochs
+from registry.storage.retention import Lifetimes
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service
 

@@ -14,7 +14,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Tag
 from registry.gc.collector import GarbageCollector
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 from tests.support.clocks import FakeClock
 from tests.support.images import an_image
 from tests.support.storage import Service, body, pull_blob, push_blob, push_image

@@ -25,7 +25,7 @@ from registry.storage.database.sqlite import Database
 from registry.storage.disk.free_space import Floor
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import Guard
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 from tests.support.images import Image, Index
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select
 
 from registry.storage.clock import Clock, SystemClock
-from registry.storage.lifetimes import LEASE_MS
 from registry.storage.metadata import epochs
 from registry.storage.metadata.tables import audit
+from registry.storage.retention import LEASE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import (
@@ -20,6 +19,7 @@ from registry.storage.metadata.tables import (
     trash,
 )
 from registry.storage.metadata.trash import put
+from registry.storage.retention import Lease
 
 # A corrupt blob is as good as absent, until the next push heals it.
 _OK = text("blobs.state = 'ok'")

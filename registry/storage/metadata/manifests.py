@@ -21,7 +21,6 @@ from sqlalchemy import (
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
-from registry.storage.lifetimes import Lease
 from registry.storage.metadata import edges
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.tables import (
@@ -32,6 +31,7 @@ from registry.storage.metadata.tables import (
     tags,
 )
 from registry.storage.metadata.trash import rows as trash_rows
+from registry.storage.retention import Lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from oci.reference import Tag
 from registry.errors import ManifestUnknown
 from registry.gc import collector as collector_module
 from registry.services.repositories import Repository
-from registry.storage.lifetimes import Lifetimes
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
+from registry.storage.retention import Lifetimes
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index

@@ -9,7 +9,7 @@ from oci.reference import RepositoryName, Tag
 from registry.gc.dry_run import preview
 from registry.gc.report import Tally
 from registry.services.context import UploadLimits
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 from registry.trash.repositories import delete_repository
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index

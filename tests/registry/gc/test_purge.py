@@ -11,7 +11,7 @@ from registry.backup import directory as storage_backup
 from registry.backup.backup import take
 from registry.backup.directory import Label
 from registry.storage.database.sqlite import Database, Unit
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 from registry.trash.undelete import restore_digest
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.storage import pull_blob, push_blob

@@ -9,7 +9,7 @@ import pytest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.tag_history import history
-from registry.storage.lifetimes import Lifetimes
+from registry.storage.retention import Lifetimes
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, restore_repository
 from registry.trash.undelete import restore_digest, restore_tag

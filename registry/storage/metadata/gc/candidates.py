@@ -25,7 +25,6 @@ from sqlalchemy import (
 
 from oci.mediatype import INDEXES, MANIFESTS
 from registry.storage.database.statements import Prepared, as_list, columns_of
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
@@ -36,6 +35,7 @@ from registry.storage.metadata.tables import (
 )
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
+from registry.storage.retention import Bound
 
 START: Key = (0, "")
 # Rows in a stretch: a snapshot held for long would keep the log from being folded.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
+from registry.storage.retention import Bound
 
 BATCH = 500
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
@@ -20,6 +19,7 @@ from registry.storage.metadata.tables import (
 )
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
+from registry.storage.retention import Bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from sqlalchemy import (
 
 from oci.digest import Digest
 from oci.reference import Tag
-from registry.storage.lifetimes import Bound
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.keys import among
 from registry.storage.metadata.tables import (
@@ -32,6 +31,7 @@ from registry.storage.metadata.tables import (
     trash_manifests,
     trash_members,
 )
+from registry.storage.retention import Bound
 
 
 @dataclass(frozen=True, slots=True)
