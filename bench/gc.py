@@ -38,7 +38,7 @@ from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
 from registry.storage.database.sqlite import Database
 from registry.storage.disk.root import Root
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 
 REPOSITORIES = 200
 LAYERS = 3
@@ -147,7 +147,7 @@ async def measure(path: Path) -> float:
     with Root.open(path) as root:
         store = FilesystemBlobStore(root)
         async with Database(root.database) as database:
-            shared = Shared(database, store, ManifestPolicy(), lifetimes=Lifetimes())
+            shared = Shared(database, store, ManifestPolicy(), retention=Retention())
             repository = Registry(shared).repository(RepositoryName("team/app-1"), "bench")
             until = time.monotonic() + PUSH_SECONDS
             usual = await push_until(lambda: time.monotonic() > until, repository)

@@ -45,7 +45,7 @@ from registry.storage.disk.root import DATABASE, Root
 from registry.storage.disk.write_guard import Guard
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 
 
 def serve(settings: Settings) -> None:
@@ -234,7 +234,7 @@ def shared_of(settings: Settings, database: Database, store: BlobStore) -> Share
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),
-        lifetimes=lifetimes_of(settings),
+        retention=lifetimes_of(settings),
         limits=UploadLimits(
             idle_ms=milliseconds(uploads.idle_seconds),
             max_age_ms=milliseconds(uploads.max_age_seconds),
@@ -244,9 +244,9 @@ def shared_of(settings: Settings, database: Database, store: BlobStore) -> Share
     )
 
 
-def lifetimes_of(settings: Settings) -> Lifetimes:
+def lifetimes_of(settings: Settings) -> Retention:
     gc = settings.gc
-    return Lifetimes(
+    return Retention(
         lease_ms=milliseconds(gc.lease_seconds),
         epoch_ms=milliseconds(gc.epoch_seconds),
         undelete_ms=milliseconds(gc.undelete_seconds),

@@ -22,12 +22,12 @@ async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator
         tally = await preview(opened.shared)
     else:
         tally = await opened.collector.collect()
-    lifetimes = opened.shared.lifetimes
+    retention = opened.shared.retention
     yield {
         **tally.document(),
         # The longest that it can be: by the wall clock, or by the epochs of the server's running.
-        "pushed_ms": max(lifetimes.lease_ms, lifetimes.lease_epochs * lifetimes.epoch_ms),
-        "deleted_ms": lifetimes.epochs(lifetimes.undelete_ms) * lifetimes.epoch_ms,
+        "pushed_ms": max(retention.lease_ms, retention.lease_epochs * retention.epoch_ms),
+        "deleted_ms": retention.epochs(retention.undelete_ms) * retention.epoch_ms,
     }
 
 

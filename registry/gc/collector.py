@@ -20,7 +20,7 @@ from registry.gc.report import Tally
 from registry.gc.throttle import SHARE, Pace
 from registry.services.context import Shared
 from registry.services.manifests import stored_digest
-from registry.services.retention import lease_bound, untagged_bound
+from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Act
@@ -28,12 +28,12 @@ from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, Slice
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.trash.put import Freed
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.
 GATHERED = 10_000
-Find = Callable[[Bound, Key, Connection], Slice]
+Find = Callable[[Cutoff, Key, Connection], Slice]
 
 
 class GarbageCollector:
@@ -52,7 +52,7 @@ class GarbageCollector:
         shared = self._shared
         return await shared.database.write(
             lambda connection: epochs.advance(
-                connection, shared.clock, shared.lifetimes.epoch_ms, begun=self._begun
+                connection, shared.clock, shared.retention.epoch_ms, begun=self._begun
             ),
             purpose="gc",
         )
@@ -73,26 +73,26 @@ class GarbageCollector:
             return tally
 
     async def _collect_manifests(self, pace: Pace, tally: Tally) -> None:
-        if self._shared.lifetimes.untagged_ms == 0:
+        if self._shared.retention.untagged_ms == 0:
             return
-        bound = await untagged_bound(self._shared)
+        cutoff = await untagged_cutoff(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> int:
             act = self._shared.begin(connection, IDENTITY)
-            return sum(drop_manifest(connection, act, bound, key) for key in keys)
+            return sum(drop_manifest(connection, act, cutoff, key) for key in keys)
 
-        async for found in find_candidates(self._shared, candidates.untagged_manifests, bound):
+        async for found in find_candidates(self._shared, candidates.untagged_manifests, cutoff):
             tally.manifests += sum(await pace.each(found, unit))
 
     async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
-        bound = await lease_bound(self._shared)
+        cutoff = await lease_cutoff(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
             act = self._shared.begin(connection, IDENTITY)
-            return candidates.drop_members(connection, act, bound, keys)
+            return candidates.drop_members(connection, act, cutoff, keys)
 
         async for found in by_digest(
-            find_candidates(self._shared, candidates.unused_members, bound)
+            find_candidates(self._shared, candidates.unused_members, cutoff)
         ):
             for freed in await pace.each(found, unit):
                 tally.members += freed.members
@@ -100,11 +100,11 @@ class GarbageCollector:
                 tally.blob_bytes += freed.bytes
 
 
-async def find_candidates(shared: Shared, find: Find, bound: Bound) -> AsyncIterator[list[Key]]:
+async def find_candidates(shared: Shared, find: Find, cutoff: Cutoff) -> AsyncIterator[list[Key]]:
     """The candidates of a whole table, a stretch at a time."""
     position: Key | None = START
     while position is not None:
-        found = await shared.database.operator.read(partial(find, bound, position))
+        found = await shared.database.operator.read(partial(find, cutoff, position))
         if found.found:
             yield found.found
         position = found.next
@@ -129,9 +129,9 @@ def digest_of(key: Key) -> str:
     return key[1]
 
 
-def drop_manifest(connection: Connection, act: Act, bound: Bound, key: Key) -> int:
+def drop_manifest(connection: Connection, act: Act, cutoff: Cutoff, key: Key) -> int:
     """Collect the manifest if still nothing keeps it."""
-    if not candidates.is_untagged(connection, bound, key):
+    if not candidates.is_untagged(connection, cutoff, key):
         return 0
     digest: Digest = stored_digest(key[1])
     manifests.remove(connection, act, key[0], digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.gc.report import Tally
 from registry.gc.throttle import Pace
 from registry.services.context import Shared
-from registry.services.retention import trash_bound
+from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed
@@ -16,9 +16,9 @@ ROWS_AT_ONCE = 20
 
 async def clear(shared: Shared, pace: Pace, tally: Tally) -> None:
     """Clear the repositories whose time to come back is over."""
-    bound = await trash_bound(shared)
+    cutoff = await trash_cutoff(shared)
     for deleted in await shared.database.operator.read(
-        lambda connection: deleted_repositories.due(connection, bound)
+        lambda connection: deleted_repositories.due(connection, cutoff)
     ):
         while (freed := await clear_some(shared, pace, deleted)) is not None:
             tally.members += freed.members

@@ -15,7 +15,7 @@ from registry.gc.expired_uploads import over
 from registry.gc.orphans import orphans
 from registry.gc.report import Tally
 from registry.services.context import Shared
-from registry.services.retention import lease_bound, trash_bound, untagged_bound
+from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs
 from registry.storage.metadata.gc import candidates
@@ -23,7 +23,7 @@ from registry.storage.metadata.gc import dry_run as dry_run_queries
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash import rows as trash_rows
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 
 async def preview(shared: Shared) -> Tally:
@@ -34,13 +34,13 @@ async def preview(shared: Shared) -> Tally:
         if not shared.locks.is_held(upload.id):
             tally.uploads += 1
             tally.upload_bytes += await shared.store.offset(upload.id) or 0
-    going = await doomed_manifests(shared, later(await untagged_bound(shared), ahead))
+    going = await doomed_manifests(shared, later(await untagged_cutoff(shared), ahead))
     tally.manifests = len(going)
-    bound = later(await trash_bound(shared), ahead)
-    ended = await ended_members(shared, later(await lease_bound(shared), ahead), going)
-    cleared = await cleared_members(shared, bound, tally) - ended
+    cutoff = later(await trash_cutoff(shared), ahead)
+    ended = await ended_members(shared, later(await lease_cutoff(shared), ahead), going)
+    cleared = await cleared_members(shared, cutoff, tally) - ended
     await count_blobs(shared, tally, ended, cleared)
-    files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, bound))
+    files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, cutoff))
     tally.purged += files
     tally.purged_bytes += size
     async for orphan in orphans(shared, tally):
@@ -58,46 +58,46 @@ async def epochs_ahead(shared: Shared) -> int:
 
     def unit(connection: Connection) -> int:
         clock, begun = shared.clock, shared.clock.monotonic_ms()
-        return int(epochs.is_due(connection, clock, shared.lifetimes.epoch_ms, begun=begun))
+        return int(epochs.is_due(connection, clock, shared.retention.epoch_ms, begun=begun))
 
     return await shared.database.operator.read(unit)
 
 
-def later(bound: Bound, ahead: int) -> Bound:
-    """What the bound will be so many epochs ahead: every one counts back from the present."""
-    return replace(bound, epoch=bound.epoch + ahead)
+def later(cutoff: Cutoff, ahead: int) -> Cutoff:
+    """The cutoff so many epochs ahead: each counts back from the present."""
+    return replace(cutoff, epoch=cutoff.epoch + ahead)
 
 
-async def doomed_manifests(shared: Shared, bound: Bound) -> set[Key]:
-    if shared.lifetimes.untagged_ms == 0:
+async def doomed_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
+    if shared.retention.untagged_ms == 0:
         return set()
     return {
         key
-        async for found in find_candidates(shared, candidates.untagged_manifests, bound)
+        async for found in find_candidates(shared, candidates.untagged_manifests, cutoff)
         for key in found
     }
 
 
-async def ended_members(shared: Shared, bound: Bound, going: set[Key]) -> set[Key]:
+async def ended_members(shared: Shared, cutoff: Cutoff, going: set[Key]) -> set[Key]:
     """Memberships that nothing needs, or that only manifests need which are going."""
     ended = {
         key
-        async for found in find_candidates(shared, candidates.unused_members, bound)
+        async for found in find_candidates(shared, candidates.unused_members, cutoff)
         for key in found
     }
     for manifest in going:
         named = await shared.database.operator.read(
-            partial(dry_run_queries.named_only_by, going, manifest, bound)
+            partial(dry_run_queries.named_only_by, going, manifest, cutoff)
         )
         ended.update(named)
     return ended
 
 
-async def cleared_members(shared: Shared, bound: Bound, tally: Tally) -> set[Key]:
+async def cleared_members(shared: Shared, cutoff: Cutoff, tally: Tally) -> set[Key]:
     """Memberships of deleted repositories whose time is over."""
 
     def unit(connection: Connection) -> list[list[Key]]:
-        due = deleted_repositories.due(connection, bound)
+        due = deleted_repositories.due(connection, cutoff)
         return [deleted_repositories.members(connection, deleted) for deleted in due]
 
     found = await shared.database.operator.read(unit)
@@ -108,7 +108,7 @@ async def cleared_members(shared: Shared, bound: Bound, tally: Tally) -> set[Key
 async def count_blobs(shared: Shared, tally: Tally, ended: set[Key], cleared: set[Key]) -> None:
     """Blobs that would lose their last membership; those that would not wait in the trash."""
     tally.members = len(ended) + len(cleared)
-    at_once = shared.lifetimes.undelete_ms == 0
+    at_once = shared.retention.undelete_ms == 0
     last = {digest for _, digest in cleared}
     for blob in await shared.database.operator.read(
         partial(dry_run_queries.blobs_of_only, ended | cleared)

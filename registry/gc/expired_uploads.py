@@ -39,11 +39,11 @@ async def over(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
 
 def is_over(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
     """Rest is measured in this process, in monotonic time; age as that of a lease."""
-    limits, lifetimes = shared.limits, shared.lifetimes
+    limits, retention = shared.limits, shared.retention
     if shared.locks.rested_ms(upload.id) >= limits.idle_ms:
         return True
     is_old = upload.created_at + limits.max_age_ms <= shared.clock.wall_ms()
-    return is_old and upload.idle_epoch + lifetimes.epochs(limits.max_age_ms) <= epoch
+    return is_old and upload.idle_epoch + retention.epochs(limits.max_age_ms) <= epoch
 
 
 def drop(upload: OpenUpload, connection: Connection) -> bool:

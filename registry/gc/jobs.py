@@ -22,7 +22,7 @@ class Collecting:
         self._swept: int | None = None
 
     def chores(self) -> Sequence[Chore]:
-        epoch = self._shared.lifetimes.epoch_ms / 1000
+        epoch = self._shared.retention.epoch_ms / 1000
         return (
             Chore("epoch", epoch, self._count_epoch),
             Chore("garbage collected", self._interval, self._collect),

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from registry.gc.report import Tally
 from registry.gc.throttle import Pace
 from registry.services.context import Shared
-from registry.services.retention import trash_bound
+from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.metadata.trash.rows import TrashedFile
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 log = logging.getLogger(__name__)
 
@@ -27,28 +27,28 @@ async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
     The file goes before its row: in the other order a crash would leave a file that only a
     sweep finds.  While files go, nothing is undeleted and no backup begins.
     """
-    bound = await trash_bound(shared)
+    cutoff = await trash_cutoff(shared)
     while True:
-        due = await remove_due_files(shared, bound)
+        due = await remove_due_files(shared, cutoff)
         await pace.each([file.physical for file in due], forget)
         tally.purged += len(due)
         tally.purged_bytes += sum(file.size for file in due)
         if len(due) < AT_ONCE:
             break
     while await shared.database.operator.read(
-        lambda connection: trash_rows.has_due_rows(connection, bound)
+        lambda connection: trash_rows.has_due_rows(connection, cutoff)
     ):
-        await pace.once(lambda connection: trash_rows.forget_rows(connection, bound, ROWS_AT_ONCE))
+        await pace.once(lambda connection: trash_rows.forget_rows(connection, cutoff, ROWS_AT_ONCE))
 
 
-async def remove_due_files(shared: Shared, bound: Bound) -> list[TrashedFile]:
+async def remove_due_files(shared: Shared, cutoff: Cutoff) -> list[TrashedFile]:
     """Unlink some files that are due; none while a backup needs them, or once there are none."""
     async with shared.purging:
         if shared.backups.are_running:
             log.info("the trash is not purged while a backup runs")
             return []
         due = await shared.database.operator.read(
-            lambda connection: trash_rows.due_files(connection, bound, AT_ONCE)
+            lambda connection: trash_rows.due_files(connection, cutoff, AT_ONCE)
         )
         for file in due:
             await shared.store.remove(file.physical)

@@ -16,7 +16,7 @@ from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Act
-from registry.storage.retention import DAY_MS, Lifetimes
+from registry.storage.retention import DAY_MS, Retention
 
 Sparse = Literal["refuse", "index", "any"]
 
@@ -128,7 +128,7 @@ class Shared:
     policy: ManifestPolicy
     locks: SessionLocks = field(default_factory=SessionLocks)
     clock: Clock = field(default_factory=SystemClock)
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    retention: Retention = field(default_factory=Retention)
     limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)
     # Held while files of the trash are removed: nothing comes back, no backup begins meanwhile.
@@ -137,7 +137,7 @@ class Shared:
 
     def begin(self, connection: Connection, identity: str) -> Act:
         """The act that the current transaction carries out."""
-        return audit.begin(connection, identity, self.clock, self.lifetimes.lease_ms)
+        return audit.begin(connection, identity, self.clock, self.retention.lease_ms)
 
 
 @dataclass(frozen=True, slots=True)

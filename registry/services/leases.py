@@ -61,7 +61,7 @@ async def promise(context: Context, find: Find[T], renew: Renew[T]) -> T | None:
         if found is None:
             return None, True
         epoch, now = epochs.current(connection), context.shared.clock.wall_ms()
-        return found[0], context.shared.lifetimes.is_fresh(found[1], now, epoch)
+        return found[0], context.shared.retention.is_fresh(found[1], now, epoch)
 
     def unit(connection: Connection) -> T | None:
         found, is_fresh = look(connection)

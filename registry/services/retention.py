@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from registry.services.context import Shared
 from registry.storage.metadata import epochs
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 
-async def lease_bound(shared: Shared) -> Bound:
+async def lease_cutoff(shared: Shared) -> Cutoff:
     """For memberships of blobs that no manifest names."""
     epoch = await shared.database.look(epochs.current)
-    return Bound.lease(shared.clock.wall_ms(), epoch, shared.lifetimes)
+    return Cutoff.lease(shared.clock.wall_ms(), epoch, shared.retention)
 
 
-async def untagged_bound(shared: Shared) -> Bound:
+async def untagged_cutoff(shared: Shared) -> Cutoff:
     """For manifests that nothing keeps."""
     epoch = await shared.database.look(epochs.current)
-    return Bound.untagged(shared.clock.wall_ms(), epoch, shared.lifetimes)
+    return Cutoff.untagged(shared.clock.wall_ms(), epoch, shared.retention)
 
 
-async def trash_bound(shared: Shared) -> Bound:
+async def trash_cutoff(shared: Shared) -> Cutoff:
     """For deletions: no longer to be undone."""
     epoch = await shared.database.look(epochs.current)
-    return Bound.trash(shared.clock.wall_ms(), epoch, shared.lifetimes)
+    return Cutoff.trash(shared.clock.wall_ms(), epoch, shared.retention)

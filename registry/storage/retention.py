@@ -1,4 +1,4 @@
-"""Lifetimes: how long what nothing names is kept, by the wall clock and by epochs.
+"""Retention: how long unreferenced content is kept, by the wall clock and by epochs.
 
 An epoch is counted in monotonic time (``metadata/epochs.py``).  Something is over when its wall
 time has passed *and* so many epochs have begun since that its whole life must have passed in
@@ -23,7 +23,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetimes:
+class Retention:
     """Durations in milliseconds."""
 
     lease_ms: int = LEASE_MS
@@ -35,7 +35,7 @@ class Lifetimes:
     def epochs(self, duration_ms: int, least: int = 0) -> int:
         """How many epochs must have begun since something, for it to be this old at least.
 
-        >>> Lifetimes(epoch_ms=1000).epochs(3000)
+        >>> Retention(epoch_ms=1000).epochs(3000)
         4
         """
         if duration_ms <= 0:
@@ -54,25 +54,25 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """The newest moment whose things are over, in both times."""
+class Cutoff:
+    """Anything at or before it has expired, by the wall clock and by epochs."""
 
     at: int
     epoch: int
 
     @classmethod
-    def lease(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+    def lease(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``lease_until`` and ``lease_epoch``."""
-        return cls(now, epoch - lifetimes.lease_epochs)
+        return cls(now, epoch - retention.lease_epochs)
 
     @classmethod
-    def untagged(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+    def untagged(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``lease_until`` and ``lease_epoch`` of a manifest that nothing names."""
-        longer = max(0, lifetimes.untagged_ms - lifetimes.lease_ms)
-        epochs = max(lifetimes.lease_epochs, lifetimes.epochs(lifetimes.untagged_ms))
+        longer = max(0, retention.untagged_ms - retention.lease_ms)
+        epochs = max(retention.lease_epochs, retention.epochs(retention.untagged_ms))
         return cls(now - longer, epoch - epochs)
 
     @classmethod
-    def trash(cls, now: int, epoch: int, lifetimes: Lifetimes) -> Bound:
+    def trash(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``deleted_at`` and ``epoch``."""
-        return cls(now - lifetimes.undelete_ms, epoch - lifetimes.epochs(lifetimes.undelete_ms))
+        return cls(now - retention.undelete_ms, epoch - retention.epochs(retention.undelete_ms))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import Shared
-from registry.services.retention import trash_bound
+from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, repositories
 from registry.storage.metadata.trash import repositories as deleted_repositories
@@ -30,12 +30,12 @@ async def delete_repository(shared: Shared, identity: str, name: RepositoryName)
 
 async def restore_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
     """Bring a deleted repository back, as it was."""
-    bound = await trash_bound(shared)
+    cutoff = await trash_cutoff(shared)
 
     def unit(connection: Connection) -> None:
         if repositories.find(connection, name) is not None:
             raise CommandRefused(f"there is a repository {name}: delete it first, or keep it")
-        deleted = deleted_repositories.find(connection, name, bound)
+        deleted = deleted_repositories.find(connection, name, cutoff)
         if deleted is None:
             raise CommandRefused(f"no deleted repository {name} that could come back")
         deleted_repositories.show(connection, deleted)

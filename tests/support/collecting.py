@@ -13,12 +13,12 @@ from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service
 
 SECOND = 1000
-SHORT = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
+SHORT = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Collected:
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, by all clocks, with the epochs that a running server counts."""
-        step = self.service.shared.lifetimes.epoch_ms
+        step = self.service.shared.retention.epoch_ms
 
         def unit(connection: Connection) -> None:
             remaining = int(seconds * SECOND)
@@ -54,8 +54,8 @@ class Collected:
 
 @contextlib.asynccontextmanager
 async def a_collected_service(
-    path: Path, *, lifetimes: Lifetimes = SHORT, limits: UploadLimits | None = None
+    path: Path, *, retention: Retention = SHORT, limits: UploadLimits | None = None
 ) -> AsyncIterator[Collected]:
     clock = FakeClock()
-    async with a_service(path, clock=clock, lifetimes=lifetimes, limits=limits) as service:
+    async with a_service(path, clock=clock, retention=retention, limits=limits) as service:
         yield Collected(service, clock, GarbageCollector(service.shared, share=1))

@@ -14,7 +14,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Tag
 from registry.gc.collector import GarbageCollector
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from tests.support.clocks import FakeClock
 from tests.support.images import an_image
 from tests.support.storage import Service, body, pull_blob, push_blob, push_image
@@ -204,11 +204,11 @@ async def collect(service: Service, state: State) -> None:
     """A pass long after every lease: memberships, purge, sweep."""
     clock = FakeClock()
     clock.advance(LONG_MS + int(time.time() * 1000) - clock.wall_ms())
-    lifetimes = Lifetimes(lease_ms=1, undelete_ms=0)
-    shared = dataclasses.replace(service.shared, clock=clock, lifetimes=lifetimes)
+    retention = Retention(lease_ms=1, undelete_ms=0)
+    shared = dataclasses.replace(service.shared, clock=clock, retention=retention)
     collector = GarbageCollector(shared, share=1)
-    for _ in range(lifetimes.lease_epochs + 1):
-        clock.advance(lifetimes.epoch_ms)
+    for _ in range(retention.lease_epochs + 1):
+        clock.advance(retention.epoch_ms)
         await collector.count_epoch()
     await collector.collect()
 

@@ -25,7 +25,7 @@ from registry.storage.database.sqlite import Database
 from registry.storage.disk.free_space import Floor
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import Guard
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from tests.support.images import Image, Index
 
 
@@ -70,7 +70,7 @@ async def a_service(
     system: System = os,
     floor: Floor | None = None,
     clock: Clock | None = None,
-    lifetimes: Lifetimes | None = None,
+    retention: Retention | None = None,
     limits: UploadLimits | None = None,
 ) -> AsyncIterator[Service]:
     """Open a root, as a server does at its start; opening it again is a restart."""
@@ -85,7 +85,7 @@ async def a_service(
                 policy or ManifestPolicy(),
                 locks=SessionLocks(clock),
                 clock=clock or SystemClock(),
-                lifetimes=lifetimes or Lifetimes(),
+                retention=retention or Retention(),
                 limits=limits or UploadLimits(),
             )
             yield Service(path, database, used, Registry(shared), shared)

@@ -17,13 +17,13 @@ from registry.gc import collector as collector_module
 from registry.services.repositories import Repository
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
 
 ONE, TWO = Tag("one"), Tag("two")
-UNTAGGED = Lifetimes(
+UNTAGGED = Retention(
     lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0, untagged_ms=120 * SECOND
 )
 
@@ -31,7 +31,7 @@ UNTAGGED = Lifetimes(
 @pytest.fixture
 async def strict(tmp_path: Path) -> AsyncIterator[Collected]:
     """Collects untagged manifests two minutes after nothing keeps them."""
-    async with a_collected_service(tmp_path / "strict", lifetimes=UNTAGGED) as collected:
+    async with a_collected_service(tmp_path / "strict", retention=UNTAGGED) as collected:
         yield collected
 
 

@@ -9,7 +9,7 @@ from oci.reference import RepositoryName, Tag
 from registry.gc.dry_run import preview
 from registry.gc.report import Tally
 from registry.services.context import UploadLimits
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index
@@ -18,14 +18,14 @@ from tests.support.storage import body, push_blob, push_image, push_index
 
 @pytest.fixture(params=[0, 600], ids=["no window", "a window"])
 async def collected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Collected]:
-    lifetimes = Lifetimes(
+    retention = Retention(
         lease_ms=60 * SECOND,
         epoch_ms=10 * SECOND,
         undelete_ms=request.param * SECOND,
         untagged_ms=120 * SECOND,
     )
     limits = UploadLimits(idle_ms=100 * SECOND)
-    async with a_collected_service(tmp_path / "r", lifetimes=lifetimes, limits=limits) as made:
+    async with a_collected_service(tmp_path / "r", retention=retention, limits=limits) as made:
         yield made
 
 
@@ -84,14 +84,14 @@ async def test_something_of_every_kind_goes_in_the_end(collected: Collected) -> 
 
 async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Path) -> None:
     """Of every kind something goes in the very pass that begins the epoch it waits for."""
-    lifetimes = Lifetimes(
+    retention = Retention(
         lease_ms=60 * SECOND,
         epoch_ms=10 * SECOND,
         undelete_ms=90 * SECOND,
         untagged_ms=150 * SECOND,
     )
     limits = UploadLimits(idle_ms=9999 * SECOND, max_age_ms=100 * SECOND)
-    async with a_collected_service(tmp_path / "r", lifetimes=lifetimes, limits=limits) as collected:
+    async with a_collected_service(tmp_path / "r", retention=retention, limits=limits) as collected:
         await a_registry_with_garbage(collected)
         await collected.pass_time(10)
         went = Tally()

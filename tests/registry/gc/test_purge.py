@@ -11,12 +11,12 @@ from registry.backup import directory as storage_backup
 from registry.backup.backup import take
 from registry.backup.directory import Label
 from registry.storage.database.sqlite import Database, Unit
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from registry.trash.undelete import restore_digest
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.storage import pull_blob, push_blob
 
-WINDOW = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
 async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
@@ -32,7 +32,7 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
         real(directory, label, names)
 
     monkeypatch.setattr(storage_backup.Backup, "finish", finish)
-    async with a_collected_service(tmp_path / "root", lifetimes=WINDOW) as registry:
+    async with a_collected_service(tmp_path / "root", retention=WINDOW) as registry:
         repository, shared = registry.repository(), registry.service.shared
         old = await push_blob(repository, b"old")
         await repository.blobs.delete(old)

@@ -9,7 +9,7 @@ import pytest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.tag_history import history
-from registry.storage.retention import Lifetimes
+from registry.storage.retention import Retention
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, restore_repository
 from registry.trash.undelete import restore_digest, restore_tag
@@ -19,12 +19,12 @@ from tests.support.storage import pull_blob, push_blob, push_image, push_index
 
 NAME = RepositoryName("team/app")
 ONE, TWO = Tag("one"), Tag("two")
-WINDOW = Lifetimes(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
 @pytest.fixture
 async def window(tmp_path: Path) -> AsyncIterator[Collected]:
-    async with a_collected_service(tmp_path / "root", lifetimes=WINDOW) as collected:
+    async with a_collected_service(tmp_path / "root", retention=WINDOW) as collected:
         yield collected
 
 

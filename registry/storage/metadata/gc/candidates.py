@@ -35,7 +35,7 @@ from registry.storage.metadata.tables import (
 )
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 START: Key = (0, "")
 # Rows in a stretch: a snapshot held for long would keep the log from being folded.
@@ -50,25 +50,25 @@ class Slice:
     next: Key | None
 
 
-def unused_members(bound: Bound, after: Key, connection: Connection) -> Slice:
+def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> Slice:
     """Memberships that no manifest needs and no lease keeps, in the next stretch."""
-    return _slice(connection, repo_blobs, _unused(bound.at, bound.epoch), after)
+    return _slice(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch), after)
 
 
-def untagged_manifests(bound: Bound, after: Key, connection: Connection) -> Slice:
+def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> Slice:
     """Manifests that nothing keeps, in the next stretch."""
-    return _slice(connection, manifests, _unkept(bound), after)
+    return _slice(connection, manifests, _unkept(cutoff), after)
 
 
-def is_untagged(connection: Connection, bound: Bound, key: Key) -> bool:
+def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
     """Whether the manifest is one that nothing keeps, now."""
-    query = select(manifests.c.digest).where(_is(manifests, key), _unkept(bound))
+    query = select(manifests.c.digest).where(_is(manifests, key), _unkept(cutoff))
     return connection.scalar(query) is not None
 
 
-def drop_members(connection: Connection, act: Act, bound: Bound, keys: Sequence[Key]) -> Freed:
+def drop_members(connection: Connection, act: Act, cutoff: Cutoff, keys: Sequence[Key]) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
-    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=bound.at, epoch=bound.epoch)
+    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=cutoff.at, epoch=cutoff.epoch)
     return put.bury(connection, act, gone)
 
 
@@ -79,7 +79,7 @@ def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:
     return over & ~named
 
 
-def _unkept(bound: Bound) -> ColumnElement[bool]:
+def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
     """No tag, no parent, no living subject, no signature by tag, and no lease.
 
     What we cannot read we cannot judge: manifests of another media type are kept.
@@ -97,7 +97,7 @@ def _unkept(bound: Bound) -> ColumnElement[bool]:
             tags.c.name < prefix.concat(literal("/")),
         ),
     )
-    condition = (row.lease_until <= bound.at) & (row.lease_epoch <= bound.epoch)
+    condition = (row.lease_until <= cutoff.at) & (row.lease_epoch <= cutoff.epoch)
     condition &= row.media_type.in_(sorted(MANIFESTS | INDEXES))
     for reason in kept:
         condition &= ~reason

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 BATCH = 500
 
@@ -24,7 +24,7 @@ class DoomedBlob:
 
 
 def named_only_by(
-    going: Collection[Key], manifest: Key, bound: Bound, connection: Connection
+    going: Collection[Key], manifest: Key, cutoff: Cutoff, connection: Connection
 ) -> list[Key]:
     """Memberships of blobs that this manifest names, and none but manifests that are going."""
     repository, parent = manifest
@@ -33,7 +33,7 @@ def named_only_by(
         select(edge.blob)
         .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.blob))
         .where(edge.repository_id == repository, edge.parent == parent)
-        .where(row.lease_until <= bound.at, row.lease_epoch <= bound.epoch)
+        .where(row.lease_until <= cutoff.at, row.lease_epoch <= cutoff.epoch)
         .distinct()
     )
     found = []

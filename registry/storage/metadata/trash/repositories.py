@@ -19,7 +19,7 @@ from registry.storage.metadata.tables import (
 )
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Deletion:
     identity: str
 
 
-def due(connection: Connection, bound: Bound) -> list[Deleted]:
+def due(connection: Connection, cutoff: Cutoff) -> list[Deleted]:
     """Those whose time to come back is over, and that still have rows."""
-    return _found(connection, _is_due(bound))
+    return _found(connection, _is_due(cutoff))
 
 
-def find(connection: Connection, name: RepositoryName, bound: Bound) -> Deleted | None:
+def find(connection: Connection, name: RepositoryName, cutoff: Cutoff) -> Deleted | None:
     """The last one of that name, if it can still come back."""
     row = deleted_repositories.c
-    found = _found(connection, (row.name == str(name)) & ~_is_due(bound))
+    found = _found(connection, (row.name == str(name)) & ~_is_due(cutoff))
     return found[-1] if found else None
 
 
@@ -131,9 +131,9 @@ def _is(deleted: Deleted) -> ColumnElement[bool]:
     return deleted_repositories.c.repository_id == deleted.repository
 
 
-def _is_due(bound: Bound) -> ColumnElement[bool]:
+def _is_due(cutoff: Cutoff) -> ColumnElement[bool]:
     row = deleted_repositories.c
-    return (row.deleted_at <= bound.at) & (row.epoch <= bound.epoch)
+    return (row.deleted_at <= cutoff.at) & (row.epoch <= cutoff.epoch)
 
 
 def _found(connection: Connection, condition: ColumnElement[bool]) -> list[Deleted]:

@@ -31,7 +31,7 @@ from registry.storage.metadata.tables import (
     trash_manifests,
     trash_members,
 )
-from registry.storage.retention import Bound
+from registry.storage.retention import Cutoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +54,21 @@ class TrashedManifest:
     present: frozenset[str]
 
 
-def due_files(connection: Connection, bound: Bound, limit: int) -> list[TrashedFile]:
+def due_files(connection: Connection, cutoff: Cutoff, limit: int) -> list[TrashedFile]:
     """Files whose time to come back is over, the oldest first."""
     query = (
         select(trash.c.physical, trash.c.digest, trash.c.size)
-        .where(_due(trash, bound), _unnamed())
+        .where(_due(trash, cutoff), _unnamed())
         .order_by(trash.c.deleted_at)
         .limit(limit)
     )
     return [TrashedFile(*row) for row in connection.execute(query)]
 
 
-def due_bytes(bound: Bound, connection: Connection) -> tuple[int, int]:
+def due_bytes(cutoff: Cutoff, connection: Connection) -> tuple[int, int]:
     """How many files are due, and how many bytes they have."""
     query = select(func.count(), func.coalesce(func.sum(trash.c.size), 0)).select_from(trash)
-    count, size = connection.execute(query.where(_due(trash, bound), _unnamed())).one()
+    count, size = connection.execute(query.where(_due(trash, cutoff), _unnamed())).one()
     return count, size
 
 
@@ -77,24 +77,24 @@ def forget_files(connection: Connection, physicals: Sequence[str]) -> None:
     connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
 
 
-def has_due_rows(connection: Connection, bound: Bound) -> bool:
+def has_due_rows(connection: Connection, cutoff: Cutoff) -> bool:
     """Whether any manifest or membership is due."""
     return any(
-        connection.scalar(select(literal(1)).where(exists().where(_due(table, bound)))) is not None
+        connection.scalar(select(literal(1)).where(exists().where(_due(table, cutoff)))) is not None
         for table in (trash_manifests, trash_members)
     )
 
 
-def forget_rows(connection: Connection, bound: Bound, limit: int) -> int:
+def forget_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
     """Forget some of the manifests and memberships that are due; how many."""
     rows = trash_manifests.c
-    due = select(rows.id).where(_due(trash_manifests, bound)).limit(limit)
+    due = select(rows.id).where(_due(trash_manifests, cutoff)).limit(limit)
     count = connection.execute(delete(trash_manifests).where(rows.id.in_(due))).rowcount
     row = trash_members.c
     members = [
         (found.repository_id, found.digest)
         for found in connection.execute(
-            select(row.repository_id, row.digest).where(_due(trash_members, bound)).limit(limit)
+            select(row.repository_id, row.digest).where(_due(trash_members, cutoff)).limit(limit)
         )
     ]
     if members:
@@ -219,8 +219,8 @@ def forget_member(connection: Connection, repository: int, digest: Digest) -> No
     )
 
 
-def _due(table: Table, bound: Bound) -> ColumnElement[bool]:
-    return (table.c.deleted_at <= bound.at) & (table.c.epoch <= bound.epoch)
+def _due(table: Table, cutoff: Cutoff) -> ColumnElement[bool]:
+    return (table.c.deleted_at <= cutoff.at) & (table.c.epoch <= cutoff.epoch)
 
 
 def _unnamed() -> ColumnElement[bool]:
