@@ -30,7 +30,7 @@ import httpx2
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.gc.collector import GarbageCollector
-from registry.gc.report import Tally
+from registry.gc.report import GcReport
 from registry.services.context import ManifestPolicy, Shared
 from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
@@ -177,7 +177,7 @@ def shares(held: Histogram, seconds: float) -> str:
     )
 
 
-async def timed_pass(shared: Shared) -> tuple[Tally, float]:
+async def timed_pass(shared: Shared) -> tuple[GcReport, float]:
     started = time.monotonic()
     tally = await GarbageCollector(shared).collect()
     return tally, time.monotonic() - started

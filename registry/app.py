@@ -27,7 +27,7 @@ from registry.backup.backup import restore as fill
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
-from registry.gc.jobs import Collecting
+from registry.gc.jobs import GcJobs
 from registry.jobs.scheduler import Chore, Janitor
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
@@ -133,7 +133,7 @@ async def at_work(janitor: Janitor) -> AsyncIterator[None]:
 def chores(opened: OpenRegistry) -> Sequence[Chore]:
     """What is done in the background, in the order of the settings."""
     gc = opened.settings.gc
-    collecting = Collecting(
+    collecting = GcJobs(
         opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
     return (*collecting.chores(), *disk.chores(opened), *integrity.chores(opened))

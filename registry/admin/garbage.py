@@ -11,7 +11,7 @@ from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
-from registry.gc.dry_run import preview
+from registry.gc.dry_run import dry_run as dry_run_of
 from registry.trash.repositories import restore_repository
 from registry.trash.undelete import restore_digest, restore_tag
 
@@ -19,12 +19,12 @@ from registry.trash.undelete import restore_digest, restore_tag
 async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:
     """One whole pass, the sweep included; or what it would do."""
     if dry_run:
-        tally = await preview(opened.shared)
+        report = await dry_run_of(opened.shared)
     else:
-        tally = await opened.collector.collect()
+        report = await opened.collector.collect()
     retention = opened.shared.retention
     yield {
-        **tally.document(),
+        **report.document(),
         # The longest that it can be: by the wall clock, or by the epochs of the server's running.
         "pushed_ms": max(retention.lease_ms, retention.lease_epochs * retention.epoch_ms),
         "deleted_ms": retention.epochs(retention.undelete_ms) * retention.epoch_ms,

@@ -7,7 +7,7 @@ import click
 
 from registry.cli.common import administer, config_file, root_directory, span, told_in_one_line
 
-# The words for a pass, and for one that is only thought of.
+# Wording for a real run and for a dry run.
 _DONE = ("", "moved to the trash", "removed", "ended", "are free again")
 _WOULD = ("would be ", "would move to the trash", "would be removed", "would end", "would be free")
 
@@ -23,27 +23,27 @@ def gc(config: Path | None, root: str | None, dry_run: bool) -> None:
     Untagging deletes no manifest: delete manifests or whole repositories, or set
     gc.untagged_after_days.  What was just pushed, and what can be undeleted, is kept for a while.
     """
-    for tally in administer(config, root, "gc", dry_run=dry_run):
-        click.echo(report(tally, _WOULD if dry_run else _DONE))
+    for report in administer(config, root, "gc", dry_run=dry_run):
+        click.echo(format_report(report, _WOULD if dry_run else _DONE))
 
 
-def report(tally: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
+def format_report(report: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
     """One line for each kind of thing, and the bytes that come back."""
     collected, moved, removed, ended, free = words
     lines = [
-        f"{tally['manifests']} untagged manifests {collected}collected",
-        f"{tally['blobs']} blobs that nothing needs {moved}, {tally['blob_bytes']} bytes",
-        f"{tally['purged']} files of the trash {removed}, {tally['purged_bytes']} bytes",
-        f"{tally['uploads']} uploads {ended}, {tally['upload_bytes']} bytes",
-        f"{tally['orphans']} files without a row {removed}, {tally['orphan_bytes']} bytes",
+        f"{report['manifests']} untagged manifests {collected}collected",
+        f"{report['blobs']} blobs that nothing needs {moved}, {report['blob_bytes']} bytes",
+        f"{report['purged']} files of the trash {removed}, {report['purged_bytes']} bytes",
+        f"{report['uploads']} uploads {ended}, {report['upload_bytes']} bytes",
+        f"{report['orphans']} files without a row {removed}, {report['orphan_bytes']} bytes",
     ]
-    if tally["repositories"]:
-        lines.insert(0, f"{tally['repositories']} deleted repositories {removed}")
-    if tally["strangers"]:
-        lines.append(f"{tally['strangers']} files that are none of ours are left alone")
-    lines.append(f"{tally['freed_bytes']} bytes {free}")
-    if tally["freed_bytes"] == 0:
-        lines.append(waiting(tally["pushed_ms"] / 1000, tally["deleted_ms"] / 1000))
+    if report["repositories"]:
+        lines.insert(0, f"{report['repositories']} deleted repositories {removed}")
+    if report["unknown_files"]:
+        lines.append(f"{report['unknown_files']} unknown files: ignored")
+    lines.append(f"{report['freed_bytes']} bytes {free}")
+    if report["freed_bytes"] == 0:
+        lines.append(waiting(report["pushed_ms"] / 1000, report["deleted_ms"] / 1000))
     return "\n".join(lines)
 
 
@@ -63,10 +63,10 @@ def waiting(pushed: float, deleted: float) -> str:
 def undelete(config: Path | None, root: str | None, what: str) -> None:
     """Bring back a blob, a manifest or a tag that was deleted or collected."""
     for restored in administer(config, root, "undelete", what=what):
-        click.echo(told(restored))
+        click.echo(format_undelete(restored))
 
 
-def told(restored: dict[str, Any]) -> str:
+def format_undelete(restored: dict[str, Any]) -> str:
     lines = [f"manifest {digest} is back" for digest in restored["manifests"]]
     lines += [f"blob {digest} is back" for digest in restored["blobs"]]
     lines += [f"tag {tag} is back" for tag in restored["tags"]]

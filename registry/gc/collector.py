@@ -1,4 +1,4 @@
-"""Garbage: collected while clients push and pull.
+"""Collector: garbage is collected while clients push and pull.
 
 One pass: count an epoch if it is time, end old uploads, collect untagged manifests, end
 memberships that nothing needs, give the trash back to the disk, sweep up files without rows.
@@ -13,11 +13,11 @@ from functools import partial
 
 from oci.digest import Digest
 from registry.gc import deleted_repositories
-from registry.gc.expired_uploads import end_uploads
+from registry.gc.expired_uploads import expire_uploads
 from registry.gc.orphans import sweep
 from registry.gc.purge import purge
-from registry.gc.report import Tally
-from registry.gc.throttle import SHARE, Pace
+from registry.gc.report import GcReport
+from registry.gc.throttle import SHARE, LockThrottle
 from registry.services.context import Shared
 from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
@@ -25,7 +25,7 @@ from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Act
 from registry.storage.metadata.gc import candidates
-from registry.storage.metadata.gc.candidates import START, Slice
+from registry.storage.metadata.gc.candidates import START, CandidatePage
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
@@ -33,7 +33,7 @@ from registry.storage.retention import Cutoff
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.
 GATHERED = 10_000
-Find = Callable[[Cutoff, Key, Connection], Slice]
+Find = Callable[[Cutoff, Key, Connection], CandidatePage]
 
 
 class GarbageCollector:
@@ -43,9 +43,9 @@ class GarbageCollector:
         """``share`` of the time it holds the write lock, at most."""
         self._shared = shared
         self._begun = shared.clock.monotonic_ms()
-        self._pace = Pace(shared.database, "gc", share)
+        self._throttle = LockThrottle(shared.database, "gc", share)
         self._turn = asyncio.Lock()
-        self.last: Tally | None = None
+        self.last: GcReport | None = None
 
     async def count_epoch(self) -> int:
         """Begin the next epoch if its time has come; the number of the present one."""
@@ -57,22 +57,22 @@ class GarbageCollector:
             purpose="gc",
         )
 
-    async def collect(self, *, sweeps: bool = True) -> Tally:
+    async def collect(self, *, sweeps: bool = True) -> GcReport:
         """One pass."""
         async with self._turn:
-            tally, pace = Tally(), self._pace
+            report, throttle = GcReport(), self._throttle
             await self.count_epoch()
-            await end_uploads(self._shared, pace, tally)
-            await self._collect_manifests(pace, tally)
-            await self._end_memberships(pace, tally)
-            await deleted_repositories.clear(self._shared, pace, tally)
-            await purge(self._shared, pace, tally)
+            await expire_uploads(self._shared, throttle, report)
+            await self._collect_manifests(throttle, report)
+            await self._end_memberships(throttle, report)
+            await deleted_repositories.clear(self._shared, throttle, report)
+            await purge(self._shared, throttle, report)
             if sweeps:
-                await sweep(self._shared, tally)
-            self.last = tally
-            return tally
+                await sweep(self._shared, report)
+            self.last = report
+            return report
 
-    async def _collect_manifests(self, pace: Pace, tally: Tally) -> None:
+    async def _collect_manifests(self, throttle: LockThrottle, report: GcReport) -> None:
         if self._shared.retention.untagged_ms == 0:
             return
         cutoff = await untagged_cutoff(self._shared)
@@ -82,9 +82,9 @@ class GarbageCollector:
             return sum(drop_manifest(connection, act, cutoff, key) for key in keys)
 
         async for found in find_candidates(self._shared, candidates.untagged_manifests, cutoff):
-            tally.manifests += sum(await pace.each(found, unit))
+            report.manifests += sum(await throttle.run_batches(found, unit))
 
-    async def _end_memberships(self, pace: Pace, tally: Tally) -> None:
+    async def _end_memberships(self, throttle: LockThrottle, report: GcReport) -> None:
         cutoff = await lease_cutoff(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
@@ -94,10 +94,10 @@ class GarbageCollector:
         async for found in by_digest(
             find_candidates(self._shared, candidates.unused_members, cutoff)
         ):
-            for freed in await pace.each(found, unit):
-                tally.members += freed.members
-                tally.blobs += freed.blobs
-                tally.blob_bytes += freed.bytes
+            for freed in await throttle.run_batches(found, unit):
+                report.members += freed.members
+                report.blobs += freed.blobs
+                report.blob_bytes += freed.bytes
 
 
 async def find_candidates(shared: Shared, find: Find, cutoff: Cutoff) -> AsyncIterator[list[Key]]:

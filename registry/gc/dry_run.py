@@ -1,4 +1,4 @@
-"""Preview: what a pass of the collector would do now, to the byte, without doing it.
+"""Dry run: the counts of a pass of the collector now, to the byte, without its effect.
 
 The same queries and the same bounds as the pass; what the pass does by changing rows that its
 next step reads, is here kept in sets, and the epoch that it would begin is one number.  Nothing
@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 from registry.gc.collector import find_candidates
-from registry.gc.expired_uploads import over
-from registry.gc.orphans import orphans
-from registry.gc.report import Tally
+from registry.gc.expired_uploads import find_expired
+from registry.gc.orphans import find_orphans
+from registry.gc.report import GcReport
 from registry.services.context import Shared
 from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
@@ -26,27 +26,27 @@ from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Cutoff
 
 
-async def preview(shared: Shared) -> Tally:
+async def dry_run(shared: Shared) -> GcReport:
     """What ``collect`` would say, if nothing changed until then."""
-    tally = Tally()
+    report = GcReport()
     ahead = await epochs_ahead(shared)
-    for upload in await over(shared, ahead=ahead):
+    for upload in await find_expired(shared, ahead=ahead):
         if not shared.locks.is_held(upload.id):
-            tally.uploads += 1
-            tally.upload_bytes += await shared.store.offset(upload.id) or 0
-    going = await doomed_manifests(shared, later(await untagged_cutoff(shared), ahead))
-    tally.manifests = len(going)
-    cutoff = later(await trash_cutoff(shared), ahead)
-    ended = await ended_members(shared, later(await lease_cutoff(shared), ahead), going)
-    cleared = await cleared_members(shared, cutoff, tally) - ended
-    await count_blobs(shared, tally, ended, cleared)
+            report.uploads += 1
+            report.upload_bytes += await shared.store.offset(upload.id) or 0
+    going = await unkept_manifests(shared, advanced(await untagged_cutoff(shared), ahead))
+    report.manifests = len(going)
+    cutoff = advanced(await trash_cutoff(shared), ahead)
+    ended = await ended_members(shared, advanced(await lease_cutoff(shared), ahead), going)
+    cleared = await cleared_members(shared, cutoff, report) - ended
+    await count_blobs(shared, report, ended, cleared)
     files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, cutoff))
-    tally.purged += files
-    tally.purged_bytes += size
-    async for orphan in orphans(shared, tally):
-        tally.orphans += 1
-        tally.orphan_bytes += orphan.size
-    return tally
+    report.purged += files
+    report.purged_bytes += size
+    async for orphan in find_orphans(shared, report):
+        report.orphans += 1
+        report.orphan_bytes += orphan.size
+    return report
 
 
 async def epochs_ahead(shared: Shared) -> int:
@@ -63,12 +63,12 @@ async def epochs_ahead(shared: Shared) -> int:
     return await shared.database.operator.read(unit)
 
 
-def later(cutoff: Cutoff, ahead: int) -> Cutoff:
+def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:
     """The cutoff so many epochs ahead: each counts back from the present."""
     return replace(cutoff, epoch=cutoff.epoch + ahead)
 
 
-async def doomed_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
+async def unkept_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
     if shared.retention.untagged_ms == 0:
         return set()
     return {
@@ -79,7 +79,7 @@ async def doomed_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
 
 
 async def ended_members(shared: Shared, cutoff: Cutoff, going: set[Key]) -> set[Key]:
-    """Memberships that nothing needs, or that only manifests need which are going."""
+    """Memberships that nothing needs, or used only by manifests this pass would delete."""
     ended = {
         key
         async for found in find_candidates(shared, candidates.unused_members, cutoff)
@@ -87,13 +87,13 @@ async def ended_members(shared: Shared, cutoff: Cutoff, going: set[Key]) -> set[
     }
     for manifest in going:
         named = await shared.database.operator.read(
-            partial(dry_run_queries.named_only_by, going, manifest, cutoff)
+            partial(dry_run_queries.only_referenced_by, going, manifest, cutoff)
         )
         ended.update(named)
     return ended
 
 
-async def cleared_members(shared: Shared, cutoff: Cutoff, tally: Tally) -> set[Key]:
+async def cleared_members(shared: Shared, cutoff: Cutoff, report: GcReport) -> set[Key]:
     """Memberships of deleted repositories whose time is over."""
 
     def unit(connection: Connection) -> list[list[Key]]:
@@ -101,21 +101,21 @@ async def cleared_members(shared: Shared, cutoff: Cutoff, tally: Tally) -> set[K
         return [deleted_repositories.members(connection, deleted) for deleted in due]
 
     found = await shared.database.operator.read(unit)
-    tally.repositories = len(found)
+    report.repositories = len(found)
     return {key for members in found for key in members}
 
 
-async def count_blobs(shared: Shared, tally: Tally, ended: set[Key], cleared: set[Key]) -> None:
+async def count_blobs(shared: Shared, report: GcReport, ended: set[Key], cleared: set[Key]) -> None:
     """Blobs that would lose their last membership; those that would not wait in the trash."""
-    tally.members = len(ended) + len(cleared)
+    report.members = len(ended) + len(cleared)
     at_once = shared.retention.undelete_ms == 0
     last = {digest for _, digest in cleared}
     for blob in await shared.database.operator.read(
-        partial(dry_run_queries.blobs_of_only, ended | cleared)
+        partial(dry_run_queries.only_members_of, ended | cleared)
     ):
-        tally.blobs += 1
-        tally.blob_bytes += blob.size
+        report.blobs += 1
+        report.blob_bytes += blob.size
         # A blob goes when its last membership does: those of deleted repositories come last.
         if at_once or blob.digest in last:
-            tally.purged += 1
-            tally.purged_bytes += blob.size
+            report.purged += 1
+            report.purged_bytes += blob.size

@@ -1,43 +1,43 @@
-"""Expiry: upload sessions that rest for too long, or go on for too long, end."""
+"""Expired uploads: sessions that were idle, or open, for too long end."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from registry.gc.report import Tally
-from registry.gc.throttle import Pace
+from registry.gc.report import GcReport
+from registry.gc.throttle import LockThrottle
 from registry.services.context import Shared
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs, uploads
 from registry.storage.metadata.uploads import OpenUpload
 
 
-async def end_uploads(shared: Shared, pace: Pace, tally: Tally) -> None:
+async def expire_uploads(shared: Shared, throttle: LockThrottle, report: GcReport) -> None:
     """End the sessions whose time is over; the row goes first, then the bytes.
 
     A session that a request is working on has not ended, however old it is.
     """
-    for upload in await over(shared):
+    for upload in await find_expired(shared):
         if shared.locks.is_held(upload.id):
             continue
         async with shared.locks.of(upload.id):
             size = await shared.store.offset(upload.id)
-            if not await pace.once(partial(drop, upload)):
+            if not await throttle.run(partial(delete_row, upload)):
                 continue
             await shared.store.discard(upload.id)
-        tally.uploads += 1
-        tally.upload_bytes += size or 0
+        report.uploads += 1
+        report.upload_bytes += size or 0
 
 
-async def over(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
+async def find_expired(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
     opened = await shared.database.operator.read(uploads.opened)
     epoch = await shared.database.look(epochs.current) + ahead
     shared.locks.forget_rested(shared.limits.idle_ms, but={upload.id for upload in opened})
-    return [upload for upload in opened if is_over(shared, upload, epoch)]
+    return [upload for upload in opened if is_expired(shared, upload, epoch)]
 
 
-def is_over(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
+def is_expired(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
     """Rest is measured in this process, in monotonic time; age as that of a lease."""
     limits, retention = shared.limits, shared.retention
     if shared.locks.rested_ms(upload.id) >= limits.idle_ms:
@@ -46,5 +46,5 @@ def is_over(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
     return is_old and upload.idle_epoch + retention.epochs(limits.max_age_ms) <= epoch
 
 
-def drop(upload: OpenUpload, connection: Connection) -> bool:
+def delete_row(upload: OpenUpload, connection: Connection) -> bool:
     return uploads.take(connection, upload.repository, upload.id)

@@ -1,4 +1,4 @@
-"""Collecting: when the collector runs, and what it says of a pass."""
+"""Jobs: when the collector runs, and what it logs of a pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from registry.jobs.scheduler import Chore
 from registry.services.context import Shared
 
 
-class Collecting:
+class GcJobs:
     """The chores of the collector.  The first pass sweeps: a crash may have come before it."""
 
     def __init__(
@@ -34,12 +34,12 @@ class Collecting:
     async def _collect(self) -> Mapping[str, object]:
         now = self._shared.clock.monotonic_ms()
         sweeps = self._swept is None or now - self._swept >= self._sweep_ms
-        tally = await self._collector.collect(sweeps=sweeps)
+        report = await self._collector.collect(sweeps=sweeps)
         if sweeps:
             self._swept = now
         held = self._shared.database.holds.of("gc")
         return {
-            **tally.document(),
+            **report.document(),
             "lock_ms": round(held.total_ms, 1),
             "longest_lock_ms": round(held.longest_ms, 1),
         }

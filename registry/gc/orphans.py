@@ -1,4 +1,4 @@
-"""Sweep: files that no row names go.  No clock has a say in it.
+"""Orphans: files that no row names are deleted.  No clock has a say in it.
 
 A file's row comes before the file, and one transaction turns a session's row into a blob's.
 So a name that was on the disk, and *after that* is in no row, never will be in one again.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 
-from registry.gc.report import Tally
+from registry.gc.report import GcReport
 from registry.services.context import Shared
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
@@ -20,29 +20,29 @@ from registry.storage.metadata import physical_names
 log = logging.getLogger(__name__)
 
 
-async def sweep(shared: Shared, tally: Tally) -> None:
+async def sweep(shared: Shared, report: GcReport) -> None:
     """Remove the files that no row names."""
-    async for orphan in orphans(shared, tally):
+    async for orphan in find_orphans(shared, report):
         if orphan.kind == "upload":
             await shared.store.discard(orphan.name)
         else:
             await shared.store.remove(orphan.name)
-        tally.orphans += 1
-        tally.orphan_bytes += orphan.size
+        report.orphans += 1
+        report.orphan_bytes += orphan.size
 
 
-async def orphans(shared: Shared, tally: Tally) -> AsyncIterator[StoredFile]:
+async def find_orphans(shared: Shared, report: GcReport) -> AsyncIterator[StoredFile]:
     """The files that no row names.  What this store never made is left alone, and told."""
     async for listed in shared.store.listings():
-        ours = [file for file in listed if file.kind != "stranger"]
-        for stranger in (file for file in listed if file.kind == "stranger"):
-            tally.strangers += 1
-            log.warning("a file that is none of ours", extra={"path": stranger.name})
-        for orphan in await unnamed(shared, ours):
+        ours = [file for file in listed if file.kind != "unknown"]
+        for unknown in (file for file in listed if file.kind == "unknown"):
+            report.unknown_files += 1
+            log.warning("unknown file, ignored", extra={"path": unknown.name})
+        for orphan in await without_row(shared, ours):
             yield orphan
 
 
-async def unnamed(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
+async def without_row(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
     """Of files that were listed before, those that no row names now."""
     if not listed:
         return []
@@ -50,8 +50,8 @@ async def unnamed(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
     sessions = [session_of(name) for name in blobs]
     sessions += [file.name for file in listed if file.kind == "upload"]
 
-    def unit(connection: Connection) -> physical_names.Named:
-        return physical_names.named(connection, blobs, sessions)
+    def unit(connection: Connection) -> physical_names.ReferencedNames:
+        return physical_names.referenced_names(connection, blobs, sessions)
 
     named = await shared.database.operator.read(unit)
     return [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from registry.gc.report import Tally
-from registry.gc.throttle import Pace
+from registry.gc.report import GcReport
+from registry.gc.throttle import LockThrottle
 from registry.services.context import Shared
 from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
@@ -21,7 +21,7 @@ AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
 
-async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
+async def purge(shared: Shared, throttle: LockThrottle, report: GcReport) -> None:
     """Unlink what is due, and then forget it.
 
     The file goes before its row: in the other order a crash would leave a file that only a
@@ -30,15 +30,17 @@ async def purge(shared: Shared, pace: Pace, tally: Tally) -> None:
     cutoff = await trash_cutoff(shared)
     while True:
         due = await remove_due_files(shared, cutoff)
-        await pace.each([file.physical for file in due], forget)
-        tally.purged += len(due)
-        tally.purged_bytes += sum(file.size for file in due)
+        await throttle.run_batches([file.physical for file in due], delete_rows)
+        report.purged += len(due)
+        report.purged_bytes += sum(file.size for file in due)
         if len(due) < AT_ONCE:
             break
     while await shared.database.operator.read(
         lambda connection: trash_rows.has_due_rows(connection, cutoff)
     ):
-        await pace.once(lambda connection: trash_rows.forget_rows(connection, cutoff, ROWS_AT_ONCE))
+        await throttle.run(
+            lambda connection: trash_rows.forget_rows(connection, cutoff, ROWS_AT_ONCE)
+        )
 
 
 async def remove_due_files(shared: Shared, cutoff: Cutoff) -> list[TrashedFile]:
@@ -55,5 +57,5 @@ async def remove_due_files(shared: Shared, cutoff: Cutoff) -> list[TrashedFile]:
         return due
 
 
-def forget(physicals: Sequence[str], connection: Connection) -> None:
+def delete_rows(physicals: Sequence[str], connection: Connection) -> None:
     trash_rows.forget_files(connection, physicals)

@@ -1,4 +1,4 @@
-"""Tally: what one pass of the collector did, or would do."""
+"""Report: the counts of one pass of the collector, or of a dry run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(slots=True)
-class Tally:
+class GcReport:
     """Counts and bytes.  Bytes come back to the disk when files go, not when rows do."""
 
     manifests: int = 0
@@ -27,8 +27,8 @@ class Tally:
     orphans: int = 0
     orphan_bytes: int = 0
     """Files that no row names."""
-    strangers: int = 0
-    """Files that are none of ours: left alone."""
+    unknown_files: int = 0
+    """Files with a name that the store never gives: left alone."""
 
     @property
     def freed_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""Pacing: background work takes the write lock for moments, and seldom."""
+"""Throttle: background work takes the write lock for moments, and seldom."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from registry.storage.database.sqlite import Connection, Database
 T = TypeVar("T")
 K = TypeVar("K")
 
-# Of the wall time, so much may the lock be held by work that nobody waits for.
+# Largest share of wall time that background work may hold the write lock.
 SHARE = 0.02
-# What a wait is longer than the share asks for: the clock is read a moment too early.
+# Safety factor on each wait: the clock is read a moment too early.
 MARGIN = 1.01
-# What a unit should take, to which its commit comes: far below what a push would notice.
-AIM_MS = 3.0
+# Target time for a unit, commit not included: far below what a push would notice.
+TARGET_MS = 3.0
 # The first unit of its kind also has its statements compiled, under the lock.
-LEAST_AT_ONCE = 1
-MOST_AT_ONCE = 100
+MIN_BATCH = 1
+MAX_BATCH = 100
 
 
-class Pace:
+class LockThrottle:
     """Runs units of background work, each short, and waits in between.
 
     Nobody knows before how long a unit takes: so each is as large as the one before it allows,
@@ -35,10 +35,10 @@ class Pace:
         self._database = database
         self._share = min(share, 1.0)
         self._purpose = purpose
-        self._at_once = LEAST_AT_ONCE
+        self._at_once = MIN_BATCH
         self._free_at = 0.0
 
-    async def each(
+    async def run_batches(
         self, items: Sequence[K], unit: Callable[[Sequence[K], Connection], T]
     ) -> list[T]:
         """Hand the items to the unit, some at a time, each time in its own transaction."""
@@ -47,10 +47,10 @@ class Pace:
         while position < len(items):
             some = items[position : position + self._at_once]
             position += len(some)
-            results.append(await self.once(partial(unit, some)))
+            results.append(await self.run(partial(unit, some)))
         return results
 
-    async def once(self, unit: Callable[[Connection], T]) -> T:
+    async def run(self, unit: Callable[[Connection], T]) -> T:
         """One unit in its transaction, after the wait that the one before it cost."""
 
         def timed(connection: Connection) -> tuple[T, float]:
@@ -69,5 +69,5 @@ class Pace:
 
     def _learn(self, milliseconds: float) -> None:
         # By half or double at most: one unit says little of the next.
-        fitting = self._at_once * min(2.0, max(0.5, AIM_MS / max(milliseconds, 0.001)))
-        self._at_once = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, round(fitting)))
+        fitting = self._at_once * min(2.0, max(0.5, TARGET_MS / max(milliseconds, 0.001)))
+        self._at_once = min(MAX_BATCH, max(MIN_BATCH, round(fitting)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.gc.collector import GarbageCollector
-from registry.gc.report import Tally
+from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
 from registry.storage.database.sqlite import Connection
@@ -48,7 +48,7 @@ class Collected:
     async def outlive_leases(self) -> None:
         await self.pass_time(90)
 
-    async def collect(self) -> Tally:
+    async def collect(self) -> GcReport:
         return await self.collector.collect()
 
 

@@ -16,7 +16,7 @@ from oci.digest import Digest
 class StoredFile:
     """One file of the store: a session's while it is being written, then a blob's."""
 
-    kind: Literal["upload", "blob", "stranger"]
+    kind: Literal["upload", "blob", "unknown"]
     name: str
     size: int
 
@@ -143,7 +143,7 @@ class BlobStore(Protocol):
     def listings(self) -> AsyncIterator[list[StoredFile]]:
         """Every file there is, some at a time; each list is of one moment, and complete.
 
-        A ``stranger`` has a name that this store never gives.
+        A ``unknown`` has a name that this store never gives.
         """
         ...
 

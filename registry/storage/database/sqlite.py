@@ -70,9 +70,9 @@ class Database:
         """Run a unit of work; on return it is durable, on an exception nothing of it happened.
 
         A unit may run together with others in one transaction, each in its own savepoint; and
-        twice, if it finds the disk full and there is a ballast to give up.  One that ``grows``
-        the registry is refused below the floor.  ``holds`` tells how long the lock was held for
-        each ``purpose``.
+        twice, if it finds the disk full and there is a reserve file to give up.  One that
+        ``grows`` the registry is refused below the minimum.  ``lock_times`` tells how long the
+        lock was held for each ``purpose``.
         """
         if grows:
             self.guard.check_room()

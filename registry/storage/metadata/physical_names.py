@@ -1,4 +1,4 @@
-"""Files: which of the store's names any row has."""
+"""Physical names: which of the store's names any row has."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ReferencedNames:
     """Physical names that blobs or the trash have, and sessions that are open."""
 
     physicals: frozenset[str]
     sessions: frozenset[str]
 
 
-def named(connection: Connection, physicals: Sequence[str], sessions: Sequence[str]) -> Named:
+def referenced_names(
+    connection: Connection, physicals: Sequence[str], sessions: Sequence[str]
+) -> ReferencedNames:
     """Of these, the names that some row has, all in the snapshot of one transaction."""
     found = [
         *_among(connection, blobs.c.physical, physicals),
         *_among(connection, trash.c.physical, physicals),
     ]
-    return Named(frozenset(found), frozenset(_among(connection, uploads.c.id, sessions)))
+    return ReferencedNames(frozenset(found), frozenset(_among(connection, uploads.c.id, sessions)))
 
 
 def _among(connection: Connection, column: Column[str], names: Sequence[str]) -> Iterator[str]:

@@ -97,9 +97,9 @@ async def test_orphans_are_swept_and_strangers_left(collected: Collected, tmp_pa
     (root / "uploads" / "README").write_bytes(b"not ours")
     (root / "blobs" / "zz").mkdir()
 
-    tally = await collected.collect()
+    report = await collected.collect()
 
-    assert (tally.orphans, tally.orphan_bytes, tally.strangers) == (2, 8, 2)
+    assert (report.orphans, report.orphan_bytes, report.unknown_files) == (2, 8, 2)
     assert collected.service.files() == {kept, "uploads/README"}
 
 
@@ -108,8 +108,8 @@ async def test_an_upload_under_way_is_not_swept(collected: Collected) -> None:
     session = await repository.uploads.start()
     await repository.uploads.append(session.id, body(CONTENT), start=None, length=None)
 
-    tally = await collected.collect()
+    report = await collected.collect()
     await repository.uploads.commit(session.id, DIGEST, body(), start=None, length=None)
 
-    assert tally.orphans == tally.uploads == 0
+    assert report.orphans == report.uploads == 0
     assert await pull_blob(repository, DIGEST) == CONTENT

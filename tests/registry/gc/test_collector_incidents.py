@@ -72,9 +72,9 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
     await found.wait()
     await repository.manifests.push(ONE, image.manifest, image.media_type)
     go_on.set()
-    tally = await collecting
+    report = await collecting
 
-    assert tally.members == 0
+    assert report.members == 0
     assert await is_whole(repository, image)
 
 
@@ -86,9 +86,9 @@ async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: Collected) 
     await repository.manifests.push(ONE, cache, OCI_INDEX)
 
     await strict.pass_time(500)
-    tally = await strict.collect()
+    report = await strict.collect()
 
-    assert (tally.manifests, tally.blobs) == (0, 0)
+    assert (report.manifests, report.blobs) == (0, 0)
     assert await pull_blob(repository, Digest.of(layer)) == layer
 
 
@@ -184,9 +184,9 @@ async def test_what_cosign_signed_by_tag_is_kept(strict: Collected) -> None:
     await push_image(repository, signature, Tag(f"sha256-{image.digest.encoded}.sig"))
 
     await strict.pass_time(500)
-    tally = await strict.collect()
+    report = await strict.collect()
 
-    assert tally.manifests == 1
+    assert report.manifests == 1
     assert await is_whole(repository, image)
     assert await is_whole(repository, signature)
 
@@ -205,9 +205,9 @@ async def test_gc_9_a_manifest_whose_parts_are_lost_does_not_stop_the_collector(
     )
 
     await strict.pass_time(500)
-    tally = await strict.collect()
+    report = await strict.collect()
 
-    assert (tally.manifests, tally.blobs) == (1, 3)
+    assert (report.manifests, report.blobs) == (1, 3)
 
 
 async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collected) -> None:
@@ -224,7 +224,7 @@ async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collec
         child = Descriptor(OCI_INDEX, Digest.of(content), len(content))
 
     await strict.pass_time(500)
-    tally = await strict.collect()
+    report = await strict.collect()
 
-    assert tally.manifests == 1
+    assert report.manifests == 1
     assert candidates.SPAN > 60

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from oci.reference import RepositoryName, Tag
-from registry.gc.dry_run import preview
-from registry.gc.report import Tally
+from registry.gc.dry_run import dry_run
+from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository
@@ -59,7 +59,7 @@ async def test_a_real_run_does_what_the_dry_run_said(collected: Collected, secon
 
     for _ in range(3):
         before = bytes_on_disk(collected)
-        said = await preview(collected.service.shared)
+        said = await dry_run(collected.service.shared)
         assert bytes_on_disk(collected) == before
         done = await collected.collect()
 
@@ -94,11 +94,11 @@ async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Pat
     async with a_collected_service(tmp_path / "r", retention=retention, limits=limits) as collected:
         await a_registry_with_garbage(collected)
         await collected.pass_time(10)
-        went = Tally()
+        went = GcReport()
 
         for _ in range(40):
             collected.clock.advance(10 * SECOND)
-            said = await preview(collected.service.shared)
+            said = await dry_run(collected.service.shared)
             assert await collected.collect() == said
             went.uploads += said.uploads
             went.manifests += said.manifests
@@ -118,7 +118,7 @@ async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry
     epochs = await collected.service.rows("SELECT * FROM epochs")
     collected.service.database.guard.latch.close("a test")
 
-    said = await preview(collected.service.shared)
+    said = await dry_run(collected.service.shared)
 
     assert said.members > 0
     assert await collected.service.rows("SELECT * FROM epochs") == epochs

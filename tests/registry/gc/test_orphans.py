@@ -7,7 +7,7 @@ import pytest
 from oci.digest import Digest
 from registry.errors import StorageFull
 from registry.gc.orphans import sweep
-from registry.gc.report import Tally
+from registry.gc.report import GcReport
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put
@@ -32,10 +32,10 @@ async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
             yield listed
 
     monkeypatch.setattr(FilesystemBlobStore, "listings", busy)
-    tally = Tally()
-    await sweep(collected.service.shared, tally)
+    report = GcReport()
+    await sweep(collected.service.shared, report)
 
-    assert tally.orphans == 0
+    assert report.orphans == 0
     for digest in pushed:
         await pull_blob(repository, digest)
 
@@ -64,7 +64,7 @@ async def test_a_pass_whose_transaction_fails_has_removed_no_file(
     monkeypatch.setattr(put, "bury", fail)
     with pytest.raises(StorageFull):
         await collected.collect()
-    await sweep(collected.service.shared, Tally())
+    await sweep(collected.service.shared, GcReport())
 
     assert collected.service.files() == before
     reader = collected.service.repository(may_push=False)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from registry.gc import throttle
-from registry.gc.throttle import Pace
+from registry.gc.throttle import LockThrottle
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
 
@@ -45,10 +45,10 @@ async def test_it_waits_until_a_hold_is_its_share_of_the_time(
     database_path: Path, waits: list[float], share: float, times: int
 ) -> None:
     async with Database(database_path) as database:
-        pace = Pace(database, "gc", share)
-        await pace.once(hold)
+        throttle = LockThrottle(database, "gc", share)
+        await throttle.run(hold)
         before = time.monotonic()
-        await pace.once(hold)
+        await throttle.run(hold)
         passed = time.monotonic() - before
 
     # What had passed by the time it asked counts, and is no more than the whole second unit took.
@@ -59,7 +59,7 @@ async def test_a_hold_is_counted_with_its_commit(
     database_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Database(database_path) as database:
-        pace = Pace(database, "gc", 0.02)
+        throttle = LockThrottle(database, "gc", 0.02)
         write = database.write
 
         async def slow_commit(unit: object, *, purpose: str) -> object:
@@ -68,8 +68,8 @@ async def test_a_hold_is_counted_with_its_commit(
             return result
 
         monkeypatch.setattr(database, "write", slow_commit)
-        await pace.once(lambda _: None)
-        await pace.once(lambda _: None)
+        await throttle.run(lambda _: None)
+        await throttle.run(lambda _: None)
 
     assert waits[1] > 40
 
@@ -85,10 +85,10 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
             time.sleep(HELD)
 
     async with Database(database_path) as database:
-        await Pace(database, "gc").each(range(200), unit)
+        await LockThrottle(database, "gc").run_batches(range(200), unit)
 
-    assert sizes[0] == throttle.LEAST_AT_ONCE
-    assert max(sizes) <= throttle.MOST_AT_ONCE
-    assert max(sizes) > 2 * throttle.LEAST_AT_ONCE
-    assert sizes[-2] == throttle.LEAST_AT_ONCE
+    assert sizes[0] == throttle.MIN_BATCH
+    assert max(sizes) <= throttle.MAX_BATCH
+    assert max(sizes) > 2 * throttle.MIN_BATCH
+    assert sizes[-2] == throttle.MIN_BATCH
     assert sum(sizes) == 200

@@ -13,7 +13,7 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown
 from registry.gc.orphans import sweep
-from registry.gc.report import Tally
+from registry.gc.report import GcReport
 from registry.integrity.findings import Finding
 from tests.support.images import an_image, an_index
 from tests.support.integrity import findings
@@ -245,7 +245,7 @@ async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
     stray.mkdir() if place.endswith("/") else stray.write_bytes(b"stray")
 
     (finding,) = await findings(full)
-    await sweep(full.shared, tally := Tally())
+    await sweep(full.shared, report := GcReport())
     is_swept = not stray.exists()
     repaired = await findings(full, repair=True)
     is_mended = not stray.exists()
@@ -253,7 +253,7 @@ async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
     assert words in finding.expected
     assert is_swept == ("sweep will" in words)
     assert is_mended == ("left alone" not in words)
-    assert tally.strangers == (not is_swept)
+    assert report.unknown_files == (not is_swept)
     assert [each.repaired for each in repaired] == {
         "the sweep will take it": [],
         "it is left alone": [""],

@@ -32,9 +32,9 @@ async def test_a_pusher_who_was_told_of_a_blob_can_name_it(collected: Collected)
 
     await repository.blobs.stat(DIGEST)
     await collected.pass_time(20)
-    tally = await collected.collect()
+    report = await collected.collect()
 
-    assert tally.blobs == 0
+    assert report.blobs == 0
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)
 
 
@@ -134,9 +134,9 @@ async def test_gc_2_an_old_blob_mounted_or_pushed_again_has_a_new_lease(
     assert await target.uploads.mount(DIGEST, source)
     await push_blob(target, b"other")
     await collected.pass_time(30)
-    tally = await collected.collect()
+    report = await collected.collect()
 
-    assert (tally.members, tally.blobs) == (2, 0)
+    assert (report.members, report.blobs) == (2, 0)
     assert await target.blobs.stat(DIGEST) == len(CONTENT)
     assert await target.blobs.stat(Digest.of(b"other")) == 5
 

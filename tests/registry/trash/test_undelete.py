@@ -191,11 +191,11 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
     await push_blob(window.repository(), b"a new one of the same name")
 
     await window.pass_time(700)
-    tally = await window.collect()
+    report = await window.collect()
 
-    assert tally.repositories == 1
-    assert tally.purged == 4
-    assert tally.orphans == 1, session
+    assert report.repositories == 1
+    assert report.purged == 4
+    assert report.orphans == 1, session
     with pytest.raises(CommandRefused, match="there is a repository"):
         await restore_repository(shared, "op", NAME)
     changes = await history(shared, NAME, None)

@@ -34,4 +34,4 @@ def stored(fd: int, directory: str, name: str) -> StoredFile | None:
             return StoredFile("upload", name, found.st_size)
         if is_physical(name) and directory.endswith(f"/{name[:2]}"):
             return StoredFile("blob", name, found.st_size)
-    return StoredFile("stranger", f"{directory}/{name}", found.st_size)
+    return StoredFile("unknown", f"{directory}/{name}", found.st_size)

@@ -1,4 +1,4 @@
-"""Garbage: the queries that find it, and the deletes that ask again before they delete.
+"""Candidates: the queries that find garbage, and the deletes that ask again.
 
 What is found here is only a candidate.  Between finding and deleting it may have been pushed,
 named or asked for: so each delete carries the whole condition, in its own transaction.
@@ -43,21 +43,21 @@ SPAN = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class CandidatePage:
     """The candidates in one stretch of a table, and where the next stretch begins."""
 
     found: list[Key]
     next: Key | None
 
 
-def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> Slice:
+def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
     """Memberships that no manifest needs and no lease keeps, in the next stretch."""
-    return _slice(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch), after)
+    return _page(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch), after)
 
 
-def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> Slice:
+def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
     """Manifests that nothing keeps, in the next stretch."""
-    return _slice(connection, manifests, _unkept(cutoff), after)
+    return _page(connection, manifests, _unkept(cutoff), after)
 
 
 def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
@@ -104,9 +104,9 @@ def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
     return condition
 
 
-def _slice(
+def _page(
     connection: Connection, table: Table, condition: ColumnElement[bool], after: Key
-) -> Slice:
+) -> CandidatePage:
     key = tuple_(table.c.repository_id, table.c.digest)
     order = (table.c.repository_id, table.c.digest)
     ahead = select(*order).where(key > tuple_(*map(literal, after))).order_by(*order)
@@ -115,7 +115,7 @@ def _slice(
     if end is not None:
         query = query.where(key <= tuple_(*map(literal, tuple(end))))
     found = [(row.repository_id, row.digest) for row in connection.execute(query)]
-    return Slice(found, None if end is None else (end.repository_id, end.digest))
+    return CandidatePage(found, None if end is None else (end.repository_id, end.digest))
 
 
 def _is(table: Table, key: Key) -> Any:

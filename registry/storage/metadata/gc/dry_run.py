@@ -1,4 +1,4 @@
-"""Doomed: what would go if some other rows went before it."""
+"""Dry run: the rows that would go if some others went before them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class DoomedBlob:
+class FreeableBlob:
     """A blob that no repository would have any more."""
 
     digest: str
     size: int
 
 
-def named_only_by(
+def only_referenced_by(
     going: Collection[Key], manifest: Key, cutoff: Cutoff, connection: Connection
 ) -> list[Key]:
-    """Memberships of blobs that this manifest names, and none but manifests that are going."""
+    """Blobs referenced by this manifest, and otherwise only by manifests being collected."""
     repository, parent = manifest
     edge, row = manifest_edges.c, repo_blobs.c
     named = (
@@ -46,7 +46,7 @@ def named_only_by(
     return found
 
 
-def blobs_of_only(ended: Collection[Key], connection: Connection) -> list[DoomedBlob]:
+def only_members_of(ended: Collection[Key], connection: Connection) -> list[FreeableBlob]:
     """Blobs all of whose memberships are among these."""
     memberships = Counter(digest for _, digest in ended)
     digests = sorted(memberships)
@@ -60,7 +60,7 @@ def blobs_of_only(ended: Collection[Key], connection: Connection) -> list[Doomed
             .group_by(blobs.c.digest, blobs.c.size)
         )
         found += [
-            DoomedBlob(row.digest, row.size)
+            FreeableBlob(row.digest, row.size)
             for row in connection.execute(query)
             if row.members == memberships[row.digest]
         ]
