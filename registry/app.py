@@ -28,7 +28,7 @@ from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
 from registry.gc.jobs import GcJobs
-from registry.jobs.scheduler import Chore, Janitor
+from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
 from registry.services.context import ManifestPolicy, Shared, UploadLimits
@@ -90,7 +90,7 @@ def build_application(
     async def lifespan() -> AsyncIterator[Authorizer]:
         async with (
             open_registry(settings, root) as opened,
-            at_work(Janitor(chores(opened), background)),
+            run_jobs(Scheduler(jobs(opened), background)),
             disk.checking(opened, background),
             listening(opened),
         ):
@@ -120,9 +120,9 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
 
 
 @asynccontextmanager
-async def at_work(janitor: Janitor) -> AsyncIterator[None]:
-    """Do the chores while the block runs; what is in the middle of one then is broken off."""
-    working = asyncio.create_task(janitor.run())
+async def run_jobs(scheduler: Scheduler) -> AsyncIterator[None]:
+    """Run the jobs while the block runs; a job in the middle is cancelled at its end."""
+    working = asyncio.create_task(scheduler.run())
     try:
         yield
     finally:
@@ -130,13 +130,13 @@ async def at_work(janitor: Janitor) -> AsyncIterator[None]:
         await asyncio.gather(working, return_exceptions=True)
 
 
-def chores(opened: OpenRegistry) -> Sequence[Chore]:
+def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """What is done in the background, in the order of the settings."""
     gc = opened.settings.gc
-    collecting = GcJobs(
+    gc_jobs = GcJobs(
         opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
-    return (*collecting.chores(), *disk.chores(opened), *integrity.chores(opened))
+    return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened))
 
 
 def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:

@@ -1,4 +1,4 @@
-"""Keeping: the chores on the disk, the check after a crash, and what ends a failure."""
+"""Disk: the job that watches it, the check after a crash, and unlatch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
-from registry.jobs.scheduler import Chore
+from registry.jobs.scheduler import Job
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks
@@ -27,7 +27,7 @@ SOUND_SQLITE = (3, 51, 3)
 log = structlog.get_logger()
 
 
-def chores(opened: OpenRegistry) -> Sequence[Chore]:
+def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """Watching the free space."""
     room = opened.database.guard.room
     assert room is not None, "an open registry has a root"
@@ -35,7 +35,7 @@ def chores(opened: OpenRegistry) -> Sequence[Chore]:
     async def watch() -> None:
         await asyncio.to_thread(room.tend)
 
-    return (Chore("disk", WATCH_SECONDS, watch),)
+    return (Job("disk", WATCH_SECONDS, watch),)
 
 
 @contextlib.asynccontextmanager

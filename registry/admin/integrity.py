@@ -15,7 +15,7 @@ from registry.admin.open_registry import OpenRegistry
 from registry.integrity.checks import Integrity, Rows
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
-from registry.jobs.scheduler import Chore
+from registry.jobs.scheduler import Job
 from registry.storage.blobs.filesystem.file_ops import Disk
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -67,11 +67,11 @@ async def scrub(
     yield {"summary": asdict(run.done)}
 
 
-def chores(opened: OpenRegistry) -> Sequence[Chore]:
+def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """The scrub in the background, if it is wanted."""
     if opened.settings.scrub.interval_days == 0:
         return ()
-    return (Chore("scrub", TURN_SECONDS, BackgroundScrub(opened).turn),)
+    return (Job("scrub", TURN_SECONDS, BackgroundScrub(opened).turn),)
 
 
 class BackgroundScrub:

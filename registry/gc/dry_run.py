@@ -53,7 +53,7 @@ async def epochs_ahead(shared: Shared) -> int:
     """How many epochs the pass would begin: one, or none.
 
     Before this boot's first epoch the process counts from its own start, which is now if the
-    registry is stopped; in a server the chore that counts is at most its own delay away.
+    registry is stopped; in a server the job that counts is at most its own delay away.
     """
 
     def unit(connection: Connection) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry.gc.collector import GarbageCollector
-from registry.jobs.scheduler import Chore
+from registry.jobs.scheduler import Job
 from registry.services.context import Shared
 
 
 class GcJobs:
-    """The chores of the collector.  The first pass sweeps: a crash may have come before it."""
+    """The jobs of the collector.  The first pass sweeps: a crash may have come before it."""
 
     def __init__(
         self, shared: Shared, collector: GarbageCollector, *, interval: float, sweep: float
@@ -21,11 +21,11 @@ class GcJobs:
         self._sweep_ms = sweep * 1000
         self._swept: int | None = None
 
-    def chores(self) -> Sequence[Chore]:
+    def jobs(self) -> Sequence[Job]:
         epoch = self._shared.retention.epoch_ms / 1000
         return (
-            Chore("epoch", epoch, self._count_epoch),
-            Chore("garbage collected", self._interval, self._collect),
+            Job("epoch", epoch, self._count_epoch),
+            Job("garbage collected", self._interval, self._collect),
         )
 
     async def _count_epoch(self) -> None:

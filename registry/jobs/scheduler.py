@@ -1,4 +1,4 @@
-"""Janitor: the chores that nobody asks for, each in its time, whatever happens."""
+"""Scheduler: background jobs, each at its interval, whatever happens to another."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = structlog.get_logger()
 
 
 # What the store says of its disk: the words are all there is to know.
-REFUSALS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable, WriterStopped)
+DISK_ERRORS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable, WriterStopped)
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class Job:
     """Something to do every so often; what it returns is told in one line, None is not."""
 
     name: str
@@ -36,8 +36,8 @@ class Chore:
 
 
 @dataclass(slots=True)
-class Record:
-    """How a chore has gone so far."""
+class JobStatus:
+    """How a job has gone so far."""
 
     runs: int = 0
     failures: int = 0
@@ -46,54 +46,56 @@ class Record:
     problem: str | None = None
 
 
-class Janitor:
-    """Does every chore in a loop of its own, until it is cancelled.
+class Scheduler:
+    """Runs every job in a loop of its own, until it is cancelled.
 
-    A chore that raises is told once, tried again in its next turn, and told when it is well.
+    A job that raises is logged once, tried again at its next interval, and logged once it recovers.
     """
 
-    def __init__(self, chores: Sequence[Chore], background: BackgroundTasks | None = None) -> None:
-        self._chores = chores
+    def __init__(self, jobs: Sequence[Job], background: BackgroundTasks | None = None) -> None:
+        self._jobs = jobs
         self._background = background or BackgroundTasks()
-        self.records = {chore.name: Record() for chore in chores}
+        self.statuses = {job.name: JobStatus() for job in jobs}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for chore in self._chores:
-                work = self._background.supervise(chore.name, partial(self._repeat, chore))
-                group.create_task(work, name=f"janitor {chore.name}")
+            for job in self._jobs:
+                work = self._background.supervise(job.name, partial(self._repeat, job))
+                group.create_task(work, name=f"job {job.name}")
 
-    async def _repeat(self, chore: Chore) -> None:
+    async def _repeat(self, job: Job) -> None:
         while True:
-            await asyncio.sleep(chore.interval_seconds)
-            await self.do(chore)
+            await asyncio.sleep(job.interval_seconds)
+            await self.run_once(job)
 
-    async def do(self, chore: Chore) -> None:
-        """One turn of a chore."""
-        record, started = self.records[chore.name], time.monotonic()
+    async def run_once(self, job: Job) -> None:
+        """Run a job once."""
+        status, started = self.statuses[job.name], time.monotonic()
         try:
-            result = await chore.run()
-        except Exception as error:  # noqa: BLE001 - told, and tried again; nothing may end a janitor
-            record.failures += 1
-            self._background.job_failed(chore.name)
-            self._told(chore, record, error)
+            result = await job.run()
+        except Exception as error:  # noqa: BLE001 - told, and tried again; nothing may end the scheduler
+            status.failures += 1
+            self._background.job_failed(job.name)
+            self._log_failure(job, status, error)
             return
-        record.runs += 1
-        self._background.job_succeeded(chore.name)
-        record.seconds = time.monotonic() - started
-        if record.problem is not None:
-            log.info("chore is well again", chore=chore.name)
-            record.problem = None
+        status.runs += 1
+        self._background.job_succeeded(job.name)
+        status.seconds = time.monotonic() - started
+        if status.problem is not None:
+            log.info("background job recovered", job=job.name)
+            status.problem = None
         if result is not None:
-            record.last = result
-            log.info(chore.name, seconds=round(record.seconds, 3), **result)
+            status.last = result
+            log.info(job.name, seconds=round(status.seconds, 3), **result)
 
-    def _told(self, chore: Chore, record: Record, error: Exception) -> None:
+    def _log_failure(self, job: Job, status: JobStatus, error: Exception) -> None:
         problem = repr(error)
-        if problem != record.problem and isinstance(error, REFUSALS):
+        if problem != status.problem and isinstance(error, DISK_ERRORS):
             log.warning(
-                "chore is refused, and will be tried again", chore=chore.name, reason=str(error)
+                "background job is refused, and will be tried again",
+                job=job.name,
+                reason=str(error),
             )
-        elif problem != record.problem:
-            log.exception("chore failed, and will be tried again", chore=chore.name)
-        record.problem = problem
+        elif problem != status.problem:
+            log.exception("background job failed, and will be tried again", job=job.name)
+        status.problem = problem

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from registry.admin.integrity import BackgroundScrub, chores
+from registry.admin.integrity import BackgroundScrub, jobs
 from registry.admin.open_registry import OpenRegistry
 from registry.app import open_registry
 from registry.config import load_settings
@@ -118,4 +118,4 @@ async def test_it_is_a_chore_unless_it_is_not_wanted(
     tmp_path: Path, days: str, names: list[str]
 ) -> None:
     async with opened_at(tmp_path, a_clock(), days) as opened:
-        assert [chore.name for chore in chores(opened)] == names
+        assert [job.name for job in jobs(opened)] == names

@@ -1,4 +1,4 @@
-"""The janitor: every chore in its time, whatever happens to another."""
+"""The scheduler: every job at its interval, whatever happens to another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +9,7 @@ import structlog
 from oci.errors import OCIError
 from registry.background import BackgroundTasks
 from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
-from registry.jobs.scheduler import Chore, Janitor
+from registry.jobs.scheduler import Job, Scheduler
 from tests.support.collecting import Collected
 
 
@@ -22,16 +22,16 @@ async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
         if turns < 4:
             raise ValueError("garbage on the disk")
 
-    janitor = Janitor([chore := Chore("fails", 1, fails)])
+    scheduler = Scheduler([job := Job("fails", 1, fails)])
     with structlog.testing.capture_logs() as logs:
         for _ in range(5):
-            await janitor.do(chore)
+            await scheduler.run_once(job)
 
     assert [line["event"] for line in logs] == [
-        "chore failed, and will be tried again",
-        "chore is well again",
+        "background job failed, and will be tried again",
+        "background job recovered",
     ]
-    assert (janitor.records["fails"].runs, janitor.records["fails"].failures) == (2, 3)
+    assert (scheduler.statuses["fails"].runs, scheduler.statuses["fails"].failures) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ async def test_a_refusal_is_one_line_without_a_traceback(refusal: OCIError) -> N
     async def refused() -> None:
         raise turns.pop(0)
 
-    janitor = Janitor([chore := Chore("epoch", 1, refused)])
+    scheduler = Scheduler([job := Job("epoch", 1, refused)])
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
-            await janitor.do(chore)
+            await scheduler.run_once(job)
 
     told, unknown = logs
-    assert (told["log_level"], told["chore"], told["reason"]) == ("warning", "epoch", str(refusal))
+    assert (told["log_level"], told["job"], told["reason"]) == ("warning", "epoch", str(refusal))
     assert "exc_info" not in told
     assert (unknown["log_level"], unknown["exc_info"]) == ("error", True)
 
@@ -70,15 +70,15 @@ async def test_a_failing_chore_does_not_stop_the_others() -> None:
         done.set()
         return {"count": 1}
 
-    janitor = Janitor([Chore("fails", 0.001, fails), Chore("works", 0.01, works)])
+    scheduler = Scheduler([Job("fails", 0.001, fails), Job("works", 0.01, works)])
     with structlog.testing.capture_logs():
-        working = asyncio.create_task(janitor.run())
+        working = asyncio.create_task(scheduler.run())
         await asyncio.wait_for(done.wait(), 10)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
 
-    assert janitor.records["works"].last == {"count": 1}
-    assert janitor.records["fails"].failures > 0
+    assert scheduler.statuses["works"].last == {"count": 1}
+    assert scheduler.statuses["fails"].failures > 0
 
 
 async def test_a_chore_cancelled_by_what_it_waited_for_is_restarted_and_shown() -> None:
@@ -91,9 +91,9 @@ async def test_a_chore_cancelled_by_what_it_waited_for_is_restarted_and_shown() 
             raise asyncio.CancelledError
         done.set()
 
-    janitor = Janitor([Chore("gc", 0.001, cancelled_once)], background)
+    scheduler = Scheduler([Job("gc", 0.001, cancelled_once)], background)
     with structlog.testing.capture_logs() as logs:
-        working = asyncio.create_task(janitor.run())
+        working = asyncio.create_task(scheduler.run())
         await asyncio.wait_for(done.wait(), 10)
         problem = background.problem
         working.cancel()
@@ -110,7 +110,7 @@ async def test_it_ends_at_once_in_the_middle_of_a_chore() -> None:
         begun.set()
         await asyncio.sleep(3600)
 
-    working = asyncio.create_task(Janitor([Chore("endless", 0, endless)]).run())
+    working = asyncio.create_task(Scheduler([Job("endless", 0, endless)]).run())
     await begun.wait()
     working.cancel()
 
@@ -129,10 +129,10 @@ async def test_ops_1_any_garbage_on_the_disk_is_survived(collected: Collected) -
     (root / "uploads" / "..garbage").write_bytes(b"x")
 
     with structlog.testing.capture_logs():
-        janitor = Janitor([chore := Chore("gc", 1, collect(collected))])
-        await janitor.do(chore)
+        scheduler = Scheduler([job := Job("gc", 1, collect(collected))])
+        await scheduler.run_once(job)
 
-    assert janitor.records["gc"].failures == 0
+    assert scheduler.statuses["gc"].failures == 0
 
 
 def collect(collected: Collected) -> Callable[[], Awaitable[Mapping[str, object]]]:
