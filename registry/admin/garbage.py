@@ -12,8 +12,8 @@ from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
 from registry.gc.dry_run import dry_run as dry_run_of
-from registry.trash.repositories import restore_repository
-from registry.trash.undelete import restore_digest, restore_tag
+from registry.trash import repositories
+from registry.trash.undelete import undelete_digest, undelete_tag
 
 
 async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:
@@ -34,18 +34,18 @@ async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator
 async def undelete(opened: OpenRegistry, what: str) -> AsyncGenerator[Document, None]:
     """Bring back a blob or a manifest by its digest, or a tag by ``name:tag``."""
     if "@" not in what and what.startswith(("sha256:", "sha512:")):
-        restored = await restore_digest(opened.shared, OPERATOR, Digest.parse(what))
+        result = await undelete_digest(opened.shared, OPERATOR, Digest.parse(what))
     else:
         name, colon, tag = what.rpartition(":")
         if not colon:
             raise CommandRefused(f"{what!r}: expected a digest, or NAME:TAG")
-        restored = await restore_tag(
+        result = await undelete_tag(
             opened.shared, OPERATOR, RepositoryName.parse(name), Tag.parse(tag)
         )
-    yield asdict(restored)
+    yield asdict(result)
 
 
 async def undelete_repository(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
     """Bring back a whole repository."""
-    await restore_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
+    await repositories.undelete_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
     yield {"name": name}

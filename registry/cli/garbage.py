@@ -62,13 +62,15 @@ def waiting(pushed: float, deleted: float) -> str:
 @told_in_one_line
 def undelete(config: Path | None, root: str | None, what: str) -> None:
     """Bring back a blob, a manifest or a tag that was deleted or collected."""
-    for restored in administer(config, root, "undelete", what=what):
-        click.echo(format_undelete(restored))
+    for result in administer(config, root, "undelete", what=what):
+        click.echo(format_undelete(result))
 
 
-def format_undelete(restored: dict[str, Any]) -> str:
-    lines = [f"manifest {digest} is back" for digest in restored["manifests"]]
-    lines += [f"blob {digest} is back" for digest in restored["blobs"]]
-    lines += [f"tag {tag} is back" for tag in restored["tags"]]
-    lines += [f"tag {tag} points elsewhere by now, and was left alone" for tag in restored["kept"]]
+def format_undelete(result: dict[str, Any]) -> str:
+    lines = [f"manifest {digest} is back" for digest in result["manifests"]]
+    lines += [f"blob {digest} is back" for digest in result["blobs"]]
+    lines += [f"tag {tag} is back" for tag in result["tags"]]
+    lines += [
+        f"tag {tag} points elsewhere by now, and was left alone" for tag in result["skipped_tags"]
+    ]
     return "\n".join(lines) or "It was all there already."

@@ -1,4 +1,4 @@
-"""Removal: whole repositories go, and come back."""
+"""Repositories: deleted whole, and undeleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def delete_repository(shared: Shared, identity: str, name: RepositoryName)
     await shared.database.write(unit)
 
 
-async def restore_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
+async def undelete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
     """Bring a deleted repository back, as it was."""
     cutoff = await trash_cutoff(shared)
 

@@ -1,4 +1,4 @@
-"""Restoration: what was deleted or collected comes back, while its bytes are still here.
+"""Undelete: bring back deleted or collected content while its bytes are here.
 
 Nothing is brought back that was not there: a manifest finds the blobs that it had, a blob the
 repositories that it was in, a tag the manifest that it pointed to last.
@@ -23,27 +23,27 @@ from registry.storage.metadata.trash.rows import TrashedFile, TrashedManifest
 
 
 @dataclass(slots=True)
-class Restored:
+class UndeleteResult:
     """What came back, and what did not and why."""
 
     manifests: list[str] = field(default_factory=list)
     blobs: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    skipped_tags: list[str] = field(default_factory=list)
     """Tags that point elsewhere by now, and were left alone."""
 
 
-async def restore_digest(shared: Shared, identity: str, digest: Digest) -> Restored:
+async def undelete_digest(shared: Shared, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob or a manifest back to every repository that had it."""
     async with shared.purging:
         places = await shared.database.operator.read(
             lambda connection: trash_rows.places_of_manifest(connection, digest)
         )
         if places.repositories:
-            return await restore_manifests(shared, identity, digest, places.repositories)
+            return await undelete_manifests(shared, identity, digest, places.repositories)
         if places.deleted:
             raise InDeletedRepository(digest, places.deleted)
-        return await restore_blob(shared, identity, digest)
+        return await undelete_blob(shared, identity, digest)
 
 
 class InDeletedRepository(CommandRefused):
@@ -56,13 +56,13 @@ class InDeletedRepository(CommandRefused):
         )
 
 
-async def restore_manifests(
+async def undelete_manifests(
     shared: Shared, identity: str, digest: Digest, places: Sequence[int]
-) -> Restored:
+) -> UndeleteResult:
     await check_files(shared, digest, places)
 
-    def unit(connection: Connection) -> Restored:
-        restored = Restored()
+    def unit(connection: Connection) -> UndeleteResult:
+        result = UndeleteResult()
         act = shared.begin(connection, identity)
         # A repository that was deleted meanwhile is left alone.
         now = trash_rows.places_of_manifest(connection, digest).repositories
@@ -70,13 +70,13 @@ async def restore_manifests(
         if not here:
             raise CommandRefused(f"{digest} is not in the trash any more: try again")
         for repository in here:
-            bring_back(connection, act, repository, digest, restored)
-        return restored
+            undelete_manifest(connection, act, repository, digest, result)
+        return result
 
     return await shared.database.write(unit, grows=True)
 
 
-async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restored:
+async def undelete_blob(shared: Shared, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob's bytes and memberships back."""
     file = await shared.database.operator.read(
         lambda connection: trash_rows.find_file(connection, digest)
@@ -84,8 +84,8 @@ async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restore
     if file is not None:
         await check_file(shared, file)
 
-    def unit(connection: Connection) -> Restored:
-        restored = Restored()
+    def unit(connection: Connection) -> UndeleteResult:
+        result = UndeleteResult()
         act = shared.begin(connection, identity)
         places = trash_rows.places_of_blob(connection, digest)
         if not places.repositories and places.deleted:
@@ -93,13 +93,15 @@ async def restore_blob(shared: Shared, identity: str, digest: Digest) -> Restore
         if not places.repositories:
             raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
         for repository in places.repositories:
-            bring_blob_back(connection, act, repository, digest, restored)
-        return restored
+            undelete_membership(connection, act, repository, digest, result)
+        return result
 
     return await shared.database.write(unit, grows=True)
 
 
-async def restore_tag(shared: Shared, identity: str, name: RepositoryName, tag: Tag) -> Restored:
+async def undelete_tag(
+    shared: Shared, identity: str, name: RepositoryName, tag: Tag
+) -> UndeleteResult:
     """Point a deleted tag to where it pointed last, and bring that back if need be."""
 
     def find(connection: Connection) -> tuple[int, Digest, bool]:
@@ -120,21 +122,21 @@ async def restore_tag(shared: Shared, identity: str, name: RepositoryName, tag: 
         if not is_here:
             await check_files(shared, digest, [repository])
 
-        def unit(connection: Connection) -> Restored:
-            restored = Restored()
+        def unit(connection: Connection) -> UndeleteResult:
+            result = UndeleteResult()
             if repositories.find(connection, name) != repository:
                 raise CommandRefused(f"no repository {name} any more")
             act = shared.begin(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
-                bring_back(connection, act, repository, digest, restored)
-            point(connection, act, repository, tag, digest, restored)
-            return restored
+                undelete_manifest(connection, act, repository, digest, result)
+            retag(connection, act, repository, tag, digest, result)
+            return result
 
         return await shared.database.write(unit, grows=True)
 
 
-def bring_back(
-    connection: Connection, act: Act, repository: int, digest: Digest, restored: Restored
+def undelete_manifest(
+    connection: Connection, act: Act, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
     """A manifest with its edges and tags; before it, what it named and the repository had."""
     found = trash_rows.find_manifest(connection, repository, digest)
@@ -146,31 +148,31 @@ def bring_back(
     named = steps.edges_of(manifest)
     for child in dict.fromkeys(edge.child for edge in named):
         if str(child) in found.present:
-            bring_child_back(connection, act, repository, child, restored)
+            undelete_child(connection, act, repository, child, result)
     here = edges.presence(connection, repository, named)
     if manifests.media_type(connection, repository, digest) is None:
         steps.record(connection, act, repository, steps.new_manifest(digest, manifest), named, here)
-        restored.manifests.append(str(digest))
+        result.manifests.append(str(digest))
         name = repositories.name_of(connection, repository)
         audit.record(connection, act, "manifest.undelete", name, str(digest))
     trash_rows.forget_manifest(connection, repository, digest)
     for tag in found.tags:
-        point(connection, act, repository, tag, digest, restored)
+        retag(connection, act, repository, tag, digest, result)
 
 
-def bring_child_back(
-    connection: Connection, act: Act, repository: int, child: Digest, restored: Restored
+def undelete_child(
+    connection: Connection, act: Act, repository: int, child: Digest, result: UndeleteResult
 ) -> None:
     if manifests.media_type(connection, repository, child) is not None:
         return
     if trash_rows.find_manifest(connection, repository, child) is not None:
-        bring_back(connection, act, repository, child, restored)
+        undelete_manifest(connection, act, repository, child, result)
     else:
-        bring_blob_back(connection, act, repository, child, restored)
+        undelete_membership(connection, act, repository, child, result)
 
 
-def bring_blob_back(
-    connection: Connection, act: Act, repository: int, digest: Digest, restored: Restored
+def undelete_membership(
+    connection: Connection, act: Act, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
     """A membership, and the blob's row if there is none by now."""
     if blobs.find(connection, digest) is None:
@@ -179,28 +181,28 @@ def bring_blob_back(
             raise CommandRefused(f"the bytes of blob {digest} are gone for good")
         trash_rows.restore_file(connection, act, file)
     if not blobs.is_member(connection, repository, digest):
-        restored.blobs.append(str(digest))
+        result.blobs.append(str(digest))
         name = repositories.name_of(connection, repository)
         audit.record(connection, act, "blob.undelete", name, str(digest))
     blobs.join(connection, act, repository, digest, None)
     trash_rows.forget_member(connection, repository, digest)
 
 
-def point(
+def retag(
     connection: Connection,
     act: Act,
     repository: int,
     tag: Tag,
     digest: Digest,
-    restored: Restored,
+    result: UndeleteResult,
 ) -> None:
     """Point a tag back, unless it points somewhere by now."""
     present = tags.find(connection, repository, tag)
     if present is not None:
         if present != digest:
-            restored.kept.append(str(tag))
+            result.skipped_tags.append(str(tag))
     elif tags.change(connection, act, repository, tag, digest):
-        restored.tags.append(str(tag))
+        result.tags.append(str(tag))
 
 
 async def check_files(shared: Shared, digest: Digest, places: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from registry.backup import directory as backup_directory
 from registry.backup.backup import restore, take
 from registry.errors import StartupError
 from registry.storage.disk.root import Root
-from registry.trash.undelete import restore_digest
+from registry.trash.undelete import undelete_digest
 from tests.support.images import an_image
 from tests.support.integrity import findings, wrongs
 from tests.support.storage import Service, a_service, body, pull_blob, push_blob, push_image
@@ -62,7 +62,7 @@ async def test_what_can_be_undeleted_can_be_undeleted_from_a_backup(
     root = await restored(tmp_path / "backup", tmp_path / "new")
 
     async with a_service(root) as new:
-        await restore_digest(new.shared, "op", GONE.digest)
+        await undelete_digest(new.shared, "op", GONE.digest)
         for digest, content in GONE.blobs.items():
             assert await pull_blob(new.repository(), digest) == content
         assert await wrongs(new) == []

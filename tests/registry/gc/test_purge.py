@@ -12,7 +12,7 @@ from registry.backup.backup import take
 from registry.backup.directory import Label
 from registry.storage.database.sqlite import Database, Unit
 from registry.storage.retention import Retention
-from registry.trash.undelete import restore_digest
+from registry.trash.undelete import undelete_digest
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.storage import pull_blob, push_blob
 
@@ -43,7 +43,7 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
         taking = asyncio.create_task(take(shared, registry.service.root, tmp_path / "backup"))
         await asyncio.to_thread(begun.wait)
         meanwhile = await registry.collect()
-        await restore_digest(shared, "op", young)
+        await undelete_digest(shared, "op", young)
         pulled = await pull_blob(repository, young)
         go_on.set()
         await taking

@@ -8,7 +8,7 @@ import pytest
 from oci.reference import Tag
 from registry.errors import StorageFull
 from registry.storage.disk.free_space import Floor
-from registry.trash.undelete import restore_digest
+from registry.trash.undelete import undelete_digest
 from tests.support.images import an_image
 from tests.support.storage import a_service, body, pull_blob, push_blob, push_blobs, push_image
 
@@ -37,7 +37,7 @@ async def test_below_the_floor_only_what_makes_room_goes_on(tmp_path: Path) -> N
         with pytest.raises(StorageFull):
             await repository.manifests.push(Tag("v2"), NEW.manifest, NEW.media_type)
         with pytest.raises(StorageFull):
-            await restore_digest(service.shared, "op", GONE.digest)
+            await undelete_digest(service.shared, "op", GONE.digest)
         with pytest.raises(StorageFull):
             await service.store.begin(str(uuid4()))
 

@@ -11,8 +11,8 @@ from registry.errors import CommandRefused, NameUnknown
 from registry.services.tag_history import history
 from registry.storage.retention import Retention
 from registry.trash import undelete
-from registry.trash.repositories import delete_repository, restore_repository
-from registry.trash.undelete import restore_digest, restore_tag
+from registry.trash.repositories import delete_repository, undelete_repository
+from registry.trash.undelete import undelete_digest, undelete_tag
 from tests.support.collecting import SECOND, Collected, a_collected_service
 from tests.support.images import an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
@@ -35,7 +35,7 @@ async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: Collect
     await repository.manifests.delete(image.digest)
     assert (await window.collect()).blobs == 3
 
-    restored = await restore_digest(window.service.shared, "op", image.digest)
+    restored = await undelete_digest(window.service.shared, "op", image.digest)
 
     assert (restored.manifests, len(restored.blobs)) == ([str(image.digest)], 3)
     assert restored.tags == ["one", "two"]
@@ -51,9 +51,9 @@ async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: Collecte
     await repository.manifests.delete(old.digest)
     await push_image(repository, new, ONE)
 
-    restored = await restore_digest(window.service.shared, "op", old.digest)
+    restored = await undelete_digest(window.service.shared, "op", old.digest)
 
-    assert (restored.tags, restored.kept) == (["two"], ["one"])
+    assert (restored.tags, restored.skipped_tags) == (["two"], ["one"])
     assert (await repository.manifests.pull(ONE)).digest == new.digest
     assert (await repository.manifests.pull(TWO)).digest == old.digest
 
@@ -68,7 +68,7 @@ async def test_an_index_comes_back_with_the_children_it_had(window: Collected) -
     await repository.manifests.delete(late.digest)
     await window.collect()
 
-    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
 
     # The one that was deleted while the index was there was not missed by it.
     assert set(restored.manifests) == {str(index.digest), str(late.digest)}
@@ -80,13 +80,13 @@ async def test_a_tag_comes_back_to_where_it_was(window: Collected) -> None:
     await push_image(repository, image, ONE)
     await repository.manifests.delete(ONE)
 
-    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
 
     assert (restored.tags, restored.manifests) == (["one"], [])
     with pytest.raises(CommandRefused, match="is there"):
-        await restore_tag(window.service.shared, "op", NAME, ONE)
+        await undelete_tag(window.service.shared, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="never was"):
-        await restore_tag(window.service.shared, "op", NAME, TWO)
+        await undelete_tag(window.service.shared, "op", NAME, TWO)
 
 
 async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
@@ -97,9 +97,13 @@ async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
     await push_image(repository, image, ONE)
     await repository.manifests.delete(image.digest)
 
-    restored = await restore_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
 
-    assert (restored.manifests, restored.tags, restored.kept) == ([str(image.digest)], ["one"], [])
+    assert (restored.manifests, restored.tags, restored.skipped_tags) == (
+        [str(image.digest)],
+        ["one"],
+        [],
+    )
     assert (await repository.manifests.pull(ONE)).digest == image.digest
 
 
@@ -111,7 +115,7 @@ async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: Collected
     await one.blobs.delete(digest)
     await two.blobs.delete(digest)
 
-    restored = await restore_digest(window.service.shared, "op", digest)
+    restored = await undelete_digest(window.service.shared, "op", digest)
 
     assert restored.blobs == [str(digest)] * 2
     assert await pull_blob(one, digest) == await pull_blob(two, digest) == b"wanted"
@@ -133,7 +137,7 @@ async def test_after_the_window_it_is_gone_for_good(window: Collected) -> None:
     assert (early.purged, late.purged) == (0, 1)
     assert window.service.files() == set()
     with pytest.raises(CommandRefused, match="gone for good"):
-        await restore_digest(window.service.shared, "op", digest)
+        await undelete_digest(window.service.shared, "op", digest)
     rows = await window.service.rows("SELECT 1 FROM trash_members UNION SELECT 1 FROM trash")
     assert rows == []
 
@@ -147,7 +151,7 @@ async def test_bytes_that_are_damaged_stay_in_the_trash(window: Collected) -> No
     (window.service.root / file).write_bytes(b"Wanted")
 
     with pytest.raises(CommandRefused, match="damaged"):
-        await restore_digest(window.service.shared, "op", digest)
+        await undelete_digest(window.service.shared, "op", digest)
 
 
 async def test_a_blob_pushed_again_keeps_its_new_bytes(window: Collected) -> None:
@@ -156,7 +160,7 @@ async def test_a_blob_pushed_again_keeps_its_new_bytes(window: Collected) -> Non
     await repository.blobs.delete(digest)
     await push_blob(repository, b"wanted")
 
-    restored = await restore_digest(window.service.shared, "op", digest)
+    restored = await undelete_digest(window.service.shared, "op", digest)
 
     assert restored.blobs == []
     assert await pull_blob(repository, digest) == b"wanted"
@@ -176,7 +180,7 @@ async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
         await repository.manifests.pull(ONE)
     assert not await window.repository("thief").uploads.mount(next(iter(image.blobs)), None)
     await window.collect()
-    await restore_repository(shared, "op", NAME)
+    await undelete_repository(shared, "op", NAME)
     assert (await repository.manifests.pull(ONE)).content == image.manifest
 
 
@@ -197,7 +201,7 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
     assert report.purged == 4
     assert report.orphans == 1, session
     with pytest.raises(CommandRefused, match="there is a repository"):
-        await restore_repository(shared, "op", NAME)
+        await undelete_repository(shared, "op", NAME)
     changes = await history(shared, NAME, None)
     assert [change.tag for change in changes] == ["one", "two"]
 
@@ -230,11 +234,11 @@ async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
 
     for digest in (image.digest, blob):
         with pytest.raises(CommandRefused, match="registry repo undelete team/app"):
-            await restore_digest(shared, "op", digest)
+            await undelete_digest(shared, "op", digest)
 
-    await restore_repository(shared, "op", NAME)
+    await undelete_repository(shared, "op", NAME)
     for digest in (image.digest, blob):
-        await restore_digest(shared, "op", digest)
+        await undelete_digest(shared, "op", digest)
     assert (await repository.manifests.pull(ONE)).content == image.manifest
     assert await pull_blob(repository, blob) == b"blob"
 
@@ -246,7 +250,7 @@ async def test_what_was_also_elsewhere_comes_back_there_alone(window: Collected)
         await window.repository(name).manifests.delete(image.digest)
     await delete_repository(shared, "op", NAME)
 
-    restored = await restore_digest(shared, "op", image.digest)
+    restored = await undelete_digest(shared, "op", image.digest)
 
     assert restored.manifests == [str(image.digest)]
     assert (await window.repository("team/other").manifests.pull(ONE)).digest == image.digest
@@ -269,6 +273,6 @@ async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhil
     monkeypatch.setattr(undelete, "check_files", delete_first)
 
     with pytest.raises(CommandRefused, match="no repository team/app any more"):
-        await restore_tag(shared, "op", NAME, ONE)
+        await undelete_tag(shared, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="undelete"):
-        await restore_digest(shared, "op", image.digest)
+        await undelete_digest(shared, "op", image.digest)
