@@ -90,8 +90,8 @@ async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
         raise CommandRefused(f"the disk still takes no file: {error.strerror}") from error
 
     def unit(connection: Connection) -> None:
-        act = audit.begin(connection, "operator")
-        audit.record(connection, act, "unlatch", "", "", reason or "")
+        change = audit.Change.begin(connection, "operator")
+        audit.append(connection, change, "unlatch", "", "", reason or "")
 
     if reason is not None:
         await opened.database.write(unit)

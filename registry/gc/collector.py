@@ -23,7 +23,7 @@ from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, epochs, manifests, repositories
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
 from registry.storage.metadata.keys import Key
@@ -78,8 +78,8 @@ class GarbageCollector:
         cutoff = await untagged_cutoff(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> int:
-            act = self._shared.begin(connection, IDENTITY)
-            return sum(drop_manifest(connection, act, cutoff, key) for key in keys)
+            change = self._shared.begin_change(connection, IDENTITY)
+            return sum(drop_manifest(connection, change, cutoff, key) for key in keys)
 
         async for found in find_candidates(self._shared, candidates.untagged_manifests, cutoff):
             report.manifests += sum(await throttle.run_batches(found, unit))
@@ -88,8 +88,8 @@ class GarbageCollector:
         cutoff = await lease_cutoff(self._shared)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
-            act = self._shared.begin(connection, IDENTITY)
-            return candidates.drop_members(connection, act, cutoff, keys)
+            change = self._shared.begin_change(connection, IDENTITY)
+            return candidates.drop_members(connection, change, cutoff, keys)
 
         async for found in by_digest(
             find_candidates(self._shared, candidates.unused_members, cutoff)
@@ -129,12 +129,12 @@ def digest_of(key: Key) -> str:
     return key[1]
 
 
-def drop_manifest(connection: Connection, act: Act, cutoff: Cutoff, key: Key) -> int:
+def drop_manifest(connection: Connection, change: Change, cutoff: Cutoff, key: Key) -> int:
     """Collect the manifest if still nothing keeps it."""
     if not candidates.is_untagged(connection, cutoff, key):
         return 0
     digest: Digest = stored_digest(key[1])
-    manifests.remove(connection, act, key[0], digest)
+    manifests.remove(connection, change, key[0], digest)
     name = repositories.name_of(connection, key[0])
-    audit.record(connection, act, "manifest.collect", name, str(digest))
+    audit.append(connection, change, "manifest.collect", name, str(digest))
     return 1

@@ -29,10 +29,10 @@ async def clear(shared: Shared, throttle: LockThrottle, report: GcReport) -> Non
 
 async def clear_some(shared: Shared, throttle: LockThrottle, deleted: Deleted) -> Freed | None:
     def unit(connection: Connection) -> Freed | None:
-        freed = deleted_repositories.clear_some(connection, deleted, ROWS_AT_ONCE)
+        freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_AT_ONCE)
         if freed is None:
-            act = shared.begin(connection, "garbage collector")
-            deleted_repositories.mark_cleared(connection, act, deleted)
+            change = shared.begin_change(connection, "garbage collector")
+            deleted_repositories.mark_cleared(connection, change, deleted)
         return freed
 
     return await throttle.run(unit)

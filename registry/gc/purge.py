@@ -39,7 +39,7 @@ async def purge(shared: Shared, throttle: LockThrottle, report: GcReport) -> Non
         lambda connection: trash_rows.has_due_rows(connection, cutoff)
     ):
         await throttle.run(
-            lambda connection: trash_rows.forget_rows(connection, cutoff, ROWS_AT_ONCE)
+            lambda connection: trash_rows.delete_due_rows(connection, cutoff, ROWS_AT_ONCE)
         )
 
 
@@ -58,4 +58,4 @@ async def remove_due_files(shared: Shared, cutoff: Cutoff) -> list[TrashedFile]:
 
 
 def delete_rows(physicals: Sequence[str], connection: Connection) -> None:
-    trash_rows.forget_files(connection, physicals)
+    trash_rows.delete_files(connection, physicals)

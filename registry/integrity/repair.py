@@ -49,11 +49,13 @@ class Repair:
 
     async def _mend_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
-            act = audit.begin(connection, self.identity)
-            done = mend_rows(connection, act, target)
+            change = audit.Change.begin(connection, self.identity)
+            done = mend_rows(connection, change, target)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
-                audit.record(connection, act, f"{self.identity}.repair", "", finding.what, detail)
+                audit.append(
+                    connection, change, f"{self.identity}.repair", "", finding.what, detail
+                )
             return done
 
         return await self.database.write(unit)
@@ -73,8 +75,8 @@ class Repair:
         def unit(connection: Connection) -> bool:
             if not unnamed(connection, [name]):
                 return False
-            act = audit.begin(connection, self.identity)
-            audit.record(connection, act, f"{self.identity}.remove", "", path, finding.found)
+            change = audit.Change.begin(connection, self.identity)
+            audit.append(connection, change, f"{self.identity}.remove", "", path, finding.found)
             return True
 
         if not await self.database.write(unit):
@@ -83,14 +85,14 @@ class Repair:
         return "removed"
 
 
-def mend_rows(connection: Connection, act: audit.Act, target: RowTarget) -> str:
+def mend_rows(connection: Connection, change: audit.Change, target: RowTarget) -> str:
     """Mend what still is as it was found; in a few words what was done, or nothing."""
     match target:
         case DamagedBlob():
             return repairs.condemn_blob(connection, target.physical)
         case DamagedManifest():
-            return repairs.condemn_manifest(connection, act, target.row)
+            return repairs.condemn_manifest(connection, change, target.row)
         case AbsentEdge():
-            return repairs.heal_edges(connection, target.digest)
+            return repairs.link_edges(connection, target.digest)
         case DanglingRows():
-            return repairs.drop_dangling(connection, act)
+            return repairs.drop_dangling(connection, change)

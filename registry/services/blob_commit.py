@@ -32,13 +32,13 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
     def unit(connection: Connection) -> bool:
         if not uploads.take(connection, context.name, session):
             raise BlobUploadUnknown(session)
-        act = context.begin(connection)
-        repository = repositories.ensure(connection, act, context.name)
-        taken = blobs.add(connection, act, digest, new, doubted=present.damaged)
+        change = context.begin_change(connection)
+        repository = repositories.ensure(connection, change, context.name)
+        taken = blobs.add(connection, change, digest, new, doubted=present.damaged)
         if present.verified is not None:
-            checks.verified(connection, [present.verified], act.at)
-        blobs.join(connection, act, repository, digest, session)
-        audit.record(connection, act, "blob.push", str(context.name), str(digest))
+            checks.verified(connection, [present.verified], change.at)
+        blobs.join(connection, change, repository, digest, session)
+        audit.append(connection, change, "blob.push", str(context.name), str(digest))
         return taken
 
     try:

@@ -78,9 +78,9 @@ class Blobs:
             parent = edges.parent_of_blob(connection, repository, digest)
             if parent is not None:
                 raise BlobInUse(digest, parent)
-            act = context.begin(connection)
-            blobs.leave(connection, act, repository, digest)
-            audit.record(connection, act, "blob.delete", str(context.name), str(digest))
+            change = context.begin_change(connection)
+            blobs.leave(connection, change, repository, digest)
+            audit.append(connection, change, "blob.delete", str(context.name), str(digest))
 
         await context.database.write(unit)
 

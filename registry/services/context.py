@@ -15,7 +15,7 @@ from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import audit
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.retention import DAY_MS, Retention
 
 Sparse = Literal["refuse", "index", "any"]
@@ -135,9 +135,9 @@ class Shared:
     purging: asyncio.Lock = field(default_factory=asyncio.Lock)
     backups: Backups = field(default_factory=Backups)
 
-    def begin(self, connection: Connection, identity: str) -> Act:
-        """The act that the current transaction carries out."""
-        return audit.begin(connection, identity, self.clock, self.retention.lease_ms)
+    def begin_change(self, connection: Connection, identity: str) -> Change:
+        """The change that the current transaction makes."""
+        return audit.Change.begin(connection, identity, self.clock, self.retention.lease_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +158,5 @@ class Context:
     def store(self) -> BlobStore:
         return self.shared.store
 
-    def begin(self, connection: Connection) -> Act:
-        return self.shared.begin(connection, self.identity)
+    def begin_change(self, connection: Connection) -> Change:
+        return self.shared.begin_change(connection, self.identity)

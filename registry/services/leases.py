@@ -16,13 +16,13 @@ from registry.errors import StorageFailed, StorageFull, StorageLatched
 from registry.services.context import Context
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import blobs, epochs, manifests, repositories
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.retention import Lease
 
 T = TypeVar("T")
 
 Find = Callable[[Connection], tuple[T, Lease] | None]
-Renew = Callable[[Connection, Act, int, T], None]
+Renew = Callable[[Connection, Change, int, T], None]
 
 
 async def promise_blob(context: Context, digest: Digest) -> int | None:
@@ -30,7 +30,9 @@ async def promise_blob(context: Context, digest: Digest) -> int | None:
     return await promise(
         context,
         lambda connection: blobs.leased(connection, context.name, digest),
-        lambda connection, act, repository, _: blobs.renew(connection, act, repository, digest),
+        lambda connection, change, repository, _: blobs.renew(
+            connection, change, repository, digest
+        ),
     )
 
 
@@ -40,9 +42,9 @@ async def promise_manifest(
     """Digest, media type and size, with at least half of a lease; None if it is not here."""
 
     def renew(
-        connection: Connection, act: Act, repository: int, found: tuple[str, str, int]
+        connection: Connection, change: Change, repository: int, found: tuple[str, str, int]
     ) -> None:
-        manifests.renew(connection, act, repository, Digest.parse(found[0]))
+        manifests.renew(connection, change, repository, Digest.parse(found[0]))
 
     return await promise(
         context, lambda connection: manifests.leased(connection, context.name, reference), renew
@@ -67,7 +69,7 @@ async def promise(context: Context, find: Find[T], renew: Renew[T]) -> T | None:
         found, is_fresh = look(connection)
         repository = repositories.find(connection, context.name)
         if found is not None and repository is not None and not is_fresh:
-            renew(connection, context.begin(connection), repository, found)
+            renew(connection, context.begin_change(connection), repository, found)
         return found
 
     found, is_fresh = await context.database.look(look)

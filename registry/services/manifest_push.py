@@ -21,7 +21,7 @@ from registry.errors import (
 from registry.services.context import Sparse
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, edges, manifests, tags
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.edges import Edge, EdgeKind, Presence
 from registry.storage.metadata.manifests import NewManifest
 
@@ -97,29 +97,29 @@ def may_be_absent(kind: EdgeKind, sparse: Sparse) -> bool:
 
 def record(
     connection: Connection,
-    act: Act,
+    change: Change,
     repository: int,
     new: NewManifest,
     named: Sequence[Edge],
     here: Presence,
 ) -> None:
     """Add the manifest and its edges, or find that the same one is here already."""
-    healed = manifests.heal(connection, repository, new)
+    healed = manifests.replace_corrupt(connection, repository, new)
     if healed:
-        edges.record(connection, repository, new.digest, named, here)
+        edges.insert_edges(connection, repository, new.digest, named, here)
     found = manifests.media_type(connection, repository, new.digest)
     if found is None:
-        manifests.put(connection, act, repository, new)
-        edges.record(connection, repository, new.digest, named, here)
+        manifests.put(connection, change, repository, new)
+        edges.insert_edges(connection, repository, new.digest, named, here)
     elif found == new.media_type:
-        manifests.renew(connection, act, repository, new.digest)
+        manifests.renew(connection, change, repository, new.digest)
     else:
         raise ManifestTypeMismatch(new.digest, found=new.media_type, expected=found)
 
 
 def point(
     connection: Connection,
-    act: Act,
+    change: Change,
     name: RepositoryName,
     repository: int,
     digest: Digest,
@@ -127,9 +127,9 @@ def point(
 ) -> None:
     """Point the tags to the manifest, and write down the whole push."""
     for tag in pointed:
-        tags.change(connection, act, repository, tag, digest)
+        tags.set_tag(connection, change, repository, tag, digest)
     detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
-    audit.record(connection, act, "manifest.push", str(name), str(digest), detail)
+    audit.append(connection, change, "manifest.push", str(name), str(digest), detail)
 
 
 def all_tags(reference: Tag | Digest, more: Sequence[Tag]) -> tuple[Tag, ...]:

@@ -21,7 +21,7 @@ from registry.services.context import Context
 from registry.services.leases import promise_manifest
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ class Manifests:
 
         def unit(connection: Connection) -> tuple[Digest, ...]:
             steps.check_precondition(connection, context.name, reference, if_match, if_absent)
-            act = context.begin(connection)
-            repository = repositories.ensure(connection, act, context.name)
+            change = context.begin_change(connection)
+            repository = repositories.ensure(connection, change, context.name)
             here = edges.presence(connection, repository, named)
             absent = steps.check_references(named, here, context.shared.policy.sparse)
-            steps.record(connection, act, repository, new, named, here)
-            steps.point(connection, act, context.name, repository, digest, pointed)
+            steps.record(connection, change, repository, new, named, here)
+            steps.point(connection, change, context.name, repository, digest, pointed)
             return absent
 
         absent = await context.database.write(unit, grows=True)
@@ -128,11 +128,11 @@ class Manifests:
             repository = repositories.find(connection, context.name)
             if repository is None:
                 raise NameUnknown(context.name)
-            act = context.begin(connection)
+            change = context.begin_change(connection)
             if isinstance(reference, Tag):
-                untag(connection, act, context.name, repository, reference)
+                untag(connection, change, context.name, repository, reference)
             else:
-                remove(connection, act, context.name, repository, reference)
+                remove(connection, change, context.name, repository, reference)
 
         await context.database.write(unit)
 
@@ -145,23 +145,23 @@ class Manifests:
 
 
 def untag(
-    connection: Connection, act: Act, name: RepositoryName, repository: int, tag: Tag
+    connection: Connection, change: Change, name: RepositoryName, repository: int, tag: Tag
 ) -> None:
-    if not tags.change(connection, act, repository, tag, None):
+    if not tags.set_tag(connection, change, repository, tag, None):
         raise ManifestUnknown(tag)
-    audit.record(connection, act, "tag.delete", str(name), str(tag))
+    audit.append(connection, change, "tag.delete", str(name), str(tag))
 
 
 def remove(
-    connection: Connection, act: Act, name: RepositoryName, repository: int, digest: Digest
+    connection: Connection, change: Change, name: RepositoryName, repository: int, digest: Digest
 ) -> None:
-    removed = tags.on_manifest(connection, repository, digest)
+    removed = tags.tags_of(connection, repository, digest)
     for tag in removed:
-        tags.change(connection, act, repository, tag, None)
-    if not manifests.remove(connection, act, repository, digest, removed):
+        tags.set_tag(connection, change, repository, tag, None)
+    if not manifests.remove(connection, change, repository, digest, removed):
         raise ManifestUnknown(digest)
     detail = json.dumps({"tags": [str(tag) for tag in removed]}) if removed else ""
-    audit.record(connection, act, "manifest.delete", str(name), str(digest), detail)
+    audit.append(connection, change, "manifest.delete", str(name), str(digest), detail)
 
 
 def stored_digest(text: str) -> Digest:

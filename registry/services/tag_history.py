@@ -1,4 +1,4 @@
-"""History: where tags pointed, who pointed them there, and when."""
+"""Tag history: where tags pointed, who pointed them there, and when."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services.context import Shared
 from registry.storage.metadata import tags
-from registry.storage.metadata.tags import Change
+from registry.storage.metadata.tags import TagChange
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.repositories import Deletion
 
 
-async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[Change]:
+async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[TagChange]:
     """Every change, oldest first; also of a repository that was deleted."""
     found = await shared.database.operator.read(
         lambda connection: tags.history(connection, name, tag)

@@ -145,10 +145,10 @@ class Uploads:
         def unit(connection: Connection) -> bool:
             if not may_mount(connection, digest, source, readable):
                 return False
-            act = context.begin(connection)
-            repository = repositories.ensure(connection, act, context.name)
-            blobs.join(connection, act, repository, digest, None)
-            audit.record(connection, act, "blob.mount", str(context.name), str(digest))
+            change = context.begin_change(connection)
+            repository = repositories.ensure(connection, change, context.name)
+            blobs.join(connection, change, repository, digest, None)
+            audit.append(connection, change, "blob.mount", str(context.name), str(digest))
             return True
 
         stored = await context.database.look(lambda connection: blobs.find(connection, digest))
@@ -160,9 +160,9 @@ class Uploads:
         context = self._context
 
         def unit(connection: Connection) -> None:
-            act = context.begin(connection)
-            check_bounds(context, *uploads.count(connection, act.identity))
-            uploads.add(connection, act, context.name, session, algorithm)
+            change = context.begin_change(connection)
+            check_bounds(context, *uploads.count(connection, change.identity))
+            uploads.add(connection, change, context.name, session, algorithm)
 
         context.shared.locks.touch(session)
         # The row before the file: a file without a row is an orphan, and is swept.

@@ -1,4 +1,4 @@
-"""Sizes: what a repository or a tag takes, and what would come back without it."""
+"""Usage: bytes of a repository or of a tag, and how many come back without it."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ async def delete_repository(shared: Shared, identity: str, name: RepositoryName)
         repository = repositories.find(connection, name)
         if repository is None:
             raise NameUnknown(name)
-        act = shared.begin(connection, identity)
-        repositories.hide(connection, act, repository, name)
-        audit.record(connection, act, "repository.delete", str(name), str(repository))
+        change = shared.begin_change(connection, identity)
+        repositories.mark_deleted(connection, change, repository, name)
+        audit.append(connection, change, "repository.delete", str(name), str(repository))
 
     await shared.database.write(unit)
 
@@ -38,8 +38,8 @@ async def undelete_repository(shared: Shared, identity: str, name: RepositoryNam
         deleted = deleted_repositories.find(connection, name, cutoff)
         if deleted is None:
             raise CommandRefused(f"no deleted repository {name} that could come back")
-        deleted_repositories.show(connection, deleted)
-        act = shared.begin(connection, identity)
-        audit.record(connection, act, "repository.undelete", str(name), str(deleted.repository))
+        deleted_repositories.undelete(connection, deleted)
+        change = shared.begin_change(connection, identity)
+        audit.append(connection, change, "repository.undelete", str(name), str(deleted.repository))
 
     await shared.database.write(unit)

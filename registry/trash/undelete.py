@@ -17,7 +17,7 @@ from registry.services import manifest_push as steps
 from registry.services.context import Shared
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.metadata.trash.rows import TrashedFile, TrashedManifest
 
@@ -63,14 +63,14 @@ async def undelete_manifests(
 
     def unit(connection: Connection) -> UndeleteResult:
         result = UndeleteResult()
-        act = shared.begin(connection, identity)
+        change = shared.begin_change(connection, identity)
         # A repository that was deleted meanwhile is left alone.
         now = trash_rows.places_of_manifest(connection, digest).repositories
         here = [repository for repository in places if repository in now]
         if not here:
             raise CommandRefused(f"{digest} is not in the trash any more: try again")
         for repository in here:
-            undelete_manifest(connection, act, repository, digest, result)
+            undelete_manifest(connection, change, repository, digest, result)
         return result
 
     return await shared.database.write(unit, grows=True)
@@ -86,14 +86,14 @@ async def undelete_blob(shared: Shared, identity: str, digest: Digest) -> Undele
 
     def unit(connection: Connection) -> UndeleteResult:
         result = UndeleteResult()
-        act = shared.begin(connection, identity)
+        change = shared.begin_change(connection, identity)
         places = trash_rows.places_of_blob(connection, digest)
         if not places.repositories and places.deleted:
             raise InDeletedRepository(digest, places.deleted)
         if not places.repositories:
             raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
         for repository in places.repositories:
-            undelete_membership(connection, act, repository, digest, result)
+            undelete_membership(connection, change, repository, digest, result)
         return result
 
     return await shared.database.write(unit, grows=True)
@@ -126,17 +126,17 @@ async def undelete_tag(
             result = UndeleteResult()
             if repositories.find(connection, name) != repository:
                 raise CommandRefused(f"no repository {name} any more")
-            act = shared.begin(connection, identity)
+            change = shared.begin_change(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
-                undelete_manifest(connection, act, repository, digest, result)
-            retag(connection, act, repository, tag, digest, result)
+                undelete_manifest(connection, change, repository, digest, result)
+            retag(connection, change, repository, tag, digest, result)
             return result
 
         return await shared.database.write(unit, grows=True)
 
 
 def undelete_manifest(
-    connection: Connection, act: Act, repository: int, digest: Digest, result: UndeleteResult
+    connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
     """A manifest with its edges and tags; before it, what it named and the repository had."""
     found = trash_rows.find_manifest(connection, repository, digest)
@@ -148,49 +148,51 @@ def undelete_manifest(
     named = steps.edges_of(manifest)
     for child in dict.fromkeys(edge.child for edge in named):
         if str(child) in found.present:
-            undelete_child(connection, act, repository, child, result)
+            undelete_child(connection, change, repository, child, result)
     here = edges.presence(connection, repository, named)
     if manifests.media_type(connection, repository, digest) is None:
-        steps.record(connection, act, repository, steps.new_manifest(digest, manifest), named, here)
+        steps.record(
+            connection, change, repository, steps.new_manifest(digest, manifest), named, here
+        )
         result.manifests.append(str(digest))
         name = repositories.name_of(connection, repository)
-        audit.record(connection, act, "manifest.undelete", name, str(digest))
-    trash_rows.forget_manifest(connection, repository, digest)
+        audit.append(connection, change, "manifest.undelete", name, str(digest))
+    trash_rows.delete_manifest(connection, repository, digest)
     for tag in found.tags:
-        retag(connection, act, repository, tag, digest, result)
+        retag(connection, change, repository, tag, digest, result)
 
 
 def undelete_child(
-    connection: Connection, act: Act, repository: int, child: Digest, result: UndeleteResult
+    connection: Connection, change: Change, repository: int, child: Digest, result: UndeleteResult
 ) -> None:
     if manifests.media_type(connection, repository, child) is not None:
         return
     if trash_rows.find_manifest(connection, repository, child) is not None:
-        undelete_manifest(connection, act, repository, child, result)
+        undelete_manifest(connection, change, repository, child, result)
     else:
-        undelete_membership(connection, act, repository, child, result)
+        undelete_membership(connection, change, repository, child, result)
 
 
 def undelete_membership(
-    connection: Connection, act: Act, repository: int, digest: Digest, result: UndeleteResult
+    connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
     """A membership, and the blob's row if there is none by now."""
     if blobs.find(connection, digest) is None:
         file = trash_rows.find_file(connection, digest)
         if file is None or blobs.exists(connection, digest):
             raise CommandRefused(f"the bytes of blob {digest} are gone for good")
-        trash_rows.restore_file(connection, act, file)
+        trash_rows.undelete_file(connection, change, file)
     if not blobs.is_member(connection, repository, digest):
         result.blobs.append(str(digest))
         name = repositories.name_of(connection, repository)
-        audit.record(connection, act, "blob.undelete", name, str(digest))
-    blobs.join(connection, act, repository, digest, None)
-    trash_rows.forget_member(connection, repository, digest)
+        audit.append(connection, change, "blob.undelete", name, str(digest))
+    blobs.join(connection, change, repository, digest, None)
+    trash_rows.delete_member(connection, repository, digest)
 
 
 def retag(
     connection: Connection,
-    act: Act,
+    change: Change,
     repository: int,
     tag: Tag,
     digest: Digest,
@@ -201,7 +203,7 @@ def retag(
     if present is not None:
         if present != digest:
             result.skipped_tags.append(str(tag))
-    elif tags.change(connection, act, repository, tag, digest):
+    elif tags.set_tag(connection, change, repository, tag, digest):
         result.tags.append(str(tag))
 
 

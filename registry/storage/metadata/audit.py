@@ -1,4 +1,4 @@
-"""Acts: who changes something, and when; and the record of it that nobody can rewrite."""
+"""Audit: each change with its identity, time and epoch, in a chain of hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from registry.storage.retention import LEASE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Change:
     """One change: whose, when by the wall clock, and in which epoch."""
 
     identity: str
@@ -27,17 +27,26 @@ class Act:
         """A just-pushed blob or manifest that nothing names yet is kept so long."""
         return self.at + self.lease_ms
 
+    @classmethod
+    def begin(
+        cls,
+        connection: Connection,
+        identity: str,
+        clock: Clock | None = None,
+        lease_ms: int = LEASE_MS,
+    ) -> Change:
+        """The change that the current transaction makes."""
+        now = (clock or SystemClock()).wall_ms()
+        return cls(identity, now, epochs.current(connection), lease_ms)
 
-def begin(
-    connection: Connection, identity: str, clock: Clock | None = None, lease_ms: int = LEASE_MS
-) -> Act:
-    """The act that the current transaction carries out."""
-    now = (clock or SystemClock()).wall_ms()
-    return Act(identity, now, epochs.current(connection), lease_ms)
 
-
-def record(
-    connection: Connection, act: Act, action: str, repository: str, target: str, detail: str = ""
+def append(
+    connection: Connection,
+    change: Change,
+    action: str,
+    repository: str,
+    target: str,
+    detail: str = "",
 ) -> None:
     """Append to the audit: one row for each change, in the change's own transaction.
 
@@ -46,8 +55,8 @@ def record(
     """
     latest = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)
     row = {
-        "at": act.at,
-        "identity": act.identity,
+        "at": change.at,
+        "identity": change.identity,
         "action": action,
         "repository": repository,
         "target": target,

@@ -10,7 +10,7 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata import edges
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
@@ -91,10 +91,10 @@ def leased(
     return None if row is None else (row[0], Lease(row[1], row[2]))
 
 
-def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:
+def renew(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """Begin the membership's lease anew."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
-    values = {"lease_until": act.lease_until, "lease_epoch": act.epoch}
+    values = {"lease_until": change.lease_until, "lease_epoch": change.epoch}
     connection.execute(update(repo_blobs).where(key).values(**values))
 
 
@@ -150,7 +150,7 @@ def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> s
 
 
 def add(
-    connection: Connection, act: Act, digest: Digest, new: StoredBlob, *, doubted: str | None
+    connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, doubted: str | None
 ) -> bool:
     """Record durable bytes, or keep those we have; whether the new ones were taken.
 
@@ -162,46 +162,53 @@ def add(
     )
     old = connection.execute(query).one_or_none()
     if old is None:
-        values = {"digest": str(digest), "state": "ok", "created_at": act.at, "verified_at": act.at}
+        values = {
+            "digest": str(digest),
+            "state": "ok",
+            "created_at": change.at,
+            "verified_at": change.at,
+        }
         connection.execute(insert(blobs).values(**values, size=new.size, physical=new.physical))
         return True
     if old.state == "ok" and old.physical != doubted:
         return False
-    discard(connection, act, digest, StoredBlob(old.size, old.physical))
+    discard(connection, change, digest, StoredBlob(old.size, old.physical))
     connection.execute(
         update(blobs)
         .where(blobs.c.digest == str(digest))
-        .values(size=new.size, physical=new.physical, state="ok", verified_at=act.at)
+        .values(size=new.size, physical=new.physical, state="ok", verified_at=change.at)
     )
     return True
 
 
 def join(
-    connection: Connection, act: Act, repository: int, digest: Digest, session: str | None
+    connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
 ) -> None:
     """Make the blob a member of the repository, with a lease, and whole what named it."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
-    values = {"lease_until": act.lease_until, "lease_epoch": act.epoch, "session": session}
+    values = {"lease_until": change.lease_until, "lease_epoch": change.epoch, "session": session}
     renewed = connection.execute(update(repo_blobs).where(key).values(**values))
     if renewed.rowcount == 0:
-        values |= {"repository_id": repository, "digest": str(digest), "pushed_at": act.at}
+        values |= {"repository_id": repository, "digest": str(digest), "pushed_at": change.at}
         connection.execute(insert(repo_blobs).values(**values))
-    edges.heal_blob(connection, repository, digest)
+    edges.link_blob(connection, repository, digest)
 
 
-def leave(connection: Connection, act: Act, repository: int, digest: Digest) -> bool:
+def leave(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
     """End the blob's membership; bytes that no repository has go to the trash."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
         return False
-    put.bury(connection, act, [(repository, str(digest))])
+    put.move_to_trash(connection, change, [(repository, str(digest))])
     return True
 
 
-def discard(connection: Connection, act: Act, digest: Digest, old: StoredBlob) -> None:
+def discard(connection: Connection, change: Change, digest: Digest, old: StoredBlob) -> None:
     """Put bytes that no row names any more into the trash."""
     values = {"physical": old.physical, "digest": str(digest), "size": old.size}
-    connection.execute(insert(trash).values(**values, deleted_at=act.at, epoch=act.epoch, run=None))
+    connection.execute(
+        insert(trash).values(**values, deleted_at=change.at, epoch=change.epoch, run=None)
+    )
 
 
 def condemn(connection: Connection, physical: str) -> bool:

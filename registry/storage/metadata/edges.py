@@ -51,7 +51,7 @@ def presence(connection: Connection, repository: int, named: Sequence[Edge]) -> 
     )
 
 
-def record(
+def insert_edges(
     connection: Connection, repository: int, parent: Digest, named: Sequence[Edge], here: Presence
 ) -> None:
     """Write a manifest's edges; what is not here is absent, and says so."""
@@ -76,7 +76,7 @@ def record(
         connection.execute(insert(manifest_edges), rows)
 
 
-def heal_blob(connection: Connection, repository: int, digest: Digest) -> None:
+def link_blob(connection: Connection, repository: int, digest: Digest) -> None:
     """A blob has come: the edges that name it are whole."""
     edge = manifest_edges.c
     connection.execute(
@@ -86,7 +86,7 @@ def heal_blob(connection: Connection, repository: int, digest: Digest) -> None:
     )
 
 
-def heal_manifest(connection: Connection, repository: int, digest: Digest) -> None:
+def link_manifest(connection: Connection, repository: int, digest: Digest) -> None:
     """A manifest has come: the indexes that name it are whole."""
     edge = manifest_edges.c
     connection.execute(
@@ -97,7 +97,7 @@ def heal_manifest(connection: Connection, repository: int, digest: Digest) -> No
     )
 
 
-def forget(connection: Connection, repository: int, digest: Digest) -> None:
+def delete_edges(connection: Connection, repository: int, digest: Digest) -> None:
     """A manifest goes: its edges with it, and those that name it are absent."""
     edge = manifest_edges.c
     connection.execute(

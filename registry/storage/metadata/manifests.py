@@ -22,7 +22,7 @@ from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata import edges
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import (
     corrupt_manifests,
     manifest_edges,
@@ -123,7 +123,7 @@ def media_type(connection: Connection, repository: int, digest: Digest) -> str |
     return connection.scalar(select(manifests.c.media_type).where(_key(repository, digest)))
 
 
-def put(connection: Connection, act: Act, repository: int, new: NewManifest) -> None:
+def put(connection: Connection, change: Change, repository: int, new: NewManifest) -> None:
     """Record a manifest with a lease, and whole the indexes that named it."""
     connection.execute(
         insert(manifests).values(
@@ -133,20 +133,20 @@ def put(connection: Connection, act: Act, repository: int, new: NewManifest) -> 
             artifact_type=new.artifact_type,
             subject=None if new.subject is None else str(new.subject),
             annotations=new.annotations,
-            pushed_at=act.at,
-            pushed_by=act.identity,
-            lease_until=act.lease_until,
-            lease_epoch=act.epoch,
+            pushed_at=change.at,
+            pushed_by=change.identity,
+            lease_until=change.lease_until,
+            lease_epoch=change.epoch,
             size=len(new.content),
             content=new.content,
         )
     )
-    edges.heal_manifest(connection, repository, new.digest)
+    edges.link_manifest(connection, repository, new.digest)
 
 
-def condemn(connection: Connection, act: Act, repository: int, digest: Digest) -> bool:
+def condemn(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
     """Absent from now on, until pushed again: the bytes are wrong.  Whether that is new."""
-    values = {"repository_id": repository, "digest": str(digest), "found_at": act.at}
+    values = {"repository_id": repository, "digest": str(digest), "found_at": change.at}
     known = select(corrupt_manifests.c.found_at).where(
         corrupt_manifests.c.repository_id == repository,
         corrupt_manifests.c.digest == str(digest),
@@ -157,7 +157,7 @@ def condemn(connection: Connection, act: Act, repository: int, digest: Digest) -
     return True
 
 
-def heal(connection: Connection, repository: int, new: NewManifest) -> bool:
+def replace_corrupt(connection: Connection, repository: int, new: NewManifest) -> bool:
     """Whole a manifest that was corrupt, marked or not; whether it was.
 
     Its edges are to be recorded anew.
@@ -192,18 +192,18 @@ def heal(connection: Connection, repository: int, new: NewManifest) -> bool:
     return True
 
 
-def renew(connection: Connection, act: Act, repository: int, digest: Digest) -> None:
+def renew(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """It was pushed again, or has lost what kept it: its lease begins anew."""
     connection.execute(
         update(manifests)
         .where(_key(repository, digest))
-        .values(lease_until=act.lease_until, lease_epoch=act.epoch)
+        .values(lease_until=change.lease_until, lease_epoch=change.epoch)
     )
 
 
 def remove(
     connection: Connection,
-    act: Act,
+    change: Change,
     repository: int,
     digest: Digest,
     pointed: Sequence[Tag] = (),
@@ -212,7 +212,7 @@ def remove(
 
     What it alone kept, its children and its referrers, has a lease from now on.
     """
-    if not trash_rows.keep_manifest(connection, act, repository, digest, pointed):
+    if not trash_rows.put_manifest(connection, change, repository, digest, pointed):
         return False
     row, edge = manifests.c, manifest_edges.c
     children = select(edge.manifest).where(
@@ -222,9 +222,9 @@ def remove(
         connection.execute(
             update(manifests)
             .where(row.repository_id == repository, kept)
-            .values(lease_until=act.lease_until, lease_epoch=act.epoch)
+            .values(lease_until=change.lease_until, lease_epoch=change.epoch)
         )
-    edges.forget(connection, repository, digest)
+    edges.delete_edges(connection, repository, digest)
     connection.execute(delete(manifests).where(_key(repository, digest)))
     return True
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import deleted_repositories, repositories, uploads
 
 _ID = PointRead(
@@ -21,18 +21,22 @@ def find(connection: Connection, name: RepositoryName) -> int | None:
     return None if row is None else int(row[0])
 
 
-def ensure(connection: Connection, act: Act, name: RepositoryName) -> int:
+def ensure(connection: Connection, change: Change, name: RepositoryName) -> int:
     """The repository's row id; the first thing pushed makes the repository."""
     found = find(connection, name)
     if found is not None:
         return found
     row = connection.execute(
-        insert(repositories).values(name=str(name), created_at=act.at).returning(repositories.c.id)
+        insert(repositories)
+        .values(name=str(name), created_at=change.at)
+        .returning(repositories.c.id)
     )
     return int(row.scalar_one())
 
 
-def hide(connection: Connection, act: Act, repository: int, name: RepositoryName) -> None:
+def mark_deleted(
+    connection: Connection, change: Change, repository: int, name: RepositoryName
+) -> None:
     """Delete the repository: from now on nobody can ask for it, or finish an upload to it.
 
     Its rows keep their places under a name that no request can have, until they are cleared.
@@ -45,9 +49,9 @@ def hide(connection: Connection, act: Act, repository: int, name: RepositoryName
         insert(deleted_repositories).values(
             repository_id=repository,
             name=str(name),
-            deleted_at=act.at,
-            deleted_by=act.identity,
-            epoch=act.epoch,
+            deleted_at=change.at,
+            deleted_by=change.identity,
+            epoch=change.epoch,
             cleared_at=None,
         )
     )

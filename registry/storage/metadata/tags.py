@@ -9,12 +9,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.metadata import manifests
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import deleted_repositories, repositories, tag_history, tags
 
 
-def change(
-    connection: Connection, act: Act, repository: int, tag: Tag, digest: Digest | None
+def set_tag(
+    connection: Connection, change: Change, repository: int, tag: Tag, digest: Digest | None
 ) -> bool:
     """Point a tag to a manifest, or remove it (None); whether that changed anything.
 
@@ -30,15 +30,15 @@ def change(
     if new is None:
         connection.execute(delete(tags).where(key))
     else:
-        values = {"digest": new, "version": version, "updated_at": act.at}
+        values = {"digest": new, "version": version, "updated_at": change.at}
         if old is None:
             values |= {"repository_id": repository, "name": str(tag)}
             connection.execute(insert(tags).values(**values))
         else:
             connection.execute(update(tags).where(key).values(**values))
     if old is not None:
-        manifests.renew(connection, act, repository, Digest.parse(old))
-    _remember(connection, act, repository, tag, version, new)
+        manifests.renew(connection, change, repository, Digest.parse(old))
+    _append_history(connection, change, repository, tag, version, new)
     return True
 
 
@@ -64,7 +64,7 @@ def last_digest(connection: Connection, repository: int, tag: Tag) -> Digest | N
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TagChange:
     """One step in the history of a tag: who pointed it where, or deleted it (None), and when."""
 
     tag: str
@@ -75,7 +75,7 @@ class Change:
     after: str | None
 
 
-def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> list[Change]:
+def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> list[TagChange]:
     """Every change of the tag, or of all tags, oldest first; of deleted repositories as well."""
     row, gone = tag_history.c, deleted_repositories.c
     before = func.lag(row.digest).over(
@@ -90,10 +90,10 @@ def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> li
     )
     if tag is not None:
         query = query.where(row.tag == str(tag))
-    return [Change(*found) for found in connection.execute(query)]
+    return [TagChange(*found) for found in connection.execute(query)]
 
 
-def on_manifest(connection: Connection, repository: int, digest: Digest) -> list[Tag]:
+def tags_of(connection: Connection, repository: int, digest: Digest) -> list[Tag]:
     """The tags that point to the manifest."""
     query = (
         select(tags.c.name)
@@ -129,8 +129,13 @@ def _last_version(connection: Connection, repository: int, tag: Tag) -> int:
     return connection.scalar(query) or 0
 
 
-def _remember(
-    connection: Connection, act: Act, repository: int, tag: Tag, version: int, digest: str | None
+def _append_history(
+    connection: Connection,
+    change: Change,
+    repository: int,
+    tag: Tag,
+    version: int,
+    digest: str | None,
 ) -> None:
     connection.execute(
         insert(tag_history).values(
@@ -138,7 +143,7 @@ def _remember(
             tag=str(tag),
             version=version,
             digest=digest,
-            changed_at=act.at,
-            changed_by=act.identity,
+            changed_at=change.at,
+            changed_by=change.identity,
         )
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import uploads
 
 
@@ -41,13 +41,13 @@ _FIND = PointRead(
 
 
 def add(
-    connection: Connection, act: Act, name: RepositoryName, session: str, algorithm: str
+    connection: Connection, change: Change, name: RepositoryName, session: str, algorithm: str
 ) -> None:
     """Open a session; before its first byte, so that a sweep can tell its file from an orphan."""
     values = {"id": session, "repository": str(name), "algorithm": algorithm}
     connection.execute(
         insert(uploads).values(
-            **values, identity=act.identity, created_at=act.at, idle_epoch=act.epoch
+            **values, identity=change.identity, created_at=change.at, idle_epoch=change.epoch
         )
     )
 

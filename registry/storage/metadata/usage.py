@@ -1,4 +1,4 @@
-"""Sizes: exact bytes of a repository and of a tag, and how many of them nothing else has."""
+"""Usage: exact bytes of a repository and of a tag, and how many nothing else has."""
 
 from __future__ import annotations
 

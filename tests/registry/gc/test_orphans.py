@@ -55,13 +55,13 @@ async def test_a_pass_whose_transaction_fails_has_removed_no_file(
     repository = collected.repository()
     digest = await push_blob(repository, b"garbage, but here")
     await collected.outlive_leases()
-    before, bury = collected.service.files(), put.bury
+    before, move_to_trash = collected.service.files(), put.move_to_trash
 
     def fail(*arguments: object) -> put.Freed:
-        bury(*arguments)  # type: ignore[arg-type]  # handed on as it came
+        move_to_trash(*arguments)  # type: ignore[arg-type]  # handed on as it came
         raise StorageFull
 
-    monkeypatch.setattr(put, "bury", fail)
+    monkeypatch.setattr(put, "move_to_trash", fail)
     with pytest.raises(StorageFull):
         await collected.collect()
     await sweep(collected.service.shared, GcReport())

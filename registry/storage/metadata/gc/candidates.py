@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from oci.mediatype import INDEXES, MANIFESTS
 from registry.storage.database.statements import Prepared, as_list, columns_of
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     manifest_edges,
@@ -66,10 +66,12 @@ def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
     return connection.scalar(query) is not None
 
 
-def drop_members(connection: Connection, act: Act, cutoff: Cutoff, keys: Sequence[Key]) -> Freed:
+def drop_members(
+    connection: Connection, change: Change, cutoff: Cutoff, keys: Sequence[Key]
+) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
     gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=cutoff.at, epoch=cutoff.epoch)
-    return put.bury(connection, act, gone)
+    return put.move_to_trash(connection, change, gone)
 
 
 def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.metadata import blobs, edges, manifests, tags
 from registry.storage.metadata import tables as t
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.integrity.checks import ManifestRow, is_still_manifest
 
 _NO_BLOB = text(
@@ -36,20 +36,20 @@ def condemn_blob(connection: Connection, physical: str) -> str:
     return "marked corrupt" if blobs.condemn(connection, physical) else ""
 
 
-def condemn_manifest(connection: Connection, act: Act, row: ManifestRow) -> str:
+def condemn_manifest(connection: Connection, change: Change, row: ManifestRow) -> str:
     """Mark a manifest as corrupt, as ``condemn_blob`` does, unless it has changed since."""
     if not is_still_manifest(connection, row):
         return ""
     digest = Digest.parse(row.digest)
-    is_new = manifests.condemn(connection, act, row.repository_id, digest)
+    is_new = manifests.condemn(connection, change, row.repository_id, digest)
     return "marked corrupt" if is_new else ""
 
 
-def drop_dangling(connection: Connection, act: Act) -> str:
+def drop_dangling(connection: Connection, change: Change) -> str:
     """Make absent whatever leads nowhere: edges, memberships, tags."""
     count = 0
     for repository, name in connection.execute(_UNHELD).all():
-        count += tags.change(connection, act, repository, Tag(name), None)
+        count += tags.set_tag(connection, change, repository, Tag(name), None)
     count += connection.execute(delete(t.manifest_edges).where(_NO_PARENT)).rowcount
     lost = connection.execute(select(t.repo_blobs.c.digest).where(_NO_BYTES)).scalars().all()
     for digest in lost:
@@ -66,17 +66,17 @@ def drop_dangling(connection: Connection, act: Act) -> str:
     return f"{count} rows made absent" if count else ""
 
 
-def heal_edges(connection: Connection, digest: str) -> str:
+def link_edges(connection: Connection, digest: str) -> str:
     """Whole the edges to what is here after all."""
     named = Digest.parse(digest)
     here = connection.execute(
         select(t.repo_blobs.c.repository_id).where(t.repo_blobs.c.digest == digest)
     )
     for (repository,) in here.all():
-        edges.heal_blob(connection, repository, named)
+        edges.link_blob(connection, repository, named)
     named_by = connection.execute(
         select(t.manifests.c.repository_id).where(t.manifests.c.digest == digest)
     )
     for (repository,) in named_by.all():
-        edges.heal_manifest(connection, repository, named)
+        edges.link_manifest(connection, repository, named)
     return "made whole"

@@ -1,4 +1,4 @@
-"""Burial: memberships that have ended are remembered, and blobs that nobody has go to the trash."""
+"""Put: ended memberships, and the bytes of blobs without any, go to the trash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, insert
 
 from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
 
@@ -22,14 +22,14 @@ class Freed:
     bytes: int = 0
 
 
-def bury(connection: Connection, act: Act, gone: Sequence[Key]) -> Freed:
+def move_to_trash(connection: Connection, change: Change, gone: Sequence[Key]) -> Freed:
     """Remember memberships that have ended, and put blobs that nobody has into the trash."""
     if not gone:
         return Freed()
-    when = {"at": act.at, "epoch": act.epoch}
+    when = {"at": change.at, "epoch": change.epoch}
     _REMEMBER.run(connection, keys=as_list(gone), **when)
     freed = _DROP_UNCLAIMED.run(connection, digests=as_list([digest for _, digest in gone]))
-    _TO_TRASH.run(connection, files=as_list(freed), run=act.identity, **when)
+    _TO_TRASH.run(connection, files=as_list(freed), run=change.identity, **when)
     return Freed(len(gone), len(freed), sum(size for _, _, size in freed))
 
 

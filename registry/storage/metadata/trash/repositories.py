@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     deleted_repositories,
@@ -63,7 +63,7 @@ def deletions(connection: Connection, name: RepositoryName) -> list[Deletion]:
     return [Deletion(*found) for found in connection.execute(query)]
 
 
-def show(connection: Connection, deleted: Deleted) -> None:
+def undelete(connection: Connection, deleted: Deleted) -> None:
     """Bring it back.  There must be no other of its name."""
     row = repositories.c
     connection.execute(
@@ -72,7 +72,7 @@ def show(connection: Connection, deleted: Deleted) -> None:
     connection.execute(delete(deleted_repositories).where(_is(deleted)))
 
 
-def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | None:
+def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Freed | None:
     """Remove some of its rows, those that need others first; None once nothing is left.
 
     What becomes of its blobs counts from when it was deleted, not from now.
@@ -83,7 +83,7 @@ def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | 
         delete(tags).where(tags.c.repository_id == repository, tags.c.name.in_(names))
     ).rowcount:
         return Freed()
-    if clear_manifests(connection, repository, limit):
+    if delete_some_manifests(connection, repository, limit):
         return Freed()
     row = repo_blobs.c
     some = select(row.digest).where(row.repository_id == repository).limit(limit)
@@ -94,11 +94,11 @@ def clear_some(connection: Connection, deleted: Deleted, limit: int) -> Freed | 
     ).all()
     if not gone:
         return None
-    act = Act("garbage collector", deleted.at, deleted.epoch)
-    return put.bury(connection, act, [(found[0], found[1]) for found in gone])
+    change = Change("garbage collector", deleted.at, deleted.epoch)
+    return put.move_to_trash(connection, change, [(found[0], found[1]) for found in gone])
 
 
-def clear_manifests(connection: Connection, repository: int, limit: int) -> int:
+def delete_some_manifests(connection: Connection, repository: int, limit: int) -> int:
     """Remove some manifests with their edges, those of others to them included."""
     row, edge = manifests.c, manifest_edges.c
     some = list(
@@ -115,9 +115,11 @@ def clear_manifests(connection: Connection, repository: int, limit: int) -> int:
     return len(some)
 
 
-def mark_cleared(connection: Connection, act: Act, deleted: Deleted) -> None:
+def mark_cleared(connection: Connection, change: Change, deleted: Deleted) -> None:
     """Nothing of it is left but its name, for the history of its tags."""
-    connection.execute(update(deleted_repositories).where(_is(deleted)).values(cleared_at=act.at))
+    connection.execute(
+        update(deleted_repositories).where(_is(deleted)).values(cleared_at=change.at)
+    )
 
 
 def members(connection: Connection, deleted: Deleted) -> list[Key]:

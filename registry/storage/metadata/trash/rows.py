@@ -1,4 +1,4 @@
-"""Trash: what no row names any more and has not been given back to the disk yet."""
+"""Rows of the trash: files, manifests and memberships that can still come back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from oci.digest import Digest
 from oci.reference import Tag
-from registry.storage.metadata.audit import Act
+from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import among
 from registry.storage.metadata.tables import (
     blobs,
@@ -72,7 +72,7 @@ def due_bytes(cutoff: Cutoff, connection: Connection) -> tuple[int, int]:
     return count, size
 
 
-def forget_files(connection: Connection, physicals: Sequence[str]) -> None:
+def delete_files(connection: Connection, physicals: Sequence[str]) -> None:
     """The files are gone from the disk."""
     connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
 
@@ -85,7 +85,7 @@ def has_due_rows(connection: Connection, cutoff: Cutoff) -> bool:
     )
 
 
-def forget_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
+def delete_due_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
     """Forget some of the manifests and memberships that are due; how many."""
     rows = trash_manifests.c
     due = select(rows.id).where(_due(trash_manifests, cutoff)).limit(limit)
@@ -102,8 +102,8 @@ def forget_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
     return count + len(members)
 
 
-def keep_manifest(
-    connection: Connection, act: Act, repository: int, digest: Digest, pointed: Sequence[Tag]
+def put_manifest(
+    connection: Connection, change: Change, repository: int, digest: Digest, pointed: Sequence[Tag]
 ) -> bool:
     """Copy a manifest that is about to go; False if it is not here."""
     edge, row = manifest_edges.c, manifests.c
@@ -113,9 +113,9 @@ def keep_manifest(
         .where(edge.blob.is_not(None) | edge.manifest.is_not(None))
     )
     values = {
-        "deleted_at": act.at,
-        "deleted_by": act.identity,
-        "epoch": act.epoch,
+        "deleted_at": change.at,
+        "deleted_by": change.identity,
+        "epoch": change.epoch,
         "tags": json.dumps([str(tag) for tag in pointed]),
         "present": json.dumps(sorted(set(present))),
     }
@@ -149,7 +149,7 @@ def find_manifest(
     )
 
 
-def forget_manifest(connection: Connection, repository: int, digest: Digest) -> None:
+def delete_manifest(connection: Connection, repository: int, digest: Digest) -> None:
     """The manifest is back: nothing of its going is kept."""
     row = trash_manifests.c
     connection.execute(
@@ -204,14 +204,14 @@ def find_file(connection: Connection, digest: Digest) -> TrashedFile | None:
     return None if found is None else TrashedFile(*found)
 
 
-def restore_file(connection: Connection, act: Act, file: TrashedFile) -> None:
+def undelete_file(connection: Connection, change: Change, file: TrashedFile) -> None:
     """Make a file the digest's blob again.  There must be none."""
     connection.execute(delete(trash).where(trash.c.physical == file.physical))
     values = {"digest": file.digest, "size": file.size, "physical": file.physical}
-    connection.execute(insert(blobs).values(**values, state="ok", created_at=act.at))
+    connection.execute(insert(blobs).values(**values, state="ok", created_at=change.at))
 
 
-def forget_member(connection: Connection, repository: int, digest: Digest) -> None:
+def delete_member(connection: Connection, repository: int, digest: Digest) -> None:
     """The blob is back in the repository."""
     row = trash_members.c
     connection.execute(

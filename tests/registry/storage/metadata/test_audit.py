@@ -20,9 +20,9 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def act_out(connection: Connection) -> None:
-    act = audit.begin(connection, "alice")
-    audit.record(connection, act, "blob.push", "team/app", "sha256:1")
-    audit.record(connection, act, "tag.delete", "team/app", "v1", "because")
+    change = audit.Change.begin(connection, "alice")
+    audit.append(connection, change, "blob.push", "team/app", "sha256:1")
+    audit.append(connection, change, "tag.delete", "team/app", "v1", "because")
 
 
 def broken_links(connection: Connection) -> list[int]:
@@ -64,14 +64,14 @@ async def test_i12_an_altered_chain_does_not(database: Database, change: str) ->
 
 
 async def test_the_epoch_is_the_newest(database: Database) -> None:
-    before = await database.write(lambda connection: audit.begin(connection, "alice"))
+    before = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
     await database.write(
         lambda connection: connection.execute(
             text("INSERT INTO epochs VALUES (6, 'boot', 1, 1), (7, 'boot', 2, 2)")
         )
     )
 
-    after = await database.write(lambda connection: audit.begin(connection, "alice"))
+    after = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
 
     assert (before.epoch, after.epoch) == (0, 7)
     assert after.lease_until > after.at
