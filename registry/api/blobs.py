@@ -10,7 +10,7 @@ from starlette.responses import Response
 from registry.api.conditions import is_not_modified, requested_ranges
 from registry.api.requests import RegistryRequest
 from registry.api.responses import BlobResponse, blob_headers, not_modified
-from registry.services.blobs import naming, require
+from registry.services.blobs import probe, translate_read_errors
 from registry.services.repositories import Repository
 
 
@@ -33,8 +33,8 @@ async def pull_blob(request: RegistryRequest, repository: Repository) -> Respons
             return not_modified(digest)
         ranges = requested_ranges(request.headers, digest, blob.size)
         if ranges is not None:
-            with naming(digest):
-                await require(blob, ranges[0].start)
+            with translate_read_errors(digest):
+                await probe(blob, ranges[0].start)
         undo.pop_all()
     return BlobResponse(digest, blob, ranges)
 

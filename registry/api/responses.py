@@ -15,7 +15,7 @@ from oci.digest import Digest
 from oci.http import ByteRange, format_link
 from registry.api.conditions import etag
 from registry.api.errors import JSON
-from registry.services.blobs import naming
+from registry.services.blobs import translate_read_errors
 from registry.storage.blobs.store import BlobReader
 
 OCTETS = "application/octet-stream"
@@ -118,7 +118,7 @@ class BlobResponse(Response):
         async with aclosing(self._blob):
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
-            with naming(self._digest):
+            with translate_read_errors(self._digest):
                 if self._blob.file is not None and ZERO_COPY in (scope.get("extensions") or {}):
                     await self._send_file(self._blob.file, send)
                 else:

@@ -212,7 +212,7 @@ def judge_blob(
 
 
 def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
-    if row.is_condemned:
+    if row.is_marked_corrupt:
         return "I3", "known to be corrupt", "whole bytes: push it again"
 
     def judge_edges(named: Edges) -> Problem | None:

@@ -89,9 +89,9 @@ def mend_rows(connection: Connection, change: audit.Change, target: RowTarget) -
     """Mend what still is as it was found; in a few words what was done, or nothing."""
     match target:
         case DamagedBlob():
-            return repairs.condemn_blob(connection, target.physical)
+            return repairs.mark_blob_corrupt(connection, target.physical)
         case DamagedManifest():
-            return repairs.condemn_manifest(connection, change, target.row)
+            return repairs.mark_manifest_corrupt(connection, change, target.row)
         case AbsentEdge():
             return repairs.link_edges(connection, target.digest)
         case DanglingRows():

@@ -111,7 +111,7 @@ class Scrub:
                 await in_own_thread(self.throttle.passing, row.size)
                 self.done.manifests += 1
                 problem = await in_own_thread(judge_manifest, row, deep=True)
-                if problem is not None and not row.is_condemned:
+                if problem is not None and not row.is_marked_corrupt:
                     yield await self._mark(await self._facts.manifest_finding(row, problem))
 
     def _least_verified(self, connection: Connection) -> list[BlobRow]:

@@ -1,4 +1,4 @@
-"""Commit: the one transaction in which durable bytes become a blob of a repository."""
+"""Blob commit: the one transaction in which durable bytes become a blob of a repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRUSTED_MS = 24 * 60 * 60 * 1000
 CHANGE_MS = 2000
 
 
-async def publish(context: Context, session: str, digest: Digest, new: StoredBlob) -> None:
+async def commit_blob(context: Context, session: str, digest: Digest, new: StoredBlob) -> None:
     """Take the session's row, and add blob, membership, lease and audit, all or nothing.
 
     ``new`` is durable already.  If the digest's bytes are here and whole, those are kept and
@@ -34,7 +34,7 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
             raise BlobUploadUnknown(session)
         change = context.begin_change(connection)
         repository = repositories.ensure(connection, change, context.name)
-        taken = blobs.add(connection, change, digest, new, doubted=present.damaged)
+        taken = blobs.add(connection, change, digest, new, broken=present.damaged)
         if present.verified is not None:
             checks.verified(connection, [present.verified], change.at)
         blobs.join(connection, change, repository, digest, session)
@@ -48,10 +48,10 @@ async def publish(context: Context, session: str, digest: Digest, new: StoredBlo
         # it must find the file.  If it does not come back, the file is swept.
         raise
     except Exception:
-        await drop_unnamed(context, digest, new)
+        await delete_uncommitted(context, digest, new)
         raise
     if not taken:
-        await drop(context, new)
+        await delete_file(context, new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,14 @@ def is_trusted(verified_at: int | None, changed_at: int | None, now: int) -> boo
     return now - TRUSTED_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 
 
-async def drop_unnamed(context: Context, digest: Digest, new: StoredBlob) -> None:
+async def delete_uncommitted(context: Context, digest: Digest, new: StoredBlob) -> None:
     """After a failure: drop the new bytes, unless it was only the answer that failed."""
     now = await context.database.look(lambda connection: blobs.find(connection, digest))
     if now is None or now.physical != new.physical:
-        await drop(context, new)
+        await delete_file(context, new)
 
 
-async def drop(context: Context, new: StoredBlob) -> None:
+async def delete_file(context: Context, new: StoredBlob) -> None:
     """Best effort: bytes that no row names are swept sooner or later."""
     with contextlib.suppress(OCIError):
         await context.store.remove(new.physical)

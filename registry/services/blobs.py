@@ -52,14 +52,14 @@ class Blobs:
     async def open(self, digest: Digest) -> BlobReader:
         """Hold the blob open for reading, or raise BlobUnknown, BlobDamaged or BlobUnreadable."""
         while (stored := await self._member(digest)) is not None:
-            with naming(digest):
+            with translate_read_errors(digest):
                 reader = await self._context.store.open(stored.physical)
             if reader is not None and reader.size == stored.size:
                 return reader
             if reader is not None:
                 await reader.aclose()
             # If the row has other bytes by now, a push has healed it meanwhile.
-            if await self._condemn(digest, stored):
+            if await self._mark_corrupt(digest, stored):
                 raise BlobDamaged(digest)
         raise await self._absent(digest)
 
@@ -96,7 +96,7 @@ class Blobs:
         )
         return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)
 
-    async def _condemn(self, digest: Digest, stored: StoredBlob) -> bool:
+    async def _mark_corrupt(self, digest: Digest, stored: StoredBlob) -> bool:
         """The row says what the disk does not have: absent from now on, until pushed again.
 
         False if the row does not name these bytes any more.
@@ -107,7 +107,7 @@ class Blobs:
         )
         try:
             return await self._context.database.write(
-                lambda connection: blobs.condemn(connection, stored.physical)
+                lambda connection: blobs.mark_corrupt(connection, stored.physical)
             )
         except (StorageFull, StorageFailed, StorageLatched):
             # Nothing can be marked now; what is not here is not here all the same.
@@ -115,7 +115,7 @@ class Blobs:
 
 
 @contextlib.contextmanager
-def naming(digest: Digest) -> Iterator[None]:
+def translate_read_errors(digest: Digest) -> Iterator[None]:
     """Say of a disk that fails under a read whose bytes it does not give."""
     try:
         yield
@@ -123,7 +123,7 @@ def naming(digest: Digest) -> Iterator[None]:
         raise BlobUnreadable(digest, error.reason) from error
 
 
-async def require(blob: BlobReader, start: int) -> None:
+async def probe(blob: BlobReader, start: int) -> None:
     """Read one byte ahead of a response; StorageUnreadable if the disk does not give it."""
     async for _ in blob.chunks(start, start + 1):
         pass

@@ -22,7 +22,7 @@ from registry.errors import (
     StorageUnreadable,
     TooManyRequests,
 )
-from registry.services.blob_commit import publish
+from registry.services.blob_commit import commit_blob
 from registry.services.context import Context
 from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
@@ -221,7 +221,7 @@ class Uploads:
         except OCIError:
             await self._abandon(session)
             raise
-        await publish(self._context, session, digest, StoredBlob(writer.offset, physical))
+        await commit_blob(self._context, session, digest, StoredBlob(writer.offset, physical))
         self._context.shared.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:

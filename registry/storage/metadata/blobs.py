@@ -150,11 +150,11 @@ def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> s
 
 
 def add(
-    connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, doubted: str | None
+    connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, broken: str | None
 ) -> bool:
     """Record durable bytes, or keep those we have; whether the new ones were taken.
 
-    ``doubted`` is a physical name whose bytes were found missing or cut short: those are
+    ``broken`` is a physical name whose bytes were found missing or cut short: those are
     replaced, as are corrupt ones, and what they leave goes to the trash.
     """
     query = select(blobs.c.physical, blobs.c.size, blobs.c.state).where(
@@ -170,7 +170,7 @@ def add(
         }
         connection.execute(insert(blobs).values(**values, size=new.size, physical=new.physical))
         return True
-    if old.state == "ok" and old.physical != doubted:
+    if old.state == "ok" and old.physical != broken:
         return False
     discard(connection, change, digest, StoredBlob(old.size, old.physical))
     connection.execute(
@@ -211,7 +211,7 @@ def discard(connection: Connection, change: Change, digest: Digest, old: StoredB
     )
 
 
-def condemn(connection: Connection, physical: str) -> bool:
+def mark_corrupt(connection: Connection, physical: str) -> bool:
     """The bytes are not what their row says: absent from now on, until a push heals them.
 
     By their physical name: a push may have put whole bytes in their place meanwhile.  False if

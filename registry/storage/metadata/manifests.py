@@ -144,7 +144,7 @@ def put(connection: Connection, change: Change, repository: int, new: NewManifes
     edges.link_manifest(connection, repository, new.digest)
 
 
-def condemn(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
+def mark_corrupt(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
     """Absent from now on, until pushed again: the bytes are wrong.  Whether that is new."""
     values = {"repository_id": repository, "digest": str(digest), "found_at": change.at}
     known = select(corrupt_manifests.c.found_at).where(

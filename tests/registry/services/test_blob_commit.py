@@ -154,7 +154,7 @@ async def test_a_corrupt_blob_is_absent_until_it_is_pushed_again(service: Servic
     ((physical,),) = await service.rows("SELECT physical FROM blobs")
 
     def corrupt(connection: Connection) -> None:
-        blobs.condemn(connection, physical)
+        blobs.mark_corrupt(connection, physical)
 
     await service.database.write(corrupt)
     with pytest.raises(BlobUnknown):

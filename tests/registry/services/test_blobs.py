@@ -51,7 +51,7 @@ async def test_a_damaged_blob_says_that_a_push_heals_it_and_only_where_it_was(
     ((physical,),) = await service.rows("SELECT physical FROM blobs")
     (service.root / "blobs" / physical[:2] / physical).unlink()
     if is_marked:
-        await service.database.write(lambda connection: blobs.condemn(connection, physical))
+        await service.database.write(lambda connection: blobs.mark_corrupt(connection, physical))
 
     for _ in range(2):
         with pytest.raises(BlobUnknown, match="damaged on the registry's disk; pushing it again"):

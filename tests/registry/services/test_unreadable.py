@@ -9,7 +9,7 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import BlobUnreadable, StorageUnreadable
-from registry.services.blobs import require
+from registry.services.blobs import probe
 from tests.support.storage import Service, body, pull_blob, push_blob, read_all
 from tests.support.unreadable import BadPlace
 
@@ -78,8 +78,8 @@ async def test_the_reads_of_an_open_blob_end_at_the_bad_place(
     with pytest.raises(StorageUnreadable, match="could not read its disk: Input/output error"):
         await read()
     with pytest.raises(StorageUnreadable):
-        await require(reader, BAD)
-    await require(reader, BAD - 1)
+        await probe(reader, BAD)
+    await probe(reader, BAD - 1)
     await reader.aclose()
 
     assert received == CONTENT[:BAD]

@@ -47,7 +47,7 @@ class ManifestRow:
     media_type: str
     size: int
     content: bytes
-    is_condemned: bool
+    is_marked_corrupt: bool
     edges: tuple[Edge, ...]
 
 
@@ -242,7 +242,7 @@ def _manifests(connection: Connection, condition: ColumnElement[bool]) -> list[M
             media_type=row[3],
             size=row[4],
             content=row[5],
-            is_condemned=row[6],
+            is_marked_corrupt=row[6],
             edges=edges_of(connection, row[0], row[2]),
         )
         for row in rows

@@ -31,17 +31,17 @@ _UNHELD = text(
 )
 
 
-def condemn_blob(connection: Connection, physical: str) -> str:
+def mark_blob_corrupt(connection: Connection, physical: str) -> str:
     """Mark the bytes as corrupt: absent from now on, until they are pushed again."""
-    return "marked corrupt" if blobs.condemn(connection, physical) else ""
+    return "marked corrupt" if blobs.mark_corrupt(connection, physical) else ""
 
 
-def condemn_manifest(connection: Connection, change: Change, row: ManifestRow) -> str:
-    """Mark a manifest as corrupt, as ``condemn_blob`` does, unless it has changed since."""
+def mark_manifest_corrupt(connection: Connection, change: Change, row: ManifestRow) -> str:
+    """Mark a manifest as corrupt, as ``mark_blob_corrupt`` does, unless it has changed since."""
     if not is_still_manifest(connection, row):
         return ""
     digest = Digest.parse(row.digest)
-    is_new = manifests.condemn(connection, change, row.repository_id, digest)
+    is_new = manifests.mark_corrupt(connection, change, row.repository_id, digest)
     return "marked corrupt" if is_new else ""
 
 
