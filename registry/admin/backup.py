@@ -30,7 +30,7 @@ async def backup(
     wrong = 0
     for lost in taken.lost:
         finding = await finding_of(opened.shared, lost)
-        wrong += not finding.leftover
+        wrong += not finding.harmless
         yield {"finding": finding.to_json()}
     yield {"summary": {**asdict(taken.label), "new": taken.new, "wrong": wrong}}
 

@@ -30,24 +30,24 @@ async def fsck(
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
-    mender = Repair(database, Disk(database.guard.alarm), root) if repair else None
-    async with aclosing(check(database.operator, root, deep=deep, mender=mender)) as documents:
+    repairer = Repair(database, Disk(database.guard.alarm), root) if repair else None
+    async with aclosing(check(database.operator, root, deep=deep, repairer=repairer)) as documents:
         async for document in documents:
             yield document
 
 
 async def check(
-    rows: Rows, root: int, *, deep: bool = False, mender: Repair | None = None
+    rows: Rows, root: int, *, deep: bool = False, repairer: Repair | None = None
 ) -> AsyncGenerator[Document, None]:
     """What fsck says, of a registry that runs or of one that is stopped."""
     integrity = Integrity(rows, root, deep)
-    wrong = leftovers = 0
+    wrong = harmless = 0
     async for found in integrity.check():
-        finding = found if mender is None else await mender.mend(found)
-        wrong += not finding.leftover
-        leftovers += finding.leftover
+        finding = found if repairer is None else await repairer.repair(found)
+        wrong += not finding.harmless
+        harmless += finding.harmless
         yield {"finding": finding.to_json()}
-    yield {"summary": {"wrong": wrong, "leftovers": leftovers, "looked_at": integrity.counts}}
+    yield {"summary": {"wrong": wrong, "harmless": harmless, "looked_at": integrity.counts}}
 
 
 async def scrub(

@@ -104,7 +104,7 @@ async def finding_of(shared: Shared, lost: Lost) -> Finding:
     expected = f"{file.size} bytes in {file.physical}"
     kept = "the backup has it, from before" if lost.is_backed_up else ""
     if file.is_trash:
-        return Finding("I1", f"trash {file.digest}", found, expected, leftover=True, repaired=kept)
+        return Finding("I1", f"trash {file.digest}", found, expected, harmless=True, repaired=kept)
     affects = await shared.database.operator.read(partial(checks.tags_on_blob, digest=file.digest))
     return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 

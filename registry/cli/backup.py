@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from registry.cli.common import administer, config_file, load, root_directory, told_in_one_line
-from registry.cli.integrity import MARK, WRONG, shown
+from registry.cli.integrity import MARK, WRONG, format_finding
 
 # What to do after a backup that lacks something, or would if there were none before.
 NEXT = f"{MARK} It heals when it is pushed again; then back up again."
@@ -31,7 +31,7 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
     wrong = 0
     for line in administer(config, root, "backup", directory=whole, copy=copy):
         if "finding" in line:
-            click.echo(shown(line["finding"]))
+            click.echo(format_finding(line["finding"]))
         if "summary" in line:
             summary = line["summary"]
             wrong = summary["wrong"]
@@ -67,7 +67,7 @@ def restore(root: Path, directory: Path) -> None:
     wrong = 0
     for line in restore(settings, directory):
         if "finding" in line:
-            click.echo(shown(line["finding"]))
+            click.echo(format_finding(line["finding"]))
         if "summary" in line:
             wrong = line["summary"]["wrong"]
             files = line["summary"]["looked_at"]["files"]

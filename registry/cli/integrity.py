@@ -31,12 +31,12 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
     wrong = 0
     for line in administer(config, root, "fsck", deep=deep, repair=repair):
         if "finding" in line:
-            click.echo(shown(line["finding"]))
+            click.echo(format_finding(line["finding"]))
         if "summary" in line:
             summary = line["summary"]
             wrong = summary["wrong"]
             looked = ", ".join(f"{count} {what}" for what, count in summary["looked_at"].items())
-            click.echo(f"{wrong} wrong, {summary['leftovers']} left over; looked at {looked}")
+            click.echo(f"{wrong} wrong, {summary['harmless']} left over; looked at {looked}")
     if wrong:
         click.echo(NEXT if repair else f"{MARK} {NEXT}", err=True)
         sys.exit(WRONG)
@@ -64,7 +64,7 @@ def scrub(
     corrupt = 0
     for line in administer(config, root, "scrub", rate=rate, max_duration=max_duration):
         if "finding" in line:
-            click.echo(shown(line["finding"]))
+            click.echo(format_finding(line["finding"]))
         if "summary" in line:
             summary = line["summary"]
             corrupt = summary["corrupt"]
@@ -95,9 +95,9 @@ def unlatch(config: Path | None, root: str | None) -> None:
             click.echo(f"The registry takes writes again.  It was read-only for: {line['reason']}")
 
 
-def shown(finding: Mapping[str, Any]) -> str:
+def format_finding(finding: Mapping[str, Any]) -> str:
     """A finding in one line."""
-    kind = " (left over)" if finding["leftover"] else ""
+    kind = " (left over)" if finding["harmless"] else ""
     line = (
         f"{finding['invariant']}{kind} {finding['what']}: "
         f"found {finding['found']}, expected {finding['expected']}"

@@ -1,4 +1,4 @@
-"""Integrity: what is in a root against what ought to be, while it is served or while it is not.
+"""Checks: the contents of a root against its rows, while it is served or stopped.
 
 Reads only.  On a root that is served, rows and files change meanwhile: whatever seems wrong is
 looked at a second time, against the rows of that moment.
@@ -82,7 +82,7 @@ class Integrity:
                 Finding("I4", "database", line, "the row that it names", target=DanglingRows())
                 for line in checks.dangling(connection)
             ]
-            found += [finding for rule in checks.RULES for finding in obey(connection, rule)]
+            found += [finding for rule in checks.RULES for finding in check_rule(connection, rule)]
             found += [
                 Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
                 for row in checks.broken_audit(connection)
@@ -116,7 +116,7 @@ class Integrity:
             last = (page[-1].repository_id, page[-1].digest)
             self._count("manifests", len(page))
             for row in page:
-                problem = await in_own_thread(judge_manifest, row, deep=self.deep)
+                problem = await in_own_thread(check_manifest, row, deep=self.deep)
                 if problem is not None:
                     yield await self.manifest_finding(row, problem)
 
@@ -127,14 +127,14 @@ class Integrity:
             last = page[-1].id
             self._count("trashed manifests", len(page))
             for row in page:
-                problem = await in_own_thread(judge_trashed, row, deep=self.deep)
+                problem = await in_own_thread(check_trashed, row, deep=self.deep)
                 if problem is not None:
                     yield Finding(problem[0], f"trash {row.repository}@{row.digest}", *problem[1:])
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
-        for name in await in_own_thread(lambda: list(verify.strangers(self.root))):
-            yield stranger(name)
+        for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
+            yield unknown_file(name)
         for part in verify.PARTS:
             names = await in_own_thread(verify.names, self.root, part)
             self._count("files", len(names))
@@ -142,7 +142,7 @@ class Integrity:
             orphans = await self.database.read(partial(ask, names=names))
             for name in sorted(orphans):
                 is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
-                yield leftover(part, name) if is_file else stranger(f"{part}/{name}")
+                yield stale_file(part, name) if is_file else unknown_file(f"{part}/{name}")
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
@@ -151,13 +151,13 @@ class Integrity:
             if await in_own_thread(verify.upload_size, self.root, session) is None:
                 what = f"upload session {session} of {repository}"
                 expected = "a file; a client is told to begin again"
-                yield Finding("I9", what, "no file", expected, leftover=True)
+                yield Finding("I9", what, "no file", expected, harmless=True)
 
     def _count(self, what: str, number: int) -> None:
         self.counts[what] += number
 
     def _doubtful(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
-        found = ((row, judge_blob(self.root, row, deep=self.deep)) for row in page)
+        found = ((row, check_blob(self.root, row, deep=self.deep)) for row in page)
         return [(row, problem) for row, problem in found if problem is not None]
 
     async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
@@ -175,7 +175,7 @@ class Integrity:
         return Finding(invariant, what, found, expected, affects, target=target)
 
 
-def obey(connection: Connection, rule: checks.Rule) -> list[Finding]:
+def check_rule(connection: Connection, rule: checks.Rule) -> list[Finding]:
     findings = []
     for thing, repository, digest in checks.violations(connection, rule):
         if repository is None:
@@ -189,8 +189,8 @@ def obey(connection: Connection, rule: checks.Rule) -> list[Finding]:
     return findings
 
 
-def judge_blob(
-    root: int, row: BlobRow, *, deep: bool, pace: verify.Pace = verify.at_once
+def check_blob(
+    root: int, row: BlobRow, *, deep: bool, on_read: verify.OnRead = verify.unthrottled
 ) -> Problem | None:
     if row.state != "ok":
         return "I1", "known to be corrupt", "whole bytes: push it again"
@@ -203,7 +203,7 @@ def judge_blob(
     if not deep:
         return None
     try:
-        actual = verify.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, pace)
+        actual = verify.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, on_read)
     except OSError as error:
         return "I2", f"a file that cannot be read: {error.strerror}", expected
     if str(actual) != row.digest:
@@ -211,7 +211,7 @@ def judge_blob(
     return None
 
 
-def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
+def check_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
     if row.is_marked_corrupt:
         return "I3", "known to be corrupt", "whole bytes: push it again"
 
@@ -220,10 +220,10 @@ def judge_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
             return None
         return "I3", f"{len(row.edges)} edges that differ", f"the {len(named)} that it names"
 
-    return judge_content(row, judge_edges, deep=deep)
+    return check_content(row, judge_edges, deep=deep)
 
 
-def judge_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
+def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
     """Whether the lists beside the bytes can be read, and the bytes are what they were."""
     if parsed_list(row.tags, Tag.parse) is None:
         return "I3", f"tags {row.tags[:100]!r}", "a list of tags"
@@ -237,10 +237,10 @@ def judge_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
             return None
         return "I3", f"a piece {min(map(str, strange))}", "only what the manifest names"
 
-    return judge_content(row, judge_present, deep=deep)
+    return check_content(row, judge_present, deep=deep)
 
 
-def judge_content(
+def check_content(
     row: ManifestRow | TrashedRow, judge: Callable[[Edges], Problem | None], *, deep: bool
 ) -> Problem | None:
     """A manifest's bytes; if they are whole, what ``judge`` says of what they name."""
@@ -267,7 +267,7 @@ def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
         return None
 
 
-def leftover(part: str, name: str) -> Finding:
+def stale_file(part: str, name: str) -> Finding:
     """A file that no row names.  The sweep takes only what has a name that the store gives."""
     is_ours = blob_names.is_session if part == blob_names.UPLOADS else blob_names.is_physical
     if is_ours(name):
@@ -276,9 +276,9 @@ def leftover(part: str, name: str) -> Finding:
         expected = "a file of the store; the sweep leaves it alone, --repair removes it"
     path = f"{part}/{name}"
     target = UnnamedFile(path)
-    return Finding("I9", path, "no row names it", expected, leftover=True, target=target)
+    return Finding("I9", path, "no row names it", expected, harmless=True, target=target)
 
 
-def stranger(what: str) -> Finding:
+def unknown_file(what: str) -> Finding:
     expected = "what the store made; it is left alone: remove it yourself if nobody needs it"
-    return Finding("I9", what, "none of ours", expected, leftover=True)
+    return Finding("I9", what, "none of ours", expected, harmless=True)

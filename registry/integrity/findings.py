@@ -70,7 +70,7 @@ Target = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows | UnnamedFile
 class Finding:
     """One thing that is not as it should be.
 
-    A ``leftover`` does no harm: a crash leaves some, and the sweep or the next start takes them.
+    A ``harmless`` one needs no repair: a crash left it, and the sweep or the next start takes it.
     Without a ``target`` there is nothing that a repair could do.
     """
 
@@ -79,7 +79,7 @@ class Finding:
     found: str
     expected: str
     affects: tuple[str, ...] = ()
-    leftover: bool = False
+    harmless: bool = False
     repaired: str = ""
     target: Target | None = None
 
@@ -90,6 +90,6 @@ class Finding:
             "found": self.found,
             "expected": self.expected,
             "affects": list(self.affects),
-            "leftover": self.leftover,
+            "harmless": self.harmless,
             "repaired": self.repaired,
         }

@@ -1,4 +1,4 @@
-"""Repair: the findings that can be mended without losing what is whole, each written down."""
+"""Repair: findings that can be repaired without losing whole bytes, each in the audit."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Repair:
     root: int
     identity: str = "fsck"
 
-    async def mend(self, finding: Finding) -> Finding:
+    async def repair(self, finding: Finding) -> Finding:
         """The finding, with what was done about it."""
         target, done = finding.target, ""
         if isinstance(target, UnnamedFile):
             done = await self._remove(finding, target.path)
         elif target is not None:
-            done = await self._mend_rows(finding, target)
+            done = await self._repair_rows(finding, target)
         return dataclasses.replace(finding, repaired=done)
 
-    async def _mend_rows(self, finding: Finding, target: RowTarget) -> str:
+    async def _repair_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
             change = audit.Change.begin(connection, self.identity)
             done = mend_rows(connection, change, target)

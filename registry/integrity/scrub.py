@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from registry.integrity.checks import Integrity, judge_blob, judge_manifest
+from registry.integrity.checks import Integrity, check_blob, check_manifest
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
 from registry.storage.blobs.filesystem.file_ops import Disk
@@ -110,7 +110,7 @@ class Scrub:
             for row in page:
                 await in_own_thread(self.throttle.passing, row.size)
                 self.done.manifests += 1
-                problem = await in_own_thread(judge_manifest, row, deep=True)
+                problem = await in_own_thread(check_manifest, row, deep=True)
                 if problem is not None and not row.is_marked_corrupt:
                     yield await self._mark(await self._facts.manifest_finding(row, problem))
 
@@ -128,7 +128,7 @@ class Scrub:
 
     async def _blob(self, row: BlobRow) -> Finding | None:
         """None for a blob that is whole.  One that changed meanwhile is not marked."""
-        judge = partial(judge_blob, self.root, row, deep=True, pace=self.throttle.passing)
+        judge = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.passing)
         problem = await in_own_thread(judge)
         self.done.blobs += 1
         self.done.bytes += row.size
@@ -141,8 +141,8 @@ class Scrub:
 
     async def _mark(self, finding: Finding) -> Finding:
         self.done.corrupt += 1
-        mender = Repair(self.database, Disk(), self.root, "scrub")
-        return await mender.mend(finding)
+        repairer = Repair(self.database, Disk(), self.root, "scrub")
+        return await repairer.repair(finding)
 
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:

@@ -16,8 +16,8 @@ async def findings(service: Service, *, deep: bool = False, repair: bool = False
         integrity = Integrity(service.database, root, deep)
         found = [finding async for finding in integrity.check()]
         if repair:
-            mender = Repair(service.database, Disk(), root)
-            found = [await mender.mend(finding) for finding in found]
+            repairer = Repair(service.database, Disk(), root)
+            found = [await repairer.repair(finding) for finding in found]
     finally:
         os.close(root)
     return found
@@ -25,4 +25,4 @@ async def findings(service: Service, *, deep: bool = False, repair: bool = False
 
 async def wrongs(service: Service) -> list[Finding]:
     """What a crash may not leave behind either."""
-    return [finding for finding in await findings(service, deep=True) if not finding.leftover]
+    return [finding for finding in await findings(service, deep=True) if not finding.harmless]

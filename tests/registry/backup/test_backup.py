@@ -306,7 +306,7 @@ async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
     taken = await take(shared(service), service.root, tmp_path / "backup")
 
     (finding,) = [await finding_of(shared(service), lost) for lost in taken.lost]
-    assert (finding.what, finding.found, finding.leftover) == (f"trash {digest}", "no file", True)
+    assert (finding.what, finding.found, finding.harmless) == (f"trash {digest}", "no file", True)
     assert taken.label.blobs == 0
 
 

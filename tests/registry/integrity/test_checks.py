@@ -204,10 +204,10 @@ async def test_rows_that_lead_nowhere_are_found_and_made_absent(full: Service, t
 
     found = await findings(full, repair=True)
 
-    assert {finding.invariant for finding in found if not finding.leftover} == {"I4"}
+    assert {finding.invariant for finding in found if not finding.harmless} == {"I4"}
     assert any(finding.repaired for finding in found)
     left = await findings(full)
-    assert [finding for finding in left if not finding.leftover] == []
+    assert [finding for finding in left if not finding.harmless] == []
 
 
 async def test_files_without_rows_are_left_over_and_removed(full: Service) -> None:
@@ -219,7 +219,7 @@ async def test_files_without_rows_are_left_over_and_removed(full: Service) -> No
 
     found = await findings(full, repair=True)
 
-    assert [(finding.invariant, finding.leftover) for finding in found] == [("I9", True)] * 3
+    assert [(finding.invariant, finding.harmless) for finding in found] == [("I9", True)] * 3
     assert {finding.repaired for finding in found} == {"removed"}
     assert len(full.files()) == len(before) - 3
     assert await findings(full, deep=True) == []
@@ -266,7 +266,7 @@ async def test_a_session_without_its_file_is_left_over(full: Service) -> None:
 
     (finding,) = await findings(full)
 
-    assert (finding.found, finding.leftover) == ("no file", True)
+    assert (finding.found, finding.harmless) == ("no file", True)
 
 
 async def test_a_check_changes_nothing(full: Service) -> None:
@@ -334,4 +334,4 @@ async def test_a_check_of_a_registry_that_is_written_to_cries_no_wolf(tmp_path: 
             found += await findings(service, deep=True)
         await work
 
-    assert [finding for finding in found if not finding.leftover] == []
+    assert [finding for finding in found if not finding.harmless] == []

@@ -17,10 +17,10 @@ READ_BYTES = 1024 * 1024
 PARTS = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
 # Told after each read how many bytes it was; may wait, and may raise to end the reading.
-Pace = Callable[[int], None]
+OnRead = Callable[[int], None]
 
 
-def at_once(_count: int) -> None:
+def unthrottled(_count: int) -> None:
     """The pace of a reader that nobody holds back."""
 
 
@@ -36,7 +36,7 @@ def names(root: int, part: str) -> list[str]:
         os.close(directory)
 
 
-def strangers(root: int) -> Iterator[str]:
+def unknown_files(root: int) -> Iterator[str]:
     """What lies among the directories of the store and is none of them."""
     known = {part.rpartition("/")[2] for part in PARTS}
     for name in names(root, BLOBS):
@@ -62,10 +62,12 @@ def is_file(root: int, path: str) -> bool:
         return True
 
 
-def hash_blob(root: int, physical: str, algorithm: str, pace: Pace = at_once) -> Digest | None:
+def hash_blob(
+    root: int, physical: str, algorithm: str, on_read: OnRead = unthrottled
+) -> Digest | None:
     """The digest of a blob's file, read from the disk; None if there is none.
 
-    Raises OSError where it cannot be read, and whatever ``pace`` raises.
+    Raises OSError where it cannot be read, and whatever ``on_read`` raises.
     """
     try:
         fd = open_regular(blob_path(physical), os.O_RDONLY, directory=root)
@@ -77,7 +79,7 @@ def hash_blob(root: int, physical: str, algorithm: str, pace: Pace = at_once) ->
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         while chunk := os.pread(fd, READ_BYTES, digester.size):
             digester.update(chunk)
-            pace(len(chunk))
+            on_read(len(chunk))
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)

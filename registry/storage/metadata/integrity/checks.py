@@ -1,4 +1,4 @@
-"""Integrity: the queries.  What the rows say that ought not to be, and what they say of files."""
+"""Checks: the queries.  Rows that ought not to exist, and what rows say of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repairs: what may be changed in rows that contradict each other or the disk."""
+"""Repairs: changes to rows that contradict each other or the disk."""
 
 from __future__ import annotations
 
