@@ -31,7 +31,7 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.gc.collector import GarbageCollector
 from registry.gc.report import GcReport
-from registry.services.context import ManifestPolicy, Shared
+from registry.services.context import ManifestPolicy, RegistryState
 from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database import schema
@@ -147,7 +147,7 @@ async def measure(path: Path) -> float:
     with Root.open(path) as root:
         store = FilesystemBlobStore(root)
         async with Database(root.database) as database:
-            shared = Shared(database, store, ManifestPolicy(), retention=Retention())
+            shared = RegistryState(database, store, ManifestPolicy(), retention=Retention())
             repository = Registry(shared).repository(RepositoryName("team/app-1"), "bench")
             until = time.monotonic() + PUSH_SECONDS
             usual = await push_until(lambda: time.monotonic() > until, repository)
@@ -177,7 +177,7 @@ def shares(held: Histogram, seconds: float) -> str:
     )
 
 
-async def timed_pass(shared: Shared) -> tuple[GcReport, float]:
+async def timed_pass(shared: RegistryState) -> tuple[GcReport, float]:
     started = time.monotonic()
     tally = await GarbageCollector(shared).collect()
     return tally, time.monotonic() - started

@@ -31,7 +31,7 @@ from registry.gc.jobs import GcJobs
 from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
-from registry.services.context import ManifestPolicy, Shared, UploadLimits
+from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.directories import check_tree
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
@@ -228,9 +228,9 @@ def policy_of(settings: Settings) -> Policy:
     return Policy("push")
 
 
-def shared_of(settings: Settings, database: Database, store: BlobStore) -> Shared:
+def shared_of(settings: Settings, database: Database, store: BlobStore) -> RegistryState:
     uploads = settings.uploads
-    return Shared(
+    return RegistryState(
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from registry.config import Settings
 from registry.gc.collector import GarbageCollector
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import Database
@@ -22,5 +22,5 @@ class OpenRegistry:
     database: Database
     store: FilesystemBlobStore
     registry: Registry
-    shared: Shared
+    shared: RegistryState
     collector: GarbageCollector

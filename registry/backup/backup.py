@@ -19,7 +19,7 @@ from registry.backup import directory as backup_directory
 from registry.backup.directory import Backup, Label, NamedFile
 from registry.errors import StartupError
 from registry.integrity.findings import Finding
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.blobs.names import BLOBS, FAN_OUT
 from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata.integrity import checks
@@ -48,7 +48,7 @@ class Taken(NamedTuple):
     lost: Sequence[Lost]
 
 
-async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -> Taken:
+async def take(shared: RegistryState, root: Path, target: Path, *, link: bool = True) -> Taken:
     """Back up everything that was acknowledged before.
 
     A file that is missing, or that has another size than its row says, stops nothing: everything
@@ -58,7 +58,7 @@ async def take(shared: Shared, root: Path, target: Path, *, link: bool = True) -
     directory = Backup(target)
     taken_at = shared.clock.wall_ms()
     with contextlib.ExitStack() as held:
-        async with shared.purging:
+        async with shared.trash_lock:
             held.enter_context(shared.backups.run())
         await in_own_thread(directory.prepare)
         await shared.database.operator.copy_to(directory.new_database)
@@ -94,7 +94,7 @@ def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threadi
     return Taken(label, new, lost)
 
 
-async def finding_of(shared: Shared, lost: Lost) -> Finding:
+async def finding_of(shared: RegistryState, lost: Lost) -> Finding:
     """What a lost file means: in the trash no harm to anything that can be pulled.
 
     There it may also be what a push healed, or what a purge was broken off after.

@@ -18,7 +18,7 @@ from registry.gc.orphans import sweep
 from registry.gc.purge import purge
 from registry.gc.report import GcReport
 from registry.gc.throttle import SHARE, LockThrottle
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
@@ -39,7 +39,7 @@ Find = Callable[[Cutoff, Key, Connection], CandidatePage]
 class GarbageCollector:
     """Collects what nothing names.  One pass at a time."""
 
-    def __init__(self, shared: Shared, *, share: float = SHARE) -> None:
+    def __init__(self, shared: RegistryState, *, share: float = SHARE) -> None:
         """``share`` of the time it holds the write lock, at most."""
         self._shared = shared
         self._begun = shared.clock.monotonic_ms()
@@ -100,7 +100,9 @@ class GarbageCollector:
                 report.blob_bytes += freed.bytes
 
 
-async def find_candidates(shared: Shared, find: Find, cutoff: Cutoff) -> AsyncIterator[list[Key]]:
+async def find_candidates(
+    shared: RegistryState, find: Find, cutoff: Cutoff
+) -> AsyncIterator[list[Key]]:
     """The candidates of a whole table, a stretch at a time."""
     position: Key | None = START
     while position is not None:

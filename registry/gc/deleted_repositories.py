@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata.trash import repositories as deleted_repositories
@@ -14,7 +14,7 @@ from registry.storage.metadata.trash.repositories import Deleted
 ROWS_AT_ONCE = 20
 
 
-async def clear(shared: Shared, throttle: LockThrottle, report: GcReport) -> None:
+async def clear(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
     """Clear the repositories whose time to come back is over."""
     cutoff = await trash_cutoff(shared)
     for deleted in await shared.database.operator.read(
@@ -27,7 +27,9 @@ async def clear(shared: Shared, throttle: LockThrottle, report: GcReport) -> Non
         report.repositories += 1
 
 
-async def clear_some(shared: Shared, throttle: LockThrottle, deleted: Deleted) -> Freed | None:
+async def clear_some(
+    shared: RegistryState, throttle: LockThrottle, deleted: Deleted
+) -> Freed | None:
     def unit(connection: Connection) -> Freed | None:
         freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_AT_ONCE)
         if freed is None:

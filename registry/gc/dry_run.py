@@ -14,7 +14,7 @@ from registry.gc.collector import find_candidates
 from registry.gc.expired_uploads import find_expired
 from registry.gc.orphans import find_orphans
 from registry.gc.report import GcReport
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs
@@ -26,7 +26,7 @@ from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Cutoff
 
 
-async def dry_run(shared: Shared) -> GcReport:
+async def dry_run(shared: RegistryState) -> GcReport:
     """What ``collect`` would say, if nothing changed until then."""
     report = GcReport()
     ahead = await epochs_ahead(shared)
@@ -49,7 +49,7 @@ async def dry_run(shared: Shared) -> GcReport:
     return report
 
 
-async def epochs_ahead(shared: Shared) -> int:
+async def epochs_ahead(shared: RegistryState) -> int:
     """How many epochs the pass would begin: one, or none.
 
     Before this boot's first epoch the process counts from its own start, which is now if the
@@ -68,7 +68,7 @@ def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:
     return replace(cutoff, epoch=cutoff.epoch + ahead)
 
 
-async def unkept_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
+async def unkept_manifests(shared: RegistryState, cutoff: Cutoff) -> set[Key]:
     if shared.retention.untagged_ms == 0:
         return set()
     return {
@@ -78,7 +78,7 @@ async def unkept_manifests(shared: Shared, cutoff: Cutoff) -> set[Key]:
     }
 
 
-async def ended_members(shared: Shared, cutoff: Cutoff, going: set[Key]) -> set[Key]:
+async def ended_members(shared: RegistryState, cutoff: Cutoff, going: set[Key]) -> set[Key]:
     """Memberships that nothing needs, or used only by manifests this pass would delete."""
     ended = {
         key
@@ -93,7 +93,7 @@ async def ended_members(shared: Shared, cutoff: Cutoff, going: set[Key]) -> set[
     return ended
 
 
-async def cleared_members(shared: Shared, cutoff: Cutoff, report: GcReport) -> set[Key]:
+async def cleared_members(shared: RegistryState, cutoff: Cutoff, report: GcReport) -> set[Key]:
     """Memberships of deleted repositories whose time is over."""
 
     def unit(connection: Connection) -> list[list[Key]]:
@@ -105,7 +105,9 @@ async def cleared_members(shared: Shared, cutoff: Cutoff, report: GcReport) -> s
     return {key for members in found for key in members}
 
 
-async def count_blobs(shared: Shared, report: GcReport, ended: set[Key], cleared: set[Key]) -> None:
+async def count_blobs(
+    shared: RegistryState, report: GcReport, ended: set[Key], cleared: set[Key]
+) -> None:
     """Blobs that would lose their last membership; those that would not wait in the trash."""
     report.members = len(ended) + len(cleared)
     at_once = shared.retention.undelete_ms == 0

@@ -6,13 +6,13 @@ from functools import partial
 
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs, uploads
 from registry.storage.metadata.uploads import OpenUpload
 
 
-async def expire_uploads(shared: Shared, throttle: LockThrottle, report: GcReport) -> None:
+async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
     """End the sessions whose time is over; the row goes first, then the bytes.
 
     A session that a request is working on has not ended, however old it is.
@@ -29,18 +29,18 @@ async def expire_uploads(shared: Shared, throttle: LockThrottle, report: GcRepor
         report.upload_bytes += size or 0
 
 
-async def find_expired(shared: Shared, *, ahead: int = 0) -> list[OpenUpload]:
+async def find_expired(shared: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
     opened = await shared.database.operator.read(uploads.opened)
     epoch = await shared.database.look(epochs.current) + ahead
-    shared.locks.forget_rested(shared.limits.idle_ms, but={upload.id for upload in opened})
+    shared.locks.evict_idle(shared.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_expired(shared, upload, epoch)]
 
 
-def is_expired(shared: Shared, upload: OpenUpload, epoch: int) -> bool:
+def is_expired(shared: RegistryState, upload: OpenUpload, epoch: int) -> bool:
     """Rest is measured in this process, in monotonic time; age as that of a lease."""
     limits, retention = shared.limits, shared.retention
-    if shared.locks.rested_ms(upload.id) >= limits.idle_ms:
+    if shared.locks.idle_ms(upload.id) >= limits.idle_ms:
         return True
     is_old = upload.created_at + limits.max_age_ms <= shared.clock.wall_ms()
     return is_old and upload.idle_epoch + retention.epochs(limits.max_age_ms) <= epoch

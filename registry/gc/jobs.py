@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from registry.gc.collector import GarbageCollector
 from registry.jobs.scheduler import Job
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 
 
 class GcJobs:
     """The jobs of the collector.  The first pass sweeps: a crash may have come before it."""
 
     def __init__(
-        self, shared: Shared, collector: GarbageCollector, *, interval: float, sweep: float
+        self, shared: RegistryState, collector: GarbageCollector, *, interval: float, sweep: float
     ) -> None:
         self._shared = shared
         self._collector = collector

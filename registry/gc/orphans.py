@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from registry.gc.report import GcReport
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection
@@ -20,7 +20,7 @@ from registry.storage.metadata import physical_names
 log = logging.getLogger(__name__)
 
 
-async def sweep(shared: Shared, report: GcReport) -> None:
+async def sweep(shared: RegistryState, report: GcReport) -> None:
     """Remove the files that no row names."""
     async for orphan in find_orphans(shared, report):
         if orphan.kind == "upload":
@@ -31,7 +31,7 @@ async def sweep(shared: Shared, report: GcReport) -> None:
         report.orphan_bytes += orphan.size
 
 
-async def find_orphans(shared: Shared, report: GcReport) -> AsyncIterator[StoredFile]:
+async def find_orphans(shared: RegistryState, report: GcReport) -> AsyncIterator[StoredFile]:
     """The files that no row names.  What this store never made is left alone, and told."""
     async for listed in shared.store.listings():
         ours = [file for file in listed if file.kind != "unknown"]
@@ -42,7 +42,7 @@ async def find_orphans(shared: Shared, report: GcReport) -> AsyncIterator[Stored
             yield orphan
 
 
-async def without_row(shared: Shared, listed: list[StoredFile]) -> list[StoredFile]:
+async def without_row(shared: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
     """Of files that were listed before, those that no row names now."""
     if not listed:
         return []

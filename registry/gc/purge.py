@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata.trash import rows as trash_rows
@@ -21,7 +21,7 @@ AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
 
-async def purge(shared: Shared, throttle: LockThrottle, report: GcReport) -> None:
+async def purge(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
     """Unlink what is due, and then forget it.
 
     The file goes before its row: in the other order a crash would leave a file that only a
@@ -43,9 +43,9 @@ async def purge(shared: Shared, throttle: LockThrottle, report: GcReport) -> Non
         )
 
 
-async def remove_due_files(shared: Shared, cutoff: Cutoff) -> list[TrashedFile]:
+async def remove_due_files(shared: RegistryState, cutoff: Cutoff) -> list[TrashedFile]:
     """Unlink some files that are due; none while a backup needs them, or once there are none."""
-    async with shared.purging:
+    async with shared.trash_lock:
         if shared.backups.are_running:
             log.info("the trash is not purged while a backup runs")
             return []

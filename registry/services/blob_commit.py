@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown, StorageFailed, StorageUnreadable
-from registry.services.context import Context
+from registry.services.context import RepositoryContext
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
@@ -20,7 +20,9 @@ TRUSTED_MS = 24 * 60 * 60 * 1000
 CHANGE_MS = 2000
 
 
-async def commit_blob(context: Context, session: str, digest: Digest, new: StoredBlob) -> None:
+async def commit_blob(
+    context: RepositoryContext, session: str, digest: Digest, new: StoredBlob
+) -> None:
     """Take the session's row, and add blob, membership, lease and audit, all or nothing.
 
     ``new`` is durable already.  If the digest's bytes are here and whole, those are kept and
@@ -62,7 +64,7 @@ class Present:
     verified: str | None = None
 
 
-async def check_present(context: Context, digest: Digest) -> Present:
+async def check_present(context: RepositoryContext, digest: Digest) -> Present:
     """Whether the bytes that the digest has already can be kept.
 
     They are read and hashed, unless they were less than TRUSTED_MS ago and the file has not been
@@ -92,14 +94,14 @@ def is_trusted(verified_at: int | None, changed_at: int | None, now: int) -> boo
     return now - TRUSTED_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 
 
-async def delete_uncommitted(context: Context, digest: Digest, new: StoredBlob) -> None:
+async def delete_uncommitted(context: RepositoryContext, digest: Digest, new: StoredBlob) -> None:
     """After a failure: drop the new bytes, unless it was only the answer that failed."""
     now = await context.database.look(lambda connection: blobs.find(connection, digest))
     if now is None or now.physical != new.physical:
         await delete_file(context, new)
 
 
-async def delete_file(context: Context, new: StoredBlob) -> None:
+async def delete_file(context: RepositoryContext, new: StoredBlob) -> None:
     """Best effort: bytes that no row names are swept sooner or later."""
     with contextlib.suppress(OCIError):
         await context.store.remove(new.physical)

@@ -21,8 +21,8 @@ from registry.errors import (
     StorageLatched,
     StorageUnreadable,
 )
-from registry.services.context import Context
-from registry.services.leases import promise_blob
+from registry.services.context import RepositoryContext
+from registry.services.leases import check_blob_and_renew
 from registry.storage.blobs.store import BlobReader
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, edges, repositories
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class Blobs:
     """The blobs of one repository: those that are its members, whoever else has them."""
 
-    _context: Context
+    _context: RepositoryContext
 
     async def stat(self, digest: Digest) -> int:
         """The blob's size in bytes, or what ``open`` raises.  To a pusher this is a promise.
@@ -44,7 +44,7 @@ class Blobs:
         does not heal it.
         """
         if self._context.may_push:
-            await promise_blob(self._context, digest)
+            await check_blob_and_renew(self._context, digest)
         reader = await self.open(digest)
         await reader.aclose()
         return reader.size

@@ -54,14 +54,14 @@ class SessionLocks:
         """A request has come, or gone."""
         self._used[session] = self._clock.monotonic_ms()
 
-    def rested_ms(self, session: str) -> int:
+    def idle_ms(self, session: str) -> int:
         """How long the session had no request, as far as this process can know."""
         return self._clock.monotonic_ms() - self._used.get(session, self._begun)
 
-    def forget_rested(self, milliseconds: int, *, but: Collection[str]) -> None:
+    def evict_idle(self, milliseconds: int, *, but: Collection[str]) -> None:
         """Forget sessions that had no request for so long; those that are open are not."""
-        rested = [name for name in self._used if self.rested_ms(name) >= milliseconds]
-        for name in rested:
+        idle = [name for name in self._used if self.idle_ms(name) >= milliseconds]
+        for name in idle:
             if name not in but:
                 del self._used[name]
 
@@ -120,7 +120,7 @@ class UploadLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class RegistryState:
     """What every repository's services share."""
 
     database: Database
@@ -132,7 +132,7 @@ class Shared:
     limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)
     # Held while files of the trash are removed: nothing comes back, no backup begins meanwhile.
-    purging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    trash_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     backups: Backups = field(default_factory=Backups)
 
     def begin_change(self, connection: Connection, identity: str) -> Change:
@@ -141,13 +141,13 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class RepositoryContext:
     """One repository, and who is asking."""
 
     name: RepositoryName
     identity: str
-    shared: Shared
-    # Whom we tell that something is here may count on it, if they can push what names it.
+    shared: RegistryState
+    # The caller may push: a positive answer must also renew the lease.
     may_push: bool = False
 
     @property

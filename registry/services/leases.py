@@ -13,7 +13,7 @@ from typing import TypeVar
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import StorageFailed, StorageFull, StorageLatched
-from registry.services.context import Context
+from registry.services.context import RepositoryContext
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import blobs, epochs, manifests, repositories
 from registry.storage.metadata.audit import Change
@@ -25,9 +25,9 @@ Find = Callable[[Connection], tuple[T, Lease] | None]
 Renew = Callable[[Connection, Change, int, T], None]
 
 
-async def promise_blob(context: Context, digest: Digest) -> int | None:
+async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> int | None:
     """The blob's size, with at least half of a lease on it; None if it is not here."""
-    return await promise(
+    return await check_and_renew(
         context,
         lambda connection: blobs.leased(connection, context.name, digest),
         lambda connection, change, repository, _: blobs.renew(
@@ -36,8 +36,8 @@ async def promise_blob(context: Context, digest: Digest) -> int | None:
     )
 
 
-async def promise_manifest(
-    context: Context, reference: Tag | Digest
+async def check_manifest_and_renew(
+    context: RepositoryContext, reference: Tag | Digest
 ) -> tuple[str, str, int] | None:
     """Digest, media type and size, with at least half of a lease; None if it is not here."""
 
@@ -46,16 +46,16 @@ async def promise_manifest(
     ) -> None:
         manifests.renew(connection, change, repository, Digest.parse(found[0]))
 
-    return await promise(
+    return await check_and_renew(
         context, lambda connection: manifests.leased(connection, context.name, reference), renew
     )
 
 
-async def promise(context: Context, find: Find[T], renew: Renew[T]) -> T | None:
+async def check_and_renew(context: RepositoryContext, find: Find[T], renew: Renew[T]) -> T | None:
     """Find it, and renew its lease if less than half remains.
 
-    Hot path: most answers take no write.  A write for each would make one row of a base layer
-    the busiest of all; and it asks again, because the collector may have come in between.
+    Hot path: most lookups only read.  Writing on every HEAD would make popular base-layer rows
+    a hot spot.  It asks again, because the collector may have come in between.
     """
 
     def look(connection: Connection) -> tuple[T | None, bool]:

@@ -95,7 +95,7 @@ def may_be_absent(kind: EdgeKind, sparse: Sparse) -> bool:
     return sparse == "any" or (sparse == "index" and kind == "child")
 
 
-def record(
+def store_manifest(
     connection: Connection,
     change: Change,
     repository: int,
@@ -117,7 +117,7 @@ def record(
         raise ManifestTypeMismatch(new.digest, found=new.media_type, expected=found)
 
 
-def point(
+def set_tags(
     connection: Connection,
     change: Change,
     name: RepositoryName,

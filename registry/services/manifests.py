@@ -17,8 +17,8 @@ from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_push as steps
-from registry.services.context import Context
-from registry.services.leases import promise_manifest
+from registry.services.context import RepositoryContext
+from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
@@ -56,7 +56,7 @@ class PushedManifest:
 class Manifests:
     """The manifests of one repository."""
 
-    _context: Context
+    _context: RepositoryContext
 
     async def pull(self, reference: Tag | Digest) -> StoredManifest:
         """Hot path: one query, no thread.  Raises ManifestUnknown or NameUnknown."""
@@ -73,7 +73,7 @@ class Manifests:
         """Hot path: as ``pull``, without the bytes.  To a pusher this is a promise."""
         name = self._context.name
         if self._context.may_push:
-            found = await promise_manifest(self._context, reference)
+            found = await check_manifest_and_renew(self._context, reference)
         else:
             found = await self._context.database.look(
                 lambda connection: manifests.size(connection, name, reference)
@@ -113,8 +113,8 @@ class Manifests:
             repository = repositories.ensure(connection, change, context.name)
             here = edges.presence(connection, repository, named)
             absent = steps.check_references(named, here, context.shared.policy.sparse)
-            steps.record(connection, change, repository, new, named, here)
-            steps.point(connection, change, context.name, repository, digest, pointed)
+            steps.store_manifest(connection, change, repository, new, named, here)
+            steps.set_tags(connection, change, context.name, repository, digest, pointed)
             return absent
 
         absent = await context.database.write(unit, grows=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from registry.services.context import Context
+from registry.services.context import RepositoryContext
 from registry.services.pages import Page
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import referrers, repositories
@@ -19,7 +19,7 @@ from registry.storage.metadata import referrers, repositories
 class Referrers:
     """The referrers within one repository."""
 
-    _context: Context
+    _context: RepositoryContext
 
     async def list(
         self, subject: Digest, *, artifact_type: str | None, last: Digest | None, n: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from oci.reference import RepositoryName
 from registry.services.blobs import Blobs
-from registry.services.context import Context, ManifestPolicy, Shared
+from registry.services.context import ManifestPolicy, RegistryState, RepositoryContext
 from registry.services.manifests import Manifests
 from registry.services.pages import Page, limit
 from registry.services.referrers import Referrers
@@ -21,7 +21,7 @@ __all__ = ["ManifestPolicy", "Page", "Registry", "Repository"]
 class Repository:
     """One repository.  Whoever holds this was allowed to; only the authorizer makes one."""
 
-    _context: Context
+    _context: RepositoryContext
 
     @property
     def name(self) -> RepositoryName:
@@ -51,14 +51,14 @@ class Repository:
 class Registry:
     """All repositories."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: RegistryState) -> None:
         self._shared = shared
 
     def repository(
         self, name: RepositoryName, identity: str, *, may_push: bool = False
     ) -> Repository:
         """A handle, whether or not the repository exists yet.  For the authorizer alone."""
-        return Repository(Context(name, identity, self._shared, may_push))
+        return Repository(RepositoryContext(name, identity, self._shared, may_push))
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
         """The repositories in byte order, after ``last``."""

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.metadata import tags
 from registry.storage.metadata.tags import TagChange
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.repositories import Deletion
 
 
-async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequence[TagChange]:
+async def history(
+    shared: RegistryState, name: RepositoryName, tag: Tag | None
+) -> Sequence[TagChange]:
     """Every change, oldest first; also of a repository that was deleted."""
     found = await shared.database.operator.read(
         lambda connection: tags.history(connection, name, tag)
@@ -24,7 +26,7 @@ async def history(shared: Shared, name: RepositoryName, tag: Tag | None) -> Sequ
     return found
 
 
-async def deletions(shared: Shared, name: RepositoryName) -> Sequence[Deletion]:
+async def deletions(shared: RegistryState, name: RepositoryName) -> Sequence[Deletion]:
     """When the repository was deleted with all its tags, oldest first; what was undone is not."""
     return await shared.database.operator.read(
         lambda connection: deleted_repositories.deletions(connection, name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from oci.reference import Tag
 from registry.errors import NameUnknown
-from registry.services.context import Context
+from registry.services.context import RepositoryContext
 from registry.services.pages import Page, limit
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import repositories, tags
@@ -19,7 +19,7 @@ from registry.storage.metadata import repositories, tags
 class Tags:
     """The tags of one repository."""
 
-    _context: Context
+    _context: RepositoryContext
 
     async def list(self, *, last: str | None, n: int | None) -> Page[Tag]:
         """The tags in byte order, after ``last``, which need not exist; or NameUnknown."""

@@ -23,10 +23,10 @@ from registry.errors import (
     TooManyRequests,
 )
 from registry.services.blob_commit import commit_blob
-from registry.services.context import Context
+from registry.services.context import RepositoryContext
 from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
-from registry.storage.blobs.waiting import to_the_end
+from registry.storage.blobs.waiting import run_shielded
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
@@ -57,7 +57,7 @@ class Uploads:
     A session outlives requests and restarts.  Requests to one session take turns.
     """
 
-    _context: Context
+    _context: RepositoryContext
 
     async def start(self, algorithm: str = "sha256") -> UploadSession:
         """Begin a session; ``algorithm`` is the one its digest will probably have."""
@@ -66,7 +66,7 @@ class Uploads:
                 f"digest algorithm {algorithm[:32]!r}, expected one of {', '.join(LENGTHS)}"
             )
         session = str(uuid.uuid4())
-        await to_the_end(self._begin(session, algorithm))
+        await run_shielded(self._begin(session, algorithm))
         return UploadSession(session, 0)
 
     async def status(self, session: str) -> UploadSession:
@@ -107,7 +107,7 @@ class Uploads:
         try:
             async with self._writing(session, start) as writer:
                 await receive(writer, body, length)
-                await to_the_end(self._finish(writer, session, digest))
+                await run_shielded(self._finish(writer, session, digest))
         except BlobUploadUnknown:
             # The answer to the first of two equal requests may have been lost on its way.
             if not await self._is_committed(session, digest):
@@ -120,7 +120,7 @@ class Uploads:
             await self.commit(session.id, digest, body, start=None, length=length)
         except BaseException:
             with contextlib.suppress(OCIError):
-                await to_the_end(self.cancel(session.id))
+                await run_shielded(self.cancel(session.id))
             raise
 
     async def cancel(self, session: str) -> None:
@@ -130,7 +130,7 @@ class Uploads:
         does not.
         """
         await self._find(session)
-        if not await to_the_end(self._end(session)):
+        if not await run_shielded(self._end(session)):
             raise BlobUploadUnknown(session)
 
     async def mount(
@@ -161,7 +161,7 @@ class Uploads:
 
         def unit(connection: Connection) -> None:
             change = context.begin_change(connection)
-            check_bounds(context, *uploads.count(connection, change.identity))
+            check_limits(context, *uploads.count(connection, change.identity))
             uploads.add(connection, change, context.name, session, algorithm)
 
         context.shared.locks.touch(session)
@@ -240,7 +240,7 @@ class Uploads:
             await self._context.store.discard(session)
 
 
-def check_bounds(context: Context, own: int, total: int) -> None:
+def check_limits(context: RepositoryContext, own: int, total: int) -> None:
     """Raise TooManyRequests if one more session would be one too many."""
     limits = context.shared.limits
     if own >= limits.max_per_identity:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import repositories, tags, usage
 from registry.storage.metadata.usage import Size
 
 
-async def of_repository(shared: Shared, name: RepositoryName) -> Size:
+async def of_repository(shared: RegistryState, name: RepositoryName) -> Size:
     """The repository's blobs and manifests, or NameUnknown."""
     return await shared.database.operator.read(
         lambda connection: usage.of_repository(connection, require(connection, name))
     )
 
 
-async def of_tag(shared: Shared, name: RepositoryName, tag: Tag) -> Size:
+async def of_tag(shared: RegistryState, name: RepositoryName, tag: Tag) -> Size:
     """What the tag leads to, or NameUnknown, or ManifestUnknown."""
 
     def unit(connection: Connection) -> Size:

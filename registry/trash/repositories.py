@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, repositories
 from registry.storage.metadata.trash import repositories as deleted_repositories
 
 
-async def delete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
+async def delete_repository(shared: RegistryState, identity: str, name: RepositoryName) -> None:
     """Gone from every answer on return, in one short transaction; its rows and bytes go later.
 
     Raises NameUnknown.
@@ -28,7 +28,7 @@ async def delete_repository(shared: Shared, identity: str, name: RepositoryName)
     await shared.database.write(unit)
 
 
-async def undelete_repository(shared: Shared, identity: str, name: RepositoryName) -> None:
+async def undelete_repository(shared: RegistryState, identity: str, name: RepositoryName) -> None:
     """Bring a deleted repository back, as it was."""
     cutoff = await trash_cutoff(shared)
 

@@ -14,7 +14,7 @@ from oci.manifest import parse_manifest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services import manifest_push as steps
-from registry.services.context import Shared
+from registry.services.context import RegistryState
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
@@ -33,9 +33,9 @@ class UndeleteResult:
     """Tags that point elsewhere by now, and were left alone."""
 
 
-async def undelete_digest(shared: Shared, identity: str, digest: Digest) -> UndeleteResult:
+async def undelete_digest(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob or a manifest back to every repository that had it."""
-    async with shared.purging:
+    async with shared.trash_lock:
         places = await shared.database.operator.read(
             lambda connection: trash_rows.places_of_manifest(connection, digest)
         )
@@ -57,7 +57,7 @@ class InDeletedRepository(CommandRefused):
 
 
 async def undelete_manifests(
-    shared: Shared, identity: str, digest: Digest, places: Sequence[int]
+    shared: RegistryState, identity: str, digest: Digest, places: Sequence[int]
 ) -> UndeleteResult:
     await check_files(shared, digest, places)
 
@@ -76,7 +76,7 @@ async def undelete_manifests(
     return await shared.database.write(unit, grows=True)
 
 
-async def undelete_blob(shared: Shared, identity: str, digest: Digest) -> UndeleteResult:
+async def undelete_blob(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob's bytes and memberships back."""
     file = await shared.database.operator.read(
         lambda connection: trash_rows.find_file(connection, digest)
@@ -100,7 +100,7 @@ async def undelete_blob(shared: Shared, identity: str, digest: Digest) -> Undele
 
 
 async def undelete_tag(
-    shared: Shared, identity: str, name: RepositoryName, tag: Tag
+    shared: RegistryState, identity: str, name: RepositoryName, tag: Tag
 ) -> UndeleteResult:
     """Point a deleted tag to where it pointed last, and bring that back if need be."""
 
@@ -117,7 +117,7 @@ async def undelete_tag(
         is_here = manifests.media_type(connection, repository, digest) is not None
         return repository, digest, is_here
 
-    async with shared.purging:
+    async with shared.trash_lock:
         repository, digest, is_here = await shared.database.operator.read(find)
         if not is_here:
             await check_files(shared, digest, [repository])
@@ -151,7 +151,7 @@ def undelete_manifest(
             undelete_child(connection, change, repository, child, result)
     here = edges.presence(connection, repository, named)
     if manifests.media_type(connection, repository, digest) is None:
-        steps.record(
+        steps.store_manifest(
             connection, change, repository, steps.new_manifest(digest, manifest), named, here
         )
         result.manifests.append(str(digest))
@@ -207,7 +207,7 @@ def retag(
         result.tags.append(str(tag))
 
 
-async def check_files(shared: Shared, digest: Digest, places: Sequence[int]) -> None:
+async def check_files(shared: RegistryState, digest: Digest, places: Sequence[int]) -> None:
     """The bytes that the manifest would bring back are on the disk, and are what they should."""
 
     def unit(connection: Connection) -> list[TrashedFile]:
@@ -238,7 +238,7 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
     return files
 
 
-async def check_file(shared: Shared, file: TrashedFile) -> None:
+async def check_file(shared: RegistryState, file: TrashedFile) -> None:
     """Raise CommandRefused if the bytes are gone, or not the digest's."""
     reader = await shared.store.open(file.physical)
     if reader is None:

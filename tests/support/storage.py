@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
-from registry.services.context import ManifestPolicy, SessionLocks, Shared, UploadLimits
+from registry.services.context import ManifestPolicy, RegistryState, SessionLocks, UploadLimits
 from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.filesystem.file_ops import Disk, System
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
@@ -37,7 +37,7 @@ class Service:
     database: Database
     store: BlobStore
     registry: Registry
-    shared: Shared
+    shared: RegistryState
 
     def repository(
         self, name: str = "team/app", identity: str = "alice", *, may_push: bool = True
@@ -79,7 +79,7 @@ async def a_service(
         guard = Guard.of(root, floor or Floor())
         used = store or FilesystemBlobStore(root, Disk(guard.alarm, system), guard)
         async with Database(root.database, guard) as database:
-            shared = Shared(
+            shared = RegistryState(
                 database,
                 used,
                 policy or ManifestPolicy(),

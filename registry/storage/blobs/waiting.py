@@ -16,7 +16,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
     """Run it whole; being cancelled meanwhile is told afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

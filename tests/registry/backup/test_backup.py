@@ -19,7 +19,7 @@ from registry.backup.backup import finding_of, restore, take
 from registry.backup.directory import LABEL, Backup, Label
 from registry.cli.entry import main
 from registry.errors import StartupError
-from registry.services.context import ManifestPolicy, Shared
+from registry.services.context import ManifestPolicy, RegistryState
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.disk.root import Root
@@ -29,8 +29,8 @@ from tests.support.processes import registry_server
 from tests.support.storage import Service, a_service, pull_blob, push_blob, push_image
 
 
-def shared(service: Service) -> Shared:
-    return Shared(service.database, service.store, ManifestPolicy())
+def shared(service: Service) -> RegistryState:
+    return RegistryState(service.database, service.store, ManifestPolicy())
 
 
 async def back_up(service: Service, target: Path, *, link: bool = True) -> int:
@@ -128,7 +128,7 @@ async def test_a_second_backup_copies_only_what_is_new_and_drops_what_went(
 async def test_a_backup_waits_for_a_purge_to_end(service: Service, tmp_path: Path) -> None:
     held = shared(service)
     await push_blob(service.repository(), b"content")
-    async with held.purging:
+    async with held.trash_lock:
         backup = asyncio.create_task(take(held, service.root, tmp_path / "backup"))
         done, _ = await asyncio.wait([backup], timeout=0.1)
         assert not done

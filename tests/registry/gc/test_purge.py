@@ -62,7 +62,7 @@ async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
     real = Database.write
 
     async def write(database: Database, unit: Unit[Any], **options: Any) -> Any:
-        locked.append(shared.purging.locked())
+        locked.append(shared.trash_lock.locked())
         return await real(database, unit, **options)
 
     await collected.outlive_leases()

@@ -21,7 +21,7 @@ from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import refusal
 from registry.storage.blobs.filesystem.file_ops import Buffer, Disk
-from registry.storage.blobs.waiting import to_the_end
+from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.write_guard import Guard
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class SessionFile:
         return physical
 
     async def aclose(self) -> None:
-        await to_the_end(self._close())
+        await run_shielded(self._close())
 
     def _cut(self) -> list[Buffer]:
         """What is gathered up to the last whole block; the rest begins the next batch."""
