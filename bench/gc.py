@@ -158,11 +158,11 @@ async def measure(path: Path) -> float:
             times = during.quantile(0.99) / usual.quantile(0.99)
             click.echo(f"during GC:  {during}  ({times:.2f} times)")
             click.echo(f"pass:       {seconds:.1f} s, {tally.blobs} blobs collected")
-            click.echo(f"write lock: {shares(database.holds.of('gc'), seconds)}")
+            click.echo(f"write lock: {shares(database.lock_times.of('gc'), seconds)}")
             # Not under the lock, but pushes wait for it as well: theirs and the collector's, in
             # both stretches of time.
-            folds = shares(database.holds.of("fold"), seconds + PUSH_SECONDS)
-            click.echo(f"folds:      {folds}")
+            checkpoints = shares(database.lock_times.of("checkpoint"), seconds + PUSH_SECONDS)
+            click.echo(f"checkpoints: {checkpoints}")
         await store.aclose()
     return times
 

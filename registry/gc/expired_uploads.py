@@ -32,7 +32,7 @@ async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: 
 async def find_expired(shared: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
     opened = await shared.database.operator.read(uploads.opened)
-    epoch = await shared.database.look(epochs.current) + ahead
+    epoch = await shared.database.read_inline(epochs.current) + ahead
     shared.locks.evict_idle(shared.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_expired(shared, upload, epoch)]
 

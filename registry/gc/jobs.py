@@ -37,7 +37,7 @@ class GcJobs:
         report = await self._collector.collect(sweeps=sweeps)
         if sweeps:
             self._swept = now
-        held = self._shared.database.holds.of("gc")
+        held = self._shared.database.lock_times.of("gc")
         return {
             **report.document(),
             "lock_ms": round(held.total_ms, 1),

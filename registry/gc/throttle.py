@@ -58,7 +58,7 @@ class LockThrottle:
             return unit(connection), (time.perf_counter() - started) * 1000
 
         await asyncio.sleep(self._free_at - time.monotonic())
-        held = self._database.holds.of(self._purpose)
+        held = self._database.lock_times.of(self._purpose)
         before = held.total_ms
         result, milliseconds = await self._database.write(timed, purpose=self._purpose)
         # With the commit, which may take longer than the unit where the disk is busy.

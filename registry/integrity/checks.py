@@ -29,7 +29,7 @@ from registry.services.manifest_push import edges_of
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Connection, T, Unit
+from registry.storage.database.sqlite import Connection, T, Work
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow, ManifestRow, TrashedRow
@@ -49,7 +49,7 @@ KINDS = ("blobs", "manifests", "trashed manifests", "files", "sessions")
 class Rows(Protocol):
     """What a check reads: a Database that is in use, or the Snapshot of one that is not."""
 
-    async def read(self, unit: Unit[T]) -> T:
+    async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, in one snapshot.  Raises StorageUnreadable."""
         ...
 

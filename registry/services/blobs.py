@@ -85,13 +85,13 @@ class Blobs:
         await context.database.write(unit)
 
     async def _member(self, digest: Digest) -> StoredBlob | None:
-        return await self._context.database.look(
+        return await self._context.database.read_inline(
             lambda connection: blobs.member(connection, self._context.name, digest)
         )
 
     async def _absent(self, digest: Digest) -> BlobUnknown:
         """Why there is nothing to pull: only asked once a pull has failed."""
-        is_corrupt = await self._context.database.look(
+        is_corrupt = await self._context.database.read_inline(
             lambda connection: blobs.is_corrupt(connection, self._context.name, digest)
         )
         return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)

@@ -72,7 +72,7 @@ async def check_and_renew(context: RepositoryContext, find: Find[T], renew: Rene
             renew(connection, context.begin_change(connection), repository, found)
         return found
 
-    found, is_fresh = await context.database.look(look)
+    found, is_fresh = await context.database.read_inline(look)
     if is_fresh:
         return found
     # A registry that cannot write promises nothing, and takes no push that would rely on it.

@@ -61,7 +61,7 @@ class Manifests:
     async def pull(self, reference: Tag | Digest) -> StoredManifest:
         """Hot path: one query, no thread.  Raises ManifestUnknown or NameUnknown."""
         name = self._context.name
-        found = await self._context.database.look(
+        found = await self._context.database.read_inline(
             lambda connection: manifests.content(connection, name, reference)
         )
         if found is None:
@@ -75,7 +75,7 @@ class Manifests:
         if self._context.may_push:
             found = await check_manifest_and_renew(self._context, reference)
         else:
-            found = await self._context.database.look(
+            found = await self._context.database.read_inline(
                 lambda connection: manifests.size(connection, name, reference)
             )
         if found is None:
@@ -138,7 +138,7 @@ class Manifests:
 
     async def _unknown(self, reference: Tag | Digest) -> ManifestUnknown | NameUnknown:
         name = self._context.name
-        repository = await self._context.database.look(
+        repository = await self._context.database.read_inline(
             lambda connection: repositories.find(connection, name)
         )
         return NameUnknown(name) if repository is None else ManifestUnknown(reference)

@@ -151,7 +151,9 @@ class Uploads:
             audit.append(connection, change, "blob.mount", str(context.name), str(digest))
             return True
 
-        stored = await context.database.look(lambda connection: blobs.find(connection, digest))
+        stored = await context.database.read_inline(
+            lambda connection: blobs.find(connection, digest)
+        )
         if stored is None or await context.store.stat(stored.physical) != stored.size:
             return False
         return await context.database.write(unit)
@@ -177,7 +179,7 @@ class Uploads:
         """The session's row, or BlobUploadUnknown: also for another repository's session."""
         found = None
         if is_session(session):
-            found = await self._context.database.look(
+            found = await self._context.database.read_inline(
                 lambda connection: uploads.find(connection, self._context.name, session)
             )
         if found is None:
@@ -187,12 +189,12 @@ class Uploads:
     async def _is_committed(self, session: str, digest: Digest) -> bool:
         """Whether this very session has become this very blob."""
         name = self._context.name
-        pushed_by = await self._context.database.look(
+        pushed_by = await self._context.database.read_inline(
             lambda connection: blobs.pushed_by(connection, name, digest)
         )
         if pushed_by is not None and pushed_by == session:
             return True
-        here = await self._context.database.look(
+        here = await self._context.database.read_inline(
             lambda connection: blobs.member(connection, name, digest)
         )
         return here is not None and self._context.shared.committed.has(session, name, digest)

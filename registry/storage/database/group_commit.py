@@ -1,4 +1,4 @@
-"""The writer: one thread, one connection, several units of work to a durable commit."""
+"""Group commit: one thread, one connection, several units of work to a durable commit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from registry.errors import WriterStopped
-from registry.storage.database.checkpoints import Folding
-from registry.storage.database.lock_times import Holds
+from registry.storage.database.checkpoints import Checkpointer
+from registry.storage.database.lock_times import LockTimes
 
 T = TypeVar("T")
 
@@ -27,15 +27,15 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class QueuedWork:
     unit: Callable[[Connection], Any]
     future: asyncio.Future[Any]
     purpose: str = "request"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    job: Job
+class WorkResult:
+    job: QueuedWork
     result: Any = None
     error: BaseException | None = None
 
@@ -61,10 +61,10 @@ class Writer:
         """``on_failure`` hears, on the writer's thread, of what no unit waits for."""
         self._engine = engine
         self._on_failure = on_failure
-        self.holds = Holds()
-        self._folding = Folding(self.holds)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._batch: list[Job] = []
+        self.lock_times = LockTimes()
+        self._checkpointer = Checkpointer(self.lock_times)
+        self._jobs: queue.SimpleQueue[QueuedWork | None] = queue.SimpleQueue()
+        self._batch: list[QueuedWork] = []
         # Held to submit, and to stop: no job may be left where no thread will find it.
         self._stopping = threading.Lock()
         self._stopped: str | None = None
@@ -81,7 +81,7 @@ class Writer:
         with self._stopping:
             if self._stopped is not None:
                 raise WriterStopped(self._stopped)
-            self._jobs.put(Job(unit, future, purpose))
+            self._jobs.put(QueuedWork(unit, future, purpose))
         return await future
 
     @property
@@ -99,9 +99,9 @@ class Writer:
             with self._engine.connect() as connection:
                 while (batch := self._gather()) is not None:
                     self._batch = batch
-                    deliver(run(connection, batch, self.holds))
+                    deliver(run(connection, batch, self.lock_times))
                     self._batch = []
-                    self._fold(connection)
+                    self._checkpoint(connection)
         except BaseException as error:  # noqa: BLE001 - the thread ends with it: everyone must know
             self._stop(error)
 
@@ -116,18 +116,18 @@ class Writer:
                 while True:
                     job = self._jobs.get_nowait()
                     waiting += [] if job is None else [job]
-        deliver([Outcome(job, error=WriterStopped(reason)) for job in waiting])
+        deliver([WorkResult(job, error=WriterStopped(reason)) for job in waiting])
 
-    def _fold(self, connection: Connection) -> None:
+    def _checkpoint(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
         if not isinstance(driver, sqlite3.Connection):
             return
         try:
-            self._folding.fold_if_due(driver, idle=self._jobs.empty())
+            self._checkpointer.checkpoint_if_due(driver, idle=self._jobs.empty())
         except sqlite3.Error as error:
             self._on_failure(error)
 
-    def _gather(self) -> list[Job] | None:
+    def _gather(self) -> list[QueuedWork] | None:
         """The next batch: whatever is there by now; None once closed."""
         job = self._jobs.get()
         if job is None:
@@ -145,7 +145,7 @@ class Writer:
         return batch
 
 
-def run(connection: Connection, batch: list[Job], holds: Holds) -> list[Outcome]:
+def run(connection: Connection, batch: list[QueuedWork], lock_times: LockTimes) -> list[WorkResult]:
     """One transaction; if it cannot be committed, that is every unit's outcome.
 
     What a unit held the lock for is its own time and, when it is alone, that of the commit.
@@ -154,25 +154,25 @@ def run(connection: Connection, batch: list[Job], holds: Holds) -> list[Outcome]
     try:
         with connection.begin():
             if len(batch) == 1:
-                return [Outcome(batch[0], result=batch[0].unit(connection))]
-            return [timed(connection, job, holds) for job in batch]
+                return [WorkResult(batch[0], result=batch[0].unit(connection))]
+            return [timed(connection, job, lock_times) for job in batch]
     except Exception as error:  # noqa: BLE001 - told to everyone who waits
         undo(connection)
-        return [Outcome(job, error=error) for job in batch]
+        return [WorkResult(job, error=error) for job in batch]
     finally:
         if len(batch) == 1:
-            holds.of(batch[0].purpose).add((time.perf_counter() - started) * 1000)
+            lock_times.of(batch[0].purpose).add((time.perf_counter() - started) * 1000)
 
 
-def timed(connection: Connection, job: Job, holds: Holds) -> Outcome:
+def timed(connection: Connection, job: QueuedWork, lock_times: LockTimes) -> WorkResult:
     started = time.perf_counter()
     try:
         return attempt(connection, job)
     finally:
-        holds.of(job.purpose).add((time.perf_counter() - started) * 1000)
+        lock_times.of(job.purpose).add((time.perf_counter() - started) * 1000)
 
 
-def attempt(connection: Connection, job: Job) -> Outcome:
+def attempt(connection: Connection, job: QueuedWork) -> WorkResult:
     """One unit in its savepoint."""
     savepoint = connection.begin_nested()
     try:
@@ -183,8 +183,8 @@ def attempt(connection: Connection, job: Job) -> Outcome:
         if not is_open(connection):
             raise
         savepoint.rollback()
-        return Outcome(job, error=error)
-    return Outcome(job, result=result)
+        return WorkResult(job, error=error)
+    return WorkResult(job, result=result)
 
 
 def undo(connection: Connection) -> None:
@@ -199,9 +199,9 @@ def is_open(connection: Connection) -> bool:
     return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
 
 
-def deliver(outcomes: list[Outcome]) -> None:
+def deliver(outcomes: list[WorkResult]) -> None:
     """Wake each loop once, however many of its units were in the batch."""
-    loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[WorkResult]] = {}
     for outcome in outcomes:
         loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
     for loop, told in loops.items():
@@ -209,6 +209,6 @@ def deliver(outcomes: list[Outcome]) -> None:
             loop.call_soon_threadsafe(tell_all, told)
 
 
-def tell_all(outcomes: list[Outcome]) -> None:
+def tell_all(outcomes: list[WorkResult]) -> None:
     for outcome in outcomes:
         outcome.tell()

@@ -1,4 +1,4 @@
-"""Holds: how long the write lock was held, and for what."""
+"""Lock times: how long the write lock was held, and for which purpose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Histogram:
         self.longest_ms = max(self.longest_ms, milliseconds)
 
 
-class Holds:
+class LockTimes:
     """One histogram for each purpose that units of work were submitted for."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Snapshot: the database of a registry that is stopped, read without changing a byte.
+"""Read-only: the database of a registry that is stopped, read without changing a byte.
 
 Nobody may write meanwhile: whoever takes a snapshot holds the root.
 
@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 from registry.errors import StartupError
 from registry.storage.database import schema
 from registry.storage.database.readers import unreadable
-from registry.storage.database.sqlite import Connection, T, Unit
+from registry.storage.database.sqlite import Connection, T, Work
 
 PRAGMAS = (
     "query_only=ON",
@@ -65,14 +65,14 @@ class Snapshot:
             finally:
                 engine.dispose()
 
-    async def read(self, unit: Unit[T]) -> T:
+    async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, away from the loop.  Raises StorageUnreadable."""
         try:
             return await asyncio.to_thread(self._read, unit)
         except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
             raise unreadable(error) from error
 
-    def _read(self, unit: Unit[T]) -> T:
+    def _read(self, unit: Work[T]) -> T:
         with self._engine.connect() as connection, connection.begin():
             return unit(connection)
 

@@ -5,7 +5,7 @@ A *unit* is a synchronous function of a Connection.  The doors:
 - ``write(unit)``: on the one writer thread, in a transaction that is durable on return;
 - ``read(unit)``: in a worker thread, on a read-only connection, in one snapshot; what may take
   long goes through ``operator.read(unit)``, whose threads and connections no request waits for;
-- ``look(unit)``: a point read, right here in the loop.  Nothing else may run there.
+- ``read_inline(unit)``: a point read, right here in the loop.  Nothing else may run there.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from registry.errors import StorageFailed, StorageFull
 from registry.storage.database import checkpoints
 from registry.storage.database.disk_errors import FAILURES, code_of
 from registry.storage.database.group_commit import Writer
-from registry.storage.database.lock_times import Holds
+from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.readers import Readers, unreadable
 from registry.storage.disk.write_guard import Guard
 
 T = TypeVar("T")
-Unit = Callable[[Connection], T]
+Work = Callable[[Connection], T]
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -58,15 +58,15 @@ class Database:
     def __init__(self, path: Path, guard: Guard | None = None) -> None:
         self.guard = guard or Guard()
         self._writing = sqlite_engine(path, checkpoints.PRAGMA)
-        # One more for ``look``, which keeps its connection.
+        # One more for ``read_inline``, which keeps its connection.
         reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
         self._readers = Readers(reading, READERS, "database-reader")
         long = sqlite_engine(path, *READER_PRAGMAS, pool_size=OPERATOR_READERS)
         self.operator = Readers(long, OPERATOR_READERS, "database-operator")
         self._writer = Writer(self._writing, self._latch_if_failed)
-        self._look = reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._inline = reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    async def write(self, unit: Unit[T], *, grows: bool = False, purpose: str = "request") -> T:
+    async def write(self, unit: Work[T], *, grows: bool = False, purpose: str = "request") -> T:
         """Run a unit of work; on return it is durable, on an exception nothing of it happened.
 
         A unit may run together with others in one transaction, each in its own savepoint; and
@@ -83,7 +83,7 @@ class Database:
                 raise
             return await self._submit(unit, purpose)
 
-    async def _submit(self, unit: Unit[T], purpose: str) -> T:
+    async def _submit(self, unit: Work[T], purpose: str) -> T:
         self.guard.check_writable()
         try:
             return await self._writer.submit(unit, purpose)
@@ -101,26 +101,26 @@ class Database:
         return self._writer.problem or self.guard.problem
 
     @property
-    def holds(self) -> Holds:
-        return self._writer.holds
+    def lock_times(self) -> LockTimes:
+        return self._writer.lock_times
 
-    async def read(self, unit: Unit[T]) -> T:
+    async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, in one snapshot, away from the loop.
 
         For requests; what may take long is read through ``operator``.
         """
         return await self._readers.read(unit)
 
-    async def look(self, unit: Unit[T]) -> T:
+    async def read_inline(self, unit: Work[T]) -> T:
         """Hot path: a point read, on a connection that never writes, without leaving the loop."""
         try:
-            return unit(self._look)
+            return unit(self._inline)
         except (DatabaseError, sqlite3.DatabaseError) as error:
             raise unreadable(error) from error
 
     async def aclose(self) -> None:
-        """Finish what was submitted, fold the log into the database, and let go of it."""
-        self._look.close()
+        """Finish what was submitted, checkpoint the log, and close the database."""
+        self._inline.close()
         await self._readers.aclose()
         await self.operator.aclose()
         await asyncio.to_thread(self._writer.close)

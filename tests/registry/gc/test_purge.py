@@ -10,7 +10,7 @@ import pytest
 from registry.backup import directory as storage_backup
 from registry.backup.backup import take
 from registry.backup.directory import Label
-from registry.storage.database.sqlite import Database, Unit
+from registry.storage.database.sqlite import Database, Work
 from registry.storage.retention import Retention
 from registry.trash.undelete import undelete_digest
 from tests.support.collecting import SECOND, Collected, a_collected_service
@@ -61,7 +61,7 @@ async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
     locked: list[bool] = []
     real = Database.write
 
-    async def write(database: Database, unit: Unit[Any], **options: Any) -> Any:
+    async def write(database: Database, unit: Work[Any], **options: Any) -> Any:
         locked.append(shared.trash_lock.locked())
         return await real(database, unit, **options)
 

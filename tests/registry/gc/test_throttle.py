@@ -64,7 +64,7 @@ async def test_a_hold_is_counted_with_its_commit(
 
         async def slow_commit(unit: object, *, purpose: str) -> object:
             result = await write(unit, purpose=purpose)  # type: ignore[arg-type, var-annotated]
-            database.holds.of(purpose).add(1000.0)
+            database.lock_times.of(purpose).add(1000.0)
             return result
 
         monkeypatch.setattr(database, "write", slow_commit)

@@ -15,7 +15,7 @@ from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, Stora
 from registry.services.blob_commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.database.sqlite import Database, Unit
+from registry.storage.database.sqlite import Database, Work
 from registry.storage.metadata import blobs, uploads
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service, body, pull_blob
@@ -98,7 +98,7 @@ async def test_a_database_that_is_full_publishes_nothing(
     repository = service.repository()
     session = await repository.uploads.start()
 
-    async def full(_database: Database, _unit: Unit[Any]) -> None:
+    async def full(_database: Database, _unit: Work[Any]) -> None:
         raise StorageFull
 
     with monkeypatch.context() as patched:
@@ -117,7 +117,7 @@ async def test_bytes_whose_commit_failed_stay_as_the_log_may_bring_their_row_bac
     repository = service.repository()
     session = await repository.uploads.start()
 
-    async def fail(_database: Database, _unit: Unit[Any]) -> None:
+    async def fail(_database: Database, _unit: Work[Any]) -> None:
         raise StorageFailed("disk I/O error")
 
     with monkeypatch.context() as patched:
@@ -136,7 +136,7 @@ async def test_bytes_whose_row_was_written_stay_though_the_answer_failed(
     session = await repository.uploads.start()
     real = Database.write
 
-    async def commit_then_fail(database: Database, unit: Unit[Any]) -> None:
+    async def commit_then_fail(database: Database, unit: Work[Any]) -> None:
         await real(database, unit)
         raise StorageFull
 

@@ -56,20 +56,20 @@ async def test_perf_1_head_writes_only_when_less_than_half_of_a_lease_remains(
     """Harbor touched the row at each HEAD, and made one row the busiest of all."""
     repository = collected.repository()
     await push_blob(repository, CONTENT)
-    holds = collected.service.database.holds.of("lease")
+    lock_times = collected.service.database.lock_times.of("lease")
 
     for _ in range(50):
         await repository.blobs.stat(DIGEST)
-    unwritten = holds.count
+    unwritten = lock_times.count
     await collected.pass_time(40)
     await asyncio.gather(*(repository.blobs.stat(DIGEST) for _ in range(20)))
-    renewed = holds.count
+    renewed = lock_times.count
     for _ in range(50):
         await repository.blobs.stat(DIGEST)
 
     assert unwritten == 0
     assert 1 <= renewed <= 20
-    assert holds.count == renewed
+    assert lock_times.count == renewed
 
 
 async def test_head_of_a_blob_about_to_be_collected_promises_or_says_no(

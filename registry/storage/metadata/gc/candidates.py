@@ -38,7 +38,7 @@ from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
 START: Key = (0, "")
-# Rows in a stretch: a snapshot held for long would keep the log from being folded.
+# Rows in a stretch: a snapshot held for long would keep checkpoints from finishing.
 SPAN = 2000
 
 

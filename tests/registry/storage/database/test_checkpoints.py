@@ -1,4 +1,4 @@
-"""Folding: the log stays short, at nobody's expense, and a fold that fails is heard of."""
+"""Checkpoints: the log stays short, at nobody's expense, and a failed checkpoint is heard of."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from sqlalchemy import Connection, insert
 
 from registry.errors import StorageLatched
 from registry.storage.database import checkpoints, schema
-from registry.storage.database.checkpoints import DUE, OVERDUE, PURPOSE, Folding
-from registry.storage.database.lock_times import Holds
+from registry.storage.database.checkpoints import DUE, OVERDUE, PURPOSE, Checkpointer
+from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.sqlite import Database
 from registry.storage.metadata.tables import repositories
 
@@ -45,22 +45,22 @@ def add(connection: Connection, first: int, rows: int) -> None:
     )
 
 
-def folds(holds: Holds) -> int:
-    return holds.of(PURPOSE).count
+def checkpoint_count(lock_times: LockTimes) -> int:
+    return lock_times.of(PURPOSE).count
 
 
 def test_a_log_is_folded_once_enough_rows_have_changed(connection: sqlite3.Connection) -> None:
-    holds = Holds()
-    fold = Folding(holds)
+    lock_times = LockTimes()
+    checkpointer = Checkpointer(lock_times)
 
     change(connection, DUE - 1)
-    fold.fold_if_due(connection, idle=True)
-    assert folds(holds) == 0
+    checkpointer.checkpoint_if_due(connection, idle=True)
+    assert checkpoint_count(lock_times) == 0
 
     change(connection, 1)
-    fold.fold_if_due(connection, idle=True)
-    fold.fold_if_due(connection, idle=True)
-    assert folds(holds) == 1
+    checkpointer.checkpoint_if_due(connection, idle=True)
+    checkpointer.checkpoint_if_due(connection, idle=True)
+    assert checkpoint_count(lock_times) == 1
     _, frames, folded = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     assert frames == folded > 0
 
@@ -68,16 +68,16 @@ def test_a_log_is_folded_once_enough_rows_have_changed(connection: sqlite3.Conne
 def test_units_that_wait_go_first_until_the_log_is_very_long(
     connection: sqlite3.Connection,
 ) -> None:
-    holds = Holds()
-    fold = Folding(holds)
+    lock_times = LockTimes()
+    checkpointer = Checkpointer(lock_times)
 
     change(connection, OVERDUE - 1)
-    fold.fold_if_due(connection, idle=False)
-    assert folds(holds) == 0
+    checkpointer.checkpoint_if_due(connection, idle=False)
+    assert checkpoint_count(lock_times) == 0
 
     change(connection, 1)
-    fold.fold_if_due(connection, idle=False)
-    assert folds(holds) == 1
+    checkpointer.checkpoint_if_due(connection, idle=False)
+    assert checkpoint_count(lock_times) == 1
 
 
 async def test_the_log_does_not_grow_with_the_database(path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_the_log_does_not_grow_with_the_database(path: Path) -> None:
             await database.write(partial(add, first=first, rows=100))
         log = path.with_name(path.name + "-wal").stat().st_size
 
-        assert folds(database.holds) >= 20 * DUE // (OVERDUE + 100)
+        assert checkpoint_count(database.lock_times) >= 20 * DUE // (OVERDUE + 100)
         assert log < checkpoints.LAST_RESORT_PAGES * 4096 // 20
 
 
@@ -113,7 +113,7 @@ async def test_a_fold_that_the_disk_fails_makes_the_store_read_only(
         raise error
 
     async with Database(path) as database:
-        monkeypatch.setattr(Folding, "fold_if_due", fail)
+        monkeypatch.setattr(Checkpointer, "checkpoint_if_due", fail)
         expected = pytest.raises(StorageLatched, match="disk I/O error")
         with expected if latches else nullcontext():
             # The first is durable all the same; its fold comes after its answer.

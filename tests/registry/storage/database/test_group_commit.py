@@ -52,7 +52,7 @@ async def test_later_writes_are_refused_at_once_and_readiness_shows_it(database:
     assert refused.value.status == 503
     problems.append(database.problem)
     assert problems == [None, str(refused.value)]
-    assert await database.look(lambda connection: 1) == 1
+    assert await database.read_inline(lambda connection: 1) == 1
 
 
 async def test_a_failure_outside_every_unit_is_one_too(

@@ -55,7 +55,7 @@ async def test_a_read_waits_for_a_thread_and_never_in_vain_for_a_connection(
     async with long_reads(service.database.read, READERS):
         waiting = asyncio.create_task(service.registry.names(last=None, n=None))
         done, _ = await asyncio.wait([waiting], timeout=0)
-        point = await service.database.look(lambda connection: connection.scalar(ONE))
+        point = await service.database.read_inline(lambda connection: connection.scalar(ONE))
 
     assert (done, point) == (set(), 1)
     assert (await waiting).items == ()

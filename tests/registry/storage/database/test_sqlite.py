@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from registry.errors import StorageFailed, StorageFull
 from registry.storage.database import schema
 from registry.storage.database.point_read import PointRead
-from registry.storage.database.sqlite import Database, Unit
+from registry.storage.database.sqlite import Database, Work
 from registry.storage.metadata.tables import repositories
 
 
@@ -28,7 +28,7 @@ def add(connection: Connection, name: str) -> None:
     connection.execute(insert(repositories).values(name=name, created_at=1))
 
 
-def adding(name: str) -> Unit[None]:
+def adding(name: str) -> Work[None]:
     return lambda connection: add(connection, name)
 
 
@@ -44,7 +44,7 @@ async def test_what_was_written_is_read_by_every_door(database: Database) -> Non
     await database.write(lambda connection: add(connection, "a"))
 
     assert await database.read(names) == {"a"}
-    assert await database.look(names) == {"a"}
+    assert await database.read_inline(names) == {"a"}
 
 
 async def test_a_unit_returns_what_it_found(database: Database) -> None:
@@ -57,7 +57,7 @@ async def test_every_commit_reaches_the_disk(database: Database) -> None:
         return [pragma(connection, name) for name in names]
 
     assert await database.write(settings) == ["wal", 2, 1, 0, 0]
-    assert (await database.look(settings))[2:] == [1, 0, 0]
+    assert (await database.read_inline(settings))[2:] == [1, 0, 0]
 
 
 async def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
@@ -118,7 +118,7 @@ async def test_readers_cannot_write(database: Database) -> None:
     with pytest.raises(OperationalError, match="readonly"):
         await database.read(lambda connection: add(connection, "a"))
     with pytest.raises(OperationalError, match="readonly"):
-        await database.look(lambda connection: add(connection, "a"))
+        await database.read_inline(lambda connection: add(connection, "a"))
 
 
 async def test_foreign_keys_hold(database: Database) -> None:
@@ -167,13 +167,13 @@ async def test_a_point_read_means_what_its_statement_means(database: Database) -
     )
     read = PointRead(statement, "name")
 
-    short = await database.look(lambda connection: read.first(connection, "a"))
+    short = await database.read_inline(lambda connection: read.first(connection, "a"))
     long = await database.read(
         lambda connection: connection.execute(statement, {"name": "a"}).first()
     )
 
     assert short == tuple(long or ())
-    assert await database.look(lambda connection: read.first(connection, "b")) is None
+    assert await database.read_inline(lambda connection: read.first(connection, "b")) is None
 
 
 def test_a_point_read_with_a_literal_is_refused() -> None:
