@@ -40,9 +40,9 @@ from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import Database
 from registry.storage.database.startup_errors import startup_errors
 from registry.storage.disk.filesystem_type import check_local
-from registry.storage.disk.free_space import Floor
+from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import DATABASE, Root
-from registry.storage.disk.write_guard import Guard
+from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
 from registry.storage.retention import Retention
@@ -103,7 +103,9 @@ def build_application(
 @asynccontextmanager
 async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
     """What the server and the administrative commands work with, over an open root."""
-    guard = Guard.of(root, Floor(settings.disk.min_free_bytes, settings.disk.min_free_percent))
+    guard = WriteGuard.of(
+        root, MinimumFree(settings.disk.min_free_bytes, settings.disk.min_free_percent)
+    )
     with startup_errors(root.database):
         opening = Database(root.database, guard)
     async with opening as database:

@@ -229,7 +229,7 @@ class BlobUnreadable(StorageUnreadable):
         super().__init__(reason, what=f"blob {digest}")
 
 
-class StorageLatched(OCIError):
+class RegistryReadOnly(OCIError):
     """The disk failed some time ago; nothing is written until an operator allows it again."""
 
     code = ErrorCode.DENIED
@@ -242,7 +242,7 @@ class StorageLatched(OCIError):
         )
 
 
-class Refusals(OCIError):
+class ManifestReferencesMissing(OCIError):
     """Everything that one manifest names and the repository lacks, told together."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.storage.disk.free_space import BALLAST
+from registry.storage.disk.free_space import RESERVE
 from tests.support.processes import RegistryServer, registry_server
 
 
@@ -39,6 +39,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     path = getattr(item, "funcargs", {}).get("tmp_path")
     yield
     if path is not None:
-        for pattern in (BALLAST, f"*/{BALLAST}", f"*/*/{BALLAST}"):
+        for pattern in (RESERVE, f"*/{RESERVE}", f"*/*/{RESERVE}"):
             for ballast in path.glob(pattern):
                 ballast.unlink(missing_ok=True)

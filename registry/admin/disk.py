@@ -29,11 +29,11 @@ log = structlog.get_logger()
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """Watching the free space."""
-    room = opened.database.guard.room
-    assert room is not None, "an open registry has a root"
+    free_space = opened.database.guard.free_space
+    assert free_space is not None, "an open registry has a root"
 
     async def watch() -> None:
-        await asyncio.to_thread(room.tend)
+        await asyncio.to_thread(free_space.refresh)
 
     return (Job("disk", WATCH_SECONDS, watch),)
 
@@ -64,7 +64,7 @@ async def check_database(opened: OpenRegistry) -> None:
     except StorageUnreadable as error:
         wrong = [str(error)]
     if wrong:
-        opened.database.guard.latch.close(f"the database is damaged: {wrong[0]}")
+        opened.database.guard.latch.trip(f"the database is damaged: {wrong[0]}")
     seconds = round(time.monotonic() - started, 3)
     log.info("checked the database after a crash", wrong=wrong[:10], seconds=seconds)
 
@@ -85,7 +85,7 @@ async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
     """Allow writing again after the disk has failed; refused while it still fails."""
     guard = opened.database.guard
     try:
-        reason = await asyncio.to_thread(guard.latch.open)
+        reason = await asyncio.to_thread(guard.latch.reset)
     except OSError as error:
         raise CommandRefused(f"the disk still takes no file: {error.strerror}") from error
 

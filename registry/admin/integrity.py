@@ -30,7 +30,7 @@ async def fsck(
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
-    repairer = Repair(database, Disk(database.guard.alarm), root) if repair else None
+    repairer = Repair(database, Disk(database.guard.on_disk_error), root) if repair else None
     async with aclosing(check(database.operator, root, deep=deep, repairer=repairer)) as documents:
         async for document in documents:
             yield document

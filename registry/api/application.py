@@ -79,7 +79,7 @@ class Application:
             return await self._handle(line, scope, receive)
         except OCIError as error:
             if isinstance(error, StorageUnreadable):
-                # Nobody else tells the operator: a read that fails closes no latch.
+                # Nobody else tells the operator: a failed read trips no latch.
                 log.error(str(error), request_id=line.request_id)
             return refuse(scope["path"], error)
         except ClientDisconnect:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from oci.errors import ErrorCode, OCIError, shown
 from oci.http import Challenge, RangeNotSatisfiable, encode_errors, format_upload_range
-from registry.errors import RangeInvalid, Refusals, TooManyRequests, Unauthorized
+from registry.errors import ManifestReferencesMissing, RangeInvalid, TooManyRequests, Unauthorized
 
 CHALLENGE = Challenge("Basic", {"realm": "slipway", "charset": "UTF-8"})
 RETRY_AFTER_SECONDS = 5
@@ -63,7 +63,9 @@ class TooManyTags(OCIError):
 
 def refuse(path: str, error: OCIError) -> Response:
     """Answer with the spec's error envelope; the error itself knows its code."""
-    errors: Sequence[OCIError] = error.errors if isinstance(error, Refusals) else (error,)
+    errors: Sequence[OCIError] = (
+        error.errors if isinstance(error, ManifestReferencesMissing) else (error,)
+    )
     return Response(
         encode_errors(errors),
         status_code=error.status or error.code.status,

@@ -12,9 +12,9 @@ import structlog
 
 from registry.background import BackgroundTasks
 from registry.errors import (
+    RegistryReadOnly,
     StorageFailed,
     StorageFull,
-    StorageLatched,
     StorageUnreadable,
     WriterStopped,
 )
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 # What the store says of its disk: the words are all there is to know.
-DISK_ERRORS = (StorageFull, StorageFailed, StorageLatched, StorageUnreadable, WriterStopped)
+DISK_ERRORS = (StorageFull, StorageFailed, RegistryReadOnly, StorageUnreadable, WriterStopped)
 
 
 @dataclass(frozen=True, slots=True)

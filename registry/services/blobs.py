@@ -16,9 +16,9 @@ from registry.errors import (
     BlobInUse,
     BlobUnknown,
     BlobUnreadable,
+    RegistryReadOnly,
     StorageFailed,
     StorageFull,
-    StorageLatched,
     StorageUnreadable,
 )
 from registry.services.context import RepositoryContext
@@ -109,7 +109,7 @@ class Blobs:
             return await self._context.database.write(
                 lambda connection: blobs.mark_corrupt(connection, stored.physical)
             )
-        except (StorageFull, StorageFailed, StorageLatched):
+        except (StorageFull, StorageFailed, RegistryReadOnly):
             # Nothing can be marked now; what is not here is not here all the same.
             return True
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from oci.digest import Digest
 from oci.reference import Tag
-from registry.errors import StorageFailed, StorageFull, StorageLatched
+from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.services.context import RepositoryContext
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import blobs, epochs, manifests, repositories
@@ -76,6 +76,6 @@ async def check_and_renew(context: RepositoryContext, find: Find[T], renew: Rene
     if is_fresh:
         return found
     # A registry that cannot write promises nothing, and takes no push that would rely on it.
-    with contextlib.suppress(StorageFull, StorageFailed, StorageLatched):
+    with contextlib.suppress(StorageFull, StorageFailed, RegistryReadOnly):
         return await context.database.write(unit, purpose="lease")
     return found

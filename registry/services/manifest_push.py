@@ -14,9 +14,9 @@ from oci.manifest import ImageIndex, ImageManifest, parse_manifest
 from oci.reference import RepositoryName, Tag
 from registry.errors import (
     ManifestBlobUnknown,
+    ManifestReferencesMissing,
     ManifestTypeMismatch,
     PreconditionFailed,
-    Refusals,
 )
 from registry.services.context import Sparse
 from registry.storage.database.sqlite import Connection
@@ -85,7 +85,7 @@ def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> t
     refused = {digest: kind for digest, kind in missing.items() if not may_be_absent(kind, sparse)}
     if refused:
         words = {"child": "manifest"}
-        raise Refusals(
+        raise ManifestReferencesMissing(
             [ManifestBlobUnknown(digest, words.get(kind, kind)) for digest, kind in refused.items()]
         )
     return tuple(missing)

@@ -16,7 +16,7 @@ from registry.storage.disk.root import Root
 def prepare_database(root: Root) -> None:
     """Make the database of a new root, or bring that of an old one to this program's schema.
 
-    A disk that is full gives up the ballast first: opening a database needs some pages.
+    A disk that is full gives up the reserve file first: opening a database needs some pages.
     Raises StartupError, having changed nothing, where the database or its log is missing or
     damaged, or was written by a newer program.
     """

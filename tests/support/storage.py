@@ -22,9 +22,9 @@ from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Database
-from registry.storage.disk.free_space import Floor
+from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import Root
-from registry.storage.disk.write_guard import Guard
+from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
 from tests.support.images import Image, Index
 
@@ -68,7 +68,7 @@ async def a_service(
     policy: ManifestPolicy | None = None,
     store: BlobStore | None = None,
     system: System = os,
-    floor: Floor | None = None,
+    floor: MinimumFree | None = None,
     clock: Clock | None = None,
     retention: Retention | None = None,
     limits: UploadLimits | None = None,
@@ -76,8 +76,8 @@ async def a_service(
     """Open a root, as a server does at its start; opening it again is a restart."""
     with Root.open(path) as root:
         schema.upgrade(root.database)
-        guard = Guard.of(root, floor or Floor())
-        used = store or FilesystemBlobStore(root, Disk(guard.alarm, system), guard)
+        guard = WriteGuard.of(root, floor or MinimumFree())
+        used = store or FilesystemBlobStore(root, Disk(guard.on_disk_error, system), guard)
         async with Database(root.database, guard) as database:
             shared = RegistryState(
                 database,

@@ -26,7 +26,7 @@ from registry.storage.database.disk_errors import FAILURES, code_of
 from registry.storage.database.group_commit import Writer
 from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.readers import Readers, unreadable
-from registry.storage.disk.write_guard import Guard
+from registry.storage.disk.write_guard import WriteGuard
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -55,8 +55,8 @@ READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 class Database:
     """A migrated SQLite database, opened by the one process that owns it."""
 
-    def __init__(self, path: Path, guard: Guard | None = None) -> None:
-        self.guard = guard or Guard()
+    def __init__(self, path: Path, guard: WriteGuard | None = None) -> None:
+        self.guard = guard or WriteGuard()
         self._writing = sqlite_engine(path, checkpoints.PRAGMA)
         # One more for ``read_inline``, which keeps its connection.
         reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
@@ -75,11 +75,11 @@ class Database:
         lock was held for each ``purpose``.
         """
         if grows:
-            self.guard.check_room()
+            self.guard.check_free_space()
         try:
             return await self._submit(unit, purpose)
         except StorageFull:
-            if not self.guard.make_room():
+            if not self.guard.release_reserve():
                 raise
             return await self._submit(unit, purpose)
 
@@ -93,7 +93,7 @@ class Database:
 
     def _latch_if_failed(self, error: DatabaseError | sqlite3.Error) -> None:
         if code_of(error) in FAILURES:
-            self.guard.latch.close(f"database: {getattr(error, 'orig', error)}")
+            self.guard.latch.trip(f"database: {getattr(error, 'orig', error)}")
 
     @property
     def problem(self) -> str | None:

@@ -11,22 +11,22 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from registry.errors import StorageLatched
+from registry.errors import RegistryReadOnly
 from registry.storage.disk import regular_file
 
 log = logging.getLogger(__name__)
 
 MARKER = "read-only"
-# Made while the disk is well, so that closing needs no room: neither a file nor a block.
+# Made while the disk is well, so that tripping needs no free space: neither a file nor a block.
 SPARE = "read-only.spare"
 MARKER_BYTES = 4096
 MAX_REASON = 1000
 
-# A FIFO in a marker's place must not hold the start up, nor the closing of the latch.
+# A FIFO in a marker's place must not hold the start up, nor the tripping of the latch.
 _SAFE = regular_file.FLAGS
 
 
-class System(Protocol):
+class Syscalls(Protocol):
     """The calls that make a marker: of ``os``, or a test's own."""
 
     def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
@@ -43,14 +43,14 @@ class System(Protocol):
 
 
 class Latch:
-    """Closed by the first failure, for good: a file in the root says so to the next process.
+    """Tripped by the first failure, for good: a file in the root says so to the next process.
 
     That file's name is what counts; why is written into it if the disk takes it.  Only where
     the disk takes no change at all does the next process have to meet the failure itself.
     Without a directory it is kept in memory alone.
     """
 
-    def __init__(self, directory: int | None = None, system: System = os) -> None:
+    def __init__(self, directory: int | None = None, system: Syscalls = os) -> None:
         self._marker = None if directory is None else Marker(directory, system)
         self._lock = threading.Lock()
         self.reason: str | None = None
@@ -60,11 +60,11 @@ class Latch:
                 self._prepare(self._marker)
 
     def check(self) -> None:
-        """Raise StorageLatched once closed."""
+        """Raise StorageLatched once tripped."""
         if self.reason is not None:
-            raise StorageLatched(self.reason)
+            raise RegistryReadOnly(self.reason)
 
-    def close(self, reason: str) -> None:
+    def trip(self, reason: str) -> None:
         """Refuse from now on; the first reason stays.  From any thread."""
         with self._lock:
             if self.reason is not None:
@@ -74,10 +74,10 @@ class Latch:
             if self._marker is not None:
                 self._mark(self._marker, self.reason)
 
-    def open(self) -> str | None:
+    def reset(self) -> str | None:
         """Allow writing again; why it was not allowed, or None if it was.
 
-        Raises OSError, and stays closed, if the disk still does not take a file.
+        Raises OSError, and stays tripped, if the disk still does not take a file.
         """
         with self._lock:
             if self.reason is not None and self._marker is not None:
@@ -106,7 +106,7 @@ class Latch:
 class Marker:
     """The file in a root that says that it is read-only, and the spare that it is made of."""
 
-    def __init__(self, directory: int, system: System) -> None:
+    def __init__(self, directory: int, system: Syscalls) -> None:
         self._directory = directory
         self._system = system
 

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from registry.storage.disk.free_space import Floor, Room
+from registry.storage.disk.free_space import FreeSpace, MinimumFree
 from registry.storage.disk.read_only_latch import Latch
 from registry.storage.disk.root import Root
 
 
-class Guard:
+class WriteGuard:
     """What stands between a write and the disk.  Every check takes microseconds at most.
 
-    Without a root it guards nothing but what it is told.
+    Without a root there is no marker file and no check of free space.
     """
 
-    def __init__(self, latch: Latch | None = None, room: Room | None = None) -> None:
+    def __init__(self, latch: Latch | None = None, free_space: FreeSpace | None = None) -> None:
         self.latch = latch or Latch()
-        self.room = room
+        self.free_space = free_space
 
     @classmethod
-    def of(cls, root: Root, floor: Floor) -> Guard:
-        return cls(Latch(root.directory), Room(root.directory, floor))
+    def of(cls, root: Root, minimum: MinimumFree) -> WriteGuard:
+        return cls(Latch(root.directory), FreeSpace(root.directory, minimum))
 
     def check_writable(self) -> None:
         """Raise StorageLatched once the disk has failed."""
         self.latch.check()
 
-    def check_room(self) -> None:
-        """Raise StorageLatched, or StorageFull below the floor."""
+    def check_free_space(self) -> None:
+        """Raise StorageLatched, or StorageFull below the minimum."""
         self.latch.check()
-        if self.room is not None:
-            self.room.check()
+        if self.free_space is not None:
+            self.free_space.check()
 
-    def alarm(self, call: str, error: OSError) -> None:
-        """A disk's alarm."""
-        self.latch.close(f"{call}: {error.strerror or error}")
+    def on_disk_error(self, call: str, error: OSError) -> None:
+        """Trip the latch: called with the operation that failed on the disk itself."""
+        self.latch.trip(f"{call}: {error.strerror or error}")
 
-    def make_room(self) -> bool:
-        """Give up the ballast; whether there was one, and what failed may be tried again."""
-        return self.room is not None and self.room.release()
+    def release_reserve(self) -> bool:
+        """Give up the reserve file; whether there was one, and what failed may be tried again."""
+        return self.free_space is not None and self.free_space.release()
 
     @property
     def problem(self) -> str | None:
         """Why this registry is not ready for everything; None if it is."""
         if self.latch.reason is not None:
             return f"the registry is read-only since its disk failed ({self.latch.reason})"
-        return None if self.room is None else self.room.problem
+        return None if self.free_space is None else self.free_space.problem

@@ -116,13 +116,13 @@ async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry
     await collected.pass_time(200)
     collected.clock.advance(20 * SECOND)
     epochs = await collected.service.rows("SELECT * FROM epochs")
-    collected.service.database.guard.latch.close("a test")
+    collected.service.database.guard.latch.trip("a test")
 
     said = await dry_run(collected.service.shared)
 
     assert said.members > 0
     assert await collected.service.rows("SELECT * FROM epochs") == epochs
-    collected.service.database.guard.latch.open()
+    collected.service.database.guard.latch.reset()
     assert await collected.collect() == said
 
 

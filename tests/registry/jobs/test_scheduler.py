@@ -8,7 +8,7 @@ import structlog
 
 from oci.errors import OCIError
 from registry.background import BackgroundTasks
-from registry.errors import StorageFailed, StorageFull, StorageLatched, StorageUnreadable
+from registry.errors import RegistryReadOnly, StorageFailed, StorageFull, StorageUnreadable
 from registry.jobs.scheduler import Job, Scheduler
 from tests.support.collecting import Collected
 
@@ -37,7 +37,7 @@ async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        StorageLatched("write: Input/output error"),
+        RegistryReadOnly("write: Input/output error"),
         StorageFull(),
         StorageFailed("no"),
         StorageUnreadable("no"),

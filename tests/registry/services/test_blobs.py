@@ -204,7 +204,7 @@ async def test_a_registry_that_cannot_write_still_says_what_is_damaged(service: 
     repository = service.repository()
     digest = await push_blob(repository, CONTENT)
     file_of(service, digest).unlink()
-    service.database.guard.latch.close("sync: Input/output error")
+    service.database.guard.latch.trip("sync: Input/output error")
 
     with pytest.raises(BlobUnknown, match="damaged"):
         await repository.blobs.open(digest)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oci.errors import OCIError
-from registry.storage.disk.free_space import BALLAST
+from registry.storage.disk.free_space import RESERVE
 from tests.support.faults import Fault, FaultySystem, Plan, faulty_database
 from tests.support.integrity import wrongs
 from tests.support.memory import directory_in_memory
@@ -51,7 +51,7 @@ def roots(template: tuple[Path, State], directory: Path) -> Iterator[Iterator[tu
     """A fresh copy each time it is asked for the next."""
     root = directory / "root"
     # A ballast is 64 MiB of nothing; whoever opens a root without one takes one.
-    without = shutil.ignore_patterns(BALLAST)
+    without = shutil.ignore_patterns(RESERVE)
 
     def copies() -> Iterator[tuple[Path, State]]:
         while True:
@@ -95,7 +95,7 @@ async def meet_error(root: Path, operation: Operation, state: State, plan: Plan)
         assert not (acknowledged and plan.fired == "fsync"), "acknowledged, and not durable"
         assert await wrongs(service) == []
         assert await is_preserved(service)
-        latched = service.database.guard.latch.open()
+        latched = service.database.guard.latch.reset()
         assert (latched is not None) == (plan.fault == "EIO" and plan.fired is not None)
         # Nobody has to do anything else for it to go on.
         assert await is_healthy(service)

@@ -145,6 +145,6 @@ async def test_a_registry_that_cannot_write_still_answers(collected: Collected) 
     repository = collected.repository()
     await push_blob(repository, CONTENT)
     await collected.outlive_leases()
-    collected.service.database.guard.latch.close("a test")
+    collected.service.database.guard.latch.trip("a test")
 
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)

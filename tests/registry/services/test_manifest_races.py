@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oci.reference import Tag
-from registry.errors import ManifestUnknown, Refusals
+from registry.errors import ManifestReferencesMissing, ManifestUnknown
 from registry.services.repositories import Repository
 from registry.storage.database.sqlite import Database
 from tests.support.images import Image, Index, an_image, an_index
@@ -46,7 +46,7 @@ async def test_a_blob_that_goes_just_before_the_transaction_is_missed_in_it(
     await push_blobs(repository, image.blobs.values())
     layer = list(image.blobs)[-1]
 
-    with pytest.raises(Refusals, match=str(layer)):
+    with pytest.raises(ManifestReferencesMissing, match=str(layer)):
         await push_losing(monkeypatch, repository, image, lambda: repository.blobs.delete(layer))
 
     assert await is_refused_whole(service)
@@ -62,7 +62,7 @@ async def test_a_child_that_goes_just_before_the_transaction_is_missed_in_it(
     async def loss() -> None:
         await repository.manifests.delete(child.digest)
 
-    with pytest.raises(Refusals, match=str(child.digest)):
+    with pytest.raises(ManifestReferencesMissing, match=str(child.digest)):
         await push_losing(monkeypatch, repository, index, loss)
 
     assert await is_refused_whole(service)

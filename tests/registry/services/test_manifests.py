@@ -12,11 +12,11 @@ from oci.manifest import ManifestInvalid, image_index, image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci.reference import Tag
 from registry.errors import (
+    ManifestReferencesMissing,
     ManifestTypeMismatch,
     ManifestUnknown,
     NameUnknown,
     PreconditionFailed,
-    Refusals,
 )
 from registry.services.manifests import PushedManifest
 from registry.services.repositories import ManifestPolicy, Repository
@@ -37,7 +37,7 @@ async def tags_of(repository: Repository) -> list[str]:
     return [str(tag) for tag in (await repository.tags.list(last=None, n=None)).items]
 
 
-def named_by(refusals: Refusals) -> list[object]:
+def named_by(refusals: ManifestReferencesMissing) -> list[object]:
     return [error.detail for error in refusals.errors]
 
 
@@ -190,7 +190,7 @@ async def test_every_missing_blob_is_named(service: Service) -> None:
     repository = service.repository()
     await push_blob(repository, image.layers[1].blob)
 
-    with pytest.raises(Refusals) as refused:
+    with pytest.raises(ManifestReferencesMissing) as refused:
         await repository.manifests.push(V1, image.manifest, image.media_type)
 
     missing = set(image.blobs) - {image.layers[1].descriptor.digest}
@@ -204,7 +204,7 @@ async def test_az_6_a_blob_of_another_repository_is_missing(service: Service) ->
     image = an_image()
     await push_blobs(service.repository("private"), image.blobs.values())
 
-    with pytest.raises(Refusals):
+    with pytest.raises(ManifestReferencesMissing):
         await service.repository("other").manifests.push(V1, image.manifest, image.media_type)
 
     members = await service.rows(
@@ -217,7 +217,7 @@ async def test_a_manifest_of_another_repository_is_missing(service: Service) -> 
     index = an_index()
     await push_index(service.repository("private"), index)
 
-    with pytest.raises(Refusals):
+    with pytest.raises(ManifestReferencesMissing):
         await service.repository("other").manifests.push(V1, index.manifest, index.media_type)
 
 
@@ -324,7 +324,7 @@ async def test_of_many_that_create_one_tag_one_does(repository: Repository) -> N
 async def is_stored(repository: Repository, content: bytes, media_type: str) -> bool:
     try:
         await repository.manifests.push(Digest.of(content), content, media_type)
-    except Refusals:
+    except ManifestReferencesMissing:
         return False
     return True
 

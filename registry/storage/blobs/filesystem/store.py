@@ -20,7 +20,7 @@ from registry.storage.blobs.filesystem.upload_file import SessionFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 from registry.storage.disk.root import Root
-from registry.storage.disk.write_guard import Guard
+from registry.storage.disk.write_guard import WriteGuard
 
 T = TypeVar("T")
 
@@ -40,19 +40,19 @@ class FilesystemBlobStore:
         self,
         root: Root,
         disk: Disk | None = None,
-        guard: Guard | None = None,
+        guard: WriteGuard | None = None,
         *,
         workers: int = WORKERS,
     ) -> None:
-        self._guard = guard or Guard()
-        self._disk = disk or Disk(self._guard.alarm)
+        self._guard = guard or WriteGuard()
+        self._disk = disk or Disk(self._guard.on_disk_error)
         prepare(self._disk, root.directory)
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
 
     async def begin(self, session: str) -> None:
-        self._guard.check_room()
+        self._guard.check_free_space()
         await self._run(self._create, session)
 
     async def offset(self, session: str) -> int | None:

@@ -22,7 +22,7 @@ from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import refusal
 from registry.storage.blobs.filesystem.file_ops import Buffer, Disk
 from registry.storage.blobs.waiting import run_shielded
-from registry.storage.disk.write_guard import Guard
+from registry.storage.disk.write_guard import WriteGuard
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SessionFile:
         self,
         executor: Executor,
         disk: Disk,
-        guard: Guard,
+        guard: WriteGuard,
         root: int,
         session: str,
         fd: int,
@@ -165,7 +165,7 @@ class SessionFile:
                 self._digester.update(chunk)
 
     def _append(self, batch: Sequence[Buffer]) -> None:
-        self._guard.check_room()
+        self._guard.check_free_space()
         try:
             self._written += self._write_directly(batch) or self._write_cached(batch)
         except OSError:

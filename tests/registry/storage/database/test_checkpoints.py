@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert
 
-from registry.errors import StorageLatched
+from registry.errors import RegistryReadOnly
 from registry.storage.database import checkpoints, schema
 from registry.storage.database.checkpoints import DUE, OVERDUE, PURPOSE, Checkpointer
 from registry.storage.database.lock_times import LockTimes
@@ -114,7 +114,7 @@ async def test_a_fold_that_the_disk_fails_makes_the_store_read_only(
 
     async with Database(path) as database:
         monkeypatch.setattr(Checkpointer, "checkpoint_if_due", fail)
-        expected = pytest.raises(StorageLatched, match="disk I/O error")
+        expected = pytest.raises(RegistryReadOnly, match="disk I/O error")
         with expected if latches else nullcontext():
             # The first is durable all the same; its fold comes after its answer.
             for number in range(3):

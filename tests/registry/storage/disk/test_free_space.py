@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import StorageFull
-from registry.storage.disk.free_space import BALLAST, Floor, Room, ballast_size
+from registry.storage.disk.free_space import RESERVE, FreeSpace, MinimumFree, reserve_size
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -38,9 +38,9 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple
         subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
 
 
-def a_room(directory: int, floor: Floor | None = None) -> Room:
+def a_room(directory: int, floor: MinimumFree | None = None) -> FreeSpace:
     """One that measures every time it is asked."""
-    return Room(directory, floor or Floor(), itertools.count().__next__)
+    return FreeSpace(directory, floor or MinimumFree(), itertools.count().__next__)
 
 
 def fill(disk: Path, *, leaving: int) -> Path:
@@ -50,20 +50,20 @@ def fill(disk: Path, *, leaving: int) -> Path:
     return filler
 
 
-@pytest.mark.parametrize("floor", [Floor(bytes=1 << 62), Floor(percent=100.0)])
+@pytest.mark.parametrize("floor", [MinimumFree(bytes=1 << 62), MinimumFree(percent=100.0)])
 def test_nothing_grows_below_the_floor_in_bytes_or_in_parts_of_the_disk(
-    here: int, floor: Floor
+    here: int, floor: MinimumFree
 ) -> None:
-    room = a_room(here, floor)
+    free_space = a_room(here, floor)
 
-    assert "expected at least" in str(room.problem)
+    assert "expected at least" in str(free_space.problem)
     with pytest.raises(StorageFull):
-        room.check()
+        free_space.check()
 
 
 def test_the_floor_is_the_greater_of_the_two(here: int) -> None:
-    assert a_room(here, Floor(bytes=1 << 62, percent=0.001)).problem is not None
-    assert a_room(here, Floor(bytes=1, percent=100.0)).problem is not None
+    assert a_room(here, MinimumFree(bytes=1 << 62, percent=0.001)).problem is not None
+    assert a_room(here, MinimumFree(bytes=1, percent=100.0)).problem is not None
 
 
 @pytest.mark.needs_root
@@ -75,32 +75,32 @@ def test_nothing_grows_where_no_file_can_be_made(small_disk: tuple[Path, int]) -
 @pytest.mark.needs_root
 def test_a_ballast_is_taken_given_up_and_taken_again(small_disk: tuple[Path, int]) -> None:
     disk, directory = small_disk
-    room = a_room(directory)
-    assert (disk / BALLAST).stat().st_size == ballast_size(os.statvfs(disk)) == 64 * KIB
+    free_space = a_room(directory)
+    assert (disk / RESERVE).stat().st_size == reserve_size(os.statvfs(disk)) == 64 * KIB
 
     # Room for a ballast, but not for one and as much again.
     filler = fill(disk, leaving=32 * KIB)
-    assert (room.release(), room.release()) == (True, False)
-    room.tend()
+    assert (free_space.release(), free_space.release()) == (True, False)
+    free_space.refresh()
 
-    assert not (disk / BALLAST).exists()
-    assert "expected at least" in str(room.problem)
+    assert not (disk / RESERVE).exists()
+    assert "expected at least" in str(free_space.problem)
     filler.unlink()
-    room.tend()
-    assert (disk / BALLAST).exists()
-    assert room.problem is None
+    free_space.refresh()
+    assert (disk / RESERVE).exists()
+    assert free_space.problem is None
 
 
 @pytest.mark.needs_root
 def test_the_ballast_goes_before_the_last_byte_does(small_disk: tuple[Path, int]) -> None:
     disk, directory = small_disk
-    room = a_room(directory)
+    free_space = a_room(directory)
     filler = fill(disk, leaving=64 * KIB)
-    room.tend()
-    assert (disk / BALLAST).exists()
+    free_space.refresh()
+    assert (disk / RESERVE).exists()
     filler.unlink()
 
     fill(disk, leaving=60 * KIB)
-    room.tend()
+    free_space.refresh()
 
-    assert not (disk / BALLAST).exists()
+    assert not (disk / RESERVE).exists()

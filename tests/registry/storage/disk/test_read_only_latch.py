@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from registry.errors import StorageLatched
+from registry.errors import RegistryReadOnly
 from registry.storage.disk.read_only_latch import MARKER, MAX_REASON, SPARE, Latch
 from tests.support.faults import FaultySystem, Plan
 
@@ -86,29 +86,29 @@ def test_a_new_root_is_not_latched(root: int) -> None:
 
 def test_the_first_reason_stays_and_is_the_next_processs(root: int) -> None:
     latch = Latch(root)
-    latch.close(REASON)
-    latch.close("another")
+    latch.trip(REASON)
+    latch.trip("another")
 
     for each in (latch, Latch(root)):
-        with pytest.raises(StorageLatched, match=REASON):
+        with pytest.raises(RegistryReadOnly, match=REASON):
             each.check()
 
 
 def test_a_disk_that_is_full_takes_the_marker(root: int) -> None:
     Latch(root)
 
-    Latch(root, FullDisk()).close(REASON)
+    Latch(root, FullDisk()).trip(REASON)
 
     assert Latch(root).reason == REASON
 
 
 def test_a_disk_that_is_full_takes_the_marker_again_after_it_was_unlatched(root: int) -> None:
     first = Latch(root)
-    first.close("é" * 5000)
+    first.trip("é" * 5000)
     assert Latch(root).reason == "é" * MAX_REASON
-    first.open()
+    first.reset()
 
-    Latch(root, FullDisk()).close(REASON)
+    Latch(root, FullDisk()).trip(REASON)
 
     assert Latch(root).reason == REASON
 
@@ -128,11 +128,11 @@ def test_a_file_system_without_a_block_or_a_file_takes_the_marker(tmp_path: Path
         with pytest.raises(OSError, match="No space left"):
             make_files(disk, 100)
 
-        latch.close(REASON)
+        latch.trip(REASON)
 
         assert Latch(directory).reason == REASON
         with pytest.raises(OSError, match="No space left"):
-            latch.open()
+            latch.reset()
         assert Latch(directory).reason == REASON
     finally:
         os.close(directory)
@@ -144,11 +144,11 @@ def test_no_single_failure_while_it_closes_opens_it_for_the_next_process(root: i
         plan = Plan("EIO", at)
         latch = Latch(root, FaultySystem(plan))
         with plan.armed():
-            latch.close(REASON)
+            latch.trip(REASON)
 
         assert latch.reason == REASON
         assert Latch(root).reason in (REASON, "unknown")
-        Latch(root).open()
+        Latch(root).reset()
         if plan.fired is None:
             return
     pytest.fail(f"still met a failure at call {MOST_CALLS}")
@@ -158,10 +158,10 @@ def test_no_single_failure_while_it_opens_leaves_it_open_for_the_next_process(ro
     for at in range(1, MOST_CALLS):
         plan = Plan("EIO", at)
         latch = Latch(root, FaultySystem(plan))
-        latch.close(REASON)
+        latch.trip(REASON)
         with plan.armed():
             try:
-                opened = latch.open()
+                opened = latch.reset()
             except OSError:
                 opened = None
 
@@ -169,7 +169,7 @@ def test_no_single_failure_while_it_opens_leaves_it_open_for_the_next_process(ro
             assert (opened, latch.reason, Latch(root).reason) == (REASON, None, None)
             return
         assert (opened, latch.reason, Latch(root).reason) == (None, REASON, REASON)
-        Latch(root).open()
+        Latch(root).reset()
     pytest.fail(f"still met a failure at call {MOST_CALLS}")
 
 
@@ -178,12 +178,12 @@ def test_on_a_disk_that_takes_nothing_it_is_closed_in_memory(
 ) -> None:
     latch = Latch(root, DeadDisk())
 
-    latch.close(REASON)
+    latch.trip(REASON)
 
     assert latch.reason == REASON
     assert "the read-only marker is not durable" in caplog.text
     with pytest.raises(OSError, match="Input/output error"):
-        latch.open()
+        latch.reset()
     assert latch.reason == REASON
 
 
@@ -191,8 +191,8 @@ def test_what_is_said_to_the_next_process_is_durable(root: int, tmp_path: Path) 
     """Each name and each content is synced after it was made, and before the next step."""
     system = NotedSystem()
     latch = Latch(root, system)
-    latch.close(REASON)
-    latch.open()
+    latch.trip(REASON)
+    latch.reset()
 
     assert system.done == [
         *(f"open {SPARE}", f"pwritev {SPARE}", f"fsync {SPARE}", f"fsync {tmp_path.name}"),
@@ -224,16 +224,16 @@ def test_without_a_spare_a_new_file_is_made(root: int, tmp_path: Path) -> None:
     latch = Latch(root)
     (tmp_path / SPARE).unlink()
 
-    latch.close(REASON)
+    latch.trip(REASON)
 
     assert Latch(root).reason == REASON
 
 
 def test_without_a_directory_it_is_kept_in_memory() -> None:
     latch = Latch()
-    latch.close(REASON)
+    latch.trip(REASON)
 
-    assert (latch.open(), latch.reason, latch.open()) == (REASON, None, None)
+    assert (latch.reset(), latch.reason, latch.reset()) == (REASON, None, None)
 
 
 @pytest.mark.parametrize("name", [MARKER, SPARE])
@@ -241,6 +241,6 @@ def test_a_fifo_in_a_markers_place_holds_nothing_up(root: int, tmp_path: Path, n
     os.mkfifo(tmp_path / name)
 
     latch = Latch(root)
-    latch.close(REASON)
+    latch.trip(REASON)
 
     assert latch.reason is not None

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from oci.digest import Digest, Digester
-from registry.errors import StorageFailed, StorageFull, StorageLatched
+from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import upload_file
 from registry.storage.blobs.filesystem.file_ops import Disk
@@ -226,11 +226,11 @@ async def test_a_disk_that_failed_gets_nothing_more_to_write(
         await write(writer, b"b" * MIB)
     monkeypatch.undo()
 
-    with pytest.raises(StorageLatched, match="write: Input/output error"):
+    with pytest.raises(RegistryReadOnly, match="write: Input/output error"):
         await write(writer_of_other, b"c" * MIB)
-    with pytest.raises(StorageLatched):
+    with pytest.raises(RegistryReadOnly):
         await store.begin(str(uuid4()))
-    with pytest.raises(StorageLatched):
+    with pytest.raises(RegistryReadOnly):
         await store.writer(session, "sha256")
     await writer.aclose()
     await writer_of_other.aclose()
