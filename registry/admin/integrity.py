@@ -16,7 +16,7 @@ from registry.integrity.checks import Integrity, Rows
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 
 DAY_MS = 24 * 60 * 60 * 1000
 # How often the background scrub looks for what is due.
@@ -30,7 +30,7 @@ async def fsck(
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
-    repairer = Repair(database, Disk(database.guard.on_disk_error), root) if repair else None
+    repairer = Repair(database, FileOps(database.guard.on_disk_error), root) if repair else None
     async with aclosing(check(database.operator, root, deep=deep, repairer=repairer)) as documents:
         async for document in documents:
             yield document

@@ -15,7 +15,7 @@ from registry.integrity.findings import (
 )
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks, repairs
@@ -34,7 +34,7 @@ class Repair:
     """
 
     database: Database
-    disk: Disk
+    file_ops: FileOps
     root: int
     identity: str = "fsck"
 
@@ -81,7 +81,7 @@ class Repair:
 
         if not await self.database.write(unit):
             return ""
-        await in_own_thread(self.disk.unlink, self.root, path)
+        await in_own_thread(self.file_ops.unlink, self.root, path)
         return "removed"
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from registry.integrity.checks import Integrity, check_blob, check_manifest
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import Connection, Database
 from registry.storage.metadata.integrity import checks
@@ -141,7 +141,7 @@ class Scrub:
 
     async def _mark(self, finding: Finding) -> Finding:
         self.done.corrupt += 1
-        repairer = Repair(self.database, Disk(), self.root, "scrub")
+        repairer = Repair(self.database, FileOps(), self.root, "scrub")
         return await repairer.repair(finding)
 
     async def _verified(self, physicals: list[str]) -> None:

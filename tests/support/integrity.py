@@ -5,7 +5,7 @@ import os
 from registry.integrity.checks import Integrity
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from tests.support.storage import Service
 
 
@@ -16,7 +16,7 @@ async def findings(service: Service, *, deep: bool = False, repair: bool = False
         integrity = Integrity(service.database, root, deep)
         found = [finding async for finding in integrity.check()]
         if repair:
-            repairer = Repair(service.database, Disk(), root)
+            repairer = Repair(service.database, FileOps(), root)
             found = [await repairer.repair(finding) for finding in found]
     finally:
         os.close(root)

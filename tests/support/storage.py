@@ -16,7 +16,7 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.services.context import ManifestPolicy, RegistryState, SessionLocks, UploadLimits
 from registry.services.repositories import Registry, Repository
-from registry.storage.blobs.filesystem.file_ops import Disk, System
+from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
@@ -67,7 +67,7 @@ async def a_service(
     *,
     policy: ManifestPolicy | None = None,
     store: BlobStore | None = None,
-    system: System = os,
+    system: Syscalls = os,
     floor: MinimumFree | None = None,
     clock: Clock | None = None,
     retention: Retention | None = None,
@@ -77,7 +77,7 @@ async def a_service(
     with Root.open(path) as root:
         schema.upgrade(root.database)
         guard = WriteGuard.of(root, floor or MinimumFree())
-        used = store or FilesystemBlobStore(root, Disk(guard.on_disk_error, system), guard)
+        used = store or FilesystemBlobStore(root, FileOps(guard.on_disk_error, system), guard)
         async with Database(root.database, guard) as database:
             shared = RegistryState(
                 database,

@@ -13,7 +13,7 @@ from registry.integrity.checks import Integrity
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image
@@ -62,7 +62,7 @@ async def test_a_blob_that_was_pushed_after_it_was_found_missing_is_not_hidden(
     [finding] = await found_by(service, root)
 
     await push_blob(repository, CONTENT)
-    mended = await Repair(service.database, Disk(), root).repair(finding)
+    mended = await Repair(service.database, FileOps(), root).repair(finding)
 
     assert mended.repaired == ""
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)
@@ -78,7 +78,7 @@ async def test_a_manifest_that_was_pushed_after_it_was_found_damaged_is_not_hidd
     [finding] = await found_by(service, root)
 
     await repository.manifests.push(Tag("v1"), IMAGE.manifest, IMAGE.media_type)
-    mended = await Repair(service.database, Disk(), root).repair(finding)
+    mended = await Repair(service.database, FileOps(), root).repair(finding)
 
     assert mended.repaired == ""
     assert (await repository.manifests.pull(Tag("v1"))).content == IMAGE.manifest
@@ -106,7 +106,7 @@ async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_aga
     await push_image(service.repository(), IMAGE, Tag("v1"))
 
     [finding] = await found_by(service, root)
-    mended = await Repair(service.database, Disk(), root).repair(finding)
+    mended = await Repair(service.database, FileOps(), root).repair(finding)
 
     assert mended.repaired == "marked corrupt"
     [(hidden,)] = await service.rows("SELECT repository_id FROM corrupt_manifests")
@@ -136,7 +136,7 @@ async def test_a_step_is_chosen_by_what_was_found_and_not_by_its_words(
     (service.root / directory / "blob an edge says").write_bytes(b"")
     [finding] = await found_by(service, root)
 
-    mended = await Repair(service.database, Disk(), root).repair(finding)
+    mended = await Repair(service.database, FileOps(), root).repair(finding)
 
     assert mended.repaired == "removed"
     assert await found_by(service, root) == []

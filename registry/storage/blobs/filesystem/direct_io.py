@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 
 # A direct write begins and ends at a block, in the file as in memory.
 BLOCK_BYTES = 4096
@@ -36,7 +36,9 @@ class DirectFile:
         except OSError:
             return None
 
-    def write(self, disk: Disk, chunks: Sequence[bytes | memoryview], offset: int) -> int | None:
+    def write(
+        self, file_ops: FileOps, chunks: Sequence[bytes | memoryview], offset: int
+    ) -> int | None:
         """Write chunks of whole blocks together; None, with nothing written, if refused here."""
         length = 0
         for chunk in chunks:
@@ -44,7 +46,7 @@ class DirectFile:
             length += len(chunk)
         with memoryview(self._memory) as memory, memory[:length] as blocks:
             try:
-                return disk.write(self._fd, [blocks], offset)
+                return file_ops.write(self._fd, [blocks], offset)
             except OSError as error:
                 # A file system may open a file so, and refuse the write; or want larger blocks.
                 if error.errno == errno.EINVAL:

@@ -6,15 +6,15 @@ import os
 import stat
 
 from registry.errors import StartupError
-from registry.storage.blobs.filesystem.file_ops import DIRECTORY, Disk
+from registry.storage.blobs.filesystem.file_ops import DIRECTORY, FileOps
 from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS
 
 
-def prepare(disk: Disk, root: int) -> None:
+def prepare(file_ops: FileOps, root: int) -> None:
     """Make the directories that are missing, or raise StartupError."""
     check_tree(root)
     try:
-        prepare_tree(disk, root)
+        prepare_tree(file_ops, root)
     except OSError as error:
         where = f"{error.filename}: " if isinstance(error.filename, str) else ""
         raise StartupError(f"storage root: {where}{error.strerror}") from error
@@ -38,24 +38,24 @@ def check_tree(root: int) -> None:
             raise StartupError(f"storage root: {path} is {found}, expected a directory")
 
 
-def prepare_tree(disk: Disk, root: int) -> None:
+def prepare_tree(file_ops: FileOps, root: int) -> None:
     for name in (UPLOADS, BLOBS):
-        make(disk, root, name)
+        make(file_ops, root, name)
     blobs = os.open(BLOBS, DIRECTORY, dir_fd=root)
     try:
         present = set(os.listdir(blobs))
         for name in FAN_OUT:
             if name not in present:
-                make(disk, blobs, name)
-        disk.sync(blobs)
+                make(file_ops, blobs, name)
+        file_ops.sync(blobs)
     finally:
         os.close(blobs)
-    disk.sync(root)
+    file_ops.sync(root)
 
 
-def make(disk: Disk, parent: int, name: str) -> None:
+def make(file_ops: FileOps, parent: int, name: str) -> None:
     try:
-        disk.make_directory(parent, name)
+        file_ops.make_directory(parent, name)
     except FileExistsError:
         return  # checked before
 

@@ -1,4 +1,4 @@
-"""What the disk says, in the words of a refusal."""
+"""Errors: an OSError of the disk as the registry's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disk: the one door to every change of a file, and the one place that hears how it went."""
+"""File operations: every change of a file goes through here, and failures are reported."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Buffer = bytes | memoryview
 
-# Told which call failed beyond what its caller can mend, and how.
-Alarm = Callable[[str, OSError], None]
+# Called with the failed operation when the disk itself is at fault.
+OnDiskError = Callable[[str, OSError], None]
 
 
-class System(Protocol):
+class Syscalls(Protocol):
     """The calls of the operating system that change files: ``os``, or a test's own."""
 
     def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
@@ -43,19 +43,19 @@ class System(Protocol):
 
 
 def ignore(call: str, error: OSError) -> None:
-    """The alarm of a disk that nobody watches."""
+    """For file operations that nobody watches."""
 
 
-class Disk:
+class FileOps:
     """Every change of a file goes through here.  Paths are relative to a directory.
 
-    Each call raises what the system raises.  Before that, it tells the alarm of an error that
+    Each call raises what the system raises.  Before that, it reports an error that
     is the disk's own, and of a sync that failed for anything but want of room: the kernel may
     have dropped the bytes, and a second sync would say that all is well.
     """
 
-    def __init__(self, alarm: Alarm = ignore, system: System = os) -> None:
-        self._alarm = alarm
+    def __init__(self, on_disk_error: OnDiskError = ignore, system: Syscalls = os) -> None:
+        self._on_disk_error = on_disk_error
         self._system = system
 
     def create(self, directory: int, path: str) -> int:
@@ -63,13 +63,13 @@ class Disk:
         try:
             return self._system.open(path, NEW, 0o600, dir_fd=directory)
         except OSError as error:
-            raise self._told("create", error) from None
+            raise self._report("create", error) from None
 
     def make_directory(self, directory: int, path: str) -> None:
         try:
             self._system.mkdir(path, 0o700, dir_fd=directory)
         except OSError as error:
-            raise self._told("make directory", error) from None
+            raise self._report("make directory", error) from None
 
     def write(self, fd: int, chunks: Sequence[Buffer], offset: int) -> int:
         """Hot path: write every byte of the chunks, without joining them; how many that was."""
@@ -84,14 +84,14 @@ class Disk:
                 if written:
                     buffers[0] = memoryview(buffers[0])[written:]
         except OSError as error:
-            raise self._told("write", error) from None
+            raise self._report("write", error) from None
         return total
 
     def truncate(self, fd: int, length: int) -> None:
         try:
             self._system.ftruncate(fd, length)
         except OSError as error:
-            raise self._told("truncate", error) from None
+            raise self._report("truncate", error) from None
 
     def sync(self, fd: int) -> None:
         """Return when everything in the file is durable.  Never to be tried again."""
@@ -100,7 +100,7 @@ class Disk:
         except OSError as error:
             # Where room is only sought when bytes go out, a full disk shows here: no failure.
             if error.errno not in FULL:
-                self._alarm("sync", error)
+                self._on_disk_error("sync", error)
             raise
 
     def seal(self, fd: int) -> None:
@@ -108,13 +108,13 @@ class Disk:
         try:
             self._system.fchmod(fd, 0o444)
         except OSError as error:
-            raise self._told("seal", error) from None
+            raise self._report("seal", error) from None
 
     def rename(self, directory: int, source: str, target: str) -> None:
         try:
             self._system.rename(source, target, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError as error:
-            raise self._told("rename", error) from None
+            raise self._report("rename", error) from None
 
     def sync_directory(self, directory: int, path: str) -> None:
         """Return when the names in a directory are durable."""
@@ -131,9 +131,9 @@ class Disk:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise self._told("unlink", error) from None
+            raise self._report("unlink", error) from None
 
-    def _told(self, call: str, error: OSError) -> OSError:
+    def _report(self, call: str, error: OSError) -> OSError:
         if error.errno in FATAL:
-            self._alarm(call, error)
+            self._on_disk_error(call, error)
         return error

@@ -14,9 +14,9 @@ from registry.errors import BlobUploadUnknown, StorageUnreadable
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import refusal
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
-from registry.storage.blobs.filesystem.upload_file import SessionFile, hash_file
+from registry.storage.blobs.filesystem.upload_file import UploadFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
 from registry.storage.disk.root import Root
@@ -39,14 +39,14 @@ class FilesystemBlobStore:
     def __init__(
         self,
         root: Root,
-        disk: Disk | None = None,
+        file_ops: FileOps | None = None,
         guard: WriteGuard | None = None,
         *,
         workers: int = WORKERS,
     ) -> None:
         self._guard = guard or WriteGuard()
-        self._disk = disk or Disk(self._guard.on_disk_error)
-        prepare(self._disk, root.directory)
+        self._file_ops = file_ops or FileOps(self._guard.on_disk_error)
+        prepare(self._file_ops, root.directory)
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
@@ -65,8 +65,8 @@ class FilesystemBlobStore:
             raise BlobUploadUnknown(session)
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
         keep = partial(self._keep_digester, session)
-        return SessionFile(
-            self._executor, self._disk, self._guard, self._root, session, fd, digester, keep
+        return UploadFile(
+            self._executor, self._file_ops, self._guard, self._root, session, fd, digester, keep
         )
 
     async def discard(self, session: str) -> None:
@@ -125,7 +125,7 @@ class FilesystemBlobStore:
             raise StorageUnreadable.of(error) from error
 
     def _create(self, session: str) -> None:
-        os.close(self._disk.create(self._root, blob_names.upload_path(session)))
+        os.close(self._file_ops.create(self._root, blob_names.upload_path(session)))
 
     def _open_session(self, session: str) -> int | None:
         try:
@@ -168,7 +168,7 @@ class FilesystemBlobStore:
             os.close(fd)
 
     def _unlink(self, path: str) -> None:
-        self._disk.unlink(self._root, path)
+        self._file_ops.unlink(self._root, path)
 
     def _take_digester(self, session: str, algorithm: str, size: int) -> Digester | None:
         """The hash of the session's file so far, or None if it must be read again."""

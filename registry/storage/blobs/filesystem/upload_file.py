@@ -20,7 +20,7 @@ from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import refusal
-from registry.storage.blobs.filesystem.file_ops import Buffer, Disk
+from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.write_guard import WriteGuard
 
@@ -41,13 +41,13 @@ WRITEBACK_BYTES = 8 * 1024 * 1024
 Keep = Callable[[Digester], None]
 
 
-class SessionFile:
+class UploadFile:
     """The BlobWriter of FilesystemBlobStore.  See BlobWriter for what its methods promise."""
 
     def __init__(
         self,
         executor: Executor,
-        disk: Disk,
+        file_ops: FileOps,
         guard: WriteGuard,
         root: int,
         session: str,
@@ -56,7 +56,7 @@ class SessionFile:
         keep: Keep,
     ) -> None:
         self._executor = executor
-        self._disk = disk
+        self._file_ops = file_ops
         self._guard = guard
         self._root = root
         self._session = session
@@ -169,7 +169,7 @@ class SessionFile:
         try:
             self._written += self._write_directly(batch) or self._write_cached(batch)
         except OSError:
-            self._disk.truncate(self._fd, self._written)
+            self._file_ops.truncate(self._fd, self._written)
             raise
 
     def _write_directly(self, batch: Sequence[Buffer]) -> int | None:
@@ -184,12 +184,12 @@ class SessionFile:
         if self._direct is None:
             self._may_be_direct = False
             return None
-        written = self._direct.write(self._disk, batch, self._written)
+        written = self._direct.write(self._file_ops, batch, self._written)
         self._may_be_direct = written is not None
         return written
 
     def _write_cached(self, batch: Sequence[Buffer]) -> int:
-        written = self._disk.write(self._fd, batch, self._written)
+        written = self._file_ops.write(self._fd, batch, self._written)
         end = self._written + written
         dirty = end - self._pushed_out
         if dirty >= WRITEBACK_BYTES:
@@ -198,7 +198,7 @@ class SessionFile:
         return written
 
     def _truncate(self, offset: int) -> None:
-        self._disk.truncate(self._fd, offset)
+        self._file_ops.truncate(self._fd, offset)
         self._written = offset
         self._pushed_out = min(self._pushed_out, offset)
         self._digester = None  # it has hashed what is gone
@@ -208,16 +208,16 @@ class SessionFile:
         self._digester = None
         if actual != digest:
             raise DigestMismatch(digest, actual)
-        self._disk.sync(self._fd)
-        self._disk.seal(self._fd)
+        self._file_ops.sync(self._fd)
+        self._file_ops.seal(self._fd)
         self._rename(physical)
         # Without this, a crash can forget the rename after we have said that it happened.
-        self._disk.sync_directory(self._root, blob_names.blob_directory(physical))
+        self._file_ops.sync_directory(self._root, blob_names.blob_directory(physical))
 
     def _rename(self, physical: str) -> None:
         source, target = blob_names.upload_path(self._session), blob_names.blob_path(physical)
         try:
-            self._disk.rename(self._root, source, target)
+            self._file_ops.rename(self._root, source, target)
         except FileNotFoundError:
             # Cancelled under our hands.
             raise BlobUploadUnknown(self._session) from None

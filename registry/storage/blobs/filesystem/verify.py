@@ -1,4 +1,4 @@
-"""A survey of the store's files: which there are, how large, and what is in them.  Reads only."""
+"""Verify: the store's files, their sizes and their digests.  Reads only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OnRead = Callable[[int], None]
 
 
 def unthrottled(_count: int) -> None:
-    """The pace of a reader that nobody holds back."""
+    """For a reader without a throttle."""
 
 
 def names(root: int, part: str) -> list[str]:

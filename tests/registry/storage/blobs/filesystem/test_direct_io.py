@@ -11,7 +11,7 @@ import pytest
 
 from oci.digest import Digest
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
 
@@ -40,7 +40,7 @@ class CountingSystem:
 
 async def push(root: Root, system: CountingSystem, *parts: tuple[bytes, int]) -> bytes:
     """Write each part in chunks of its size, with a writer of its own; the blob's bytes."""
-    store = FilesystemBlobStore(root, Disk(system=system))
+    store = FilesystemBlobStore(root, FileOps(system=system))
     await store.begin(SESSION)
     content = b"".join(part for part, _ in parts)
     for number, (part, chunk_bytes) in enumerate(parts, start=1):

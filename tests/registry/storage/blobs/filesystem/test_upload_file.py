@@ -13,7 +13,7 @@ from oci.digest import Digest, Digester
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import upload_file
-from registry.storage.blobs.filesystem.file_ops import Disk
+from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
@@ -97,7 +97,7 @@ async def test_an_upload_holds_two_batches_at_most(
 ) -> None:
     session = await a_session(store)
     writer = await store.writer(session, "sha256")
-    assert isinstance(writer, upload_file.SessionFile)
+    assert isinstance(writer, upload_file.UploadFile)
     held = 0
 
     for _ in range(200):
@@ -267,7 +267,7 @@ def test_write_all_writes_every_byte_however_little_is_taken_at_once(
     monkeypatch.setattr(os, "pwritev", three_at_most)
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
 
-    written = Disk().write(fd, [b"", b"hello", b"", b", ", b"world"], 2)
+    written = FileOps().write(fd, [b"", b"hello", b"", b", ", b"world"], 2)
 
     os.close(fd)
     assert written == 12
