@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from oci.errors import ErrorCode, OCIError
 from registry.server.config import ServerConfig
-from registry.server.deadlines import Pace
+from registry.server.deadlines import RateMeter
 from registry.server.exchange import Exchange
 from registry.server.refusals import refusal
 from registry.server.request_head import MalformedRequest, TooSlow
@@ -37,7 +37,7 @@ class TooManyConnections(MalformedRequest):
 class Connection(HttpToolsProtocol):
     """Requests answered in their order, one at a time; then a refusal, a close, or silence.
 
-    ``deadline`` is the loop's time after which ``enforce`` must be called.
+    ``deadline`` is the loop's time after which ``check_deadline`` must be called.
     """
 
     cycle: Exchange
@@ -53,10 +53,10 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(config, ServerConfig)
         self.limits = config.limits
-        self._pace = Pace(self.limits)
+        self._rate = RateMeter(self.limits)
         self._active: Exchange | None = None
         self._head_open = False
-        self._deaf = False
+        self._ignoring_input = False
         self._at_eof = False
         self._refusal: bytes | None = None
         self._drained_bytes = 0
@@ -74,15 +74,15 @@ class Connection(HttpToolsProtocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio lets it say
         """A client that has only shut its own direction still gets its answers."""
         cycle = self.cycle
-        if self._deaf or self._active is None or cycle.more_body:
+        if self._ignoring_input or self._active is None or cycle.more_body:
             return None
-        self._deaf = self._at_eof = True
+        self._ignoring_input = self._at_eof = True
         cycle.keep_alive = False
         return self.scope["scheme"] == "http"
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.deadline = math.inf
-        self._deaf = True
+        self._ignoring_input = True
         for cycle in self._waiting():
             cycle.disconnect()
         if self._active is not None:
@@ -98,14 +98,14 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if cycle is None or not cycle.keep_alive:
-            if self._deaf or self.pipeline or self._unfinished() is not None:
+            if self._ignoring_input or self.pipeline or self._unfinished() is not None:
                 self._linger()
             else:
                 self.transport.close()
         elif self.pipeline:
             self._begin(self._pop())
         elif self._refusal is not None:
-            self._say(self._refusal)
+            self._send_final_response(self._refusal)
         else:
             self._read_on()
             self._settle()
@@ -117,19 +117,19 @@ class Connection(HttpToolsProtocol):
         else:
             self._active.keep_alive = False
 
-    def enforce(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         """Judge a connection whose deadline has come, and set the next."""
         self.deadline = now + _CHECK_SECONDS
         active = self._active
         sent = 0 if active is None or active.writer is None else active.writer.sent_bytes
-        if self._pace.takes_nothing(now, sent, self._unsent_bytes()):
+        if self._rate.takes_nothing(now, sent, self._unsent_bytes()):
             self._reset()
         elif active is not None:
-            if active.more_body and self._pace.sends_too_slowly(now, may_send=self._may_send()):
+            if active.more_body and self._rate.sends_too_slowly(now, may_send=self._may_send()):
                 self._refuse(TooSlow("the body comes too slowly"))
         elif now < self._patience_end:
             self._wait_until(self._patience_end)
-        elif self._deaf:
+        elif self._ignoring_input:
             self._reset()
         elif self._head_open:
             self._refuse(TooSlow("the request's head took too long"))
@@ -148,7 +148,7 @@ class Connection(HttpToolsProtocol):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
 
     def _enqueue(self, cycle: Exchange) -> None:
-        self._pace.begin(self.loop.time())
+        self._rate.begin(self.loop.time())
         if self._active is None:
             self._begin(cycle)
             return
@@ -209,7 +209,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: OCIError) -> None:
         """Answer what could not be read, after the answers before it; nothing more is read."""
-        self._deaf = True
+        self._ignoring_input = True
         broken = self._unfinished()
         if broken is not None and broken is self._active:
             self._active = None
@@ -224,18 +224,18 @@ class Connection(HttpToolsProtocol):
             self._linger()  # its answer has been given
             return
         if self._active is None:
-            self._say(refusal(error))
+            self._send_final_response(refusal(error))
         else:
             self._refusal = refusal(error)
 
-    def _say(self, answer: bytes) -> None:
+    def _send_final_response(self, answer: bytes) -> None:
         self._refusal = None
         self.transport.write(answer)
         self._linger()
 
     def _linger(self) -> None:
         """Close without a reset, which could destroy the answer before the client has read it."""
-        self._deaf = True
+        self._ignoring_input = True
         self._wait_until(self.loop.time() + self.limits.drain_seconds)
         if self._at_eof or not self.transport.can_write_eof():
             self.transport.close()

@@ -1,9 +1,9 @@
-"""Pace: whether a client keeps sending its body, and keeps taking its response."""
+"""Deadlines: whether a client keeps sending its body, and keeps taking its response."""
 
 from registry.server.limits import Limits
 
 
-class Pace:
+class RateMeter:
     """Measured over windows, never over a whole body: ten gibibytes may take an hour."""
 
     def __init__(self, limits: Limits) -> None:

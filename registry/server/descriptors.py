@@ -10,7 +10,7 @@ _PER_CONNECTION = 3
 _FOR_THE_REST = 64
 
 
-def fitted(limits: Limits) -> Limits:
+def fit_to_fd_limit(limits: Limits) -> Limits:
     """The limits with no more connections than there are descriptors for.
 
     Accepting one too many would fail for everybody: the database could not open its files.

@@ -46,7 +46,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self.data_received(self._buffer[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
-        if self._deaf:
+        if self._ignoring_input:
             self._discard(len(data))
             return
         was_in_head, framing, messages = self._head_open, self._framing, self._messages
@@ -122,7 +122,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self._enqueue(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        self._pace.arrived(len(body))
+        self._rate.arrived(len(body))
         if self._framing is not None:
             self._framing.body(len(body))
         cycle = self.cycle
@@ -151,7 +151,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
                 data = data[upgrade.args[0] :]
             except httptools.HttpParserError as error:
                 if self._last_request and not self.cycle.more_body:
-                    self._deaf = True
+                    self._ignoring_input = True
                     return
                 cause = error.__context__
                 if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:

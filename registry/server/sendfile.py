@@ -1,4 +1,4 @@
-"""Files to sockets: by the kernel where it can, and never with the loop waiting for the disk."""
+"""Sendfile: files to sockets, by the kernel where it can, never blocking the loop."""
 
 import asyncio
 import os

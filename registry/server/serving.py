@@ -17,7 +17,7 @@ from uvicorn._types import ASGI3Application
 
 from registry.background import BackgroundTasks
 from registry.server.config import ServerConfig
-from registry.server.descriptors import fitted
+from registry.server.descriptors import fit_to_fd_limit
 from registry.server.lifespan import Lifespan
 from registry.server.limits import Limits
 from registry.server.protocol import SlipwayProtocol
@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
         background: BackgroundTasks | None = None,
     ) -> None:
         check_internals()
-        self.limits = limits = fitted(limits)
+        self.limits = limits = fit_to_fd_limit(limits)
         self._background = background or BackgroundTasks()
         self._lifespan = Lifespan(app)
         self.listener = listener
@@ -115,7 +115,7 @@ class Server(uvicorn.Server):
     def _enforce(self, connection: SlipwayProtocol, now: float) -> None:
         """One connection's failure is its own: the others keep their deadlines."""
         try:
-            connection.enforce(now)
+            connection.check_deadline(now)
         except Exception as error:
             log.error("a deadline could not be enforced", exc_info=error)
             connection.transport.abort()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from registry.server import Limits, Server, SlipwayProtocol
-from registry.server.deadlines import Pace
+from registry.server.deadlines import RateMeter
 from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
 
 LIMITS = Limits(
@@ -156,13 +156,13 @@ def is_let_go(connection: socket.socket) -> bool:
 def test_a_connection_whose_deadline_cannot_be_enforced_is_let_go_alone(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    enforce = SlipwayProtocol.enforce
+    enforce = SlipwayProtocol.check_deadline
 
     def fails_once(connection: SlipwayProtocol, now: float) -> None:
-        monkeypatch.setattr(SlipwayProtocol, "enforce", enforce)
+        monkeypatch.setattr(SlipwayProtocol, "check_deadline", enforce)
         raise LookupError("a bug")
 
-    monkeypatch.setattr(SlipwayProtocol, "enforce", fails_once)
+    monkeypatch.setattr(SlipwayProtocol, "check_deadline", fails_once)
     with connected(server, GET[:20]) as first:
         assert is_let_go(first)
     with connected(server, GET[:20]) as second:
@@ -187,31 +187,31 @@ def test_the_watch_over_all_deadlines_is_restarted(
 
 
 def test_a_window_counts_only_while_the_client_may_send() -> None:
-    pace = Pace(Limits(body_window_seconds=10, body_bytes_per_second=100))
-    pace.begin(0)
+    rate = RateMeter(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    rate.begin(0)
 
-    assert not pace.sends_too_slowly(9, may_send=True)
-    assert not pace.sends_too_slowly(15, may_send=False)
-    assert not pace.sends_too_slowly(20, may_send=True)
-    assert pace.sends_too_slowly(25, may_send=True)
+    assert not rate.sends_too_slowly(9, may_send=True)
+    assert not rate.sends_too_slowly(15, may_send=False)
+    assert not rate.sends_too_slowly(20, may_send=True)
+    assert rate.sends_too_slowly(25, may_send=True)
 
 
 def test_a_window_with_its_share_opens_the_next() -> None:
-    pace = Pace(Limits(body_window_seconds=10, body_bytes_per_second=100))
-    pace.begin(0)
-    pace.arrived(1000)
+    rate = RateMeter(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    rate.begin(0)
+    rate.arrived(1000)
 
-    assert not pace.sends_too_slowly(10, may_send=True)
-    pace.arrived(999)
-    assert pace.sends_too_slowly(20, may_send=True)
+    assert not rate.sends_too_slowly(10, may_send=True)
+    rate.arrived(999)
+    assert rate.sends_too_slowly(20, may_send=True)
 
 
 def test_only_something_untaken_can_stall() -> None:
-    pace = Pace(Limits(write_stall_seconds=10))
-    pace.begin(0)
+    rate = RateMeter(Limits(write_stall_seconds=10))
+    rate.begin(0)
 
-    assert not pace.takes_nothing(100, sent_bytes=0, unsent_bytes=0)
-    assert not pace.takes_nothing(105, sent_bytes=0, unsent_bytes=50)
-    assert not pace.takes_nothing(110, sent_bytes=5, unsent_bytes=50)
-    assert not pace.takes_nothing(119, sent_bytes=5, unsent_bytes=50)
-    assert pace.takes_nothing(120, sent_bytes=5, unsent_bytes=50)
+    assert not rate.takes_nothing(100, sent_bytes=0, unsent_bytes=0)
+    assert not rate.takes_nothing(105, sent_bytes=0, unsent_bytes=50)
+    assert not rate.takes_nothing(110, sent_bytes=5, unsent_bytes=50)
+    assert not rate.takes_nothing(119, sent_bytes=5, unsent_bytes=50)
+    assert rate.takes_nothing(120, sent_bytes=5, unsent_bytes=50)
