@@ -13,7 +13,7 @@ from typing import Self
 
 from oci.digest import Digest, InvalidDigest
 from oci.document import Fields, InvalidDocument, folded
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 from oci.mediatype import (
     FOREIGN_LAYERS,
     INDEXES,
@@ -73,7 +73,7 @@ class Platform:
             parts = ["linux", *parts]
         if not 2 <= len(parts) <= 3 or not all(_is_word(part) for part in parts):
             raise InvalidPlatform(
-                f"invalid platform {shown(text)}: expected os/architecture[/variant]"
+                f"invalid platform {quoted(text)}: expected os/architecture[/variant]"
             )
         architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
         return cls(parts[0], architecture, parts[2] if len(parts) == 3 else variant)
@@ -237,7 +237,7 @@ def _data(fields: Fields) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidDocument(
-            f"{fields.path('data')}: expected base64, found {shown(text)}"
+            f"{fields.path('data')}: expected base64, found {quoted(text)}"
         ) from None
 
 
@@ -245,7 +245,7 @@ def _own_type(fields: Fields) -> str:
     text = fields.string("mediaType", "")
     if not is_descriptor_type(text):
         raise InvalidDocument(
-            f"{fields.path('mediaType')}: found {shown(text)}, "
+            f"{fields.path('mediaType')}: found {quoted(text)}, "
             f"expected at most {MAX_LENGTH} printable characters"
         )
     return text
@@ -254,7 +254,7 @@ def _own_type(fields: Fields) -> str:
 def _artifact_type(fields: Fields, text: str) -> str:
     if not is_media_type(text):
         raise InvalidDocument(
-            f"{fields.path('artifactType')}: found {shown(text)}, expected type/subtype"
+            f"{fields.path('artifactType')}: found {quoted(text)}, expected type/subtype"
         )
     return text
 

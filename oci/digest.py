@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Self
 
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 LENGTHS: Mapping[str, int] = MappingProxyType({"sha256": 64, "sha512": 128})
 
@@ -94,13 +94,13 @@ def chain_id(diff_ids: Sequence[Digest]) -> Digest:
 def _parts(text: str) -> tuple[str, str]:
     algorithm, colon, encoded = text.partition(":")
     if not colon:
-        raise InvalidDigest(f"invalid digest {shown(text)}: expected algorithm:encoded")
+        raise InvalidDigest(f"invalid digest {quoted(text)}: expected algorithm:encoded")
     length = LENGTHS.get(algorithm)
     if length is None:
         known = ", ".join(LENGTHS)
-        raise InvalidDigest(f"invalid digest {shown(text)}: the algorithm must be one of {known}")
+        raise InvalidDigest(f"invalid digest {quoted(text)}: the algorithm must be one of {known}")
     if len(encoded) != length or not _LOWER_HEX.fullmatch(encoded):
         raise InvalidDigest(
-            f"invalid digest {shown(text)}: {algorithm} needs {length} lower-case hex characters"
+            f"invalid digest {quoted(text)}: {algorithm} needs {length} lower-case hex characters"
         )
     return algorithm, encoded

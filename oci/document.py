@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
-from oci.errors import shown
+from oci.errors import quoted
 
 MAX_INTEGER = 2**63 - 1
 # An array of nothing but ``[]`` takes thirty times its bytes in memory, and while it is read
@@ -116,7 +116,7 @@ class Fields:
             raise self._unexpected(key, "a whole number", value)
         if not 0 <= value <= MAX_INTEGER:
             raise InvalidDocument(
-                f"{self.path(key)}: found {shown(str(value))}, expected 0 to {MAX_INTEGER}"
+                f"{self.path(key)}: found {quoted(str(value))}, expected 0 to {MAX_INTEGER}"
             )
         return value
 
@@ -154,7 +154,7 @@ class Fields:
         }
         for name, value in values.items():
             if type(value) is not str or "\0" in value or "\0" in name:
-                raise self._unexpected(f"{key}[{shown(name)}]", "a string without NUL", value)
+                raise self._unexpected(f"{key}[{quoted(name)}]", "a string without NUL", value)
         return {name: str(value) for name, value in values.items()}
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Fields:
         for name in names:
             if "\0" in name:
                 raise InvalidDocument(
-                    f"{self.path(key)}: {shown(name)} contains a NUL character, expected none"
+                    f"{self.path(key)}: {quoted(name)} contains a NUL character, expected none"
                 )
         return names
 
@@ -192,7 +192,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise InvalidDocument(f"the key {shown(key)} appears twice in one object")
+                raise InvalidDocument(f"the key {quoted(key)} appears twice in one object")
             seen.add(key)
     return values
 
@@ -200,7 +200,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _bounded(digits: str) -> int:
     number = int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
     if abs(number) > MAX_INTEGER:
-        raise InvalidDocument(f"the number {shown(digits)} is beyond ±{MAX_INTEGER}")
+        raise InvalidDocument(f"the number {quoted(digits)} is beyond ±{MAX_INTEGER}")
     return number
 
 

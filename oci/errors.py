@@ -53,10 +53,10 @@ class OCIError(Exception):
         self.detail = detail
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Quote what was found for an error text, cut short when it is long.
 
-    >>> shown("a" * 200)[-4:]
+    >>> quoted("a" * 200)[-4:]
     "aa…'"
     """
     if len(text) > _SHOWN_CHARACTERS:

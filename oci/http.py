@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 MAX_INTEGER = 2**63 - 1
 MAX_RANGES = 16
@@ -53,7 +53,7 @@ class RangeNotSatisfiable(OCIError):
     status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
     def __init__(self, header: str, size: int) -> None:
-        super().__init__(f"range {shown(header)} lies outside the content of {size} bytes")
+        super().__init__(f"range {quoted(header)} lies outside the content of {size} bytes")
         self.size = size
 
 
@@ -113,7 +113,9 @@ class ErrorEntry:
 def parse_digits(text: str) -> int:
     """Read a whole number from 0 to 2^63-1 in ASCII digits, or raise InvalidNumber."""
     if not _DIGITS.fullmatch(text) or (number := int(text)) > MAX_INTEGER:
-        raise InvalidNumber(f"invalid number {shown(text)}: expected digits, at most {MAX_INTEGER}")
+        raise InvalidNumber(
+            f"invalid number {quoted(text)}: expected digits, at most {MAX_INTEGER}"
+        )
     return number
 
 
@@ -151,12 +153,12 @@ def parse_content_range(text: str) -> ByteRange:
     match = _UPLOAD_RANGE.fullmatch(text)
     if match is None:
         raise InvalidContentRange(
-            f"invalid Content-Range {shown(text)}: expected <first>-<last>, both in digits"
+            f"invalid Content-Range {quoted(text)}: expected <first>-<last>, both in digits"
         )
     first, last = int(match[1]), int(match[2])
     if last < first or last >= MAX_INTEGER:
         raise InvalidContentRange(
-            f"invalid Content-Range {shown(text)}: expected the last byte at or after the first"
+            f"invalid Content-Range {quoted(text)}: expected the last byte at or after the first"
         )
     return ByteRange(first, last + 1)
 
@@ -173,7 +175,7 @@ def parse_challenge(header: str) -> tuple[Challenge, ...]:
     while not _END.match(header, position):
         scheme = _SCHEME.match(header, position)
         if scheme is None:
-            raise InvalidChallenge(f"invalid challenge {shown(header)}: expected a scheme")
+            raise InvalidChallenge(f"invalid challenge {quoted(header)}: expected a scheme")
         position = scheme.end()
         parameters: dict[str, str] = {}
         token68 = _TOKEN68.match(header, position)
@@ -185,7 +187,7 @@ def parse_challenge(header: str) -> tuple[Challenge, ...]:
             position = parameter.end()
         if header[position : position + 1] not in ("", " ", "\t", ","):
             raise InvalidChallenge(
-                f"invalid challenge {shown(header)}: expected a parameter at character {position}"
+                f"invalid challenge {quoted(header)}: expected a parameter at character {position}"
             )
         challenges.append(Challenge(scheme[1], parameters))
     return tuple(challenges)
@@ -200,7 +202,7 @@ def parse_link(header: str) -> str | None:
     while not _END.match(header, position):
         link = _LINK.match(header, position)
         if link is None:
-            raise InvalidLink(f"invalid Link {shown(header)}: expected <target>; rel=…")
+            raise InvalidLink(f"invalid Link {quoted(header)}: expected <target>; rel=…")
         position = link.end()
         relations: list[str] = []
         while parameter := _LINK_PARAMETER.match(header, position):

@@ -11,7 +11,7 @@ from typing import Self
 from oci.descriptor import Platform
 from oci.digest import Digest, InvalidDigest
 from oci.document import Fields, InvalidDocument, parse_document
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_DIFF_IDS = 10_000
@@ -180,7 +180,7 @@ def _diff_ids(rootfs: Fields | None) -> tuple[Digest, ...]:
         raise InvalidDocument("rootfs: found nothing, expected an object")
     kind = rootfs.string("type")
     if kind != "layers":
-        raise InvalidDocument(f"rootfs.type: found {shown(kind)}, expected 'layers'")
+        raise InvalidDocument(f"rootfs.type: found {quoted(kind)}, expected 'layers'")
     texts = rootfs.strings("diff_ids")
     if len(texts) > MAX_DIFF_IDS:
         raise InvalidDocument(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -51,16 +51,16 @@ class EntryName:
     def parse(cls, name: str) -> Self:
         """Read the name of a tar entry, or raise InvalidLayer."""
         if len(name) > MAX_PATH:
-            raise InvalidLayer(f"entry {shown(name)} has {len(name)} characters, over {MAX_PATH}")
+            raise InvalidLayer(f"entry {quoted(name)} has {len(name)} characters, over {MAX_PATH}")
         if "\0" in name:
-            raise InvalidLayer(f"entry {shown(name)} contains a NUL character")
+            raise InvalidLayer(f"entry {quoted(name)} contains a NUL character")
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         for part in parts:
             if part == "..":
-                raise InvalidLayer(f"entry {shown(name)} climbs with '..'")
+                raise InvalidLayer(f"entry {quoted(name)} climbs with '..'")
             if len(part) > MAX_COMPONENT:
                 raise InvalidLayer(
-                    f"entry {shown(name)} has a part over {MAX_COMPONENT} characters"
+                    f"entry {quoted(name)} has a part over {MAX_COMPONENT} characters"
                 )
         return cls(*_kind_of(name, parts))
 
@@ -74,7 +74,7 @@ def _kind_of(name: str, parts: tuple[str, ...]) -> tuple[EntryKind, tuple[str, .
     if any(part.startswith(_AUFS_PREFIX) and part != OPAQUE for part in parts):
         return EntryKind.IGNORED, parts
     if any(part.startswith(WHITEOUT_PREFIX) for part in parts[:-1]):
-        raise InvalidLayer(f"entry {shown(name)} lies below a whiteout")
+        raise InvalidLayer(f"entry {quoted(name)} lies below a whiteout")
     base = parts[-1] if parts else ""
     if base == OPAQUE:
         return EntryKind.OPAQUE, parts[:-1]
@@ -82,5 +82,5 @@ def _kind_of(name: str, parts: tuple[str, ...]) -> tuple[EntryKind, tuple[str, .
         return EntryKind.ADDED, parts
     removed = base.removeprefix(WHITEOUT_PREFIX)
     if removed in ("", ".", ".."):
-        raise InvalidLayer(f"entry {shown(name)} is a whiteout of nothing, expected a name")
+        raise InvalidLayer(f"entry {quoted(name)} is a whiteout of nothing, expected a name")
     return EntryKind.WHITEOUT, (*parts[:-1], removed)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.document import Fields, InvalidDocument, folded, parse_document
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 from oci.mediatype import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -139,10 +139,12 @@ def _judge_media_type(fields: Fields, given: str | None) -> str:
     own = fields.optional_string("mediaType")
     sent = without_parameters(given) if given is not None else None
     if own and sent and own != sent:
-        raise InvalidDocument(f"mediaType is {shown(own)}, expected the Content-Type {shown(sent)}")
+        raise InvalidDocument(
+            f"mediaType is {quoted(own)}, expected the Content-Type {quoted(sent)}"
+        )
     media_type = sent or own or _by_shape(fields)
     if media_type not in MANIFESTS and media_type not in INDEXES:
-        raise InvalidDocument(f"media type {shown(media_type)}, expected one of {_KNOWN}")
+        raise InvalidDocument(f"media type {quoted(media_type)}, expected one of {_KNOWN}")
     if "manifests" in fields and ("layers" in fields or "config" in fields):
         raise InvalidDocument("found manifests beside layers or config, expected only one kind")
     if "fsLayers" in fields:
@@ -206,7 +208,7 @@ def _descriptor(fields: Fields, key: str) -> Descriptor | None:
 def _artifact_type(fields: Fields) -> str | None:
     text = fields.optional_string("artifactType")
     if text and not is_media_type(text):
-        raise InvalidDocument(f"artifactType: found {shown(text)}, expected type/subtype")
+        raise InvalidDocument(f"artifactType: found {quoted(text)}, expected type/subtype")
     return text or None
 
 

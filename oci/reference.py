@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Self
 
 from oci.digest import Digest
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 MAX_NAME = 255
 MAX_TAG = 128
@@ -154,7 +154,7 @@ class Reference:
 def parse_host(text: str) -> str:
     """Check a registry's ``host[:port]`` and return it, or raise InvalidName."""
     if len(text) > MAX_HOST or not _HOST.fullmatch(text):
-        raise InvalidName(f"invalid registry host {shown(text)}: expected host or host:port")
+        raise InvalidName(f"invalid registry host {quoted(text)}: expected host or host:port")
     return text
 
 
@@ -174,12 +174,12 @@ def _reads_as(text: str, default_host: str, reference: Reference) -> bool:
 def _name(text: str) -> str:
     if len(text) > MAX_NAME:
         raise InvalidName(
-            f"invalid repository name {shown(text)}: {len(text)} characters, "
+            f"invalid repository name {quoted(text)}: {len(text)} characters, "
             f"expected at most {MAX_NAME}"
         )
     if not _NAME.fullmatch(text):
         raise InvalidName(
-            f"invalid repository name {shown(text)}: expected lower-case letters and digits, "
+            f"invalid repository name {quoted(text)}: expected lower-case letters and digits, "
             "joined by '.', '_', '__', '-' or '/'"
         )
     return text
@@ -189,11 +189,11 @@ def _name(text: str) -> str:
 def _tag(text: str) -> str:
     if len(text) > MAX_TAG:
         raise InvalidTag(
-            f"invalid tag {shown(text)}: {len(text)} characters, expected at most {MAX_TAG}"
+            f"invalid tag {quoted(text)}: {len(text)} characters, expected at most {MAX_TAG}"
         )
     if not _TAG.fullmatch(text):
         raise InvalidTag(
-            f"invalid tag {shown(text)}: expected letters, digits, '_', '.' and '-', "
+            f"invalid tag {quoted(text)}: expected letters, digits, '_', '.' and '-', "
             "not starting with '.' or '-'"
         )
     return text

@@ -23,7 +23,7 @@ from registry.api.routing import Router
 from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
 from registry.backup.backup import check_complete, check_fillable
-from registry.backup.backup import restore as fill
+from registry.backup.backup import restore as restore_backup
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
@@ -91,7 +91,7 @@ def build_application(
         async with (
             open_registry(settings, root) as opened,
             run_jobs(Scheduler(jobs(opened), background)),
-            disk.checking(opened, background),
+            disk.check_after_crash(opened, background),
             listening(opened),
         ):
             yield Authorizer(opened.registry, policy)
@@ -155,7 +155,7 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
         if command == "fsck" and not arguments.get("repair"):
             yield from check(settings, deep=bool(arguments.get("deep")))
         else:
-            yield from carry_out(settings, command, arguments)
+            yield from run_offline(settings, command, arguments)
 
 
 def restore(settings: Settings, backup: Path) -> Iterator[Document]:
@@ -165,24 +165,24 @@ def restore(settings: Settings, backup: Path) -> Iterator[Document]:
     check_fillable(root)
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
-        fill(backup, opened)
+        restore_backup(backup, opened)
         prepare_database(opened)
     yield from check(settings, deep=True)
 
 
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
     """Have a root checked that no server has, and change nothing in it."""
-    with Root.open_to_read(place_of(settings)) as root:
+    with Root.open_to_read(existing_root(settings)) as root:
         check_database(root)
         with Snapshot.of(root.database) as rows, startup_errors(root.database):
-            yield from each(integrity.check(rows, root.directory, deep=deep))
+            yield from iterate(integrity.check(rows, root.directory, deep=deep))
 
 
-def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
+def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
     """Do an administrative command in this process, on a root that no server has."""
     # Nobody waits for the lock meanwhile.
     settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
-    with Root.open(place_of(settings)) as root:
+    with Root.open(existing_root(settings)) as root:
         prepare_database(root)
 
         async def documents() -> AsyncGenerator[Document, None]:
@@ -194,10 +194,10 @@ def carry_out(settings: Settings, command: str, arguments: dict[str, Any]) -> It
                     yield document
 
         with startup_errors(root.database):
-            yield from each(documents())
+            yield from iterate(documents())
 
 
-def place_of(settings: Settings) -> Path:
+def existing_root(settings: Settings) -> Path:
     """The root, which must hold a registry: a wrong directory is not made into one."""
     path = settings.storage.root
     if not (path / DATABASE).is_file() and not (path / CREATED).is_file():
@@ -205,7 +205,7 @@ def place_of(settings: Settings) -> Path:
     return path
 
 
-def each(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
+def iterate(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
     """What a command says, one document after the other."""
     with asyncio.Runner() as runner:
         try:

@@ -20,7 +20,7 @@ async def backup(
     First every file that the registry lost, then what is in the backup.
     """
     root = opened.root.path
-    target = judged(directory, root)
+    target = check_target(directory, root)
     try:
         taken = await take(opened.shared, root, target, link=not copy)
     except StartupError as error:
@@ -35,7 +35,7 @@ async def backup(
     yield {"summary": {**asdict(taken.label), "new": taken.new, "wrong": wrong}}
 
 
-def judged(directory: str, root: Path) -> Path:
+def check_target(directory: str, root: Path) -> Path:
     target = Path(directory)
     if not target.is_absolute():
         raise CommandRefused(f"{directory!r}: expected a whole path")

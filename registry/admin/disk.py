@@ -39,7 +39,9 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
 
 
 @contextlib.asynccontextmanager
-async def checking(opened: OpenRegistry, background: BackgroundTasks) -> AsyncIterator[None]:
+async def check_after_crash(
+    opened: OpenRegistry, background: BackgroundTasks
+) -> AsyncIterator[None]:
     """After a crash, have the database checked beside the requests: it may be large.
 
     Before anything else, say if the registry is read-only: its reason is in an old log, at best.

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 from oci.http import Challenge, RangeNotSatisfiable, encode_errors, format_upload_range
 from registry.errors import ManifestReferencesMissing, RangeInvalid, TooManyRequests, Unauthorized
 
@@ -25,7 +25,7 @@ class EndpointUnknown(OCIError):
     status = HTTPStatus.NOT_FOUND
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"no endpoint at {shown(path)}")
+        super().__init__(f"no endpoint at {quoted(path)}")
 
 
 class MethodNotAllowed(OCIError):
@@ -35,7 +35,7 @@ class MethodNotAllowed(OCIError):
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
         self.allowed = ", ".join(allowed)
-        super().__init__(f"found method {shown(method)}, expected one of {self.allowed}")
+        super().__init__(f"found method {quoted(method)}, expected one of {self.allowed}")
 
 
 class PathInvalid(OCIError):

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from oci.digest import LENGTHS, Digest, InvalidDigest
-from oci.errors import shown
+from oci.errors import quoted
 from oci.http import InvalidNumber, parse_content_range, parse_digits
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
 from registry.api.errors import QueryInvalid
@@ -102,7 +102,7 @@ class RegistryRequest(Request):
         except InvalidNumber:
             if text.isascii() and text.isdigit():
                 return MAX_PAGE
-            raise QueryInvalid(f"n is {shown(text)}, expected a whole number") from None
+            raise QueryInvalid(f"n is {quoted(text)}, expected a whole number") from None
 
     @property
     def algorithm(self) -> str:
@@ -110,7 +110,7 @@ class RegistryRequest(Request):
         text = self.query("digest-algorithm")
         if text is not None and text not in LENGTHS:
             known = ", ".join(LENGTHS)
-            raise InvalidDigest(f"digest-algorithm is {shown(text)}, expected one of {known}")
+            raise InvalidDigest(f"digest-algorithm is {quoted(text)}, expected one of {known}")
         return text or "sha256"
 
     def query(self, name: str) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from registry.cli.common import administer, config_file, load, root_directory, told_in_one_line
+from registry.cli.common import administer, config_file, handle_errors, load, root_directory
 from registry.cli.integrity import MARK, WRONG, format_finding
 
 # What to do after a backup that lacks something, or would if there were none before.
@@ -17,7 +17,7 @@ NEXT = f"{MARK} It heals when it is pushed again; then back up again."
 @root_directory
 @click.option("--copy", is_flag=True, help="Copy files also where a link would do.")
 @click.argument("directory", type=click.Path(path_type=Path))
-@told_in_one_line
+@handle_errors
 def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -> None:
     """Back up a registry into DIRECTORY, while it is in use or while it is stopped.
 
@@ -53,7 +53,7 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
     help="A new directory, or an empty one.",
 )
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@told_in_one_line
+@handle_errors
 def restore(root: Path, directory: Path) -> None:
     """Restore the backup in DIRECTORY into a new root, and check every byte of it.
 

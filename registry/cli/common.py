@@ -29,7 +29,7 @@ config_file = click.option(
 root_directory = click.option("--root", metavar="DIR", help="The directory that holds everything.")
 
 
-def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
+def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
     """End with one line on what is wrong, and not with a traceback."""
 
     @wraps(command)
@@ -91,10 +91,10 @@ def administer(
     yield from administer(settings, command, given)
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration for people, in whole hours or else in seconds.
 
-    >>> span(259_200), span(90)
+    >>> format_duration(259_200), span(90)
     ('72 h', '90 s')
     """
     hours, rest = divmod(seconds, 3600)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from registry.cli.backup import backup, restore
-from registry.cli.common import config_file, load, root_directory, told_in_one_line
+from registry.cli.common import config_file, handle_errors, load, root_directory
 from registry.cli.garbage import gc, undelete
 from registry.cli.integrity import fsck, scrub, unlatch
 from registry.cli.repositories import repo, tag
@@ -43,7 +43,7 @@ def main() -> None:
     type=click.Choice(["none", "pull", "push"]),
     help="What callers without an identity may do.",
 )
-@told_in_one_line
+@handle_errors
 def serve(config: Path | None, root: str | None, listen: str | None, anonymous: str | None) -> None:
     """Serve the registry until SIGTERM or SIGINT."""
     flags = {"storage.root": root, "server.listen": listen, "access.anonymous": anonymous}
@@ -56,7 +56,7 @@ def serve(config: Path | None, root: str | None, listen: str | None, anonymous: 
 
 @main.command("check-config")
 @config_file
-@told_in_one_line
+@handle_errors
 def check_config(config: Path | None) -> None:
     """Check a file of settings and the environment, and report every mistake in them."""
     settings = load(config, {})

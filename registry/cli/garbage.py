@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from registry.cli.common import administer, config_file, root_directory, span, told_in_one_line
+from registry.cli.common import (
+    administer,
+    config_file,
+    format_duration,
+    handle_errors,
+    root_directory,
+)
 
 # Wording for a real run and for a dry run.
 _DONE = ("", "moved to the trash", "removed", "ended", "are free again")
@@ -16,7 +22,7 @@ _WOULD = ("would be ", "would move to the trash", "would be removed", "would end
 @config_file
 @root_directory
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@told_in_one_line
+@handle_errors
 def gc(config: Path | None, root: str | None, dry_run: bool) -> None:
     """Collect garbage now; clients may push and pull meanwhile.
 
@@ -49,9 +55,11 @@ def format_report(report: dict[str, int], words: tuple[str, str, str, str, str])
 
 def waiting(pushed: float, deleted: float) -> str:
     """What an operator needs to know for whom nothing came back: for how long things are kept."""
-    line = f"What was pushed is kept for up to {span(pushed)} of the server's running"
+    line = f"What was pushed is kept for up to {format_duration(pushed)} of the server's running"
     if deleted:
-        line += f"; what was deleted or collected, for {span(deleted)} more, to be undeleted"
+        line += (
+            f"; what was deleted or collected, for {format_duration(deleted)} more, to be undeleted"
+        )
     return f"{line} (gc.* in the settings)."
 
 
@@ -59,7 +67,7 @@ def waiting(pushed: float, deleted: float) -> str:
 @config_file
 @root_directory
 @click.argument("what", metavar="DIGEST|NAME:TAG")
-@told_in_one_line
+@handle_errors
 def undelete(config: Path | None, root: str | None, what: str) -> None:
     """Bring back a blob, a manifest or a tag that was deleted or collected."""
     for result in administer(config, root, "undelete", what=what):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from registry.cli.common import administer, config_file, root_directory, told_in_one_line
+from registry.cli.common import administer, config_file, handle_errors, root_directory
 
 WRONG = 1
 # What to do next, after the last finding.
@@ -20,7 +20,7 @@ NEXT = "What is damaged heals when it is pushed again; otherwise restore a backu
 @root_directory
 @click.option("--deep", is_flag=True, help="Read and hash every byte that is kept.")
 @click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
-@told_in_one_line
+@handle_errors
 def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> None:
     """Compare the rows with the files and with each other: is everything here, and whole?
 
@@ -52,7 +52,7 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
     metavar="SECONDS",
     help="Stop after so long; the next scrub goes on where this one stopped.",
 )
-@told_in_one_line
+@handle_errors
 def scrub(
     config: Path | None, root: str | None, rate: int | None, max_duration: float | None
 ) -> None:
@@ -81,7 +81,7 @@ def scrub(
 @click.command()
 @config_file
 @root_directory
-@told_in_one_line
+@handle_errors
 def unlatch(config: Path | None, root: str | None) -> None:
     """Allow writing again after the disk has failed.
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from registry.cli.common import administer, config_file, root_directory, span, told_in_one_line
+from registry.cli.common import (
+    administer,
+    config_file,
+    format_duration,
+    handle_errors,
+    root_directory,
+)
 
 
 @click.group()
@@ -16,7 +22,7 @@ def repo() -> None:
 @repo.command("list")
 @config_file
 @root_directory
-@told_in_one_line
+@handle_errors
 def show(config: Path | None, root: str | None) -> None:
     """List the repositories."""
     for line in administer(config, root, "repo list"):
@@ -27,12 +33,12 @@ def show(config: Path | None, root: str | None) -> None:
 @config_file
 @root_directory
 @click.argument("name")
-@told_in_one_line
+@handle_errors
 def delete(config: Path | None, root: str | None, name: str) -> None:
     """Delete a repository with everything in it."""
     for line in administer(config, root, "repo delete", name=name):
         seconds = line["undelete_seconds"]
-        back = f"; `registry repo undelete {name}` brings it back, for {span(seconds)}"
+        back = f"; `registry repo undelete {name}` brings it back, for {format_duration(seconds)}"
         click.echo(f"{name} is deleted{back if seconds else ' for good'}")
 
 
@@ -40,7 +46,7 @@ def delete(config: Path | None, root: str | None, name: str) -> None:
 @config_file
 @root_directory
 @click.argument("name")
-@told_in_one_line
+@handle_errors
 def undelete(config: Path | None, root: str | None, name: str) -> None:
     """Bring back a repository that was deleted."""
     for _ in administer(config, root, "repo undelete", name=name):
@@ -51,7 +57,7 @@ def undelete(config: Path | None, root: str | None, name: str) -> None:
 @config_file
 @root_directory
 @click.argument("reference", metavar="[NAME[:TAG]]", required=False)
-@told_in_one_line
+@handle_errors
 def size(config: Path | None, root: str | None, reference: str | None) -> None:
     """Exact bytes: in all, of nothing else, and shared with something else."""
     name, tag = split(reference)
@@ -72,7 +78,7 @@ def tag() -> None:
 @config_file
 @root_directory
 @click.argument("reference", metavar="NAME[:TAG]")
-@told_in_one_line
+@handle_errors
 def history(config: Path | None, root: str | None, reference: str) -> None:
     """Show every change of a tag: when, who, from where, to where."""
     name, tag = split(reference)
@@ -80,17 +86,19 @@ def history(config: Path | None, root: str | None, reference: str) -> None:
         if "deletion" in change:
             deletion = change["deletion"]
             who = deletion["identity"]
-            click.echo(f"{moment(deletion['at'])}  {who}  {name} was deleted with all its tags")
+            click.echo(
+                f"{format_time(deletion['at'])}  {who}  {name} was deleted with all its tags"
+            )
             continue
-        when = moment(change["at"])
+        when = format_time(change["at"])
         before, after = change["before"] or "(nothing)", change["after"] or "(deleted)"
         click.echo(f"{when}  {change['identity']}  {change['tag']}  {before} -> {after}")
 
 
-def moment(milliseconds: int) -> str:
+def format_time(milliseconds: int) -> str:
     """A time for people.
 
-    >>> moment(1_800_000_000_000)
+    >>> format_time(1_800_000_000_000)
     '2027-01-15 08:00:00Z'
     """
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 import httptools
 
-from oci.errors import ErrorCode, OCIError, shown
+from oci.errors import ErrorCode, OCIError, quoted
 
 _VERSIONS = ("1.0", "1.1")
 _OF_THE_CONNECTION = frozenset(
@@ -63,7 +63,7 @@ def read_head(
 ) -> RequestHead:
     """Judge a head whose header names are in lower case, or raise MalformedRequest."""
     if version not in _VERSIONS:
-        raise VersionUnsupported(f"HTTP version is {shown(version)}, expected 1.0 or 1.1")
+        raise VersionUnsupported(f"HTTP version is {quoted(version)}, expected 1.0 or 1.1")
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in _OF_THE_CONNECTION:
@@ -135,4 +135,4 @@ class ExpectationFailed(MalformedRequest):
 
 
 def _text(found: bytes) -> str:
-    return shown(found.decode("latin-1"))
+    return quoted(found.decode("latin-1"))

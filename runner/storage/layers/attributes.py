@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from oci.errors import shown
+from oci.errors import quoted
 from oci.layer import InvalidLayer
 from runner.linux.openat2 import NO_SYMLINKS, open_in_root
 from runner.storage.files.xattrs import admitted, set_xattrs
@@ -60,7 +60,7 @@ def with_owner(member: Member, unknown: tuple[int, int]) -> Member:
     ]
     if not all(0 <= number <= _MAX_ID for number in owner):
         raise InvalidLayer(
-            f"entry {shown(os.fsdecode(member.name))} belongs to {member.uid}:{member.gid}, "
+            f"entry {quoted(os.fsdecode(member.name))} belongs to {member.uid}:{member.gid}, "
             f"expected 0 to {_MAX_ID}"
         )
     return replace(member, uid=owner[0], gid=owner[1])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from oci.errors import shown
+from oci.errors import quoted
 from oci.layer import MAX_PATH, WHITEOUT_PREFIX, EntryKind, EntryName, InvalidLayer
 from runner.storage.files.xattrs import admitted, overlay_opaque, set_xattrs
 from runner.storage.layers.attributes import Attributes, opened, times, with_owner
@@ -272,7 +272,7 @@ class Unpacker:
         source = self.tree.aufs_links()
         if target in _SPECIAL or b"/" in target or not _exists(source, target):
             raise InvalidLayer(
-                f"hard link {_shown(member)} points to {shown(os.fsdecode(member.linkname))}, "
+                f"hard link {_shown(member)} points to {quoted(os.fsdecode(member.linkname))}, "
                 "which its layer has not"
             )
         self._link(member, source, target, parent, name)
@@ -371,7 +371,7 @@ def _exists(parent: Directory, name: bytes) -> bool:
 
 
 def _shown(member: Member) -> str:
-    return shown(os.fsdecode(member.name))
+    return quoted(os.fsdecode(member.name))
 
 
 _NODES: Final = MappingProxyType(
