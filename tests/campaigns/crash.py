@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.campaigns.acknowledgements import AcknowledgementLog
 from tests.campaigns.checker import check
 from tests.campaigns.clients import Client, World
-from tests.campaigns.collected import Collected
+from tests.campaigns.gc_counts import GcCounts
 from tests.campaigns.zygote import CrashingRegistry, NotReady, Zygote
 
 LEASE_SECONDS = 2.0
@@ -47,7 +47,7 @@ class Result:
     operations: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "fail": 0, "unknown": 0})
     late: int = 0
-    collected: Collected = field(default_factory=Collected)
+    collected: GcCounts = field(default_factory=GcCounts)
     slowest_start: float = 0.0
     violations: list[str] = field(default_factory=list)
 
@@ -127,7 +127,7 @@ class Era:
             tell("\n".join([*result.violations, f"kept: {self.log.path.parent}"]))
         result.operations += self.world.operations
         result.late += self.world.late
-        result.collected.add(Collected.told(self.registry.log))
+        result.collected.add(GcCounts.from_log(self.registry.log))
         for end, count in self.log.counts.items():
             result.counts[end] += count
 

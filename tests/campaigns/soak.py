@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.campaigns import crash
 from tests.campaigns.acknowledgements import AcknowledgementLog
 from tests.campaigns.clients import Client, World
-from tests.campaigns.collected import Collected
+from tests.campaigns.gc_counts import GcCounts
 from tests.campaigns.zygote import CrashingRegistry, Zygote
 
 LEASE_SECONDS = 3.0
@@ -35,7 +35,7 @@ class Soaked:
     counts: dict[str, int] = field(default_factory=dict)
     late: int = 0
     cuts: int = 0
-    collected: Collected = field(default_factory=Collected)
+    collected: GcCounts = field(default_factory=GcCounts)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ def gc_soak(
         log.counts,
         world.late,
         world.cuts,
-        Collected.told(registry.log),
+        GcCounts.from_log(registry.log),
         violations,
     )
     log.close()

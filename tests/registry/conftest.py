@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from registry.services.repositories import Repository
-from tests.support.collecting import Collected, a_collected_service
+from tests.support.gc_service import GcService, a_gc_service
 from tests.support.storage import Service, a_service
 
 
@@ -25,9 +25,9 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def collected(tmp_path: Path) -> AsyncIterator[Collected]:
-    async with a_collected_service(tmp_path / "root") as collected:
-        yield collected
+async def gc_service(tmp_path: Path) -> AsyncIterator[GcService]:
+    async with a_gc_service(tmp_path / "root") as gc_service:
+        yield gc_service
 
 
 @pytest.fixture

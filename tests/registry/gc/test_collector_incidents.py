@@ -18,7 +18,7 @@ from registry.services.repositories import Repository
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
 from registry.storage.retention import Retention
-from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
 
@@ -29,10 +29,10 @@ UNTAGGED = Retention(
 
 
 @pytest.fixture
-async def strict(tmp_path: Path) -> AsyncIterator[Collected]:
+async def strict(tmp_path: Path) -> AsyncIterator[GcService]:
     """Collects untagged manifests two minutes after nothing keeps them."""
-    async with a_collected_service(tmp_path / "strict", retention=UNTAGGED) as collected:
-        yield collected
+    async with a_gc_service(tmp_path / "strict", retention=UNTAGGED) as gc_service:
+        yield gc_service
 
 
 async def is_here(repository: Repository, digest: Digest) -> bool:
@@ -50,13 +50,13 @@ async def is_whole(repository: Repository, image: Image) -> bool:
 
 
 async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
-    collected: Collected, monkeypatch: pytest.MonkeyPatch
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """nora and distribution: found unreferenced at first, referenced when it is deleted."""
-    repository, image = collected.repository(), an_image()
+    repository, image = gc_service.repository(), an_image()
     for content in image.blobs.values():
         await push_blob(repository, content)
-    await collected.outlive_leases()
+    await gc_service.outlive_leases()
     found = asyncio.Event()
     go_on = asyncio.Event()
     candidates = collector_module.find_candidates
@@ -68,7 +68,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
             yield keys
 
     monkeypatch.setattr(collector_module, "find_candidates", slow)
-    collecting = asyncio.create_task(collected.collect())
+    collecting = asyncio.create_task(gc_service.collect())
     await found.wait()
     await repository.manifests.push(ONE, image.manifest, image.media_type)
     go_on.set()
@@ -78,7 +78,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
     assert await is_whole(repository, image)
 
 
-async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: Collected) -> None:
+async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: GcService) -> None:
     """Foundries: caches of BuildKit, an index over layers, were garbage to a collector."""
     repository, layer = strict.repository(), b"a layer in a cache"
     await push_blob(repository, layer)
@@ -92,7 +92,7 @@ async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: Collected) 
     assert await pull_blob(repository, Digest.of(layer)) == layer
 
 
-async def test_gc_6_manifests_of_a_type_we_do_not_know_are_kept(strict: Collected) -> None:
+async def test_gc_6_manifests_of_a_type_we_do_not_know_are_kept(strict: GcService) -> None:
     repository, image = strict.repository(), an_image()
     await push_image(repository, image)
     await strict.service.database.write(
@@ -109,7 +109,7 @@ async def test_gc_6_manifests_of_a_type_we_do_not_know_are_kept(strict: Collecte
     [(True, True, 3), (True, False, 3), (False, True, 1), (False, False, 0)],
 )
 async def test_gc_7_gc_8_children_stay_as_long_as_their_index(
-    strict: Collected, index_tagged: bool, child_tagged: bool, left: int
+    strict: GcService, index_tagged: bool, child_tagged: bool, left: int
 ) -> None:
     """distribution --delete-untagged took the children of tagged indexes."""
     repository, index = strict.repository(), an_index()
@@ -134,7 +134,7 @@ def digests_of(index: Index) -> list[Digest]:
     return [index.digest, *(image.digest for image in index.images)]
 
 
-async def test_an_untagged_manifest_waits_from_when_it_lost_its_tag(strict: Collected) -> None:
+async def test_an_untagged_manifest_waits_from_when_it_lost_its_tag(strict: GcService) -> None:
     repository, old, new = strict.repository(), an_image(seed="old"), an_image(seed="new")
     await push_image(repository, old, ONE)
     await strict.pass_time(1000)
@@ -150,17 +150,17 @@ async def test_an_untagged_manifest_waits_from_when_it_lost_its_tag(strict: Coll
     assert not await is_here(repository, old.digest)
 
 
-async def test_without_the_policy_untagged_manifests_are_kept(collected: Collected) -> None:
-    repository, image = collected.repository(), an_image()
+async def test_without_the_policy_untagged_manifests_are_kept(gc_service: GcService) -> None:
+    repository, image = gc_service.repository(), an_image()
     await push_image(repository, image)
 
-    await collected.pass_time(10_000)
-    await collected.collect()
+    await gc_service.pass_time(10_000)
+    await gc_service.collect()
 
     assert await is_whole(repository, image)
 
 
-async def test_a_referrer_lives_while_its_subject_lives(strict: Collected) -> None:
+async def test_a_referrer_lives_while_its_subject_lives(strict: GcService) -> None:
     repository, image = strict.repository(), an_image()
     signature = an_image(seed="signature", subject=image.descriptor)
     await push_image(repository, image, ONE)
@@ -177,7 +177,7 @@ async def test_a_referrer_lives_while_its_subject_lives(strict: Collected) -> No
     assert (early.manifests, late.manifests) == (0, 1)
 
 
-async def test_what_cosign_signed_by_tag_is_kept(strict: Collected) -> None:
+async def test_what_cosign_signed_by_tag_is_kept(strict: GcService) -> None:
     repository, image, signature = strict.repository(), an_image(), an_image(seed="signature")
     await push_image(repository, image)
     await push_image(repository, an_image(seed="unsigned"))
@@ -192,7 +192,7 @@ async def test_what_cosign_signed_by_tag_is_kept(strict: Collected) -> None:
 
 
 async def test_gc_9_a_manifest_whose_parts_are_lost_does_not_stop_the_collector(
-    strict: Collected,
+    strict: GcService,
 ) -> None:
     """zot: a missing blob of a manifest, and every pass ended there."""
     repository, image = strict.repository(), an_image()
@@ -210,7 +210,7 @@ async def test_gc_9_a_manifest_whose_parts_are_lost_does_not_stop_the_collector(
     assert (report.manifests, report.blobs) == (1, 3)
 
 
-async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: Collected) -> None:
+async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: GcService) -> None:
     """zot walked an index once for every way that led to it: 2 to the power of its depth."""
     repository, image = strict.repository(), an_image()
     await push_image(repository, image)

@@ -11,13 +11,13 @@ from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository
-from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import an_image, an_index
 from tests.support.storage import body, push_blob, push_image, push_index
 
 
 @pytest.fixture(params=[0, 600], ids=["no window", "a window"])
-async def collected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Collected]:
+async def gc_service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GcService]:
     retention = Retention(
         lease_ms=60 * SECOND,
         epoch_ms=10 * SECOND,
@@ -25,13 +25,13 @@ async def collected(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
         untagged_ms=120 * SECOND,
     )
     limits = UploadLimits(idle_ms=100 * SECOND)
-    async with a_collected_service(tmp_path / "r", retention=retention, limits=limits) as made:
+    async with a_gc_service(tmp_path / "r", retention=retention, limits=limits) as made:
         yield made
 
 
-async def a_registry_with_garbage(collected: Collected) -> None:
+async def a_registry_with_garbage(gc_service: GcService) -> None:
     """Something of every kind that goes, and of every kind that stays."""
-    one, two, dead = (collected.repository(name) for name in ("one", "two", "dead"))
+    one, two, dead = (gc_service.repository(name) for name in ("one", "two", "dead"))
     await push_index(one, an_index(), Tag("kept"))
     await push_image(one, an_image(3, seed="untagged"))
     await push_image(two, an_image(3, seed="untagged"), Tag("kept"))
@@ -42,44 +42,44 @@ async def a_registry_with_garbage(collected: Collected) -> None:
     await two.blobs.delete(shared[0])
     session = await one.uploads.start()
     await one.uploads.append(session.id, body(b"half"), start=None, length=None)
-    await delete_repository(collected.service.shared, "op", RepositoryName("dead"))
+    await delete_repository(gc_service.service.shared, "op", RepositoryName("dead"))
     stray = "01234567-89ab-4def-8123-456789abcdef"
-    (collected.service.root / "uploads" / stray).write_bytes(b"orphan")
+    (gc_service.service.root / "uploads" / stray).write_bytes(b"orphan")
 
 
-def bytes_on_disk(collected: Collected) -> int:
-    root = collected.service.root
-    return sum((root / file).stat().st_size for file in collected.service.files())
+def bytes_on_disk(gc_service: GcService) -> int:
+    root = gc_service.service.root
+    return sum((root / file).stat().st_size for file in gc_service.service.files())
 
 
 @pytest.mark.parametrize("seconds", [1, 200, 2000])
-async def test_a_real_run_does_what_the_dry_run_said(collected: Collected, seconds: int) -> None:
-    await a_registry_with_garbage(collected)
-    await collected.pass_time(seconds)
+async def test_a_real_run_does_what_the_dry_run_said(gc_service: GcService, seconds: int) -> None:
+    await a_registry_with_garbage(gc_service)
+    await gc_service.pass_time(seconds)
 
     for _ in range(3):
-        before = bytes_on_disk(collected)
-        said = await dry_run(collected.service.shared)
-        assert bytes_on_disk(collected) == before
-        done = await collected.collect()
+        before = bytes_on_disk(gc_service)
+        said = await dry_run(gc_service.service.shared)
+        assert bytes_on_disk(gc_service) == before
+        done = await gc_service.collect()
 
         assert done == said
-        assert before - bytes_on_disk(collected) == said.freed_bytes
-        await collected.pass_time(seconds)
+        assert before - bytes_on_disk(gc_service) == said.freed_bytes
+        await gc_service.pass_time(seconds)
 
 
-async def test_something_of_every_kind_goes_in_the_end(collected: Collected) -> None:
-    await a_registry_with_garbage(collected)
-    await collected.pass_time(2000)
+async def test_something_of_every_kind_goes_in_the_end(gc_service: GcService) -> None:
+    await a_registry_with_garbage(gc_service)
+    await gc_service.pass_time(2000)
 
-    first = await collected.collect()
-    await collected.pass_time(2000)
-    second = await collected.collect()
+    first = await gc_service.collect()
+    await gc_service.pass_time(2000)
+    second = await gc_service.collect()
 
     assert (first.manifests, first.repositories, first.uploads, first.orphans) == (2, 1, 1, 1)
     assert first.blobs > 0
     assert first.purged + second.purged == first.blobs
-    assert bytes_on_disk(collected) == await bytes_of_blobs(collected)
+    assert bytes_on_disk(gc_service) == await bytes_of_blobs(gc_service)
 
 
 async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Path) -> None:
@@ -91,15 +91,15 @@ async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Pat
         untagged_ms=150 * SECOND,
     )
     limits = UploadLimits(idle_ms=9999 * SECOND, max_age_ms=100 * SECOND)
-    async with a_collected_service(tmp_path / "r", retention=retention, limits=limits) as collected:
-        await a_registry_with_garbage(collected)
-        await collected.pass_time(10)
+    async with a_gc_service(tmp_path / "r", retention=retention, limits=limits) as gc_service:
+        await a_registry_with_garbage(gc_service)
+        await gc_service.pass_time(10)
         went = GcReport()
 
         for _ in range(40):
-            collected.clock.advance(10 * SECOND)
-            said = await dry_run(collected.service.shared)
-            assert await collected.collect() == said
+            gc_service.clock.advance(10 * SECOND)
+            said = await dry_run(gc_service.service.shared)
+            assert await gc_service.collect() == said
             went.uploads += said.uploads
             went.manifests += said.manifests
             went.members += said.members
@@ -110,22 +110,22 @@ async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Pat
 
 
 async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry(
-    collected: Collected,
+    gc_service: GcService,
 ) -> None:
-    await a_registry_with_garbage(collected)
-    await collected.pass_time(200)
-    collected.clock.advance(20 * SECOND)
-    epochs = await collected.service.rows("SELECT * FROM epochs")
-    collected.service.database.guard.latch.trip("a test")
+    await a_registry_with_garbage(gc_service)
+    await gc_service.pass_time(200)
+    gc_service.clock.advance(20 * SECOND)
+    epochs = await gc_service.service.rows("SELECT * FROM epochs")
+    gc_service.service.database.guard.latch.trip("a test")
 
-    said = await dry_run(collected.service.shared)
+    said = await dry_run(gc_service.service.shared)
 
     assert said.members > 0
-    assert await collected.service.rows("SELECT * FROM epochs") == epochs
-    collected.service.database.guard.latch.reset()
-    assert await collected.collect() == said
+    assert await gc_service.service.rows("SELECT * FROM epochs") == epochs
+    gc_service.service.database.guard.latch.reset()
+    assert await gc_service.collect() == said
 
 
-async def bytes_of_blobs(collected: Collected) -> int:
-    ((total,),) = await collected.service.rows("SELECT sum(size) FROM blobs")
+async def bytes_of_blobs(gc_service: GcService) -> int:
+    ((total,),) = await gc_service.service.rows("SELECT sum(size) FROM blobs")
     return int(total)

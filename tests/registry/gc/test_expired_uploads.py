@@ -9,7 +9,7 @@ from oci.digest import Digest
 from registry.errors import BlobUploadUnknown, TooManyRequests
 from registry.services.context import UploadLimits
 from tests.support.clocks import YEAR_MS
-from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.storage import body, pull_blob, push_blob
 
 LIMITS = UploadLimits(
@@ -18,12 +18,12 @@ LIMITS = UploadLimits(
 
 
 @pytest.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[Collected]:
-    async with a_collected_service(tmp_path / "root", limits=LIMITS) as collected:
-        yield collected
+async def limited(tmp_path: Path) -> AsyncIterator[GcService]:
+    async with a_gc_service(tmp_path / "root", limits=LIMITS) as gc_service:
+        yield gc_service
 
 
-async def test_a_session_that_rests_too_long_ends_with_its_bytes(limited: Collected) -> None:
+async def test_a_session_that_rests_too_long_ends_with_its_bytes(limited: GcService) -> None:
     repository = limited.repository()
     session = await repository.uploads.start()
     await repository.uploads.append(session.id, body(b"half"), start=None, length=None)
@@ -40,7 +40,7 @@ async def test_a_session_that_rests_too_long_ends_with_its_bytes(limited: Collec
 
 
 async def test_every_request_lets_a_session_live_on_until_it_is_too_old(
-    limited: Collected,
+    limited: GcService,
 ) -> None:
     repository = limited.repository()
     session = await repository.uploads.start()
@@ -55,7 +55,7 @@ async def test_every_request_lets_a_session_live_on_until_it_is_too_old(
     assert ended == [0, 0, 0, 1]
 
 
-async def test_a_clock_jump_ends_no_session(limited: Collected) -> None:
+async def test_a_clock_jump_ends_no_session(limited: GcService) -> None:
     session = await limited.repository().uploads.start()
 
     limited.clock.set_by(10 * YEAR_MS)
@@ -64,7 +64,7 @@ async def test_a_clock_jump_ends_no_session(limited: Collected) -> None:
     assert (await limited.repository().uploads.status(session.id)).offset == 0
 
 
-async def test_a_session_that_is_being_written_does_not_end(limited: Collected) -> None:
+async def test_a_session_that_is_being_written_does_not_end(limited: GcService) -> None:
     repository = limited.repository()
     session = await repository.uploads.start()
     content = b"slow, but there"
@@ -81,7 +81,7 @@ async def test_a_session_that_is_being_written_does_not_end(limited: Collected) 
     assert await pull_blob(repository, digest) == content
 
 
-async def test_one_identity_and_all_together_may_have_so_many(limited: Collected) -> None:
+async def test_one_identity_and_all_together_may_have_so_many(limited: GcService) -> None:
     alice, bob = (limited.service.repository(identity=name) for name in ("alice", "bob"))
     first = await alice.uploads.start()
     for _ in range(2):

@@ -11,15 +11,15 @@ from registry.gc.report import GcReport
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put
-from tests.support.collecting import Collected
+from tests.support.gc_service import GcService
 from tests.support.storage import body, pull_blob, push_blob
 
 
 async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
-    collected: Collected, monkeypatch: pytest.MonkeyPatch
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked before it lists, a sweep takes for an orphan what was pushed in between."""
-    repository, pushed = collected.repository(), list[Digest]()
+    repository, pushed = gc_service.repository(), list[Digest]()
     listings = FilesystemBlobStore.listings
 
     async def busy(store: FilesystemBlobStore) -> AsyncIterator[list[StoredFile]]:
@@ -33,7 +33,7 @@ async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
 
     monkeypatch.setattr(FilesystemBlobStore, "listings", busy)
     report = GcReport()
-    await sweep(collected.service.shared, report)
+    await sweep(gc_service.service.shared, report)
 
     assert report.orphans == 0
     for digest in pushed:
@@ -50,12 +50,12 @@ async def counted(
 
 
 async def test_a_pass_whose_transaction_fails_has_removed_no_file(
-    collected: Collected, monkeypatch: pytest.MonkeyPatch
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository = collected.repository()
+    repository = gc_service.repository()
     digest = await push_blob(repository, b"garbage, but here")
-    await collected.outlive_leases()
-    before, move_to_trash = collected.service.files(), put.move_to_trash
+    await gc_service.outlive_leases()
+    before, move_to_trash = gc_service.service.files(), put.move_to_trash
 
     def fail(*arguments: object) -> put.Freed:
         move_to_trash(*arguments)  # type: ignore[arg-type]  # handed on as it came
@@ -63,9 +63,9 @@ async def test_a_pass_whose_transaction_fails_has_removed_no_file(
 
     monkeypatch.setattr(put, "move_to_trash", fail)
     with pytest.raises(StorageFull):
-        await collected.collect()
-    await sweep(collected.service.shared, GcReport())
+        await gc_service.collect()
+    await sweep(gc_service.service.shared, GcReport())
 
-    assert collected.service.files() == before
-    reader = collected.service.repository(may_push=False)
+    assert gc_service.service.files() == before
+    reader = gc_service.service.repository(may_push=False)
     assert await pull_blob(reader, digest) == b"garbage, but here"

@@ -13,7 +13,7 @@ from registry.backup.directory import Label
 from registry.storage.database.sqlite import Database, Work
 from registry.storage.retention import Retention
 from registry.trash.undelete import undelete_digest
-from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.storage import pull_blob, push_blob
 
 WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
@@ -32,7 +32,7 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
         real(directory, label, names)
 
     monkeypatch.setattr(storage_backup.Backup, "finish", finish)
-    async with a_collected_service(tmp_path / "root", retention=WINDOW) as registry:
+    async with a_gc_service(tmp_path / "root", retention=WINDOW) as registry:
         repository, shared = registry.repository(), registry.service.shared
         old = await push_blob(repository, b"old")
         await repository.blobs.delete(old)
@@ -54,9 +54,9 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
 
 
 async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
-    collected: Collected, monkeypatch: pytest.MonkeyPatch
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, shared = collected.repository(), collected.service.shared
+    repository, shared = gc_service.repository(), gc_service.service.shared
     await repository.blobs.delete(await push_blob(repository, b"content"))
     locked: list[bool] = []
     real = Database.write
@@ -65,8 +65,8 @@ async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
         locked.append(shared.trash_lock.locked())
         return await real(database, unit, **options)
 
-    await collected.outlive_leases()
+    await gc_service.outlive_leases()
     monkeypatch.setattr(Database, "write", write)
 
-    assert (await collected.collect()).purged == 1
+    assert (await gc_service.collect()).purged == 1
     assert not any(locked)

@@ -10,7 +10,7 @@ from oci.errors import OCIError
 from registry.background import BackgroundTasks
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull, StorageUnreadable
 from registry.jobs.scheduler import Job, Scheduler
-from tests.support.collecting import Collected
+from tests.support.gc_service import GcService
 
 
 async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
@@ -118,9 +118,9 @@ async def test_it_ends_at_once_in_the_middle_of_a_chore() -> None:
         await asyncio.wait_for(working, 5)
 
 
-async def test_ops_1_any_garbage_on_the_disk_is_survived(collected: Collected) -> None:
+async def test_ops_1_any_garbage_on_the_disk_is_survived(gc_service: GcService) -> None:
     """distribution's purge ended at a file with an empty name."""
-    root = collected.service.root
+    root = gc_service.service.root
     (root / "blobs" / "00" / "-").write_bytes(b"x")
     (root / "blobs" / "00" / "\udcff\n").write_bytes(b"x")
     (root / "blobs" / "00" / ("0" * 64)).mkdir()
@@ -129,14 +129,14 @@ async def test_ops_1_any_garbage_on_the_disk_is_survived(collected: Collected) -
     (root / "uploads" / "..garbage").write_bytes(b"x")
 
     with structlog.testing.capture_logs():
-        scheduler = Scheduler([job := Job("gc", 1, collect(collected))])
+        scheduler = Scheduler([job := Job("gc", 1, collect(gc_service))])
         await scheduler.run_once(job)
 
     assert scheduler.statuses["gc"].failures == 0
 
 
-def collect(collected: Collected) -> Callable[[], Awaitable[Mapping[str, object]]]:
+def collect(gc_service: GcService) -> Callable[[], Awaitable[Mapping[str, object]]]:
     async def run() -> Mapping[str, object]:
-        return (await collected.collect()).document()
+        return (await gc_service.collect()).document()
 
     return run

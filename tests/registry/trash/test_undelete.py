@@ -13,7 +13,7 @@ from registry.storage.retention import Retention
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest, undelete_tag
-from tests.support.collecting import SECOND, Collected, a_collected_service
+from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import an_image, an_index
 from tests.support.storage import pull_blob, push_blob, push_image, push_index
 
@@ -23,12 +23,12 @@ WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 *
 
 
 @pytest.fixture
-async def window(tmp_path: Path) -> AsyncIterator[Collected]:
-    async with a_collected_service(tmp_path / "root", retention=WINDOW) as collected:
-        yield collected
+async def window(tmp_path: Path) -> AsyncIterator[GcService]:
+    async with a_gc_service(tmp_path / "root", retention=WINDOW) as gc_service:
+        yield gc_service
 
 
-async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: Collected) -> None:
+async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: GcService) -> None:
     repository, image = window.repository(), an_image(2)
     await push_image(repository, image, ONE, TWO)
     await window.outlive_leases()
@@ -45,7 +45,7 @@ async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: Collect
     assert (await window.collect()).blobs == 0
 
 
-async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: Collected) -> None:
+async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: GcService) -> None:
     repository, old, new = window.repository(), an_image(seed="old"), an_image(seed="new")
     await push_image(repository, old, ONE, TWO)
     await repository.manifests.delete(old.digest)
@@ -58,7 +58,7 @@ async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: Collecte
     assert (await repository.manifests.pull(TWO)).digest == old.digest
 
 
-async def test_an_index_comes_back_with_the_children_it_had(window: Collected) -> None:
+async def test_an_index_comes_back_with_the_children_it_had(window: GcService) -> None:
     repository, index = window.repository(), an_index()
     await push_index(repository, index, ONE)
     await window.outlive_leases()
@@ -75,7 +75,7 @@ async def test_an_index_comes_back_with_the_children_it_had(window: Collected) -
     assert (await repository.manifests.pull(ONE)).digest == index.digest
 
 
-async def test_a_tag_comes_back_to_where_it_was(window: Collected) -> None:
+async def test_a_tag_comes_back_to_where_it_was(window: GcService) -> None:
     repository, image = window.repository(), an_image()
     await push_image(repository, image, ONE)
     await repository.manifests.delete(ONE)
@@ -90,7 +90,7 @@ async def test_a_tag_comes_back_to_where_it_was(window: Collected) -> None:
 
 
 async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
-    window: Collected,
+    window: GcService,
 ) -> None:
     """As skopeo deletes: by digest.  It comes back once, and does not "point elsewhere"."""
     repository, image = window.repository(), an_image()
@@ -107,7 +107,7 @@ async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
     assert (await repository.manifests.pull(ONE)).digest == image.digest
 
 
-async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: Collected) -> None:
+async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: GcService) -> None:
     one, two, other = (window.repository(name) for name in ("one", "two", "other"))
     digest = await push_blob(one, b"wanted")
     assert await two.uploads.mount(digest, one)
@@ -125,7 +125,7 @@ async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: Collected
     assert len(members) == 2
 
 
-async def test_after_the_window_it_is_gone_for_good(window: Collected) -> None:
+async def test_after_the_window_it_is_gone_for_good(window: GcService) -> None:
     repository = window.repository()
     digest = await push_blob(repository, b"wanted")
     await repository.blobs.delete(digest)
@@ -142,7 +142,7 @@ async def test_after_the_window_it_is_gone_for_good(window: Collected) -> None:
     assert rows == []
 
 
-async def test_bytes_that_are_damaged_stay_in_the_trash(window: Collected) -> None:
+async def test_bytes_that_are_damaged_stay_in_the_trash(window: GcService) -> None:
     repository = window.repository()
     digest = await push_blob(repository, b"wanted")
     await repository.blobs.delete(digest)
@@ -154,7 +154,7 @@ async def test_bytes_that_are_damaged_stay_in_the_trash(window: Collected) -> No
         await undelete_digest(window.service.shared, "op", digest)
 
 
-async def test_a_blob_pushed_again_keeps_its_new_bytes(window: Collected) -> None:
+async def test_a_blob_pushed_again_keeps_its_new_bytes(window: GcService) -> None:
     repository = window.repository()
     digest = await push_blob(repository, b"wanted")
     await repository.blobs.delete(digest)
@@ -167,7 +167,7 @@ async def test_a_blob_pushed_again_keeps_its_new_bytes(window: Collected) -> Non
 
 
 async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
-    window: Collected,
+    window: GcService,
 ) -> None:
     repository, image = window.repository(), an_image()
     await push_image(repository, image, ONE)
@@ -185,7 +185,7 @@ async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
 
 
 async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
-    window: Collected,
+    window: GcService,
 ) -> None:
     repository, index = window.repository(), an_index()
     await push_index(repository, index, ONE, TWO)
@@ -206,7 +206,7 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
     assert [change.tag for change in changes] == ["one", "two"]
 
 
-async def test_the_history_of_a_tag_says_who_when_from_and_to(window: Collected) -> None:
+async def test_the_history_of_a_tag_says_who_when_from_and_to(window: GcService) -> None:
     old, new = an_image(seed="old"), an_image(seed="new")
     await push_image(window.service.repository(identity="alice"), old, ONE)
     await push_image(window.service.repository(identity="bob"), new, ONE)
@@ -223,7 +223,7 @@ async def test_the_history_of_a_tag_says_who_when_from_and_to(window: Collected)
 
 
 async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
-    window: Collected,
+    window: GcService,
 ) -> None:
     repository, shared = window.repository(), window.service.shared
     image, blob = an_image(), await push_blob(window.repository(), b"blob")
@@ -243,7 +243,7 @@ async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
     assert await pull_blob(repository, blob) == b"blob"
 
 
-async def test_what_was_also_elsewhere_comes_back_there_alone(window: Collected) -> None:
+async def test_what_was_also_elsewhere_comes_back_there_alone(window: GcService) -> None:
     image, shared = an_image(), window.service.shared
     for name in ("team/app", "team/other"):
         await push_image(window.repository(name), image, ONE)
@@ -259,7 +259,7 @@ async def test_what_was_also_elsewhere_comes_back_there_alone(window: Collected)
 
 
 async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhile(
-    window: Collected, monkeypatch: pytest.MonkeyPatch
+    window: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, shared, image = window.repository(), window.service.shared, an_image()
     await push_image(repository, image, ONE)

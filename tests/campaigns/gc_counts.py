@@ -7,7 +7,7 @@ from typing import Self
 
 
 @dataclass
-class Collected:
+class GcCounts:
     """What the collector told of its passes."""
 
     passes: int = 0
@@ -19,7 +19,7 @@ class Collected:
     longest_lock_ms: float = 0.0
 
     @classmethod
-    def told(cls, log: Path) -> Self:
+    def from_log(cls, log: Path) -> Self:
         """Sum up the server's log."""
         self, lives = cls(), 0.0
         for line in log.read_text().splitlines():
@@ -36,7 +36,7 @@ class Collected:
         self.lock_ms += lives
         return self
 
-    def add(self, other: "Collected") -> None:
+    def add(self, other: "GcCounts") -> None:
         longest = max(self.longest_lock_ms, other.longest_lock_ms)
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))

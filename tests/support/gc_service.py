@@ -22,7 +22,7 @@ SHORT = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class GcService:
     """A registry, its clock, and who collects its garbage."""
 
     service: Service
@@ -53,9 +53,9 @@ class Collected:
 
 
 @contextlib.asynccontextmanager
-async def a_collected_service(
+async def a_gc_service(
     path: Path, *, retention: Retention = SHORT, limits: UploadLimits | None = None
-) -> AsyncIterator[Collected]:
+) -> AsyncIterator[GcService]:
     clock = FakeClock()
     async with a_service(path, clock=clock, retention=retention, limits=limits) as service:
-        yield Collected(service, clock, GarbageCollector(service.shared, share=1))
+        yield GcService(service, clock, GarbageCollector(service.shared, share=1))
