@@ -256,9 +256,11 @@ async def two_sleepers(runner: RunnerContainers) -> str:
     container = await runner.start("sh", "-c", "sleep 98 & sleep 99 & wait")
     async with asyncio.timeout(20):
         # Between fork and exec a child still looks like its shell.
-        while sum(row[-1].startswith("sleep") for row in await rows_of(runner, container)) < 2:
+        while True:
+            rows = await rows_of(runner, container)
+            if sum(row[-1].startswith("sleep") for row in rows) == 2:
+                return container
             await asyncio.sleep(0.01)
-    return container
 
 
 async def rows_of(runner: RunnerContainers, container: str) -> tuple[tuple[str, ...], ...]:
