@@ -6,18 +6,28 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import httpx2
 
 from oci.reference import RepositoryName
 from runner.credentials import Credentials
+from runner.errors import Unavailable
 from runner.remote.auth import Answer, Authorizer
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
 from runner.remote.retry import RetryPolicy
-from runner.remote.tls import no_tls, tls_context
-from runner.remote.wire import challenges, check_status, location, read_limited, send
+from runner.remote.schemes import Schemes, unchecked
+from runner.remote.tls import TrustState, no_tls, tls_context, trust_state
+from runner.remote.wire import (
+    ANSWER_SECONDS,
+    challenges,
+    check_status,
+    location,
+    read_limited,
+    send,
+)
 
 MAX_HOPS = 5
 USER_AGENT = "slipway-runner"
@@ -44,7 +54,8 @@ class Request:
 class RegistryClients:
     """Every connection to other registries, a pool for each server, until ``aclose``.
 
-    Plain HTTP is spoken to loopback hosts and to those listed as insecure, HTTPS to all others.
+    Plain HTTP is spoken to loopback hosts and to those listed as insecure, unless they speak TLS;
+    HTTPS to all others.
     """
 
     def __init__(
@@ -54,10 +65,10 @@ class RegistryClients:
         retry_policy: RetryPolicy | None = None,
     ) -> None:
         self.retry_policy = retry_policy or RetryPolicy()
-        self.insecure = frozenset(insecure)
+        self.schemes = Schemes(insecure)
         self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
-        self._pools: dict[tuple[Origin, bool], httpx2.AsyncClient] = {}
-        self._authorizers: dict[tuple[str, Credentials], Authorizer] = {}
+        self._pools: dict[tuple[Origin, bool, TrustState], httpx2.AsyncClient] = {}
+        self._authorizers: dict[tuple[Origin, Credentials], Authorizer] = {}
 
     def registry(self, host: str, credentials: Credentials | None = None) -> "RemoteRegistry":
         return RemoteRegistry(self, host, credentials or Credentials())
@@ -68,10 +79,11 @@ class RegistryClients:
         return RemoteRepository(self.registry(host, credentials), name)
 
     def authorizer(self, host: str, credentials: Credentials) -> Authorizer:
-        key = (host, credentials)
+        origin = self.schemes.origin(host)
+        key = (origin, credentials)
         if key not in self._authorizers:
             self._authorizers[key] = Authorizer(
-                Origin.of_registry(host, self.insecure),
+                origin,
                 credentials,
                 self._auth_hosts.get(host, ()),
                 self._ask,
@@ -79,26 +91,33 @@ class RegistryClients:
         return self._authorizers[key]
 
     def pool(self, origin: Origin, *, pinned: bool = False) -> httpx2.AsyncClient:
-        """The server's pool; a ``pinned`` one asks for no name, and takes pinned requests only."""
-        if (origin, pinned) not in self._pools:
-            secure = origin.scheme == "https"
+        """The server's pool; a ``pinned`` one asks for no name, and takes pinned requests only.
+
+        An authority that was added since makes a new pool; the old one goes with the last.
+        """
+        secure = origin.scheme == "https"
+        key = (origin, pinned, trust_state(origin.authority) if secure else ())
+        if key not in self._pools:
+            checked = self.schemes.is_checked(origin)
             # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
             # certificates to load, which takes 30 ms.
             verify = tls_context(origin.authority) if secure else no_tls()
+            if not checked:
+                verify = unchecked(verify)
             # A proxy asks for the name itself, and keeps us from this machine's services.
             proxy = environment_proxy(origin.host) if pinned and secure else None
             direct = pinned and proxy is None
-            self._pools[origin, pinned] = httpx2.AsyncClient(
+            self._pools[key] = httpx2.AsyncClient(
                 timeout=TIMEOUT,
                 limits=LIMITS,
                 follow_redirects=False,
-                trust_env=secure and not pinned,
+                trust_env=secure and checked and not pinned,
                 verify=verify,
                 proxy=proxy,
                 transport=PinnedTransport(verify=verify, limits=LIMITS) if direct else None,
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             )
-        return self._pools[origin, pinned]
+        return self._pools[key]
 
     async def aclose(self) -> None:
         pools, self._pools = self._pools, {}
@@ -111,7 +130,7 @@ class RegistryClients:
         """One question to a token endpoint; a redirect there is an answer like any other."""
         pool = self.pool(Origin.of(url))
         request = pool.build_request(method, url, headers=dict(headers), content=content)
-        async with send(pool, request, "give a token") as response:
+        async with send(pool, request, "give a token", ANSWER_SECONDS) as response:
             return Answer(response.status_code, await read_limited(response))
 
 
@@ -123,11 +142,14 @@ class RemoteRegistry:
         self.credentials = credentials
         self.retry_policy = clients.retry_policy
         self._clients = clients
-        self._origin = Origin.of_registry(host, clients.insecure)
-        self._authorizer = clients.authorizer(host, credentials)
+
+    @property
+    def _origin(self) -> Origin:
+        return self._clients.schemes.origin(self.host)
 
     def url(self, path: str) -> httpx2.URL:
-        return httpx2.URL(f"{self._origin.scheme}://{self._origin.authority}{path}")
+        origin = self._origin
+        return httpx2.URL(f"{origin.scheme}://{origin.authority}{path}")
 
     def owns(self, url: httpx2.URL) -> bool:
         """Whether the URL is on this registry's own host and port."""
@@ -139,19 +161,37 @@ class RemoteRegistry:
 
         Raises Unavailable when the server cannot be reached.
         """
-        if not self.owns(request.url):
-            raise RemoteUntrusted(f"{self.host} sends us to {Origin.of(request.url)} for an upload")
         async with AsyncExitStack() as stack:
-            header = await self._authorizer.header(request.scopes)
-            response = await stack.enter_async_context(self._send(request, request.url, header))
-            if response.status_code == 401:
-                action = challenges(response)
-                header = await self._authorizer.answer(action, request.scopes, header)
-                if header is not None:
-                    await response.aclose()
-                    again = self._send(request, request.url, header)
-                    response = await stack.enter_async_context(again)
-            yield await self._follow(request, response, header, stack)
+            yield await self._answer(request, stack)
+
+    async def _answer(self, request: Request, stack: AsyncExitStack) -> httpx2.Response:
+        """The answer; asked for once more if it turns out that the registry speaks TLS."""
+        try:
+            return await self._authorized(request, stack)
+        except Unavailable:
+            if not await self._clients.schemes.speaks_tls(self.host):
+                raise
+        return await self._authorized(request, stack)
+
+    async def _authorized(self, request: Request, stack: AsyncExitStack) -> httpx2.Response:
+        schemes = self._clients.schemes
+        url = schemes.current(self.host, request.url)
+        if not self.owns(url):
+            raise RemoteUntrusted(f"{self.host} sends us to {Origin.of(url)} for an upload")
+        authorizer = self._clients.authorizer(self.host, self.credentials)
+        header = await authorizer.header(request.scopes)
+        response = await stack.enter_async_context(self._send(request, url, header))
+        if not schemes.answered(self.host, response) and await schemes.speaks_tls(self.host):
+            await response.aclose()
+            return await self._authorized(request, stack)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            offered = challenges(response)
+            header = await authorizer.answer(offered, request.scopes, header)
+            if header is not None:
+                await response.aclose()
+                again = self._send(request, url, header)
+                response = await stack.enter_async_context(again)
+        return await self._follow(request, response, header, stack)
 
     async def _follow(
         self,
@@ -168,7 +208,7 @@ class RemoteRegistry:
                 raise RemoteUntrusted(f"{self.host}: more than {MAX_HOPS} redirects")
             target = location(self.host, response)
             start = Origin.of(response.url)
-            addresses = await check_hop(start, target, self._clients.insecure, addresses)
+            addresses = await check_hop(start, target, self._clients.schemes.insecure, addresses)
             await response.aclose()
             if not self.owns(target):
                 header = None
@@ -192,7 +232,9 @@ class RemoteRegistry:
         built = pool.build_request(request.method, url, headers=headers, content=content)
         if addresses is not None:
             pin(built, addresses)
-        async with send(pool, built, request.action) as response:
+        # A body may take as long as it takes; what only asks is answered soon.
+        limit = None if callable(request.body) else ANSWER_SECONDS
+        async with send(pool, built, request.action, limit) as response:
             yield response
 
 

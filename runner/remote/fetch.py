@@ -18,7 +18,7 @@ from oci.reference import Tag
 from runner.errors import Unavailable
 from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.wire import check_status, describe, read_limited
+from runner.remote.wire import body_chunks, check_status, describe, read_limited
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 # Having come this far since the last failure, a blob's failures are counted anew.
@@ -123,7 +123,7 @@ async def _stream(
             _check_content_range(host, response, offset)
         remaining = descriptor.size - offset
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in body_chunks(response):
                 fresh = chunk[known:]
                 known = max(0, known - len(chunk))
                 remaining -= len(fresh)

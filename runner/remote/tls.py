@@ -5,6 +5,7 @@ https://docs.docker.com/engine/security/certificates/
 
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runner.remote.errors import RemoteUntrusted
@@ -12,6 +13,22 @@ from runner.remote.errors import RemoteUntrusted
 # For each host a directory: *.crt are authorities to trust besides the system's, NAME.cert with
 # NAME.key what to show of ourselves.
 DIRECTORIES = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+
+TrustState = tuple[tuple[str, int, int], ...]
+"""Which files say what is trusted: name, inode and time of change of each."""
+
+
+def trust_state(host: str, directories: Sequence[Path] = DIRECTORIES) -> TrustState:
+    """Equal as long as ``tls_context`` would give the same; a few stat(2) calls."""
+    system = ssl.get_default_verify_paths()
+    named = [Path(name) for name in (system.cafile, system.capath) if name]
+    kept = [file for directory in directories for file in _files(directory / host)]
+    state = []
+    for file in (*named, *kept):
+        with suppress(OSError):
+            found = file.stat()
+            state.append((str(file), found.st_ino, found.st_mtime_ns))
+    return tuple(state)
 
 
 def tls_context(host: str, directories: Sequence[Path] = DIRECTORIES) -> ssl.SSLContext:

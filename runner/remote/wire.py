@@ -1,7 +1,9 @@
 """What every exchange needs: send, read a short answer, understand a refusal."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Collection
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -11,17 +13,27 @@ from runner.errors import Unavailable
 from runner.remote.errors import RemoteUntrusted, refusal
 
 MAX_ANSWER_BYTES = 1024 * 1024
+ANSWER_SECONDS = 60.0
+# A body that comes slower than this, over so long a wait, is as good as none.
+SLOWEST_BYTES_PER_SECOND = 1024
+SLOW_SECONDS = 60.0
 
 
 @asynccontextmanager
 async def send(
-    pool: httpx2.AsyncClient, request: httpx2.Request, action: str
+    pool: httpx2.AsyncClient, request: httpx2.Request, action: str, limit: float | None = None
 ) -> AsyncIterator[httpx2.Response]:
-    """Send, and lend the unread response; a failure of the wire is Unavailable."""
+    """Send, and lend the unread response; a failure of the wire is Unavailable.
+
+    So is a head that has not come after ``limit`` seconds, however many bytes of it have.
+    """
+    authority = request.url.netloc.decode("ascii", "replace")
     try:
-        response = await pool.send(request, stream=True)
+        async with asyncio.timeout(limit):
+            response = await pool.send(request, stream=True)
+    except TimeoutError as error:
+        raise Unavailable(f"{authority}: cannot {action}: no answer in {limit} seconds") from error
     except httpx2.HTTPError as error:
-        authority = request.url.netloc.decode("ascii", "replace")
         raise Unavailable(f"{authority}: cannot {action}: {describe(error)}") from error
     try:
         yield response
@@ -40,13 +52,40 @@ async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES)
     """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
     content = bytearray()
     try:
-        async for chunk in response.aiter_raw():
-            content += chunk
-            if len(content) > limit:
-                raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
+        async with asyncio.timeout(ANSWER_SECONDS):
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > limit:
+                    raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
+    except TimeoutError as error:
+        raise Unavailable(
+            f"{response.url.host}: answer not whole in {ANSWER_SECONDS} seconds"
+        ) from error
     except httpx2.HTTPError as error:
         raise Unavailable(f"{response.url.host}: answer cut off: {describe(error)}") from error
     return bytes(content)
+
+
+async def body_chunks(
+    response: httpx2.Response, now: Callable[[], float] = time.monotonic
+) -> AsyncIterator[bytes]:
+    """A long body as it comes, or Unavailable once it comes too slowly.
+
+    Only the waits for the registry count: whoever takes the chunks may be as slow as a disk.
+    """
+    waited, received, begun = 0.0, 0, now()
+    async for chunk in response.aiter_raw():
+        waited += now() - begun
+        received += len(chunk)
+        if waited >= SLOW_SECONDS:
+            if received < waited * SLOWEST_BYTES_PER_SECOND:
+                raise Unavailable(
+                    f"{response.url.host}: sent {received} bytes in {waited:.0f} seconds, "
+                    f"expected {SLOWEST_BYTES_PER_SECOND} a second"
+                )
+            waited, received = 0.0, 0
+        yield chunk
+        begun = now()
 
 
 def location(host: str, response: httpx2.Response) -> httpx2.URL:
