@@ -3,14 +3,18 @@
 The words are docker's, so that its clients draw their bars.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from oci.descriptor import Descriptor
 from runner.schema import ProgressEvent
 
 INTERVAL_SECONDS = 0.1
+# Of something that takes longer than this, people want to hear what it is.
+REMINDER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,21 @@ class LayerProgress:
         if status and (current >= self._total or now - self._told >= INTERVAL_SECONDS):
             self._told = now
             self._tell(ProgressEvent(status, self._id, current, self._total))
+
+
+@asynccontextmanager
+async def reminders(
+    tell: Callable[[ProgressEvent], None], status: str, seconds: float = REMINDER_SECONDS
+) -> AsyncIterator[None]:
+    """Tell a status again and again, as long as what is done within takes."""
+
+    async def remind() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            tell(ProgressEvent(status))
+
+    reminding = asyncio.create_task(remind())
+    try:
+        yield
+    finally:
+        reminding.cancel()

@@ -22,6 +22,7 @@ from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
 from runner.schema import ProgressEvent
 from runner.services.images.layer_download import LayerDownload
+from runner.services.images.progress import reminders
 from runner.services.images.store import Image, ImageStore
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
@@ -71,7 +72,8 @@ class Puller:
         named = str(reference.digest or reference.tag)
         progress(ProgressEvent(f"Pulling from {reference.name}", id=named))
         before = self._store.records.images.get(str(reference))
-        found = await resolve(repository, reference, platform)
+        async with reminders(progress, f"Waiting for {reference.host}"):
+            found = await resolve(repository, reference, platform)
         blobs = {blob.digest for blob in found.manifest.blobs}
         kept = {document.descriptor.digest for document in found.documents}
         with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
