@@ -51,7 +51,7 @@ async def test_a_cut_connection_goes_on_from_the_last_byte(
         content = await whole(app(clients, proxy.host))
 
     assert content == CONTENT
-    starts = [seen.headers.get("range") for seen in registry.action("GET", "/blobs/")]
+    starts = [seen.headers.get("range") for seen in registry.asked("GET", "/blobs/")]
     assert starts[0] is None
     assert all(start and start.startswith("bytes=") for start in starts[1:])
     assert proxy.connections == 4
