@@ -95,6 +95,10 @@ class AttachSocket:
                 packet = self._socket.recv(_CONMON_PACKET_BYTES)
             except (BlockingIOError, InterruptedError):
                 break
+            except ConnectionResetError:
+                # conmon has ended with input unread.  A packet socket tells that first, and then
+                # gives what was sent before.
+                continue
             except OSError:
                 packet = b""
             if not packet or self._backlog_bytes > BACKLOG_BYTES:

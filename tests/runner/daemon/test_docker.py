@@ -67,6 +67,14 @@ def test_run_shows_output_and_exit_code(docker: Docker) -> None:
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
 
 
+def test_run_keeps_the_output_and_the_code_over_input_that_nobody_reads(docker: Docker) -> None:
+    words = ("run", "--rm", "-i", "busybox", "sh", "-c", "echo answer; exit 5")
+
+    done = docker.try_(*words, stdin=bytes(3_000_000))
+
+    assert (done.stdout, done.returncode) == (b"answer\n", 5)
+
+
 def test_run_passes_stdin(docker: Docker) -> None:
     content = os.urandom(300_000).hex().encode()
 

@@ -81,6 +81,13 @@ class Served:
 
         return Hijack(run)
 
+    async def deaf(self, request: Request) -> Answer:
+        async def run(client: Duplex) -> None:
+            await self.release.wait()
+            await client.write(b"answer")
+
+        return Hijack(run)
+
     async def forever(self, request: Request) -> Answer:
         async def run(client: Duplex) -> None:
             try:
@@ -348,6 +355,20 @@ async def test_a_hijacked_connection_outlives_the_half_close(served: Served) -> 
 
     await asyncio.wait_for(served.ended.wait(), 10)
     assert reader is not None
+
+
+async def test_input_that_a_hijacker_leaves_unread_does_not_reset_its_output(
+    served: Served,
+) -> None:
+    reader, writer = await served.connect()
+    writer.write(UPGRADE.replace(b"/hijack", b"/deaf") + b"\r\n" + bytes(1_000_000))
+    await reader.readuntil(b"\r\n\r\n")
+
+    served.release.set()
+
+    assert await asyncio.wait_for(reader.read(), 10) == b"answer"
+    await asyncio.wait_for(writer.drain(), 10)
+    writer.close()
 
 
 async def test_stopping_ends_streams_and_finishes_answers(directory: Path) -> None:
