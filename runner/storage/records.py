@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from runner.errors import Conflict, RunnerError
+from runner.storage.files.reserve import Reserve
 from runner.tasks.threads import in_executor
 
 SCHEMA_VERSION: Final = 1
@@ -192,8 +193,11 @@ class Table(Generic[R]):
         await self._records.in_writer(partial(self._put, records))
 
     async def remove(self, *keys: str) -> None:
-        """Remove records, all of them or none; one that is not there is not an error."""
-        await self._records.in_writer(partial(self._remove, keys))
+        """Remove records, all of them or none; one that is not there is not an error.
+
+        On a full disk too: whatever a record was of is removed to make room.
+        """
+        await self._records.in_writer(partial(self._remove, keys), with_reserve=True)
 
     def _put(self, records: tuple[R, ...]) -> None:
         if self._check is not None:
@@ -233,6 +237,7 @@ class Records:
         except BaseException:
             os.close(self._lock)
             raise
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="records")
         self.images = Table(self, "images", ImageRecord)
         self.containers = Table(self, "containers", ContainerRecord, _check_name)
@@ -244,12 +249,33 @@ class Records:
         self.connection.close()
         os.close(self._lock)
 
-    async def in_writer(self, change: Callable[[], None]) -> None:
-        """Raises NotRecorded when the disk refuses; memory then says what it said before."""
+    async def in_writer(self, change: Callable[[], None], *, with_reserve: bool = False) -> None:
+        """Raises NotRecorded when the disk refuses; memory then says what it said before.
+
+        ``with_reserve`` gives up the reserve to a change that a full disk refused.
+        """
+        work = partial(self._change_with_reserve, change) if with_reserve else change
         try:
-            await in_executor(self._writer, change)
+            await in_executor(self._writer, work)
         except sqlite3.Error as error:
             raise NotRecorded(error) from error
+
+    def _change_with_reserve(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            self._reserve.give_up()
+            # The log gives its room back, before the change and after it, for the next reserve.
+            self._checkpoint()
+            change()
+            self._checkpoint()
+        self._reserve.fill()
+
+    def _checkpoint(self) -> None:
+        with suppress(sqlite3.OperationalError):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def container_named(self, name: str) -> ContainerRecord | None:
         return _owner(self.containers, name)
