@@ -68,6 +68,8 @@ def _add_limits(parser: Parser) -> None:
     parser.option("--blkio-weight", metavar="WEIGHT", type=number, help="block I/O weight, 10-1000")
     parser.option("--oom-score-adj", metavar="NUMBER", type=number, help="-1000 to 1000")
     parser.options("--ulimit", metavar="NAME=SOFT[:HARD]", help="a resource limit")
+    parser.option("--log-driver", metavar="DRIVER", default="", help="json-file")
+    parser.options("--log-opt", metavar="KEY=VALUE", help="max-size=20m, max-file=3")
 
 
 def _add_isolation(parser: Parser) -> None:
@@ -123,6 +125,7 @@ def create_body(asked: Arguments, *, attached: bool, environ: Mapping[str, str])
         "Ulimits": [_ulimit(text) for text in asked.ulimit],
         "Binds": [_bind(text) for text in asked.volume if ":" in text],
         "Mounts": [_mount(text) for text in asked.mount],
+        "LogConfig": _log_config(asked),
         "Tmpfs": dict(_target_and_options(text) for text in asked.tmpfs),
     }
     stdin = asked.interactive
@@ -245,6 +248,12 @@ def _ulimit(text: str) -> dict[str, Any]:
     if not equals:
         raise UsageError(f"--ulimit: invalid {text!r}: expected NAME=SOFT[:HARD]")
     return {"Name": name, **limits}
+
+
+def _log_config(asked: Arguments) -> dict[str, Any]:
+    options = dict(_pair("--log-opt", text) for text in asked.log_opt)
+    said = {"Type": asked.log_driver, "Config": options}
+    return said if asked.log_driver or options else {}
 
 
 def _security_option(text: str) -> str:

@@ -26,6 +26,11 @@ from runner.runtime.monitored import Monitored
 # The runtime's ``create`` reads the image's files and waits for the container's first process.
 LIMIT_SECONDS: Final = 120.0
 
+# A log that nobody rotates, because no daemon runs or none is quick enough, is begun anew by conmon
+# at so many times its size, and at no less than this; what it held is lost then.
+LOG_SIZES: Final = 4
+LOG_BYTES: Final = 64_000_000
+
 # A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
 MONITORS_GROUP: Final = "/slipway/monitors"
 
@@ -135,6 +140,7 @@ class Conmon:
             "--log-level", "error",
             "--runtime-arg", f"--root={self._runtime_root}", "--runtime-arg", "--log=/dev/null",
             *(flag for flag, wanted in flags.items() if wanted),
+            *_log_limit(launch),
         )  # fmt: skip
 
 
@@ -169,6 +175,12 @@ def _created(answer: bytes, said: int) -> int:
     if pid <= 0:
         raise refusal(str(document.get("message", "")))
     return pid
+
+
+def _log_limit(launch: Launch) -> Sequence[str]:
+    if not launch.log_file_bytes:
+        return ()
+    return ("--log-size-max", str(max(LOG_SIZES * launch.log_file_bytes, LOG_BYTES)))
 
 
 def _monitors(executable: str, container: str) -> tuple[int, ...]:

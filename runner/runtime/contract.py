@@ -70,7 +70,8 @@ class Launch:
     """What a monitor must know of a container besides its spec.
 
     ``bundle`` holds ``config.json``; the monitor keeps its socket, its FIFO and
-    its pid files there.
+    its pid files there.  ``log_file_bytes`` is when its log will be rotated, 0 for
+    never: the monitor lets the file grow beyond that, but not without an end.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Launch:
     terminal: bool = False
     open_stdin: bool = False
     stdin_once: bool = False
+    log_file_bytes: int = 0
 
 
 class Streams(Protocol):

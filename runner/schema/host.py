@@ -145,9 +145,6 @@ def refuse_unsupported(document: Mapping[str, Any], host_config: Mapping[str, An
     for key in ("MaskedPaths", "ReadonlyPaths"):
         if host_config.get(key) is not None:
             raise BadRequest(f"HostConfig.{key}: other paths than the default ones are not offered")
-    log_type = fields.text(fields.mapping(host_config, "LogConfig"), "Type")
-    if log_type not in ("", "json-file"):
-        raise BadRequest(f"log driver {log_type!r} is not offered: expected 'json-file'")
     restart = fields.text(fields.mapping(host_config, "RestartPolicy"), "Name")
     if restart not in ("", "no"):
         raise BadRequest(f"restart policy {restart!r} is not offered: expected 'no'")

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from runner.errors import BadRequest
 from runner.schema import fields, host
+from runner.schema.logging import DRIVER, log_options
 from runner.schema.mounts import MountOption
 
 
@@ -80,6 +81,7 @@ class ContainerOptions:
     privileged: bool = False
     init: bool = False
     console_size: tuple[int, int] | None = None
+    log_options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -93,7 +95,10 @@ class ContainerOptions:
         limits = {name: read(host_config, key) for name, (key, read) in host.FIELDS.items()}
         ulimits = tuple(_ulimit(item) for item in fields.objects(host_config, "Ulimits"))
         mounts = _mounts(document, host_config)
-        return cls(image=image, ulimits=ulimits, mounts=mounts, **config, **limits)
+        logged = log_options(host_config)
+        return cls(
+            image=image, ulimits=ulimits, mounts=mounts, log_options=logged, **config, **limits
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The create body that ``from_json`` reads back as this, and ``inspect`` shows."""
@@ -102,6 +107,7 @@ class ContainerOptions:
         limits["Ulimits"] = [
             {"Name": one.name, "Soft": one.soft, "Hard": one.hard} for one in self.ulimits
         ]
+        limits["LogConfig"] = {"Type": DRIVER, "Config": dict(self.log_options)}
         limits["Mounts"] = [mount.to_json() for mount in self.mounts]
         if self.entrypoint == ():
             document["Entrypoint"] = [""]

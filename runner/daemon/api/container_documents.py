@@ -101,7 +101,6 @@ def _host_config(container: Container) -> dict[str, Any]:
         **asked,
         "Binds": None,
         "ContainerIDFile": "",
-        "LogConfig": {"Type": "json-file", "Config": {}},
         "NetworkMode": container.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},

@@ -7,10 +7,12 @@ from pathlib import Path
 from runner.linux.mounts import Mount
 from runner.runtime.contract import Launch, MonitoredContainer, RuntimeSpec
 from runner.runtime.oci_spec import process, spec
+from runner.schema.logging import LogOptions
 from runner.services.containers.container import Container, Desired, Observed
 from runner.services.containers.lifecycle import State, Verb, after
 from runner.services.containers.pending_streams import PendingStreams
 from runner.services.containers.waiting import Waiters
+from runner.services.log_rotation import ContainerLog
 from runner.storage.records import ContainerRecord
 
 LOG_NAME = "container.log"
@@ -60,6 +62,7 @@ class ContainerHandle:
         self.restarting = False
         self.released = asyncio.Event()
         self.released.set()
+        self._log_options = LogOptions.parse(desired.options.log_options)
         self._fixed = _fixed(self)
 
     @classmethod
@@ -89,7 +92,14 @@ class ContainerHandle:
             open_stdin=options.open_stdin,
             # A terminal is left and come back to: only a pipe ends with its first user.
             stdin_once=options.stdin_once and not options.tty,
+            log_file_bytes=self._log_options.file_bytes,
         )
+
+    @property
+    def log(self) -> ContainerLog:
+        """Its log, as the rotation wants it, while it is monitored."""
+        assert self.monitored is not None
+        return ContainerLog(self.paths.log, self._log_options, self.monitored.reopen_log)
 
     def view(self) -> Container:
         """The container as it is now."""

@@ -18,6 +18,7 @@ from runner.services.containers.dependencies import ContainerDeps, seconds_betwe
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import ALIVE, State
 from runner.services.containers.starting import clear, release
+from runner.services.log_rotation import LogRotation
 from runner.storage.files.deletion import remove
 from runner.storage.records import NotRecorded
 from runner.tasks.threads import in_thread
@@ -38,9 +39,11 @@ class Supervisor:
         self._forget = forget
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
+        self._rotation = LogRotation()
 
     def watch(self, handle: ContainerHandle) -> None:
         """See to the container's end, whenever it comes."""
+        self._rotation.add(handle.id, handle.log)
         task = asyncio.create_task(self._watch(handle), name=f"watch {handle.id[:12]}")
         self._watches[handle.id] = task
         task.add_done_callback(lambda _: self._drop(handle.id, task))
@@ -107,6 +110,7 @@ class Supervisor:
 
         Containers go on; the next daemon takes them up.
         """
+        await self._rotation.close()
         watches = tuple(self._watches.values())
         for task in watches:
             task.cancel()
@@ -115,6 +119,7 @@ class Supervisor:
     async def _watch(self, handle: ContainerHandle) -> None:
         assert handle.monitored is not None
         status = await handle.monitored.wait()
+        self._rotation.remove(handle.id)
         ending = asyncio.create_task(self.handle_exit(handle, status))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)

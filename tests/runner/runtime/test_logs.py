@@ -3,14 +3,16 @@
 import asyncio
 import tempfile
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.runtime import logs
+from runner.runtime import log_files
 from runner.runtime.contract import StdStream
+from runner.runtime.log_files import LogFiles, rotated
 from runner.runtime.logs import Entry, entries, parse_entry
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
@@ -95,9 +97,10 @@ async def test_a_tail_counts_lines_and_not_pieces(
     st.lists(st.tuples(st.sampled_from("FP"), st.integers(0, 40)), max_size=30),
     st.integers(0, 35),
     st.integers(1, 64),
+    st.lists(st.integers(0, 30), max_size=3),
 )
-def test_any_tail_is_the_end_of_the_whole(
-    pieces: list[tuple[str, int]], tail: int, chunk: int
+def test_any_tail_is_the_end_of_the_whole_however_it_was_rotated(
+    pieces: list[tuple[str, int]], tail: int, chunk: int, cuts: list[int]
 ) -> None:
     content = [line(n, "x" * size, tag=tag) for n, (tag, size) in enumerate(pieces)]
     groups: list[bytes] = []
@@ -105,13 +108,20 @@ def test_any_tail_is_the_end_of_the_whole(
     for (tag, _), text in zip(pieces, content, strict=True):
         groups = [*groups, text] if ended else [*groups[:-1], groups[-1] + text]
         ended = tag == "F"
-    with tempfile.TemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "_CHUNK_BYTES", chunk)
-        file.write(b"".join(content))
-        file.flush()
-        begin = logs._tail_offset(file.fileno(), file.tell(), tail)
-        file.seek(begin)
-        assert file.read() == b"".join(groups[len(groups) - min(tail, len(groups)) :])
+    borders = sorted({0, len(content), *(min(cut, len(content)) for cut in cuts)})
+    files = [b"".join(content[start:stop]) for start, stop in pairwise(borders)]
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_files, "_CHUNK_BYTES", chunk)
+        log = Path(directory) / "log"
+        for age, text in enumerate(reversed(files)):
+            (rotated(log, age) if age else log).write_bytes(text)
+        reader = LogFiles(log)
+        reader.seek_tail(tail)
+
+        found = b"".join(one + b"\n" for one in reader.lines())
+
+        reader.close()
+        assert found == b"".join(groups[len(groups) - min(tail, len(groups)) :])
 
 
 async def test_since_and_until_bound_the_time(log: Path) -> None:
@@ -164,17 +174,17 @@ async def test_following_goes_on_in_the_file_that_takes_the_name(log: Path) -> N
 async def test_following_loses_no_line_that_was_written_just_before_the_file_was_replaced(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = logs._LogReader.was_replaced
+    asked = LogFiles.was_rotated
 
-    def was_replaced(reader: logs._LogReader) -> bool:
+    def was_rotated(reader: LogFiles) -> bool:
         # Between our last read and our look at the name.
-        monkeypatch.setattr(logs._LogReader, "was_replaced", asked)
+        monkeypatch.setattr(LogFiles, "was_rotated", asked)
         with log.open("ab") as file:
             file.write(line(5, "last of the old"))
         rotate(log, line(6, "first of the new"))
         return asked(reader)
 
-    monkeypatch.setattr(logs._LogReader, "was_replaced", was_replaced)
+    monkeypatch.setattr(LogFiles, "was_rotated", was_rotated)
     end = asyncio.Event()
     end.set()
 

@@ -1,0 +1,51 @@
+"""The options of a container's log: docker's forms, and a refusal by name of all others."""
+
+import pytest
+
+from runner.errors import BadRequest
+from runner.schema import ContainerOptions
+from runner.schema.logging import LogOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, LogOptions(20_000_000, 3)),
+        ({"max-size": "10m"}, LogOptions(10_000_000, 3)),
+        ({"max-size": "1.5k", "max-file": "1"}, LogOptions(1500, 1)),
+        ({"max-size": "2GB", "compress": "false", "mode": "blocking"}, LogOptions(2 * 10**9, 3)),
+        ({"max-size": "4096"}, LogOptions(4096, 3)),
+    ],
+)
+def test_sizes_and_numbers_are_read(options: dict[str, str], expected: LogOptions) -> None:
+    assert LogOptions.parse(options) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"max-sizes": "1m"}, "unknown log opt 'max-sizes'"),
+        ({"labels": "a"}, "unknown log opt 'labels'"),
+        ({"max-size": "0"}, "max-size: expected a positive size"),
+        ({"max-size": "-1"}, "max-size: expected a positive size"),
+        ({"max-size": "ten"}, "max-size: expected a positive size"),
+        ({"max-file": "0"}, "max-file: expected a number"),
+        ({"max-file": "x"}, "max-file: expected a number"),
+        ({"compress": "true"}, "compress: 'true' is not offered"),
+        ({"mode": "non-blocking"}, "mode: 'non-blocking' is not offered"),
+    ],
+)
+def test_what_would_be_forgotten_is_refused_by_name(options: dict[str, str], named: str) -> None:
+    with pytest.raises(BadRequest, match=named):
+        ContainerOptions.from_json({"Image": "x", "HostConfig": {"LogConfig": {"Config": options}}})
+
+
+def test_options_go_through_the_record() -> None:
+    body = {"Image": "x", "HostConfig": {"LogConfig": {"Config": {"max-size": "1m"}}}}
+    options = ContainerOptions.from_json(body)
+
+    assert ContainerOptions.from_json(options.to_json()) == options
+    assert options.to_json()["HostConfig"]["LogConfig"] == {
+        "Type": "json-file",
+        "Config": {"max-size": "1m"},
+    }

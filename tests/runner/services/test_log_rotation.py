@@ -1,0 +1,85 @@
+"""Logs of real containers: bounded, and no line is lost while a daemon looks after them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from runner.runtime import conmon
+from runner.services import log_rotation
+from tests.support.runner_containers import RunnerContainers
+
+pytestmark = pytest.mark.needs_root
+
+LINES = 20_000
+# In batches, so that the log is looked at in between on a slow machine too.
+SCRIPT = (
+    f"i=0; while [ $i -lt {LINES} ]; do echo line $i of many; i=$((i+1)); "
+    "[ $((i % 1000)) != 0 ] || sleep 0.03; done"
+)
+WHOLE = [f"line {number} of many" for number in range(LINES)]
+
+
+def sizes(log: Path) -> list[int]:
+    return [path.stat().st_size for path in log.parent.glob(f"{log.name}*")]
+
+
+async def ended(runner: RunnerContainers, container: str) -> None:
+    async with asyncio.timeout(60):
+        await (await runner.containers.wait(container)).result()
+        await runner.containers.handle(container).released.wait()
+
+
+async def test_a_log_is_rotated_and_no_line_is_lost(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_rotation, "INTERVAL_SECONDS", 0.01)
+    options = {"max-size": "50k", "max-file": "1000"}
+    container = await runner.create("sh", "-c", SCRIPT, log_options=options)
+    followed = runner.containers.logs(container, follow=True)
+    following = asyncio.create_task(joined(followed))
+
+    await runner.containers.start(container)
+    await ended(runner, container)
+
+    async with asyncio.timeout(60):
+        assert (await following).splitlines() == WHOLE
+    assert (await runner.output(container))[0].splitlines() == WHOLE
+    assert len(sizes(runner.containers.find(container).log_path)) > 3
+    tail = await joined(runner.containers.logs(container, tail=15_000))
+    assert tail.splitlines() == WHOLE[-15_000:]
+
+
+async def joined(frames: object) -> str:
+    return b"".join([frame.content async for frame in frames]).decode()  # type: ignore[attr-defined]  # of whatever generator
+
+
+@pytest.mark.parametrize("files", [1, 2])
+async def test_so_many_files_are_kept_and_the_end_is_there(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    monkeypatch.setattr(log_rotation, "INTERVAL_SECONDS", 0.01)
+    options = {"max-size": "50k", "max-file": str(files)}
+    container = await runner.start("sh", "-c", SCRIPT, log_options=options)
+    await ended(runner, container)
+
+    found = (await runner.output(container))[0].splitlines()
+
+    assert len(sizes(runner.containers.find(container).log_path)) <= files
+    # With one file, a rotation may come after the last line.
+    assert (0 if files == 1 else 1) <= len(found) < LINES
+    assert found == WHOLE[LINES - len(found) :]
+
+
+async def test_a_log_that_nobody_rotates_is_bounded_by_its_monitor(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_rotation, "rotate_if_due", lambda written: None)
+    monkeypatch.setattr(conmon, "LOG_BYTES", 200_000)
+    container = await runner.start("sh", "-c", SCRIPT, log_options={"max-size": "50k"})
+    await ended(runner, container)
+
+    (size,) = sizes(runner.containers.find(container).log_path)
+
+    assert size <= 200_000
+    assert (await runner.output(container))[0].endswith(f"{WHOLE[-1]}\n")
