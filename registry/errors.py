@@ -190,8 +190,9 @@ class StorageFailed(OCIError):
     code = ErrorCode.DENIED
     status = HTTPStatus.INSUFFICIENT_STORAGE
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the registry could not store this: {reason}")
+    def __init__(self, reason: str, *, action: str = "store this") -> None:
+        super().__init__(f"the registry could not {action}: {reason}")
+        self.reason = reason
 
 
 class WriterStopped(OCIError):

@@ -14,7 +14,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "backup": Command(backup.backup, {"directory": str, "copy": bool}),
         "fsck": Command(integrity.fsck, {"deep": bool, "repair": bool}),
-        "gc": Command(garbage.collect, {"dry_run": bool}),
+        "gc": Command(garbage.collect, {"dry_run": bool, "all_orphans": bool}),
         "repo delete": Command(repositories.delete, {"name": str}),
         "repo list": Command(repositories.show),
         "repo size": Command(repositories.size, {"name": str, "tag": str}),

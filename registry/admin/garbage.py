@@ -16,12 +16,14 @@ from registry.trash import repositories
 from registry.trash.undelete import undelete_digest, undelete_tag
 
 
-async def collect(opened: OpenRegistry, dry_run: bool = False) -> AsyncGenerator[Document, None]:
+async def collect(
+    opened: OpenRegistry, dry_run: bool = False, all_orphans: bool = False
+) -> AsyncGenerator[Document, None]:
     """One whole pass, the sweep included; or what it would do."""
     if dry_run:
-        report = await dry_run_of(opened.shared)
+        report = await dry_run_of(opened.shared, all_orphans=all_orphans)
     else:
-        report = await opened.collector.collect()
+        report = await opened.collector.collect(all_orphans=all_orphans)
     retention = opened.shared.retention
     yield {
         **report.document(),

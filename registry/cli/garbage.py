@@ -22,14 +22,21 @@ _WOULD = ("would be ", "would move to the trash", "would be removed", "would end
 @config_file
 @root_directory
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option(
+    "--all-orphans",
+    is_flag=True,
+    help="Remove files without a row also where they are many, as after a lost database.",
+)
 @handle_errors
-def gc(config: Path | None, root: str | None, dry_run: bool) -> None:
+def gc(config: Path | None, root: str | None, dry_run: bool, all_orphans: bool) -> None:
     """Collect garbage now; clients may push and pull meanwhile.
 
     Untagging deletes no manifest: delete manifests or whole repositories, or set
     gc.untagged_after_days.  What was just pushed, and what can be undeleted, is kept for a while.
     """
-    for report in administer(config, root, "gc", dry_run=dry_run):
+    # A server of before this argument need not know it.
+    given = {"all_orphans": True} if all_orphans else {}
+    for report in administer(config, root, "gc", dry_run=dry_run, **given):
         click.echo(format_report(report, _WOULD if dry_run else _DONE))
 
 
@@ -45,6 +52,14 @@ def format_report(report: dict[str, int], words: tuple[str, str, str, str, str])
     ]
     if report["repositories"]:
         lines.insert(0, f"{report['repositories']} deleted repositories {removed}")
+    if report.get("kept_orphans"):
+        lines.append(
+            f"{report['kept_orphans']} files without a row, {report['kept_orphan_bytes']} bytes, "
+            "are kept, because they are many: if this is the right database for them, "
+            "`registry gc --all-orphans` removes them"
+        )
+    if report.get("failed"):
+        lines.append(f"{report['failed']} files could not be removed; the log says why")
     if report["unknown_files"]:
         lines.append(f"{report['unknown_files']} unknown files: ignored")
     lines.append(f"{report['freed_bytes']} bytes {free}")

@@ -57,8 +57,8 @@ class GarbageCollector:
             purpose="gc",
         )
 
-    async def collect(self, *, sweeps: bool = True) -> GcReport:
-        """One pass."""
+    async def collect(self, *, sweeps: bool = True, all_orphans: bool = False) -> GcReport:
+        """One pass.  ``all_orphans`` are swept although they are many."""
         async with self._turn:
             report, throttle = GcReport(), self._throttle
             await self.count_epoch()
@@ -68,7 +68,7 @@ class GarbageCollector:
             await deleted_repositories.clear(self._shared, throttle, report)
             await purge(self._shared, throttle, report)
             if sweeps:
-                await sweep(self._shared, report)
+                await sweep(self._shared, report, all_orphans=all_orphans)
             self.last = report
             return report
 

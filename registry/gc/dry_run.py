@@ -12,7 +12,7 @@ from functools import partial
 
 from registry.gc.collector import find_candidates
 from registry.gc.expired_uploads import find_expired
-from registry.gc.orphans import find_orphans
+from registry.gc.orphans import count_files, keep_orphans
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
@@ -26,7 +26,7 @@ from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Cutoff
 
 
-async def dry_run(shared: RegistryState) -> GcReport:
+async def dry_run(shared: RegistryState, *, all_orphans: bool = False) -> GcReport:
     """What ``collect`` would say, if nothing changed until then."""
     report = GcReport()
     ahead = await epochs_ahead(shared)
@@ -43,9 +43,11 @@ async def dry_run(shared: RegistryState) -> GcReport:
     files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, cutoff))
     report.purged += files
     report.purged_bytes += size
-    async for orphan in find_orphans(shared, report):
-        report.orphans += 1
-        report.orphan_bytes += orphan.size
+    found = await count_files(shared, report)
+    if found.has_too_many_orphans and not all_orphans:
+        keep_orphans(found, report)
+    else:
+        report.orphans, report.orphan_bytes = found.orphans, found.orphan_bytes
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
@@ -24,7 +25,8 @@ async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: 
             size = await shared.store.offset(upload.id)
             if not await throttle.run(partial(delete_row, upload)):
                 continue
-            await shared.store.discard(upload.id)
+            # One that cannot be removed is an orphan now, which the sweep tries again.
+            await remove_file(shared, shared.store.discard, upload.id, report)
         report.uploads += 1
         report.upload_bytes += size or 0
 

@@ -3,13 +3,18 @@
 A file's row comes before the file, and one transaction turns a session's row into a blob's.
 So a name that was on the disk, and *after that* is in no row, never will be in one again.
 Asked the other way round, the row of a file that came in between would be missed.
+
+A crash leaves a few such files.  Many of them mean that the database is not the one of these
+files: an older one was put in its place, or a part of it is lost.  Then the files are all that is
+left of what was acknowledged, and they stay unless an operator asks for their removal.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
+from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.storage.blobs.names import session_of
@@ -19,36 +24,84 @@ from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
 
+# Of all files, this share may be removed without being asked for; and a few in any case.
+MAX_ORPHANS_PERCENT = 10
+FEW = 10
 
-async def sweep(shared: RegistryState, report: GcReport) -> None:
-    """Remove the files that no row names."""
-    async for orphan in find_orphans(shared, report):
-        if orphan.kind == "upload":
-            await shared.store.discard(orphan.name)
-        else:
-            await shared.store.remove(orphan.name)
+
+@dataclass(slots=True)
+class FileCount:
+    """The files of a store, and those of them that no row names."""
+
+    files: int = 0
+    orphans: int = 0
+    orphan_bytes: int = 0
+
+    @property
+    def has_too_many_orphans(self) -> bool:
+        """Whether more of them than a crash leaves.
+
+        >>> FileCount(files=1000, orphans=100).has_too_many_orphans
+        False
+        >>> FileCount(files=1000, orphans=101).has_too_many_orphans
+        True
+        >>> FileCount(files=10, orphans=10).has_too_many_orphans
+        False
+        """
+        return self.orphans > max(FEW, self.files * MAX_ORPHANS_PERCENT // 100)
+
+
+async def sweep(shared: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:
+    """Remove the files that no row names; none of them if they are too many, unless asked to."""
+    found = await count_files(shared, report)
+    if found.has_too_many_orphans and not all_orphans:
+        keep_orphans(found, report)
+        return
+    if not found.orphans:
+        return
+    async for listed in shared.store.listings():
+        for orphan in await without_row(shared, listed):
+            await remove_orphan(shared, orphan, report)
+
+
+async def count_files(shared: RegistryState, report: GcReport) -> FileCount:
+    """Every file there is.  What this store never made is left alone, and told."""
+    found = FileCount()
+    async for listed in shared.store.listings():
+        for unknown in (file for file in listed if file.kind == "unknown"):
+            report.unknown_files += 1
+            log.warning("unknown file, ignored", extra={"path": unknown.name})
+        orphans = await without_row(shared, listed)
+        found.files += sum(file.kind != "unknown" for file in listed)
+        found.orphans += len(orphans)
+        found.orphan_bytes += sum(orphan.size for orphan in orphans)
+    return found
+
+
+def keep_orphans(found: FileCount, report: GcReport) -> None:
+    report.kept_orphans, report.kept_orphan_bytes = found.orphans, found.orphan_bytes
+    log.error(
+        "files that no row names are kept, because they are many: is this the database of these "
+        "files?  `registry gc --all-orphans` removes them",
+        extra={"orphans": found.orphans, "files": found.files},
+    )
+
+
+async def remove_orphan(shared: RegistryState, orphan: StoredFile, report: GcReport) -> None:
+    remove = shared.store.discard if orphan.kind == "upload" else shared.store.remove
+    if await remove_file(shared, remove, orphan.name, report):
         report.orphans += 1
         report.orphan_bytes += orphan.size
 
 
-async def find_orphans(shared: RegistryState, report: GcReport) -> AsyncIterator[StoredFile]:
-    """The files that no row names.  What this store never made is left alone, and told."""
-    async for listed in shared.store.listings():
-        ours = [file for file in listed if file.kind != "unknown"]
-        for unknown in (file for file in listed if file.kind == "unknown"):
-            report.unknown_files += 1
-            log.warning("unknown file, ignored", extra={"path": unknown.name})
-        for orphan in await without_row(shared, ours):
-            yield orphan
-
-
 async def without_row(shared: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
-    """Of files that were listed before, those that no row names now."""
-    if not listed:
+    """Of files that were listed before, those of the store that no row names now."""
+    ours = [file for file in listed if file.kind != "unknown"]
+    if not ours:
         return []
-    blobs = [file.name for file in listed if file.kind == "blob"]
+    blobs = [file.name for file in ours if file.kind == "blob"]
     sessions = [session_of(name) for name in blobs]
-    sessions += [file.name for file in listed if file.kind == "upload"]
+    sessions += [file.name for file in ours if file.kind == "upload"]
 
     def unit(connection: Connection) -> physical_names.ReferencedNames:
         return physical_names.referenced_names(connection, blobs, sessions)
@@ -56,7 +109,7 @@ async def without_row(shared: RegistryState, listed: list[StoredFile]) -> list[S
     named = await shared.database.operator.read(unit)
     return [
         file
-        for file in listed
+        for file in ours
         if file.name not in named.physicals
         and (session_of(file.name) if file.kind == "blob" else file.name) not in named.sessions
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
@@ -25,16 +26,19 @@ async def purge(shared: RegistryState, throttle: LockThrottle, report: GcReport)
     """Unlink what is due, and then forget it.
 
     The file goes before its row: in the other order a crash would leave a file that only a
-    sweep finds.  While files go, nothing is undeleted and no backup begins.
+    sweep finds.  While files go, nothing is undeleted and no backup begins.  A file that cannot
+    be removed keeps its row, and the next pass tries it again.
     """
     cutoff = await trash_cutoff(shared)
+    last: TrashedFile | None = None
     while True:
-        due = await remove_due_files(shared, cutoff)
-        await throttle.run_batches([file.physical for file in due], delete_rows)
-        report.purged += len(due)
-        report.purged_bytes += sum(file.size for file in due)
+        due, removed = await remove_due_files(shared, cutoff, last, report)
+        await throttle.run_batches([file.physical for file in removed], delete_rows)
+        report.purged += len(removed)
+        report.purged_bytes += sum(file.size for file in removed)
         if len(due) < AT_ONCE:
             break
+        last = due[-1]
     while await shared.database.operator.read(
         lambda connection: trash_rows.has_due_rows(connection, cutoff)
     ):
@@ -43,18 +47,26 @@ async def purge(shared: RegistryState, throttle: LockThrottle, report: GcReport)
         )
 
 
-async def remove_due_files(shared: RegistryState, cutoff: Cutoff) -> list[TrashedFile]:
-    """Unlink some files that are due; none while a backup needs them, or once there are none."""
+async def remove_due_files(
+    shared: RegistryState, cutoff: Cutoff, last: TrashedFile | None, report: GcReport
+) -> tuple[list[TrashedFile], list[TrashedFile]]:
+    """Unlink some files that are due, after the last one: those that were, and that are gone.
+
+    None while a backup needs them, or once there are none.
+    """
     async with shared.trash_lock:
         if shared.backups.are_running:
             log.info("the trash is not purged while a backup runs")
-            return []
+            return [], []
         due = await shared.database.operator.read(
-            lambda connection: trash_rows.due_files(connection, cutoff, AT_ONCE)
+            lambda connection: trash_rows.due_files(connection, cutoff, AT_ONCE, last)
         )
-        for file in due:
-            await shared.store.remove(file.physical)
-        return due
+        removed = [
+            file
+            for file in due
+            if await remove_file(shared, shared.store.remove, file.physical, report)
+        ]
+        return due, removed
 
 
 def delete_rows(physicals: Sequence[str], connection: Connection) -> None:

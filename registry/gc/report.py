@@ -27,6 +27,11 @@ class GcReport:
     orphans: int = 0
     orphan_bytes: int = 0
     """Files that no row names."""
+    kept_orphans: int = 0
+    kept_orphan_bytes: int = 0
+    """Files that no row names, kept because they are too many for a crash to have left."""
+    failed: int = 0
+    """Files that could not be removed; the next pass tries them again."""
     unknown_files: int = 0
     """Files with a name that the store never gives: left alone."""
 

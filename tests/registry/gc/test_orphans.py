@@ -1,12 +1,16 @@
 """The sweep: list first, then ask.  And no file goes before the rows that named it."""
 
+import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, text
 
 from oci.digest import Digest
-from registry.errors import StorageFull
-from registry.gc.orphans import sweep
+from registry.errors import StorageFailed, StorageFull
+from registry.gc.dry_run import dry_run
+from registry.gc.orphans import FEW, sweep
 from registry.gc.report import GcReport
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
@@ -47,6 +51,81 @@ async def counted(
     async for listed in listings:
         yield number, listed
         number += 1
+
+
+def plant(gc_service: GcService, count: int) -> list[Path]:
+    """Files with names of the store that no row has."""
+    planted = []
+    for number in range(count):
+        encoded = f"{number:064x}"
+        path = gc_service.service.root / "blobs" / "00" / f"{encoded}-{uuid.UUID(int=number)}"
+        path.write_bytes(b"orphan")
+        planted.append(path)
+    return planted
+
+
+async def test_more_orphans_than_a_crash_leaves_are_kept_until_asked_for(
+    gc_service: GcService,
+) -> None:
+    await push_blob(gc_service.repository(), b"has its row")
+    planted = plant(gc_service, FEW + 1)
+
+    kept = await gc_service.collect()
+    shown = await dry_run(gc_service.service.shared)
+
+    for report in (kept, shown):
+        assert (report.orphans, report.kept_orphans, report.freed_bytes) == (0, FEW + 1, 0)
+        assert report.kept_orphan_bytes == 6 * (FEW + 1)
+    assert all(path.exists() for path in planted)
+    shown = await dry_run(gc_service.service.shared, all_orphans=True)
+    removed = await gc_service.collector.collect(all_orphans=True)
+    for report in (removed, shown):
+        assert (report.orphans, report.kept_orphans) == (FEW + 1, 0)
+    assert not any(path.exists() for path in planted)
+
+
+async def test_a_lost_part_of_the_rows_costs_no_file(gc_service: GcService) -> None:
+    """As after a log that was removed by hand, or an older database in the place of a newer."""
+    for number in range(FEW + 1):
+        await push_blob(gc_service.repository(), b"acknowledged %d" % number)
+    before = gc_service.service.files()
+
+    def forget(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM repo_blobs"))
+        connection.execute(text("DELETE FROM blobs"))
+
+    await gc_service.service.database.write(forget)
+    await gc_service.collect()
+
+    assert gc_service.service.files() == before
+
+
+async def test_a_few_orphans_go_at_once(gc_service: GcService) -> None:
+    planted = plant(gc_service, FEW)
+
+    report = await gc_service.collect()
+
+    assert (report.orphans, report.kept_orphans) == (FEW, 0)
+    assert not any(path.exists() for path in planted)
+
+
+async def test_a_file_that_cannot_be_removed_stops_nothing(
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, *others = plant(gc_service, 3)
+    unlink = FilesystemBlobStore.remove
+
+    async def refuse(store: FilesystemBlobStore, physical: str) -> None:
+        if physical == stuck.name:
+            raise StorageFailed("Operation not permitted", action="remove a file")
+        await unlink(store, physical)
+
+    monkeypatch.setattr(FilesystemBlobStore, "remove", refuse)
+    report = await gc_service.collect()
+
+    assert (report.orphans, report.failed) == (2, 1)
+    assert stuck.exists()
+    assert not any(path.exists() for path in others)
 
 
 async def test_a_pass_whose_transaction_fails_has_removed_no_file(

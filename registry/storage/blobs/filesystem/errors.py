@@ -10,8 +10,8 @@ from registry.errors import StorageFailed, StorageFull
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def refusal(error: OSError) -> OCIError:
+def refusal(error: OSError, *, action: str = "store this") -> OCIError:
     """For a step that writes: StorageFull when there is no room, StorageFailed for the rest."""
     if error.errno in _FULL:
         return StorageFull()
-    return StorageFailed(error.strerror or str(error))
+    return StorageFailed(error.strerror or str(error), action=action)

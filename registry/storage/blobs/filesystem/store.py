@@ -25,6 +25,8 @@ from registry.storage.disk.write_guard import WriteGuard
 T = TypeVar("T")
 
 WORKERS = 8
+# What a refusal says could not be done.
+REMOVE = "remove a file"
 CHUNK_BYTES = 256 * 1024
 # Hashes of sessions between two requests.  One that falls out is computed again from the file.
 KEPT_DIGESTERS = 1024
@@ -71,7 +73,7 @@ class FilesystemBlobStore:
 
     async def discard(self, session: str) -> None:
         self._digesters.pop(session, None)
-        await self._run(self._unlink, blob_names.upload_path(session))
+        await self._run(self._unlink, blob_names.upload_path(session), action=REMOVE)
 
     async def open(self, physical: str) -> BlobReader | None:
         file = await self._open(self._read(self._open_blob, physical), close_file)
@@ -87,7 +89,7 @@ class FilesystemBlobStore:
         return await self._read(self._hash_blob, physical, algorithm)
 
     async def remove(self, physical: str) -> None:
-        await self._run(self._unlink, blob_names.blob_path(physical))
+        await self._run(self._unlink, blob_names.blob_path(physical), action=REMOVE)
 
     async def listings(self) -> AsyncIterator[list[StoredFile]]:
         for directory in LISTED:
@@ -108,13 +110,15 @@ class FilesystemBlobStore:
             opening.add_done_callback(partial(close_late, close))
             raise
 
-    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
+    async def _run(
+        self, step: Callable[..., T], *arguments: object, action: str = "store this"
+    ) -> T:
         """One step in a worker thread; what the disk refuses is a refusal."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, step, *arguments)
         except OSError as error:
-            raise refusal(error) from error
+            raise refusal(error, action=action) from error
 
     async def _read(self, step: Callable[..., T], *arguments: object) -> T:
         """The same for a step that changes nothing."""

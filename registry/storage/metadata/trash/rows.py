@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    tuple_,
 )
 
 from oci.digest import Digest
@@ -41,6 +42,7 @@ class TrashedFile:
     physical: str
     digest: str
     size: int
+    deleted_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,19 @@ class TrashedManifest:
     present: frozenset[str]
 
 
-def due_files(connection: Connection, cutoff: Cutoff, limit: int) -> list[TrashedFile]:
-    """Files whose time to come back is over, the oldest first."""
+def due_files(
+    connection: Connection, cutoff: Cutoff, limit: int, last: TrashedFile | None = None
+) -> list[TrashedFile]:
+    """Files whose time to come back is over, the oldest first; those after the last one."""
+    key = tuple_(trash.c.deleted_at, trash.c.physical)
     query = (
-        select(trash.c.physical, trash.c.digest, trash.c.size)
+        select(trash.c.physical, trash.c.digest, trash.c.size, trash.c.deleted_at)
         .where(_due(trash, cutoff), _unnamed())
-        .order_by(trash.c.deleted_at)
+        .order_by(trash.c.deleted_at, trash.c.physical)
         .limit(limit)
     )
+    if last is not None:
+        query = query.where(key > tuple_(literal(last.deleted_at), literal(last.physical)))
     return [TrashedFile(*row) for row in connection.execute(query)]
 
 

@@ -1,0 +1,61 @@
+"""Purging the trash: what cannot be removed stops nothing, and is tried again."""
+
+from pathlib import Path
+
+import pytest
+
+from registry.errors import RegistryReadOnly, StorageFailed
+from registry.gc import purge
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from tests.support.gc_service import GcService
+from tests.support.storage import push_blob
+
+
+async def trash_blobs(gc_service: GcService, count: int) -> list[Path]:
+    """Blobs whose time in the trash is over at once; their files, the oldest first."""
+    for number in range(count):
+        await push_blob(gc_service.repository(), b"blob %d" % number)
+    await gc_service.outlive_leases()
+    return sorted(gc_service.service.root.glob("blobs/*/*"))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+async def test_files_that_cannot_be_removed_stop_nothing(
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(purge, "AT_ONCE", at_once)
+    files = await trash_blobs(gc_service, 7)
+    stuck = files[1:4]
+    for file in stuck:
+        file.unlink()
+        file.mkdir()
+
+    first, second = await gc_service.collect(), await gc_service.collect()
+
+    assert (first.purged, first.failed) == (4, 3)
+    assert (second.purged, second.failed) == (0, 3)
+    assert [path for path in files if path.exists()] == stuck
+    for file in stuck:
+        file.rmdir()
+        file.touch()
+    third = await gc_service.collect()
+    assert (third.purged, third.failed) == (3, 0)
+    assert await gc_service.service.rows("SELECT * FROM trash") == []
+
+
+async def test_a_disk_that_fails_ends_the_pass_at_the_first_file(
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await trash_blobs(gc_service, 2)
+    tried = []
+
+    async def fail(_store: FilesystemBlobStore, physical: str) -> None:
+        tried.append(physical)
+        gc_service.service.database.guard.latch.trip("unlink: Input/output error")
+        raise StorageFailed("Input/output error", action="remove a file")
+
+    monkeypatch.setattr(FilesystemBlobStore, "remove", fail)
+    with pytest.raises(RegistryReadOnly):
+        await gc_service.collect()
+
+    assert len(tried) == 1
