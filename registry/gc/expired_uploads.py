@@ -11,6 +11,7 @@ from registry.services.context import RegistryState
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import epochs, uploads
 from registry.storage.metadata.uploads import OpenUpload
+from registry.storage.retention import SLACK_MS
 
 
 async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
@@ -44,7 +45,8 @@ def is_expired(shared: RegistryState, upload: OpenUpload, epoch: int) -> bool:
     limits, retention = shared.limits, shared.retention
     if shared.locks.idle_ms(upload.id) >= limits.idle_ms:
         return True
-    is_old = upload.created_at + limits.max_age_ms <= shared.clock.wall_ms()
+    now = shared.clock.wall_ms()
+    is_old = upload.created_at + limits.max_age_ms <= now or upload.created_at > now + SLACK_MS
     return is_old and upload.idle_epoch + retention.epochs(limits.max_age_ms) <= epoch
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 DAY_MS = 24 * 60 * 60 * 1000
 LEASE_MS = DAY_MS
+# A clock may be set back by so much before what it wrote counts as written by a wrong clock.
+SLACK_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +57,30 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """Anything at or before it has expired, by the wall clock and by epochs."""
+    """Anything at or before it has expired, by the wall clock and by epochs.
+
+    A wall time after ``beyond`` was written by a clock that was ahead, and says nothing: then
+    only epochs count.
+    """
 
     at: int
     epoch: int
+    beyond: int
 
     @classmethod
     def lease(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``lease_until`` and ``lease_epoch``."""
-        return cls(now, epoch - retention.lease_epochs)
+        return cls(now, epoch - retention.lease_epochs, now + retention.lease_ms + SLACK_MS)
 
     @classmethod
     def untagged(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``lease_until`` and ``lease_epoch`` of a manifest that nothing names."""
         longer = max(0, retention.untagged_ms - retention.lease_ms)
         epochs = max(retention.lease_epochs, retention.epochs(retention.untagged_ms))
-        return cls(now - longer, epoch - epochs)
+        return cls(now - longer, epoch - epochs, now + retention.lease_ms + SLACK_MS)
 
     @classmethod
     def trash(cls, now: int, epoch: int, retention: Retention) -> Cutoff:
         """For ``deleted_at`` and ``epoch``."""
-        return cls(now - retention.undelete_ms, epoch - retention.epochs(retention.undelete_ms))
+        epochs = retention.epochs(retention.undelete_ms)
+        return cls(now - retention.undelete_ms, epoch - epochs, now + SLACK_MS)

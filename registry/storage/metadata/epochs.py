@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
 
 from registry.storage.clock import Clock
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.tables import epochs
+from registry.storage.retention import Cutoff
 
 # More than any lifetime is long, in any sensible setting; older rows say nothing any more.
 KEPT = 10_000
@@ -42,6 +43,17 @@ def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) 
 def is_due(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> bool:
     """Whether ``advance`` would begin an epoch now."""
     return _age_ms(_latest(connection), clock, begun) >= epoch_ms
+
+
+def is_over(cutoff: Cutoff, at: Any, epoch: Any) -> ColumnElement[bool]:
+    """Whether the moment of a row, by the wall clock and in epochs, is over; see Bound."""
+    return passed(at, epoch, cutoff.at, cutoff.epoch, cutoff.beyond)
+
+
+def passed(at: Any, epoch: Any, until: Any, until_epoch: Any, beyond: Any) -> ColumnElement[bool]:
+    """``is_over`` of a bound whose parts may be parameters."""
+    condition: ColumnElement[bool] = ((at <= until) | (at > beyond)) & (epoch <= until_epoch)
+    return condition
 
 
 def _latest(connection: Connection) -> Row[Any] | None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from oci.mediatype import INDEXES, MANIFESTS
 from registry.storage.database.statements import Prepared, as_list, columns_of
+from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
@@ -52,7 +53,7 @@ class CandidatePage:
 
 def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
     """Memberships that no manifest needs and no lease keeps, in the next stretch."""
-    return _page(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch), after)
+    return _page(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch, cutoff.beyond), after)
 
 
 def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
@@ -70,15 +71,15 @@ def drop_members(
     connection: Connection, change: Change, cutoff: Cutoff, keys: Sequence[Key]
 ) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
-    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), at=cutoff.at, epoch=cutoff.epoch)
+    values = {"at": cutoff.at, "epoch": cutoff.epoch, "beyond": cutoff.beyond}
+    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), **values)
     return put.move_to_trash(connection, change, gone)
 
 
-def _unused(at: Any, epoch: Any) -> ColumnElement[bool]:
+def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
     row, edge = repo_blobs.c, manifest_edges.c
     named = exists().where(edge.repository_id == row.repository_id, edge.blob == row.digest)
-    over: ColumnElement[bool] = (row.lease_until <= at) & (row.lease_epoch <= epoch)
-    return over & ~named
+    return epochs.passed(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
 
 
 def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
@@ -99,7 +100,7 @@ def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
             tags.c.name < prefix.concat(literal("/")),
         ),
     )
-    condition = (row.lease_until <= cutoff.at) & (row.lease_epoch <= cutoff.epoch)
+    condition = epochs.is_over(cutoff, row.lease_until, row.lease_epoch)
     condition &= row.media_type.in_(sorted(MANIFESTS | INDEXES))
     for reason in kept:
         condition &= ~reason
@@ -130,7 +131,7 @@ _DROP_MEMBERS = Prepared(
         # As in ``among``: the first condition is the one that an index serves.
         repo_blobs.c.digest.in_(columns_of("keys", 1)),
         tuple_(repo_blobs.c.repository_id, repo_blobs.c.digest).in_(columns_of("keys", 0, 1)),
-        _unused(bindparam("at"), bindparam("epoch")),
+        _unused(bindparam("at"), bindparam("epoch"), bindparam("beyond")),
     )
     .returning(repo_blobs.c.repository_id, repo_blobs.c.digest)
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from registry.storage.metadata import epochs
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
 from registry.storage.retention import Cutoff
@@ -33,7 +34,7 @@ def only_referenced_by(
         select(edge.blob)
         .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.blob))
         .where(edge.repository_id == repository, edge.parent == parent)
-        .where(row.lease_until <= cutoff.at, row.lease_epoch <= cutoff.epoch)
+        .where(epochs.is_over(cutoff, row.lease_until, row.lease_epoch))
         .distinct()
     )
     found = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
+from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
@@ -135,7 +136,7 @@ def _is(deleted: Deleted) -> ColumnElement[bool]:
 
 def _is_due(cutoff: Cutoff) -> ColumnElement[bool]:
     row = deleted_repositories.c
-    return (row.deleted_at <= cutoff.at) & (row.epoch <= cutoff.epoch)
+    return epochs.is_over(cutoff, row.deleted_at, row.epoch)
 
 
 def _found(connection: Connection, condition: ColumnElement[bool]) -> list[Deleted]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from oci.digest import Digest
 from oci.reference import Tag
+from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import among
 from registry.storage.metadata.tables import (
@@ -227,7 +228,7 @@ def delete_member(connection: Connection, repository: int, digest: Digest) -> No
 
 
 def _due(table: Table, cutoff: Cutoff) -> ColumnElement[bool]:
-    return (table.c.deleted_at <= cutoff.at) & (table.c.epoch <= cutoff.epoch)
+    return epochs.is_over(cutoff, table.c.deleted_at, table.c.epoch)
 
 
 def _unnamed() -> ColumnElement[bool]:
