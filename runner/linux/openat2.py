@@ -15,6 +15,7 @@ from runner.linux.syscalls import check, libc
 
 SYS_OPENAT2: Final = 437  # the same number on every architecture (5.6 and later)
 
+RESOLVE_NO_XDEV: Final = 0x01
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_NO_SYMLINKS: Final = 0x04
 RESOLVE_BENEATH: Final = 0x08

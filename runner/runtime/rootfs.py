@@ -9,6 +9,7 @@ mount by descriptors, must not be one of the kernel's places, and is mounted on 
 /dev, /proc and /sys come last, from the runtime, over whatever else is there.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -19,11 +20,13 @@ from runner.errors import BadRequest
 from runner.linux.mount_targets import MountTarget, open_target
 from runner.linux.mount_tree import Bind, bind
 from runner.linux.mounts import Mount, mount, mount_on
-from runner.linux.openat2 import RESOLVE_NO_SYMLINKS, open_in_root
+from runner.linux.openat2 import IN_ROOT, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, open_in_root
 from runner.runtime.contract import RuntimeSpec
+from runner.runtime.oci_spec.filesystem import FILES
 from runner.schema.mounts import PROPAGATIONS
 
 _KERNEL_DIRECTORIES: Final = ("dev", "proc", "sys")
+_OUR_FILES: Final = frozenset(f"/etc/{name}" for name in FILES)
 _NULL: Final = os.makedev(1, 3)
 
 
@@ -115,7 +118,7 @@ def _mount(root: int, entry: dict[str, Any]) -> None:
     wanted, source = entry["destination"], entry["source"]
     try:
         directory = entry["type"] == "tmpfs" or os.path.isdir(source)
-        target = open_target(root, wanted, directory=directory)
+        target = _open_target(root, wanted, directory=directory)
         try:
             if target.path == "/" or is_of_the_kernel(target.path):
                 raise BadRequest(f"invalid image: mount target {wanted} leads to {target.path}")
@@ -125,6 +128,32 @@ def _mount(root: int, entry: dict[str, Any]) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise BadRequest(f"cannot mount {source} at {wanted}: {reason}") from error
+
+
+def _open_target(root: int, wanted: str, *, directory: bool) -> MountTarget:
+    """The target; where an image's link leads to no file, ours takes the link's place."""
+    try:
+        return open_target(root, wanted, directory=directory)
+    except OSError as error:
+        # A circle of links, or a link to a directory.
+        leads_nowhere = error.errno == errno.ELOOP or isinstance(error, IsADirectoryError)
+        if not leads_nowhere or wanted not in _OUR_FILES or not _unlink_link(root, wanted):
+            raise
+        return open_target(root, wanted, directory=directory)
+
+
+def _unlink_link(root: int, path: str) -> bool:
+    """Remove a link of the image's own; never one that a mount has brought."""
+    above, _, name = path.rpartition("/")
+    flags = os.O_PATH | os.O_DIRECTORY
+    parent = open_in_root(root, above, flags, resolve=IN_ROOT | RESOLVE_NO_XDEV)
+    try:
+        if not stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            return False
+        os.unlink(name, dir_fd=parent)
+        return True
+    finally:
+        os.close(parent)
 
 
 def _mount_on(target: MountTarget, entry: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from runner.errors import BadRequest
-from runner.runtime.rootfs import check_kernel_directories, check_runtime_mounts
+from runner.linux.mounts import Mount, mount, unmount
+from runner.runtime.rootfs import check_kernel_directories, check_runtime_mounts, mount_all
 
 
 def a_bind(source: Path | str, destination: str) -> dict[str, Any]:
@@ -58,3 +59,65 @@ def test_no_mount_follows_a_link_in_a_bind_below_dev(tmp_path: Path, below: str)
 
 def test_what_is_not_there_yet_is_made_by_the_runtime(tmp_path: Path) -> None:
     check_runtime_mounts([a_bind(tmp_path, "/dev/outer"), a_bind(tmp_path, "/dev/outer/new/x")])
+
+
+def mounted(rootfs: Path, file: Path) -> str:
+    """What is seen at /etc/resolv.conf once ``file`` is mounted there."""
+    spec = {"mounts": [a_bind(file, "/etc/resolv.conf")]}
+    mount_all(rootfs, spec)
+    try:
+        return (rootfs / "etc/resolv.conf").read_text()
+    finally:
+        unmount(rootfs / "etc/resolv.conf")
+
+
+@pytest.fixture
+def rootfs(tmp_path: Path) -> Path:
+    (tmp_path / "rootfs" / "etc").mkdir(parents=True)
+    return tmp_path / "rootfs"
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Path:
+    ours = tmp_path / "resolv.conf"
+    ours.write_text("ours")
+    return ours
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("target", ["resolv.conf", "/etc", "../../../tmp"])
+def test_our_file_takes_the_place_of_a_link_that_leads_to_no_file(
+    rootfs: Path, ours: Path, target: str
+) -> None:
+    (rootfs / "tmp").mkdir()
+    (rootfs / "etc/resolv.conf").symlink_to(target)
+
+    assert mounted(rootfs, ours) == "ours"
+
+    assert not (rootfs / "etc/resolv.conf").is_symlink()
+
+
+@pytest.mark.needs_root
+def test_a_directory_in_place_of_our_file_is_refused(rootfs: Path, ours: Path) -> None:
+    (rootfs / "etc/resolv.conf").mkdir()
+
+    with pytest.raises(BadRequest, match=r"cannot mount .* at /etc/resolv.conf"):
+        mount_all(rootfs, {"mounts": [a_bind(ours, "/etc/resolv.conf")]})
+
+
+@pytest.mark.needs_root
+def test_a_link_that_a_mount_brought_is_left_alone(
+    rootfs: Path, ours: Path, tmp_path: Path
+) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "resolv.conf").symlink_to("resolv.conf")
+    mount(Mount("", str(host), ("bind",)), rootfs / "etc")
+
+    try:
+        with pytest.raises(BadRequest, match=r"resolv\.conf"):
+            mount_all(rootfs, {"mounts": [a_bind(ours, "/etc/resolv.conf")]})
+    finally:
+        unmount(rootfs / "etc")
+
+    assert os.readlink(host / "resolv.conf") == "resolv.conf"
