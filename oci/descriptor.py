@@ -8,7 +8,7 @@ import base64
 import binascii
 import platform as host_platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from oci.digest import Digest, InvalidDigest
@@ -21,6 +21,7 @@ from oci.mediatype import (
     MAX_LENGTH,
     is_descriptor_type,
     is_media_type,
+    without_parameters,
 )
 
 _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
@@ -96,6 +97,26 @@ class Platform:
             fields.strings("os.features"),
         )
 
+    @property
+    def normalized(self) -> Self:
+        """The same in Go's words: ``x86_64`` is amd64, ``aarch64`` arm64, variant ``8`` is v8."""
+        architecture = self.architecture.lower()
+        architecture, variant = _ARCHITECTURES.get(architecture, (architecture, ""))
+        variant = self.variant.lower() or variant
+        variant = f"v{variant}" if variant.isdecimal() else variant
+        return replace(
+            self, os=self.os.lower() or "linux", architecture=architecture, variant=variant
+        )
+
+    def suits(self, wanted: Self) -> bool:
+        """Whether content for this platform is what was asked for; what is not said suits all."""
+        offered, wanted = self.normalized, wanted.normalized
+        return (
+            offered.os == wanted.os
+            and offered.architecture in ("", wanted.architecture)
+            and (not wanted.variant or offered.variant in ("", wanted.variant))
+        )
+
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {"architecture": self.architecture, "os": self.os}
         if self.os_version:
@@ -124,11 +145,14 @@ class Descriptor:
     platform: Platform | None = None
 
     @classmethod
-    def from_json(cls, document: object, where: str = "descriptor") -> Self:
+    def from_json(
+        cls, document: object, where: str = "descriptor", *, allow_urls: bool = False
+    ) -> Self:
         """Read a descriptor, or raise InvalidDocument naming the field by its path.
 
         A media type may be empty, null or absent, as Go's zero value is written by others.
-        ``urls`` are refused on everything but a foreign layer: nobody here follows them.
+        Nobody here follows ``urls``: on anything but a foreign layer they are refused, unless
+        they are allowed, by a client that has the content from where the manifest was.
         """
         fields = Fields(document, where)
         media_type = _own_type(fields)
@@ -141,7 +165,7 @@ class Descriptor:
             return cls(media_type, digest, size)
         fields.refuse_lookalikes(_NAMES)
         urls = fields.strings("urls")
-        if urls and media_type not in FOREIGN_LAYERS:
+        if urls and not allow_urls and without_parameters(media_type) not in FOREIGN_LAYERS:
             raise InvalidDocument(
                 f"{where}.urls: found on {media_type}, expected on foreign layers only"
             )
@@ -179,7 +203,7 @@ class Descriptor:
     @property
     def is_foreign(self) -> bool:
         """Whether this is a layer that its publisher keeps elsewhere."""
-        return self.media_type in FOREIGN_LAYERS
+        return without_parameters(self.media_type) in FOREIGN_LAYERS
 
 
 def choose(descriptors: Iterable[Descriptor], platform: Platform) -> Descriptor | None:
@@ -191,7 +215,8 @@ def choose(descriptors: Iterable[Descriptor], platform: Platform) -> Descriptor 
     best: tuple[int, Descriptor] | None = None
     wanted = _runnable(platform)
     for descriptor in descriptors:
-        if descriptor.media_type not in MANIFESTS and descriptor.media_type not in INDEXES:
+        media_type = without_parameters(descriptor.media_type)
+        if media_type not in MANIFESTS and media_type not in INDEXES:
             continue
         rank = _rank(descriptor.platform, platform.os, wanted)
         if rank is not None and (best is None or rank < best[0]):
@@ -200,11 +225,10 @@ def choose(descriptors: Iterable[Descriptor], platform: Platform) -> Descriptor 
 
 
 def _rank(offered: Platform | None, os: str, wanted: list[tuple[str, str]]) -> int | None:
-    if offered is None:
+    if offered is None or not offered.architecture:
         return len(wanted)
+    offered = offered.normalized
     variant = offered.variant or _DEFAULT_VARIANTS.get(offered.architecture, "")
-    if variant.isdecimal():
-        variant = f"v{variant}"
     key = (offered.architecture, variant)
     return wanted.index(key) if offered.os == os and key in wanted else None
 

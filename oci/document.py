@@ -109,9 +109,11 @@ class Fields:
     def optional_string(self, key: str) -> str | None:
         return None if self._values.get(key) is None else self.string(key)
 
-    def integer(self, key: str) -> int:
+    def integer(self, key: str, default: int | None = None) -> int:
         """A whole number from 0 to 2^63-1; a boolean is not one."""
         value = self._values.get(key)
+        if value is None and default is not None:
+            return default
         if type(value) is not int:
             raise self._unexpected(key, "a whole number", value)
         if not 0 <= value <= MAX_INTEGER:
@@ -129,11 +131,17 @@ class Fields:
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
-        values = self.array(key)
+        """An array of texts; a null is an empty text, as in Go's ``[]string``."""
+        values = ["" if value is None else value for value in self.array(key)]
         for index, value in enumerate(values):
             if type(value) is not str or "\0" in value:
                 raise self._unexpected(f"{key}[{index}]", "a string without NUL", value)
         return tuple(map(str, values))
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """The same, or one text that stands for an array of it: Docker's ``strslice``."""
+        value = self._values.get(key)
+        return (self.string(key),) if type(value) is str else self.strings(key)
 
     def array(self, key: str) -> list[object]:
         value = self._values.get(key)

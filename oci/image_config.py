@@ -5,7 +5,7 @@ https://github.com/opencontainers/image-spec/blob/main/config.md
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from oci.descriptor import Platform
@@ -91,7 +91,11 @@ class ImageConfig:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Read a config from its exact bytes, or raise ImageConfigInvalid."""
+        """Read a config from its exact bytes, or raise ImageConfigInvalid.
+
+        What is absent or null is Go's zero value, as it is for the programs that write these:
+        without an ``os`` it is Linux, without an ``architecture`` it is any.
+        """
         if len(content) > MAX_CONFIG_BYTES:
             raise ImageConfigInvalid(
                 f"image config has {len(content)} bytes, expected at most {MAX_CONFIG_BYTES}"
@@ -104,22 +108,23 @@ class ImageConfig:
     @classmethod
     def _read(cls, content: bytes, fields: Fields) -> Self:
         process = fields.inner("config") or Fields({}, "config")
-        fields.string("os"), fields.string("architecture")
+        platform = Platform.from_fields(fields)
         return cls(
             content=content,
-            platform=Platform.from_fields(fields),
+            # Images were made for Linux long before they said so.
+            platform=platform if platform.os else replace(platform, os="linux"),
             created=fields.optional_string("created"),
             author=fields.string("author", ""),
             env=process.strings("Env"),
-            entrypoint=process.strings("Entrypoint"),
-            cmd=process.strings("Cmd"),
+            entrypoint=process.words("Entrypoint"),
+            cmd=process.words("Cmd"),
             user=process.string("User", ""),
             working_dir=process.string("WorkingDir", ""),
             labels=process.string_map("Labels"),
             exposed_ports=process.names("ExposedPorts"),
             volumes=process.names("Volumes"),
             stop_signal=process.string("StopSignal", ""),
-            shell=process.strings("Shell"),
+            shell=process.words("Shell"),
             healthcheck=_healthcheck(process.inner("Healthcheck")),
             diff_ids=_diff_ids(fields.inner("rootfs")),
             history=_history(fields),
@@ -178,8 +183,8 @@ def encode_image_config(
 def _diff_ids(rootfs: Fields | None) -> tuple[Digest, ...]:
     if rootfs is None:
         raise InvalidDocument("rootfs: found nothing, expected an object")
-    kind = rootfs.string("type")
-    if kind != "layers":
+    kind = rootfs.string("type", "")
+    if kind not in ("", "layers"):
         raise InvalidDocument(f"rootfs.type: found {quoted(kind)}, expected 'layers'")
     texts = rootfs.strings("diff_ids")
     if len(texts) > MAX_DIFF_IDS:
@@ -194,7 +199,8 @@ def _diff_ids(rootfs: Fields | None) -> tuple[Digest, ...]:
 
 def _history(fields: Fields) -> tuple[History, ...]:
     entries = [
-        Fields(value, f"history[{index}]") for index, value in enumerate(fields.array("history"))
+        Fields({} if value is None else value, f"history[{index}]")
+        for index, value in enumerate(fields.array("history"))
     ]
     return tuple(
         History(
@@ -212,7 +218,7 @@ def _healthcheck(fields: Fields | None) -> Healthcheck | None:
     if fields is None:
         return None
     numbers = {
-        name: fields.integer(name) if name in fields else 0
+        name: fields.integer(name, 0)
         for name in ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
     }
     return Healthcheck(

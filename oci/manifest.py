@@ -87,11 +87,13 @@ class ImageIndex:
         return Digest.of(self.content)
 
 
-def parse_manifest(content: bytes, media_type: str | None) -> ImageManifest | ImageIndex:
+def parse_manifest(
+    content: bytes, media_type: str | None, *, allow_urls: bool = False
+) -> ImageManifest | ImageIndex:
     """Read a manifest or an index of the media type it was sent with.
 
     Without one the document's own ``mediaType`` decides, and without that its shape.
-    Raises ManifestInvalid; unknown fields are allowed.
+    ``allow_urls`` is the descriptor's.  Raises ManifestInvalid; unknown fields are allowed.
 
     Hot path: every push of a manifest.
     """
@@ -102,7 +104,7 @@ def parse_manifest(content: bytes, media_type: str | None) -> ImageManifest | Im
         media_type = _judge_media_type(fields, media_type)
         if media_type in INDEXES:
             return _parse_index(content, media_type, fields)
-        return _parse_image(content, media_type, fields)
+        return _parse_image(content, media_type, fields, allow_urls=allow_urls)
     except InvalidDocument as error:
         raise ManifestInvalid(f"invalid manifest: {error}") from None
 
@@ -159,7 +161,9 @@ def _by_shape(fields: Fields) -> str:
     return OCI_INDEX if "manifests" in fields else OCI_MANIFEST
 
 
-def _parse_image(content: bytes, media_type: str, fields: Fields) -> ImageManifest:
+def _parse_image(
+    content: bytes, media_type: str, fields: Fields, *, allow_urls: bool
+) -> ImageManifest:
     if "manifests" in fields:
         raise InvalidDocument(f"found manifests, expected config and layers of {media_type}")
     config = _descriptor(fields, "config")
@@ -169,7 +173,7 @@ def _parse_image(content: bytes, media_type: str, fields: Fields) -> ImageManife
         content,
         media_type,
         config,
-        _descriptors(fields, "layers"),
+        _descriptors(fields, "layers", allow_urls=allow_urls),
         _descriptor(fields, "subject"),
         _artifact_type(fields),
         fields.string_map("annotations"),
@@ -189,14 +193,15 @@ def _parse_index(content: bytes, media_type: str, fields: Fields) -> ImageIndex:
     )
 
 
-def _descriptors(fields: Fields, key: str) -> tuple[Descriptor, ...]:
+def _descriptors(fields: Fields, key: str, *, allow_urls: bool = False) -> tuple[Descriptor, ...]:
     values = fields.array(key)
     if len(values) > MAX_DESCRIPTORS:
         raise InvalidDocument(
             f"{key}: found {len(values)} descriptors, expected at most {MAX_DESCRIPTORS}"
         )
     return tuple(
-        Descriptor.from_json(value, f"{key}[{index}]") for index, value in enumerate(values)
+        Descriptor.from_json(value, f"{key}[{index}]", allow_urls=allow_urls)
+        for index, value in enumerate(values)
     )
 
 

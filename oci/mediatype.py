@@ -4,6 +4,7 @@ https://github.com/opencontainers/image-spec/blob/main/media-types.md
 """
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 OCI_DESCRIPTOR = "application/vnd.oci.descriptor.v1+json"
@@ -46,6 +47,13 @@ LAYERS = FOREIGN_LAYERS | {
 
 Compression = Literal["none", "gzip", "zstd"]
 
+# The layer types we write, by how the layer is compressed.
+OCI_LAYER_TYPES: Mapping[Compression, str] = {
+    "none": OCI_LAYER_TAR,
+    "gzip": OCI_LAYER_GZIP,
+    "zstd": OCI_LAYER_ZSTD,
+}
+
 # Two restricted names and a slash.
 MAX_LENGTH = 255
 
@@ -79,8 +87,9 @@ def without_parameters(content_type: str) -> str:
 
 def compression_of(media_type: str) -> Compression:
     """How a layer of this media type is compressed, by its suffix."""
-    if media_type.endswith(("+gzip", ".gzip")):
+    bare = without_parameters(media_type)
+    if bare.endswith(("+gzip", ".gzip")):
         return "gzip"
-    if media_type.endswith(("+zstd", ".zstd")):
+    if bare.endswith(("+zstd", ".zstd")):
         return "zstd"
     return "none"

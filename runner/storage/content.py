@@ -14,6 +14,7 @@ again at its use.
 import asyncio
 import io
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -137,12 +138,28 @@ class ContentStore:
                 with suppress(InvalidDigest):
                     yield Digest.parse(f"{directory.name}:{name}")
 
-    async def discard_partial(self) -> None:
-        """Drop what was cut off and never resumed, except what is arriving now."""
+    async def discard_partial(self, idle_seconds: float = 0) -> int:
+        """Drop what was cut off and not resumed for so long; returns how many bytes.
+
+        What is arriving now stays.
+        """
+        freed = 0
+        for path, found in self._cut_off():
+            if time.time() - found.st_mtime >= idle_seconds:
+                path.unlink(missing_ok=True)
+                freed += found.st_size
+        return freed
+
+    def partial_bytes(self) -> int:
+        """How much was cut off and waits to be resumed."""
+        return sum(found.st_size for _, found in self._cut_off())
+
+    def _cut_off(self) -> Iterator[tuple[Path, os.stat_result]]:
         busy = {f"{digest.algorithm}-{digest.encoded}" for digest in self._arriving}
         for path in self._ingest.iterdir():
             if path.name not in busy:
-                path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    yield path, path.stat()
 
 
 class Ingest:

@@ -78,6 +78,7 @@ def test_in_6_urls_are_refused_but_on_foreign_layers() -> None:
 
     with pytest.raises(InvalidDocument, match="expected on foreign layers only"):
         Descriptor.from_json(a_document(urls=urls))
+    assert Descriptor.from_json(a_document(urls=urls), allow_urls=True).urls == tuple(urls)
 
 
 def test_a_null_field_is_an_absent_one() -> None:
@@ -162,6 +163,35 @@ def test_the_best_manifest_for_a_platform(
     chosen = choose(descriptors, Platform.parse(wanted))
 
     assert chosen == (None if best is None else descriptors[best])
+
+
+@pytest.mark.parametrize(
+    ("os", "architecture", "variant", "wanted"),
+    [
+        ("linux", "x86_64", "", "linux/amd64"),
+        ("Linux", "AMD64", "", "linux/amd64"),
+        ("", "amd64", "v1", "linux/amd64"),
+        ("linux", "aarch64", "", "linux/arm64/v8"),
+        ("linux", "arm64", "8", "linux/arm64"),
+        ("linux", "armhf", "", "linux/arm/v7"),
+        ("linux", "arm", "7", "linux/arm/v7"),
+        ("linux", "i386", "", "linux/386"),
+        ("", "", "", "linux/amd64"),
+    ],
+)
+def test_a_platform_is_read_in_everybodys_words(
+    os: str, architecture: str, variant: str, wanted: str
+) -> None:
+    platform = Platform(os, architecture, variant)
+    descriptor = Descriptor(OCI_MANIFEST, Digest.of(b""), 0, platform=platform)
+
+    assert choose([descriptor], Platform.parse(wanted)) == descriptor
+    assert platform.suits(Platform.parse(wanted))
+
+
+@pytest.mark.parametrize("wanted", ["windows/amd64", "linux/arm64", "linux/amd64/v3"])
+def test_a_platform_suits_no_other(wanted: str) -> None:
+    assert not Platform("linux", "amd64", "v2").suits(Platform.parse(wanted))
 
 
 def test_only_manifests_and_indexes_are_chosen() -> None:

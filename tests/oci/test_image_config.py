@@ -91,10 +91,42 @@ def test_go_writes_null_for_what_is_empty() -> None:
     assert (config.env, config.cmd, config.labels, config.user) == ((), (), {}, "")
 
 
+def parsed(**changes: Any) -> ImageConfig:
+    document = json.loads(encode_image_config(AMD64, [])) | changes
+    return ImageConfig.parse(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_what_an_image_leaves_out_is_gos_zero_value(empty: str | None) -> None:
+    config = parsed(
+        os=empty,
+        architecture=empty,
+        rootfs={"type": empty, "diff_ids": []},
+        history=[None, {"empty_layer": None}],
+        config={
+            "Env": [None],
+            "Labels": {"a": None},
+            "Healthcheck": {"Test": None, "Interval": None, "Retries": None},
+        },
+    )
+
+    assert config.platform == Platform("linux", "")
+    assert config.history == (History(), History())
+    assert config.env == ("",)
+    assert config.labels == {"a": ""}
+    assert config.healthcheck == Healthcheck()
+
+
+def test_a_command_may_be_one_text() -> None:
+    config = parsed(config={"Cmd": "/bin/true", "Entrypoint": "/run", "Shell": "sh"})
+
+    assert (config.cmd, config.entrypoint, config.shell) == (("/bin/true",), ("/run",), ("sh",))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"os": None}, "os: found nothing, expected a string"),
+        ({"os": 5}, "os: found a whole number, expected a string"),
         ({"architecture": 5}, "architecture: found a whole number, expected a string"),
         ({"rootfs": None}, "rootfs: found nothing, expected an object"),
         ({"rootfs": {"type": "tar"}}, "rootfs.type: found 'tar', expected 'layers'"),

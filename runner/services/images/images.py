@@ -32,7 +32,7 @@ from runner.services.images.layer_sync import LayerSync
 from runner.services.images.pulls import Puller
 from runner.services.images.pushes import Pusher
 from runner.services.images.removals import Deleted, Remover
-from runner.services.images.store import Image, ImageStore, ImageUser
+from runner.services.images.store import PARTIAL_SECONDS, DamagedImage, Image, ImageStore, ImageUser
 from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 
@@ -97,14 +97,22 @@ class Images:
 
         Filters: dangling, label, reference, before, since, until; BadRequest for any other.
         """
+        users = self._users()
         found = search.select(self._store, filters or {})
-        return tuple(views.summary(self._store, image, self._users()) for image in found)
+        summaries = [views.summary(self._store, image, users) for image in found]
+        # No filter can say anything of an image that cannot be read.
+        for image in () if filters else self._store.images_and_damaged():
+            if isinstance(image, DamagedImage):
+                log.warning("image damaged", image=str(image.id), reason=image.reason)
+                summaries.append(views.damaged_summary(self._store, image, users))
+        return tuple(summaries)
 
     def layers_bytes(self) -> int:
-        """What the layers of all images take, each once."""
+        """What the layers of all images take, each once, and downloads that were cut off."""
         images = self._store.images()
         layers = {diff_id: blob for image in images for diff_id, blob in image.layers}
-        return sum(self._store.size(diff_id, blob) for diff_id, blob in layers.items())
+        sizes = (self._store.size(diff_id, blob) for diff_id, blob in layers.items())
+        return sum(sizes) + self.partial_bytes
 
     async def pull(
         self,
@@ -118,6 +126,7 @@ class Images:
         wanted = search.parse_platform(platform)
         reference = self._store.reference(name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
+        await self._store.content.discard_partial(PARTIAL_SECONDS)
         self._layer_sync.begin()
         self._tell("pull", image, name)
         return image
@@ -164,6 +173,11 @@ class Images:
         self._tell_removed(removed)
         return removed, size
 
+    @property
+    def partial_bytes(self) -> int:
+        """What downloads that were cut off take until they are resumed, pruned, or a day old."""
+        return self._store.content.partial_bytes()
+
     async def import_(
         self, archive: AsyncIterator[bytes], options: ImportOptions, progress: Progress
     ) -> Image:
@@ -207,6 +221,7 @@ class Images:
             except (RunnerError, OCIError, OSError) as error:
                 # No reason for a daemon not to start: whoever needs the image is told.
                 log.warning("image not restored", image=str(image_id), error=str(error))
+        await self._store.content.discard_partial(PARTIAL_SECONDS)
         self._layer_sync.begin()
 
     async def close(self) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from oci.reference import Reference
 from runner.errors import Conflict
-from runner.services.images.search import find, is_id
-from runner.services.images.store import Image, ImageStore, ImageUser
+from runner.services.images.search import find_to_remove, is_id
+from runner.services.images.store import PARTIAL_SECONDS, DamagedImage, Image, ImageStore, ImageUser
 from runner.storage.records import ImageRecord
 from runner.storage.snapshots.snapshotter import Snapshotter
 
@@ -46,7 +46,7 @@ class Remover:
 
     async def remove(self, name: str, *, force: bool) -> tuple[Deleted, ...]:
         """By a name only that name goes, unless it is the last; by an ID everything."""
-        image = find(self._store, name)
+        image = find_to_remove(self._store, name)
         leaving = self._leaving(name, image, force=force)
         staying = [record for record in image.tags if record not in leaving]
         if staying:
@@ -61,18 +61,22 @@ class Remover:
         """Every image nobody uses that has no tag, or every one; if it is selected."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
-        for image in self._store.images():
-            selected = selects is None or selects(image)
+        for image in self._store.images_and_damaged():
+            # Of a damaged image no filter can know whether it is meant.
+            selected = selects is None or (isinstance(image, Image) and selects(image))
             if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
                 removed.append(Deleted(image.id, deleted=image.id))
                 await self._store.records.images.remove(*(r.reference for r in image.records))
-        layers, size = await self._sweep()
+        # Whoever asks for room gets that of cut-off downloads too.
+        layers, size = await self._sweep(partial_seconds=0)
         images = {item.image_id for item in removed}
         removed += [Deleted(layer, deleted=layer) for layer in layers if layer not in images]
         return tuple(removed), size
 
-    def _leaving(self, name: str, image: Image, *, force: bool) -> tuple[ImageRecord, ...]:
+    def _leaving(
+        self, name: str, image: Image | DamagedImage, *, force: bool
+    ) -> tuple[ImageRecord, ...]:
         """The records that the name speaks of."""
         if is_id(name, image) and not self._is_name(name, image):
             repositories = {record.reference.rpartition(":")[0] for record in image.tags}
@@ -88,14 +92,14 @@ class Remover:
             key = f"{reference.host}/{reference.name}@{reference.digest}"
         return tuple(record for record in image.records if record.reference == key)
 
-    def _is_name(self, name: str, image: Image) -> bool:
+    def _is_name(self, name: str, image: Image | DamagedImage) -> bool:
         """A name such as ``beef`` reads as an ID too."""
         if len(name) == 64 or ":" in name:
             return False
         reference = Reference.parse(name, default_host=self._store.default_registry)
         return any(record.reference == str(reference) for record in image.records)
 
-    def _refuse_in_use(self, name: str, image: Image, *, force: bool) -> None:
+    def _refuse_in_use(self, name: str, image: Image | DamagedImage, *, force: bool) -> None:
         for user in self._users():
             if user.image_id != image.id:
                 continue
@@ -110,7 +114,9 @@ class Remover:
                     f"image is being used by stopped container {user.id[:12]}"
                 )
 
-    async def _untag(self, image: Image, leaving: Sequence[ImageRecord]) -> tuple[Deleted, ...]:
+    async def _untag(
+        self, image: Image | DamagedImage, leaving: Sequence[ImageRecord]
+    ) -> tuple[Deleted, ...]:
         gone = [record.reference for record in leaving]
         repositories = {
             record.reference.rpartition(":")[0] for record in image.tags if record not in leaving
@@ -124,25 +130,27 @@ class Remover:
         await self._store.records.images.remove(*gone, *(r.reference for r in orphaned))
         return self._untagged(image, [*leaving, *orphaned])
 
-    async def _delete(self, image: Image, name: str) -> tuple[Deleted, ...]:
+    async def _delete(self, image: Image | DamagedImage, name: str) -> tuple[Deleted, ...]:
         removed = list(self._untagged(image, image.records))
         await self._store.records.images.remove(*(record.reference for record in image.records))
         removed.append(Deleted(image.id, deleted=image.id))
         layers, _ = await self._sweep()
-        removed += [
-            Deleted(image.id, deleted=layer) for layer in layers if layer in image.config.diff_ids
-        ]
+        removed += [Deleted(image.id, deleted=layer) for layer in layers if layer in image.diff_ids]
         return tuple(removed)
 
-    async def _sweep(self) -> tuple[tuple[Digest, ...], int]:
+    async def _sweep(
+        self, partial_seconds: float = PARTIAL_SECONDS
+    ) -> tuple[tuple[Digest, ...], int]:
         """Sweep, sparing what snapshots stand on: containers outlive a forced removal."""
         # Asked before the snapshots: who lets go of an image meanwhile has a snapshot on it.
         in_use = set(self._store.held())
         for key in await self._snapshotter.keys():
             in_use.update(await self._snapshotter.parents(key))
-        return await self._store.sweep(in_use)
+        return await self._store.sweep(in_use, partial_seconds=partial_seconds)
 
-    def _untagged(self, image: Image, records: Sequence[ImageRecord]) -> tuple[Deleted, ...]:
+    def _untagged(
+        self, image: Image | DamagedImage, records: Sequence[ImageRecord]
+    ) -> tuple[Deleted, ...]:
         return tuple(
             Deleted(image.id, untagged=self._store.familiar(record))
             for record in records

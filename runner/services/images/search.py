@@ -13,7 +13,7 @@ from runner.errors import BadRequest, Conflict, NoSuchImage
 from runner.schema import filters
 from runner.schema.filters import Filter, Filters
 from runner.schema.times import read_rfc3339
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.store import DamagedImage, Image, ImageStore
 from runner.storage.records import ImageRecord
 
 FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
@@ -21,17 +21,25 @@ SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 
 
 def find(store: ImageStore, name: str) -> Image:
-    """The image a name means: 64 hex characters are an ID, then names, then the start of an ID."""
-    if full := FULL_ID.fullmatch(name):
-        image = store.image(Digest("sha256", full[1]))
-    else:
-        image = _named(store, name) or _by_short_id(store, name)
+    """The image a name means: 64 hex characters are an ID, then names, then the start of an ID.
+
+    Raises NoSuchImage, and ImageDamaged for one that cannot be read.
+    """
+    image = store.image(_find_id(store, name))
     if image is None:
         raise NoSuchImage(name)
     return image
 
 
-def is_id(name: str, image: Image) -> bool:
+def find_to_remove(store: ImageStore, name: str) -> Image | DamagedImage:
+    """The same for whoever needs no more than its names: a damaged image can be removed."""
+    image = store.image_or_damaged(_find_id(store, name))
+    if image is None:
+        raise NoSuchImage(name)
+    return image
+
+
+def is_id(name: str, image: Image | DamagedImage) -> bool:
     """Whether ``find`` understood the name as an ID of this image, and not as one of its names."""
     short = SHORT_ID.fullmatch(name)
     return short is not None and image.id.encoded.startswith(short[1])
@@ -61,7 +69,16 @@ def created(image: Image) -> str:
     return image.config.created or ""
 
 
-def _named(store: ImageStore, name: str) -> Image | None:
+def _find_id(store: ImageStore, name: str) -> Digest:
+    if full := FULL_ID.fullmatch(name):
+        return Digest("sha256", full[1])
+    found = _named(store, name) or _by_short_id(store, name)
+    if found is None:
+        raise NoSuchImage(name)
+    return found
+
+
+def _named(store: ImageStore, name: str) -> Digest | None:
     try:
         reference = Reference.parse(name, default_host=store.default_registry)
     except OCIError:
@@ -71,10 +88,10 @@ def _named(store: ImageStore, name: str) -> Image | None:
         # With both, the digest decides and the tag is only a note to the reader.
         key = f"{reference.host}/{reference.name}@{reference.digest}"
     record = store.records.images.get(key)
-    return store.image(record.image_id) if record else None
+    return record.image_id if record else None
 
 
-def _by_short_id(store: ImageStore, name: str) -> Image | None:
+def _by_short_id(store: ImageStore, name: str) -> Digest | None:
     short = SHORT_ID.fullmatch(name)
     if short is None:
         return None
@@ -85,7 +102,7 @@ def _by_short_id(store: ImageStore, name: str) -> Image | None:
     }
     if len(found) > 1:
         raise Conflict(f"No such image: {name}: {len(found)} image IDs begin like this")
-    return store.image(found.pop()) if found else None
+    return found.pop() if found else None
 
 
 def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:

@@ -14,6 +14,7 @@ from oci.digest import Digest, DigestMismatch
 from oci.errors import OCIError
 from oci.image_config import ImageConfig
 from oci.manifest import ImageManifest, ManifestInvalid, parse_manifest
+from oci.mediatype import OCI_LAYER_TYPES, compression_of
 from oci.reference import Reference
 from runner.errors import BadRequest, RunnerError
 from runner.storage.content import BlobUnknown, ContentStore
@@ -21,6 +22,8 @@ from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
 
 LOCAL_LAYERS = 2
+# As long as a download that was cut off is worth keeping for the next try.
+PARTIAL_SECONDS = 24 * 3600
 IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -45,6 +48,24 @@ class ImageDamaged(RunnerError):
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedImage:
+    """An image whose documents cannot be read: its names, and which layers it may still need."""
+
+    id: Digest
+    records: tuple[ImageRecord, ...]
+    diff_ids: tuple[Digest, ...]
+    reason: str
+
+    @property
+    def tags(self) -> tuple[ImageRecord, ...]:
+        return _tags(self.records)
+
+    @property
+    def digests(self) -> tuple[ImageRecord, ...]:
+        return _digests(self.records)
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image of this machine: its ID, its documents, and the records that point to it.
 
@@ -59,11 +80,11 @@ class Image:
 
     @property
     def tags(self) -> tuple[ImageRecord, ...]:
-        return tuple(record for record in self.records if is_tag(record.reference))
+        return _tags(self.records)
 
     @property
     def digests(self) -> tuple[ImageRecord, ...]:
-        return tuple(record for record in self.records if "@" in record.reference)
+        return _digests(self.records)
 
     @property
     def newest(self) -> ImageRecord:
@@ -73,6 +94,10 @@ class Image:
     @property
     def manifest_digest(self) -> Digest:
         return self.newest.manifest
+
+    @property
+    def diff_ids(self) -> tuple[Digest, ...]:
+        return self.config.diff_ids
 
     @property
     def layers(self) -> tuple[tuple[Digest, Descriptor], ...]:
@@ -101,15 +126,33 @@ class ImageStore:
         self._documents: dict[Digest, tuple[ImageManifest, ImageConfig]] = {}
 
     def images(self) -> tuple[Image, ...]:
-        """Every image, the oldest record first."""
+        """Every image that can be read, the oldest record first."""
+        return tuple(each for each in self.images_and_damaged() if isinstance(each, Image))
+
+    def images_and_damaged(self) -> tuple[Image | DamagedImage, ...]:
+        """Every image, the oldest record first: a damaged one keeps nobody from the others."""
         by_id: dict[Digest, list[ImageRecord]] = {}
         for record in self.records.images.all():
             by_id.setdefault(record.image_id, []).append(record)
-        return tuple(self._image(records) for records in by_id.values())
+        return tuple(self._image_or_damaged(records) for records in by_id.values())
 
     def image(self, image_id: Digest) -> Image | None:
-        found = [record for record in self.records.images.all() if record.image_id == image_id]
+        """The image, None if there is none; raises ImageDamaged."""
+        found = self._records_of(image_id)
         return self._image(found) if found else None
+
+    def image_or_damaged(self, image_id: Digest) -> Image | DamagedImage | None:
+        found = self._records_of(image_id)
+        return self._image_or_damaged(found) if found else None
+
+    def blob_of(self, diff_id: Digest) -> Descriptor | None:
+        """A blob that is here and holds the layer, as whichever image names it."""
+        for image in self.images():
+            for known, blob in image.layers:
+                if known == diff_id and self.content.has(blob.digest):
+                    media_type = OCI_LAYER_TYPES[compression_of(blob.media_type)]
+                    return Descriptor(media_type, blob.digest, blob.size)
+        return None
 
     def size(self, diff_id: Digest, blob: Descriptor) -> int:
         """What a layer's files take, in bytes; of its blob, as long as it is not unpacked."""
@@ -147,7 +190,7 @@ class ImageStore:
         """
         wanted = tuple(references)
         if not wanted:
-            if self.image(image_id) is not None:
+            if self._records_of(image_id):
                 return
             wanted = (str(image_id),)
         now = time.time()
@@ -200,14 +243,20 @@ class ImageStore:
             if not lock.locked():
                 self._locks.pop(diff_id, None)
 
-    async def sweep(self, in_use: Iterable[Digest] = ()) -> tuple[tuple[Digest, ...], int]:
-        """Delete blobs and layers of no image; returns what went, and how many bytes."""
+    async def sweep(
+        self, in_use: Iterable[Digest] = (), *, partial_seconds: float = PARTIAL_SECONDS
+    ) -> tuple[tuple[Digest, ...], int]:
+        """Delete blobs and layers of no image; returns what went, and how many bytes.
+
+        Of downloads that were cut off, those go that nobody resumed for ``partial_seconds``.
+        """
         kept = set(in_use) | set(self._held)
-        for image in self.images():
+        for image in self.images_and_damaged():
             kept |= {record.target.digest for record in image.records}
             kept |= {record.manifest for record in image.records}
-            kept |= {image.id, *image.config.diff_ids}
-            kept |= {blob.digest for blob in image.manifest.blobs}
+            kept |= {image.id, *image.diff_ids}
+            if isinstance(image, Image):
+                kept |= {blob.digest for blob in image.manifest.blobs}
         gone, size = [], 0
         for diff_id in tuple(self.layers.diff_ids()):
             if diff_id not in kept and not self._held[diff_id]:
@@ -218,7 +267,7 @@ class ImageStore:
                 size += self.content.size(digest) or 0
                 await self.content.delete(digest)
                 self._documents.pop(digest, None)
-        return tuple(gone), size
+        return tuple(gone), size + await self.content.discard_partial(partial_seconds)
 
     def _only(self, image_id: Digest, leaving: tuple[str, ...]) -> bool:
         """Whether the image has no record but those leaving."""
@@ -228,6 +277,20 @@ class ImageStore:
             if record.image_id == image_id
         )
 
+    def _records_of(self, image_id: Digest) -> list[ImageRecord]:
+        return [record for record in self.records.images.all() if record.image_id == image_id]
+
+    def _image_or_damaged(self, records: list[ImageRecord]) -> Image | DamagedImage:
+        try:
+            return self._image(records)
+        except ImageDamaged as damage:
+            image_id = records[0].image_id
+            try:
+                diff_ids = ImageConfig.parse(self.content.read(image_id)).diff_ids
+            except (BlobUnknown, OCIError, OSError):
+                diff_ids = ()
+            return DamagedImage(image_id, tuple(records), diff_ids, str(damage))
+
     def _image(self, records: list[ImageRecord]) -> Image:
         newest = max(records, key=lambda record: record.updated)
         manifest, config = self._read(newest)
@@ -236,14 +299,22 @@ class ImageStore:
     def _read(self, record: ImageRecord) -> tuple[ImageManifest, ImageConfig]:
         if record.manifest not in self._documents:
             try:
-                manifest = parse_manifest(self.content.read(record.manifest), None)
+                manifest = parse_manifest(self.content.read(record.manifest), None, allow_urls=True)
                 if not isinstance(manifest, ImageManifest):
                     raise ManifestInvalid(f"{record.manifest} is an index")
                 config = ImageConfig.parse(self.content.read(manifest.config.digest))
-            except (BlobUnknown, OCIError) as error:
+            except (BlobUnknown, OCIError, OSError) as error:
                 raise ImageDamaged(record.reference, error) from error
             self._documents[record.manifest] = (manifest, config)
         return self._documents[record.manifest]
+
+
+def _tags(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+    return tuple(record for record in records if is_tag(record.reference))
+
+
+def _digests(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+    return tuple(record for record in records if "@" in record.reference)
 
 
 def is_tag(reference: str) -> bool:

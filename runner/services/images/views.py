@@ -3,13 +3,17 @@
 https://docs.docker.com/engine/api/v1.44/#tag/Image
 """
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from oci.document import parse_document
 from runner.schema.times import NEVER, format_time, read_rfc3339
-from runner.services.images.store import Image, ImageStore, ImageUser
+from runner.services.images.store import DamagedImage, Image, ImageStore, ImageUser
+
+_FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
@@ -60,6 +64,24 @@ def summary(store: ImageStore, image: Image, users: Sequence[ImageUser]) -> dict
     }
 
 
+def damaged_summary(
+    store: ImageStore, image: DamagedImage, users: Sequence[ImageUser]
+) -> dict[str, Any]:
+    """ImageSummary of an image that cannot be read: its names, so that it can be removed."""
+    return {
+        "Id": str(image.id),
+        "ParentId": "",
+        "RepoTags": repo_tags(store, image),
+        "RepoDigests": repo_digests(store, image),
+        "Created": 0,
+        "Size": 0,
+        "VirtualSize": 0,
+        "SharedSize": -1,
+        "Labels": {},
+        "Containers": sum(user.image_id == image.id for user in users),
+    }
+
+
 def history(store: ImageStore, image: Image) -> tuple[dict[str, Any], ...]:
     """HistoryResponseItem, newest first; a step that made no layer has no size."""
     sizes = iter([store.size(*layer) for layer in image.layers])
@@ -96,15 +118,18 @@ def total_size(store: ImageStore, image: Image) -> int:
     return sum(store.size(diff_id, blob) for diff_id, blob in dict(image.layers).items())
 
 
-def repo_tags(store: ImageStore, image: Image) -> list[str]:
+def repo_tags(store: ImageStore, image: Image | DamagedImage) -> list[str]:
     return [store.familiar(record) for record in image.tags]
 
 
-def repo_digests(store: ImageStore, image: Image) -> list[str]:
+def repo_digests(store: ImageStore, image: Image | DamagedImage) -> list[str]:
     return [store.familiar(record) for record in image.digests]
 
 
 def unix_time(created: str | None) -> int:
-    """RFC 3339 to seconds since the epoch; 0 for what is no time."""
+    """RFC 3339 to seconds since the epoch; 0 for what is no time.
+
+    Within the years 1 to 9999 of UTC, which a time of another zone may leave.
+    """
     when = read_rfc3339(created)
-    return int(when.timestamp()) if when else 0
+    return min(max(math.floor(when.timestamp()), _FIRST_SECOND), _LAST_SECOND) if when else 0

@@ -219,7 +219,9 @@ async def test_partial_files_are_discarded_unless_they_are_arriving(content: Con
 
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB[:10])
-        await content.discard_partial()
+        assert content.partial_bytes() == 3
+        assert await content.discard_partial(idle_seconds=60) == 0
+        assert await content.discard_partial() == 3
         await ingest.append(BLOB[10:])
         await ingest.commit()
 

@@ -1,14 +1,18 @@
 """Remove and prune: docker's rules, and what goes with the last name."""
 
+import os
 import threading
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from oci.digest import Digest
 from runner.errors import Conflict
+from runner.services.images.images import Images
+from runner.services.images.store import PARTIAL_SECONDS, ImageDamaged, ImageStore
 from runner.storage.files import deletion
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
@@ -197,3 +201,71 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
     await runner.images.prune(everything=True)
 
     assert runner.images.list() == ()
+
+
+def started_again(runner: RunnerImages) -> RunnerImages:
+    """The same root, seen by a daemon that has not read the images' documents yet."""
+    known = runner.store
+    store = ImageStore(known.content, known.layers, known.records, known.default_registry)
+    images = Images(store, runner.clients, runner.snapshotter, runner.events, runner.root / "tmp")
+    return replace(runner, store=store, images=images)
+
+
+@pytest.mark.parametrize("lost", ["manifest", "config"])
+async def test_a_damaged_image_keeps_nobody_from_the_others(
+    lost: str, registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    for name in ("bad", "good", "old"):
+        registry.put(an_image([a_layer({name: name.encode()})], seed=name), name=name)
+        await runner.images.pull(name, progress=runner.tell)
+    bad = runner.images.find("bad")
+    await runner.store.content.delete(bad.manifest_digest if lost == "manifest" else bad.id)
+
+    again = started_again(runner)
+
+    assert again.tags == ["bad:latest", "good:latest", "old:latest"]
+    with pytest.raises(ImageDamaged, match=r"bad.* is damaged.*pull it again"):
+        again.images.find("bad")
+    await again.images.remove("old")
+    await again.images.prune()
+    assert again.tags == ["bad:latest", "good:latest"]
+    await again.images.remove("bad")
+    assert again.tags == ["good:latest"]
+
+
+async def test_a_damaged_image_is_mended_by_pulling_it_again(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    registry.put(an_image())
+    image = await runner.images.pull("app", progress=runner.tell)
+    runner.store.content.path(image.manifest_digest).write_bytes(b"damage")
+
+    again = started_again(runner)
+
+    await again.images.pull("app", progress=again.tell)
+
+    assert again.images.find("app").id == image.id
+
+
+async def test_prune_gives_back_downloads_that_were_cut_off(runner: RunnerImages) -> None:
+    async with runner.store.content.ingest(Digest.of(b"whole"), 5) as ingest:
+        await ingest.append(b"who")
+    assert runner.images.partial_bytes == runner.images.layers_bytes() == 3
+
+    _, freed = await runner.images.prune()
+
+    assert freed == 3
+    assert runner.images.partial_bytes == 0
+
+
+async def test_a_download_cut_off_a_day_ago_goes_with_the_next_sweep_or_start(
+    runner: RunnerImages,
+) -> None:
+    partial = runner.root / "content/ingest" / str(Digest.of(b"whole")).replace(":", "-")
+    for age, left in ((PARTIAL_SECONDS - 60, 3), (PARTIAL_SECONDS + 60, 0)):
+        partial.write_bytes(b"who")
+        os.utime(partial, (time.time() - age,) * 2)
+
+        await runner.images.recover()
+
+        assert runner.images.partial_bytes == left
