@@ -174,9 +174,15 @@ def _lines(files: Iterable[str]) -> list[str]:
     """The lines of the files that say something; a line beginning with # is a comment."""
     lines: list[str] = []
     for path in files:
-        with open(path, encoding="utf-8") as file:
+        # Some editors write a byte order mark, which is part of no name.
+        with open(path, encoding="utf-8-sig") as file:
             stripped = [line.lstrip().rstrip("\r\n") for line in file]
-        lines += [line for line in stripped if line and not line.startswith("#")]
+        kept = [line for line in stripped if line and not line.startswith("#")]
+        for line in kept:
+            name = line.partition("=")[0]
+            if any(character.isspace() for character in name):
+                raise UsageError(f"{path}: variable {name!r} contains white space, expected none")
+        lines += kept
     return lines
 
 

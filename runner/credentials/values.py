@@ -113,7 +113,9 @@ def text(entry: Mapping[str, object], key: str, where: str) -> str:
 
 def _decode_pair(auth: str, where: str) -> tuple[str, str]:
     try:
-        pair = base64.b64decode(auth, validate=True).decode()
+        # Some tools break the line after 76 characters, as MIME does.
+        joined = auth.replace("\r", "").replace("\n", "").strip()
+        pair = base64.b64decode(joined, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise CredentialsInvalid(f"{where}: auth is not base64 of user:password") from error
     username, colon, password = pair.partition(":")

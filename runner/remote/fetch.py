@@ -90,7 +90,7 @@ async def _fetch_manifest(
     if expected is not None and digest != expected:
         raise RemoteUntrusted(f"{where}: manifest has digest {digest}, expected {expected}")
     try:
-        document = parse_manifest(content, media_type)
+        document = parse_manifest(content, media_type, allow_urls=True)
     except OCIError as error:
         raise RemoteUntrusted(f"{where}: {error}") from error
     return RemoteManifest(Descriptor(document.media_type, digest, len(content)), document)

@@ -15,6 +15,8 @@ from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import check_status, location
 
+# Registries between us and the one meant answer a push with 200 or 204 as well.
+SUCCESS = range(200, 300)
 # Opens the blob anew from its start: once for each try.
 OpenBlob = Callable[[], AsyncIterator[bytes]]
 
@@ -69,7 +71,7 @@ async def push_manifest(
 
     async def attempt() -> None:
         async with repository.registry.exchange(request) as response:
-            await check_status(repository.registry.host, request.action, response, (201,))
+            await check_status(repository.registry.host, request.action, response, SUCCESS)
             stored = response.headers.get("Docker-Content-Digest")
         if stored is not None and stored != str(descriptor.digest):
             raise RemoteUntrusted(
@@ -114,7 +116,7 @@ async def _start(
     request = Request("POST", url, action, tuple(scopes), {"Content-Length": "0"})
     host = repository.registry.host
     async with repository.registry.exchange(request) as response:
-        await check_status(host, action, response, (201, 202))
+        await check_status(host, action, response, SUCCESS)
         return None if response.status_code == 201 else location(host, response)
 
 
@@ -130,7 +132,7 @@ async def _put(
         open_blob,
     )
     async with repository.registry.exchange(request) as response:
-        await check_status(repository.registry.host, request.action, response, (201,))
+        await check_status(repository.registry.host, request.action, response, SUCCESS)
 
 
 def _with_digest(session: httpx2.URL, digest: Digest) -> httpx2.URL:

@@ -69,8 +69,13 @@ def entrypoint_and_command(
     An entrypoint of the user's own leaves the image's command out.
     """
     if options.entrypoint is not None:
-        return options.entrypoint, options.command or ()
-    return image.entrypoint, image.cmd if options.command is None else options.command
+        return _program(options.entrypoint), options.command or ()
+    return _program(image.entrypoint), image.cmd if options.command is None else options.command
+
+
+def _program(entrypoint: tuple[str, ...]) -> tuple[str, ...]:
+    """One empty text is no entrypoint: so an image or a user takes away what was there."""
+    return () if entrypoint == ("",) else entrypoint
 
 
 def environment(image: ImageConfig, options: ContainerOptions, hostname: str) -> list[str]:

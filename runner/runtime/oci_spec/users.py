@@ -55,8 +55,8 @@ def find_user(root: int, text: str, group_add: Sequence[str] = ()) -> User:
     among the supplementary ones (CVE-2022-36109).  Raises BadRequest for a name that the
     container does not know and a number outside 0 to 2³²-2.
     """
-    user_text, colon, group_text = text.partition(":")
-    if not text.isprintable() or ":" in group_text or (colon and not group_text):
+    user_text, _, group_text = text.partition(":")
+    if not text.isprintable() or ":" in group_text:
         raise BadRequest(f"invalid user {text!r}: expected user[:group]")
     accounts = tuple(_accounts(_lines(root, "etc/passwd")))
     groups = tuple(_groups(_lines(root, "etc/group")))

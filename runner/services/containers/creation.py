@@ -40,9 +40,8 @@ async def _create(
 ) -> tuple[ContainerHandle, tuple[str, ...]]:
     spec.command(image.config, options)
     etc_files.check_extra_hosts(options)
-    stop_signal = options.stop_signal or image.config.stop_signal or DEFAULT_STOP_SIGNAL
-    parse_signal(stop_signal)
-    warnings = spec.check_options(options, deps.host)
+    stop_signal, doubts = _stop_signal(options, image)
+    warnings = (*doubts, *spec.check_options(options, deps.host))
     identifier = names.new_id()
     hostname = etc_files.choose_hostname(options, identifier)
     async with AsyncExitStack() as undo:
@@ -84,6 +83,19 @@ async def _prepare_rootfs(
     await mount_points.fill_volumes(points, handle.paths.rootfs, handle.rootfs_mounts, deps.volumes)
 
 
+def _stop_signal(options: ContainerOptions, image: Image) -> tuple[str, tuple[str, ...]]:
+    """The signal, or BadRequest for one asked for; an image's that is none is a warning."""
+    if options.stop_signal:
+        parse_signal(options.stop_signal)
+        return options.stop_signal, ()
+    try:
+        signal = image.config.stop_signal or DEFAULT_STOP_SIGNAL
+        parse_signal(signal)
+    except BadRequest as error:
+        return DEFAULT_STOP_SIGNAL, (f"{error}; the image's is not used",)
+    return signal, ()
+
+
 def _free_name(deps: ContainerDeps, name: str | None) -> str:
     if name is None:
         return names.made_up_name(lambda text: deps.records.container_named(text) is not None)
@@ -97,9 +109,8 @@ def _image(deps: ContainerDeps, name: str, platform: str | None) -> Image:
     image = deps.images.find(name)
     if platform:
         wanted, found = Platform.parse(platform), image.config.platform
-        same = (wanted.os, wanted.architecture) == (found.os, found.architecture)
-        if not same or (wanted.variant and found.variant not in ("", wanted.variant)):
+        if not found.suits(wanted):
             raise NotFound(f"No such image: {name} for {wanted}: the one here is for {found}")
-    if image.config.platform.os != "linux":
+    if image.config.platform.normalized.os != "linux":
         raise BadRequest(f"image {name} is for {image.config.platform}, expected linux")
     return image

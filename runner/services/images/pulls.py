@@ -11,9 +11,9 @@ from functools import partial
 from oci.descriptor import Descriptor, Platform, choose
 from oci.digest import Digest, DigestMismatch
 from oci.errors import OCIError
-from oci.image_config import MAX_CONFIG_BYTES, ImageConfig
+from oci.image_config import MAX_CONFIG_BYTES, ImageConfig, ImageConfigInvalid
 from oci.manifest import ImageIndex, ImageManifest
-from oci.mediatype import CONFIGS, LAYERS
+from oci.mediatype import CONFIGS, LAYERS, without_parameters
 from oci.reference import Reference
 from runner.credentials import Credentials
 from runner.errors import NotFound
@@ -155,7 +155,8 @@ async def _choose(
             f"the index offers {offered or 'no platform'}"
         )
     found = await fetch_manifest(repository, chosen.digest)
-    if found.descriptor.size != chosen.size or found.descriptor.media_type != chosen.media_type:
+    media_type = without_parameters(chosen.media_type)
+    if found.descriptor.size != chosen.size or found.descriptor.media_type != media_type:
         raise RemoteUntrusted(
             f"{repository}: manifest {chosen.digest} is {found.descriptor.media_type} of "
             f"{found.descriptor.size} bytes, the index says {chosen.media_type} of {chosen.size}"
@@ -164,16 +165,25 @@ async def _choose(
 
 
 async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -> ImageConfig:
-    """The config, and that the manifest is an image that could be run."""
+    """The config, and that the manifest is an image that could be run.
+
+    Images of 2015 to 2017 name their config ``text/html``, or nothing: its bytes decide.
+    """
     descriptor = manifest.config
-    if descriptor.media_type not in CONFIGS:
-        raise RemoteUntrusted(f"{repository}: not an image: its config is {descriptor.media_type}")
     if descriptor.size > MAX_CONFIG_BYTES:
         raise RemoteUntrusted(f"{repository}: config of {descriptor.size} bytes")
     content = b"".join([chunk async for chunk in fetch_blob(repository, descriptor)])
     if (actual := Digest.of(content, descriptor.digest.algorithm)) != descriptor.digest:
         raise DigestMismatch(descriptor.digest, actual)
-    config = ImageConfig.parse(content)
+    try:
+        config = ImageConfig.parse(content)
+    except ImageConfigInvalid as error:
+        if without_parameters(descriptor.media_type) in CONFIGS:
+            raise
+        kind = descriptor.media_type or "of no type"
+        raise RemoteUntrusted(
+            f"{repository}: not an image: its config is {kind}: {error}"
+        ) from error
     _check_layers(repository, manifest, config)
     return config
 
@@ -187,7 +197,7 @@ def _check_layers(
         )
     check_count(len(manifest.layers))
     for layer in manifest.layers:
-        if layer.media_type not in LAYERS:
+        if without_parameters(layer.media_type) not in LAYERS:
             raise RemoteUntrusted(f"{repository}: layer of unknown type {layer.media_type}")
         if layer.is_foreign:
             raise RemoteUntrusted(
@@ -200,7 +210,5 @@ def _check_platform(
     repository: RemoteRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
 ) -> None:
     """A manifest outside any index says its platform in the config only."""
-    offered = config.platform
-    same = (offered.os, offered.architecture) == (wanted.os, wanted.architecture)
-    if not same or (wanted.variant and offered.variant not in ("", wanted.variant)):
-        raise NotFound(f"{repository}: the image is for {offered}, asked for was {wanted}")
+    if not config.platform.suits(wanted):
+        raise NotFound(f"{repository}: the image is for {config.platform}, asked for was {wanted}")

@@ -151,6 +151,24 @@ def test_environment_files_come_first_and_may_have_comments(tmp_path: Path) -> N
     assert made["Env"] == ["A=flag", "B=b c", "C=indented", "HOME=/home/me"]
 
 
+def test_a_byte_order_mark_belongs_to_no_name(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\n")
+
+    assert body("--env-file", str(file), "alpine")["Env"] == ["A=1", "B=2"]
+
+
+@pytest.mark.parametrize("line", ["A B=1", "export A=1", "A =1", "A\tB"])
+def test_a_name_with_white_space_in_an_environment_file_is_refused(
+    tmp_path: Path, line: str
+) -> None:
+    file = tmp_path / "env"
+    file.write_text(f"{line}\n")
+
+    with pytest.raises(UsageError, match=r"env: variable '.*' contains white space"):
+        body("--env-file", str(file), "alpine")
+
+
 def test_a_seccomp_profile_travels_as_its_content(tmp_path: Path) -> None:
     profile = tmp_path / "profile.json"
     profile.write_text('{"defaultAction":"SCMP_ACT_ALLOW"}')

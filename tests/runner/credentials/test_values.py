@@ -37,6 +37,15 @@ def test_padding_may_be_missing_and_the_alphabet_is_the_urls() -> None:
     assert Credentials.from_header(text) == Credentials("a", "?>?>")
 
 
+@pytest.mark.parametrize("broken", ["{0}\n{1}", "{0}\r\n{1}\r\n", " {0}{1} "])
+def test_an_auth_may_be_broken_into_lines(broken: str) -> None:
+    text = base64.b64encode(b"me:a long password").decode()
+
+    found = Credentials.from_entry({"auth": broken.format(text[:9], text[9:])}, "auths")
+
+    assert found == Credentials("me", "a long password")
+
+
 @pytest.mark.parametrize("header", ["%%%", "YWJj", "WzFd", "eyJ1c2VybmFtZSI6M30="])
 def test_any_other_header_is_refused(header: str) -> None:
     with pytest.raises(CredentialsInvalid, match="X-Registry-Auth"):

@@ -129,7 +129,8 @@ async def test_a_registry_that_stays_away_is_unavailable(
             RemoteUntrusted,
             "for an upload",
         ),
-        (Reply(200), RemoteUntrusted, "200 OK"),
+        (Reply(200), RemoteUntrusted, "200 without a Location"),
+        (Reply(304), RemoteUntrusted, "304 Not Modified"),
     ],
 )
 async def test_a_refused_upload_says_why(

@@ -13,9 +13,9 @@ from typing import Any
 from oci.descriptor import Descriptor, Platform, choose
 from oci.digest import Digest
 from oci.errors import OCIError
-from oci.image_config import ImageConfig
+from oci.image_config import ImageConfig, ImageConfigInvalid
 from oci.manifest import ImageIndex, ImageManifest, parse_manifest
-from oci.mediatype import CONFIGS
+from oci.mediatype import CONFIGS, without_parameters
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
 from runner.services.images.archives.files import (
@@ -75,12 +75,29 @@ class Loader:
                 for number, name in enumerate(item.layers):
                     aside = path.with_name(f"{path.name}.{number}")
                     stack.callback(aside.unlink, missing_ok=True)
-                    layers.append(await in_thread(measure_layer, files.get(name), aside))
+                    found = files.find(name)
+                    layers.append(
+                        await in_thread(measure_layer, found, aside)
+                        if found
+                        else self._known_layer(item, number)
+                    )
                 local = LocalImage.assemble(item.config, layers)
                 images.append(await self._take(local, item.names, tell))
         if not images:
             raise BadRequest("archive holds no image: expected index.json or manifest.json")
         return tuple(images)
+
+    def _known_layer(self, item: "DockerItem", number: int) -> LayerFile:
+        """A layer that the archive leaves out, as Docker's may, because it is here already."""
+        diff_ids = ImageConfig.parse(item.config).diff_ids
+        diff_id = diff_ids[number] if number < len(diff_ids) else None
+        blob = self._store.blob_of(diff_id) if diff_id else None
+        if blob is None or diff_id is None:
+            raise BadRequest(
+                f"archive has no file {item.layers[number]!r}, and its layer "
+                f"{diff_id or number + 1} is not here"
+            )
+        return LayerFile(blob, diff_id, FileRange.whole(self._store.content.path(blob.digest)))
 
     async def _take(self, local: LocalImage, names: Sequence[str], tell: Tell) -> Image:
         references = [self._store.tag_reference(name) for name in names]
@@ -147,7 +164,9 @@ def layout_images(files: ArchiveFiles) -> list[tuple[LocalImage, tuple[str, ...]
 def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | None:
     """The image of a descriptor; None for what is no image, such as a signature."""
     for _ in range(MAX_INDEX_DEPTH):
-        document = parse_manifest(files.blob(descriptor.digest), descriptor.media_type)
+        document = parse_manifest(
+            files.blob(descriptor.digest), descriptor.media_type, allow_urls=True
+        )
         if isinstance(document, ImageManifest):
             return _local(files, document, descriptor.digest)
         here = [each for each in document.manifests if files.find(blob_name(each.digest))]
@@ -159,9 +178,12 @@ def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | No
 
 
 def _local(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> LocalImage | None:
-    if manifest.config.media_type not in CONFIGS:
+    try:
+        config = ImageConfig.parse(files.blob(manifest.config.digest))
+    except ImageConfigInvalid:
+        if without_parameters(manifest.config.media_type) in CONFIGS:
+            raise
         return None
-    config = ImageConfig.parse(files.blob(manifest.config.digest))
     if len(config.diff_ids) != len(manifest.layers):
         raise BadRequest(
             f"{digest}: {len(manifest.layers)} layers, but {len(config.diff_ids)} diff_ids"

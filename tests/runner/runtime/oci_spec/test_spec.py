@@ -87,6 +87,8 @@ def test_an_image_changes_nothing_but_what_it_may(config: dict[str, Any]) -> Non
         (("start",), {"command": None, "entrypoint": ("own",)}, ("own",)),
         (("start",), {"command": ("mine",), "entrypoint": ("own",)}, ("own", "mine")),
         (("start",), {"command": ("mine",), "entrypoint": ()}, ("mine",)),
+        (("start",), {"command": ("mine",), "entrypoint": ("",)}, ("mine",)),
+        (("",), {"command": None, "entrypoint": None}, ("image",)),
     ],
 )
 def test_arguments_are_entrypoint_and_command(

@@ -197,6 +197,42 @@ async def test_a_compressed_archive_loads(runner: RunnerImages, compress: Any) -
     assert runner.tags == ["app:latest"]
 
 
+@pytest.mark.parametrize("name", ["", "0/layer.tar"])
+async def test_layers_that_an_archive_leaves_out_are_those_that_are_here(
+    runner: RunnerImages, name: str
+) -> None:
+    base, top = a_layer({"base": b"base"}), a_layer({"top": b"top"})
+    await runner.images.load(chunked(docker_archive(an_image([base]), "base:1")), runner.tell)
+    image = an_image([base, top])
+    archive = docker_archive(
+        image, "app:1", layers={"1/layer.tar": top.tar}, Layers=[name, "1/layer.tar"]
+    )
+
+    await runner.images.load(chunked(archive), runner.tell)
+
+    assert runner.images.find("app:1").id == image.image_config.image_id
+    assert await joined(runner.images.save(["app:1"]))
+
+
+async def test_a_layer_that_is_nowhere_is_named(runner: RunnerImages) -> None:
+    image = an_image(2)
+    archive = docker_archive(image, "app:1", layers={}, Layers=["a.tar", "b.tar"])
+
+    with pytest.raises(BadRequest, match=f"'a.tar', and its layer {image.layers[0].diff_id}"):
+        await runner.images.load(chunked(archive), runner.tell)
+
+
+async def test_a_member_that_comes_twice_in_the_same_bytes_is_one(runner: RunnerImages) -> None:
+    archive = docker_archive(SOURCE, "app:1")
+    # Two blocks of zeros and what fills the last record end it.
+    twice = archive.rstrip(b"\0")
+    twice += bytes(-len(twice) % 512)
+
+    await runner.images.load(chunked(twice + archive), runner.tell)
+
+    assert runner.tags == ["app:1"]
+
+
 async def test_links_between_layers_of_an_old_archive_are_followed(runner: RunnerImages) -> None:
     layer = a_layer({"same": b"same"})
     image = an_image([layer])
