@@ -23,23 +23,23 @@ REPOSITORY = Path(__file__).parents[3]
 
 SERVICES = "runner.services"
 PLACES = (
-    f"after {SERVICES}.mount_points:decide",
+    f"after {SERVICES}.containers.mount_points:resolve_mounts",
     "after runner.storage.snapshots.overlay:OverlaySnapshotter.prepare",
-    f"before {SERVICES}.volumes:copy_tree",
-    f"before {SERVICES}.deps:ContainerDeps.save",
-    f"before {SERVICES}.volumes:Volumes.claim",
+    f"before {SERVICES}.volumes.volumes:copy_tree",
+    f"before {SERVICES}.containers.dependencies:ContainerDeps.save",
+    f"before {SERVICES}.volumes.volumes:Volumes.claim",
     *(f"{when} {step.name}" for step in starting.STEPS for when in ("before", "after")),
-    f"before {SERVICES}.starting:bundle.write_bundle",
+    f"before {SERVICES}.containers.starting:bundle.write_bundle",
     "before runner.runtime.conmon:_line",
     "before runner.runtime.runc:Runc.start",
     "after runner.runtime.runc:Runc.start",
-    f"before {SERVICES}.supervisor:Supervisor.ended",
-    f"before {SERVICES}.supervisor:release",
-    f"after {SERVICES}.supervisor:release",
-    f"before {SERVICES}.removal:remove",
+    f"before {SERVICES}.containers.supervisor:Supervisor.handle_exit",
+    f"before {SERVICES}.containers.supervisor:release",
+    f"after {SERVICES}.containers.supervisor:release",
+    f"before {SERVICES}.containers.removal:remove",
     "after runner.storage.snapshots.overlay:OverlaySnapshotter.remove",
-    f"before {SERVICES}.removal:remove_volumes",
-    f"before {SERVICES}.mount_points:Volumes.remove",
+    f"before {SERVICES}.containers.removal:remove_volumes",
+    f"before {SERVICES}.containers.mount_points:Volumes.remove",
 )
 
 

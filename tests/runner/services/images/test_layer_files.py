@@ -11,7 +11,7 @@ import pytest
 from backports import zstd
 
 from runner.errors import BadRequest
-from runner.services.images.layer_files import decompress_in_place
+from runner.services.images.layer_files import decompress_in_place, drop_spooled
 from runner.storage.tar.decompress import InflationLimit
 
 LIMIT = InflationLimit(ratio=10, free_bytes=1 << 20)
@@ -57,3 +57,12 @@ def test_an_xz_that_wants_gigabytes_of_memory_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(BadRequest, match="Memory usage limit"):
         decompress_in_place(archive)
+
+
+def test_what_a_killed_daemon_had_spooled_is_dropped(tmp_path: Path) -> None:
+    for name in ("arriving-1234", "arriving-1234.gz", "other"):
+        (tmp_path / name).write_bytes(b"x")
+
+    drop_spooled(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
