@@ -29,7 +29,7 @@ LIMIT_SECONDS: Final = 120.0
 # A log that nobody rotates, because no daemon runs or none is quick enough, is begun anew by conmon
 # at so many times its size, and at no less than this; what it held is lost then.
 LOG_SIZES: Final = 4
-LOG_BYTES: Final = 64_000_000
+LOG_BYTES: Final = 200_000_000
 
 # A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
 MONITORS_GROUP: Final = "/slipway/monitors"

@@ -19,8 +19,8 @@ from runner.schema.logging import LogOptions
 
 log = structlog.get_logger()
 
-# A disk takes some 200 MB/s from one container: 40 MB between two looks.
-INTERVAL_SECONDS: Final = 0.2
+# A disk takes some 200 MB/s from one container: 20 MB between two looks.
+INTERVAL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
