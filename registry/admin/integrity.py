@@ -30,7 +30,11 @@ async def fsck(
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
     database, root = opened.database, opened.root.directory
-    repairer = Repair(database, FileOps(database.guard.on_disk_error), root) if repair else None
+    repairer = None
+    if repair:
+        counted = await Integrity(database.operator, root).count_files()
+        disk = FileOps(database.guard.on_disk_error)
+        repairer = Repair(database, disk, root, keep_orphans=counted.has_too_many_orphans)
     async with aclosing(check(database.operator, root, deep=deep, repairer=repairer)) as documents:
         async for document in documents:
             yield document

@@ -131,9 +131,9 @@ def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
     Whether it had to be; False if it was there, with the same size.  A file that is missing is
     not copied either: the database says what it should have been.
     """
-    old, new = source / blob_path(physical), target / blob_path(physical)
     if size_of(source, physical) in (None, size_of(target, physical)):
         return False
+    old, new = source / blob_path(physical), target / blob_path(physical)
     new.unlink(missing_ok=True)
     if link:
         try:

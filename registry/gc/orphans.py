@@ -12,43 +12,17 @@ left of what was acknowledged, and they stay unless an operator asks for their r
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
+from registry.services.file_count import FileCount
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
-
-# Of all files, this share may be removed without being asked for; and a few in any case.
-MAX_ORPHANS_PERCENT = 10
-FEW = 10
-
-
-@dataclass(slots=True)
-class FileCount:
-    """The files of a store, and those of them that no row names."""
-
-    files: int = 0
-    orphans: int = 0
-    orphan_bytes: int = 0
-
-    @property
-    def has_too_many_orphans(self) -> bool:
-        """Whether more of them than a crash leaves.
-
-        >>> FileCount(files=1000, orphans=100).has_too_many_orphans
-        False
-        >>> FileCount(files=1000, orphans=101).has_too_many_orphans
-        True
-        >>> FileCount(files=10, orphans=10).has_too_many_orphans
-        False
-        """
-        return self.orphans > max(FEW, self.files * MAX_ORPHANS_PERCENT // 100)
 
 
 async def sweep(shared: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:

@@ -6,6 +6,7 @@ looked at a second time, against the rows of that moment.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from registry.integrity.findings import (
     Finding,
     UnnamedFile,
 )
+from registry.services.file_count import FileCount
 from registry.services.manifest_push import edges_of
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
@@ -133,16 +135,41 @@ class Integrity:
 
     async def files(self) -> AsyncIterator[Finding]:
         """Every file: list, then ask.  The other way round a push would look like an orphan."""
-        for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
-            yield unknown_file(name)
+        with contextlib.suppress(OSError):  # told below, of each of its directories
+            for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
+                yield unknown_file(name)
+        counted = FileCount()
         for part in verify.PARTS:
-            names = await in_own_thread(verify.names, self.root, part)
+            try:
+                names, orphans = await self._orphans(part)
+            except OSError as error:
+                found = f"not readable: {error.strerror}"
+                yield Finding("I9", part, found, "a directory of the store")
+                continue
             self._count("files", len(names))
-            ask = checks.sessions_unknown if part == blob_names.UPLOADS else checks.unnamed
-            orphans = await self.database.read(partial(ask, names=names))
+            counted.files += len(names)
+            counted.orphans += len(orphans)
             for name in sorted(orphans):
                 is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
                 yield stale_file(part, name) if is_file else unknown_file(f"{part}/{name}")
+        if counted.has_too_many_orphans:
+            yield too_many_orphans(counted)
+
+    async def count_files(self) -> FileCount:
+        """How many files there are, and how many of them no row names."""
+        counted = FileCount()
+        for part in verify.PARTS:
+            with contextlib.suppress(OSError):
+                names, orphans = await self._orphans(part)
+                counted.files += len(names)
+                counted.orphans += len(orphans)
+        return counted
+
+    async def _orphans(self, part: str) -> tuple[list[str], set[str]]:
+        """The files of a directory, and those of them that no row names."""
+        names = await in_own_thread(verify.names, self.root, part)
+        ask = checks.sessions_unknown if part == blob_names.UPLOADS else checks.unnamed
+        return names, await self.database.read(partial(ask, names=names))
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
@@ -194,8 +221,11 @@ def check_blob(
 ) -> Problem | None:
     if row.state != "ok":
         return "I1", "known to be corrupt", "whole bytes: push it again"
-    size = verify.blob_size(root, row.physical)
     expected = f"{row.size} bytes in {row.physical}"
+    try:
+        size = verify.blob_size(root, row.physical)
+    except OSError as error:
+        return "I1", f"a file that cannot be looked at: {error.strerror}", expected
     if size is None:
         return "I1", "no file", expected
     if size != row.size:
@@ -206,6 +236,8 @@ def check_blob(
         actual = verify.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, on_read)
     except OSError as error:
         return "I2", f"a file that cannot be read: {error.strerror}", expected
+    except OCIError as error:
+        return "I2", f"a digest that is none: {error}", expected
     if str(actual) != row.digest:
         return "I2", f"bytes with digest {actual}", row.digest
     return None
@@ -248,7 +280,10 @@ def check_content(
         return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
     if not deep:
         return None
-    actual = Digest.of(row.content, Digest.parse(row.digest).algorithm)
+    try:
+        actual = Digest.of(row.content, Digest.parse(row.digest).algorithm)
+    except OCIError as error:
+        return "I3", f"a digest that is none: {error}", "that of its bytes"
     if str(actual) != row.digest:
         return "I3", f"bytes with digest {actual}", row.digest
     try:
@@ -265,6 +300,15 @@ def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
         return [parse(each) for each in found] if isinstance(found, list) else None
     except (ValueError, TypeError, OCIError):
         return None
+
+
+def too_many_orphans(counted: FileCount) -> Finding:
+    found = f"{counted.orphans} of {counted.files} that no row names"
+    expected = (
+        "the database of these files: an older one, or one that lost rows, names too few; neither "
+        "the sweep nor --repair removes them, `registry gc --all-orphans` does"
+    )
+    return Finding("I9", "files", found, expected)
 
 
 def stale_file(part: str, name: str) -> Finding:

@@ -37,6 +37,8 @@ class Repair:
     file_ops: FileOps
     root: int
     identity: str = "fsck"
+    keep_orphans: bool = False
+    """Remove no file, because those that no row names are too many for a crash to have left."""
 
     async def repair(self, finding: Finding) -> Finding:
         """The finding, with what was done about it."""
@@ -62,6 +64,8 @@ class Repair:
 
     async def _remove(self, finding: Finding, path: str) -> str:
         """Remove a file that still has no row: names are never used again."""
+        if self.keep_orphans:
+            return ""
         directory, _, name = path.rpartition("/")
         if directory == blob_names.UPLOADS:
             unnamed = checks.sessions_unknown
@@ -81,7 +85,10 @@ class Repair:
 
         if not await self.database.write(unit):
             return ""
-        await in_own_thread(self.file_ops.unlink, self.root, path)
+        try:
+            await in_own_thread(self.file_ops.unlink, self.root, path)
+        except OSError as error:
+            return f"not removed: {error.strerror}"
         return "removed"
 
 

@@ -14,6 +14,7 @@ has a row.
 
 from __future__ import annotations
 
+import errno
 import re
 
 from oci.digest import Digest
@@ -47,7 +48,9 @@ def physical_name(digest: Digest, session: str) -> str:
 
 
 def upload_path(session: str) -> str:
-    assert is_session(session), session
+    """Raises FileNotFoundError for what cannot be a session's id, whatever a row says."""
+    if not is_session(session):
+        raise no_file(session)
     return f"{UPLOADS}/{session}"
 
 
@@ -56,5 +59,12 @@ def blob_directory(physical: str) -> str:
 
 
 def blob_path(physical: str) -> str:
-    assert _PHYSICAL.fullmatch(physical), physical
+    """Raises FileNotFoundError for what cannot be a physical name, whatever a row says."""
+    if not is_physical(physical):
+        raise no_file(physical)
     return f"{blob_directory(physical)}/{physical}"
+
+
+def no_file(name: str) -> FileNotFoundError:
+    """The store has no file of a name that it never gives: such a name may lead anywhere."""
+    return FileNotFoundError(errno.ENOENT, "no name of the store", name)

@@ -143,6 +143,8 @@ class BlobStore(Protocol):
     def listings(self) -> AsyncIterator[list[StoredFile]]:
         """Every file there is, some at a time; each list is of one moment, and complete.
 
+        What cannot be listed is logged, and its files are missing.
+
         A ``unknown`` has a name that this store never gives.
         """
         ...

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from registry.errors import StorageFailed, StorageFull
 from registry.gc.dry_run import dry_run
-from registry.gc.orphans import FEW, sweep
+from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
+from registry.services.file_count import FEW
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +20,13 @@ from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.filesystem.upload_file import UploadFile, hash_file
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
-from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import NotRegular, open_regular, parent_of, size_of
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 WORKERS = 8
 # What a refusal says could not be done.
@@ -58,7 +62,7 @@ class FilesystemBlobStore:
         await self._run(self._create, session)
 
     async def offset(self, session: str) -> int | None:
-        return await self._read(self._size, blob_names.upload_path(session))
+        return await self._read(self._size, blob_names.upload_path, session)
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
         self._guard.check_writable()
@@ -73,27 +77,35 @@ class FilesystemBlobStore:
 
     async def discard(self, session: str) -> None:
         self._digesters.pop(session, None)
-        await self._run(self._unlink, blob_names.upload_path(session), action=REMOVE)
+        await self._run(self._unlink, blob_names.upload_path, session, action=REMOVE)
 
     async def open(self, physical: str) -> BlobReader | None:
         file = await self._open(self._read(self._open_blob, physical), close_file)
         return None if file is None else FileReader(file, self._executor)
 
     async def stat(self, physical: str) -> int | None:
-        return await self._read(self._size, blob_names.blob_path(physical))
+        return await self._read(self._size, blob_names.blob_path, physical)
 
     async def changed_at(self, physical: str) -> int | None:
-        return await self._read(self._changed_at, blob_names.blob_path(physical))
+        return await self._read(self._changed_at, physical)
 
     async def verify(self, physical: str, algorithm: str) -> Digest | None:
         return await self._read(self._hash_blob, physical, algorithm)
 
     async def remove(self, physical: str) -> None:
-        await self._run(self._unlink, blob_names.blob_path(physical), action=REMOVE)
+        await self._run(self._unlink, blob_names.blob_path, physical, action=REMOVE)
 
     async def listings(self) -> AsyncIterator[list[StoredFile]]:
         for directory in LISTED:
-            yield await self._read(files_in, self._root, directory)
+            try:
+                listed = await self._read(files_in, self._root, directory)
+            except StorageUnreadable as error:
+                log.error(
+                    "a directory of the store cannot be listed",
+                    extra={"directory": directory, "reason": error.reason},
+                )
+            else:
+                yield listed
 
     async def aclose(self) -> None:
         """Wait for what is being written.  Every writer must be closed before."""
@@ -129,7 +141,9 @@ class FilesystemBlobStore:
             raise StorageUnreadable.of(error) from error
 
     def _create(self, session: str) -> None:
-        os.close(self._file_ops.create(self._root, blob_names.upload_path(session)))
+        path = blob_names.upload_path(session)
+        with parent_of(path, self._root):
+            os.close(self._file_ops.create(self._root, path))
 
     def _open_session(self, session: str) -> int | None:
         try:
@@ -150,11 +164,16 @@ class FilesystemBlobStore:
             raise
         return open(fd, "rb", buffering=0)
 
-    def _size(self, path: str) -> int | None:
+    def _size(self, path_of: Callable[[str], str], name: str) -> int | None:
+        try:
+            path = path_of(name)
+        except FileNotFoundError:
+            return None
         return size_of(path, self._root)
 
-    def _changed_at(self, path: str) -> int | None:
+    def _changed_at(self, physical: str) -> int | None:
         try:
+            path = blob_names.blob_path(physical)
             found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
         except FileNotFoundError:
             return None
@@ -171,8 +190,9 @@ class FilesystemBlobStore:
         finally:
             os.close(fd)
 
-    def _unlink(self, path: str) -> None:
-        self._file_ops.unlink(self._root, path)
+    def _unlink(self, path_of: Callable[[str], str], name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._file_ops.unlink(self._root, path_of(name))
 
     def _take_digester(self, session: str, algorithm: str, size: int) -> Digester | None:
         """The hash of the session's file so far, or None if it must be read again."""

@@ -22,6 +22,7 @@ from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import refusal
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.waiting import run_shielded
+from registry.storage.disk.regular_file import parent_of
 from registry.storage.disk.write_guard import WriteGuard
 
 log = logging.getLogger(__name__)
@@ -219,6 +220,9 @@ class UploadFile:
         try:
             self._file_ops.rename(self._root, source, target)
         except FileNotFoundError:
+            for path in (source, target):
+                with parent_of(path, self._root):
+                    pass  # raises where it is the directory that is missing
             # Cancelled under our hands.
             raise BlobUploadUnknown(self._session) from None
 

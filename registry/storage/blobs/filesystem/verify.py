@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from oci.digest import Digest, Digester
 from registry.storage.blobs.filesystem.file_ops import DIRECTORY
 from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS, blob_path, upload_path
-from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import DirectoryUnusable, NotRegular, open_regular, size_of
 
 READ_BYTES = 1024 * 1024
 
@@ -46,12 +46,19 @@ def unknown_files(root: int) -> Iterator[str]:
 
 def blob_size(root: int, physical: str) -> int | None:
     """The size of a blob's file, or None if there is none."""
-    return size_of(blob_path(physical), root)
+    try:
+        path = blob_path(physical)
+    except FileNotFoundError:
+        return None
+    return size_of(path, root)
 
 
 def upload_size(root: int, session: str) -> int | None:
     """The size of an upload session's file, or None if there is none."""
-    return size_of(upload_path(session), root)
+    try:
+        return size_of(upload_path(session), root)
+    except (FileNotFoundError, DirectoryUnusable):
+        return None
 
 
 def is_file(root: int, path: str) -> bool:
@@ -60,6 +67,8 @@ def is_file(root: int, path: str) -> bool:
         return stat.S_ISREG(os.stat(path, dir_fd=root, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
 
 
 def hash_blob(

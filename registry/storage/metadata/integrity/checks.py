@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
 
 from oci.digest import Digest
+from oci.errors import OCIError
 from registry.storage.metadata.audit import chained
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.tables import (
@@ -278,9 +279,20 @@ def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge
         .where(edge.repository_id == repository, edge.parent == parent)
         .order_by(edge.position)
     )
+    # What is no digest is no edge that a manifest could have: it is missed when they are compared.
     return tuple(
-        Edge(row.kind, Digest.parse(row.child), row.size) for row in connection.execute(query)
+        Edge(row.kind, Digest.parse(row.child), row.size)
+        for row in connection.execute(query)
+        if is_digest(row.child)
     )
+
+
+def is_digest(text: str) -> bool:
+    try:
+        Digest.parse(text)
+    except OCIError:
+        return False
+    return True
 
 
 _AFFECTED = """

@@ -9,7 +9,7 @@ from oci.reference import Tag
 from registry.storage.metadata import blobs, edges, manifests, tags
 from registry.storage.metadata import tables as t
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.integrity.checks import ManifestRow, is_still_manifest
+from registry.storage.metadata.integrity.checks import ManifestRow, is_digest, is_still_manifest
 
 _NO_BLOB = text(
     "blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM repo_blobs m"
@@ -39,6 +39,8 @@ def mark_blob_corrupt(connection: Connection, physical: str) -> str:
 def mark_manifest_corrupt(connection: Connection, change: Change, row: ManifestRow) -> str:
     """Mark a manifest as corrupt, as ``mark_blob_corrupt`` does, unless it has changed since."""
     if not is_still_manifest(connection, row):
+        return ""
+    if not is_digest(row.digest):
         return ""
     digest = Digest.parse(row.digest)
     is_new = manifests.mark_corrupt(connection, change, row.repository_id, digest)

@@ -26,7 +26,7 @@ def test_a_physical_name_is_digest_and_session(algorithm: str) -> None:
 )
 def test_in_2_what_is_not_a_session_makes_no_path(text: str) -> None:
     assert not blob_names.is_session(text)
-    with pytest.raises(AssertionError):
+    with pytest.raises(FileNotFoundError):
         blob_names.upload_path(text)
 
 

@@ -2,12 +2,12 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import DirectoryUnusable, NotRegular, open_regular, size_of
 
 
 def a_link(path: Path) -> None:
@@ -79,3 +79,45 @@ def test_a_regular_file_is_opened_relative_to_a_directory(tmp_path: Path) -> Non
 def test_a_file_that_is_missing_is_no_other_thing(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_regular(path, os.O_RDONLY)
+
+
+def test_a_link_on_the_way_below_the_directory_is_not_followed(root: int, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_bytes(b"12")
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "link").symlink_to(tmp_path / "elsewhere")
+
+    for use in (size_of, opened):
+        with pytest.raises(DirectoryUnusable, match="its directory parts/link is no directory"):
+            use("parts/link/file", root)
+
+
+def test_a_directory_that_is_missing_is_named(root: int) -> None:
+    for use in (size_of, opened):
+        with pytest.raises(DirectoryUnusable, match="its directory parts/ab is missing"):
+            use("parts/ab/file", root)
+
+
+def test_a_file_some_directories_down_is_opened(root: int, tmp_path: Path) -> None:
+    (tmp_path / "parts" / "ab").mkdir(parents=True)
+    (tmp_path / "parts" / "ab" / "file").write_bytes(b"12")
+    before = os.listdir("/proc/self/fd")
+
+    assert size_of("parts/ab/file", root) == 2
+    assert opened("parts/ab/file", root) == b"12"
+
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def opened(path: str, root: int) -> bytes:
+    with open(open_regular(path, os.O_RDONLY, directory=root), "rb") as file:
+        return file.read()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
