@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -214,7 +215,7 @@ _MOUNT_KEYS = {
     "dst": "Target",
     "destination": "Target",
 }
-_TRUE = ("", "1", "true")
+_TRUTHS = {"": True, "1": True, "true": True, "0": False, "false": False}
 
 
 def _mount(text: str) -> dict[str, Any]:
@@ -225,15 +226,15 @@ def _mount(text: str) -> dict[str, Any]:
         if key in _MOUNT_KEYS:
             mount[_MOUNT_KEYS[key]] = value
         elif key in ("readonly", "ro"):
-            mount["ReadOnly"] = value in _TRUE
+            mount["ReadOnly"] = _truth(key, value)
         elif key == "bind-propagation":
             mount["BindOptions"] = {"Propagation": value}
         elif key == "volume-nocopy":
-            mount["VolumeOptions"] = {"NoCopy": value in _TRUE}
+            mount["VolumeOptions"] = {"NoCopy": _truth(key, value)}
         elif key == "tmpfs-size":
-            mount.setdefault("TmpfsOptions", {})["SizeBytes"] = size(value)
+            mount.setdefault("TmpfsOptions", {})["SizeBytes"] = _size(key, value)
         elif key == "tmpfs-mode":
-            mount.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8)
+            mount.setdefault("TmpfsOptions", {})["Mode"] = _mode(key, value)
         else:
             raise UsageError(f"--mount: unknown key {key!r} in {text!r}")
     if "Target" not in mount:
@@ -242,6 +243,26 @@ def _mount(text: str) -> dict[str, Any]:
     if mount["Type"] == "bind" and source and not posixpath.isabs(source):
         mount["Source"] = os.path.abspath(source)
     return mount
+
+
+def _truth(key: str, value: str) -> bool:
+    if value not in _TRUTHS:
+        raise UsageError(f"--mount: invalid {key}={value}: expected true or false")
+    return _TRUTHS[value]
+
+
+def _size(key: str, value: str) -> int:
+    try:
+        return size(value)
+    except ArgumentTypeError as error:
+        raise UsageError(f"--mount: {key}: {error}") from None
+
+
+def _mode(key: str, value: str) -> int:
+    try:
+        return int(value, 8)
+    except ValueError:
+        raise UsageError(f"--mount: invalid {key}={value}: expected octal digits") from None
 
 
 def _ulimit(text: str) -> dict[str, Any]:

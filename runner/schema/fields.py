@@ -4,7 +4,7 @@ The docker command sends every field there is, so ``null`` and the type's zero v
 "not said" (``runner-and-engines``, Engine API gotcha 9).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from runner.errors import BadRequest
@@ -61,6 +61,25 @@ def objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def string_map(document: Mapping[str, Any], key: str) -> dict[str, str]:
     found = mapping(document, key)
     return {name: text(found, name) for name in found}
+
+
+def refuse_others(document: Mapping[str, Any], known: Iterable[str], where: str = "") -> None:
+    """BadRequest for the first field that says something and is not known.
+
+    A newer client's field with its zero value asks for nothing.  ``where`` is the path to the
+    document, with a full stop at its end, or "".
+    """
+    names = frozenset(known)
+    for key, value in document.items():
+        if key not in names and not is_unsaid(value):
+            raise BadRequest(f"{where}{key} is not supported by this version of the runner")
+
+
+def is_unsaid(value: object) -> bool:
+    """Whether a value is null, a type's zero value, or an object of nothing but these."""
+    if isinstance(value, dict):
+        return all(is_unsaid(inner) for inner in value.values())
+    return value in (None, "", 0, False) or value == []
 
 
 def _typed(document: Mapping[str, Any], key: str, kind: type[T], default: T) -> T:

@@ -1,4 +1,4 @@
-"""HostConfig: the part of a create body about the host, and which of it is offered."""
+"""HostConfig: the part of a create body about the host, field by field."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from runner.schema import fields
 
 NETWORK_MODES = ("default", "none", "host")
 
-_ONLY_NETWORKS = "this version of the runner has only the networks none and host"
+ONLY_NETWORKS = "this version of the runner has only the networks none and host"
 
 # Docker's own floor: below it, a process cannot even start.
 MINIMUM_MEMORY = 6 * 1024 * 1024
@@ -67,7 +67,7 @@ def _network_mode(document: Mapping[str, Any], key: str) -> str:
     mode = fields.text(document, key) or "default"
     # "default" is what docker's command sends when nothing was asked; a bridge was asked for.
     if mode not in NETWORK_MODES:
-        raise BadRequest(f"network {mode!r} is not offered: {_ONLY_NETWORKS}")
+        raise BadRequest(f"network {mode!r} is not offered: {ONLY_NETWORKS}")
     return mode
 
 
@@ -111,43 +111,7 @@ FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "security_opt": ("SecurityOpt", fields.texts),
     "privileged": ("Privileged", fields.boolean),
     "init": ("Init", fields.boolean),
+    # Written by the client; the daemon only shows it.
+    "container_id_file": ("ContainerIDFile", fields.text),
     "console_size": ("ConsoleSize", console_size),
 }
-
-# Said with anything but their zero value, these would change what runs, and are not offered yet.
-_UNSUPPORTED = (
-    "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps",
-    "BlkioWeightDevice", "Cgroup", "CgroupParent", "CpuRealtimePeriod", "CpuRealtimeRuntime",
-    "DeviceCgroupRules", "DeviceRequests", "Devices", "Dns", "DnsOptions", "DnsSearch",
-    "KernelMemory", "KernelMemoryTCP", "Links", "OomKillDisable", "StorageOpt",
-     "UsernsMode", "VolumesFrom",
-)  # fmt: skip
-
-_ONLY: dict[str, tuple[object, ...]] = {
-    "Isolation": ("default",),
-    "MemorySwappiness": (-1,),
-    "Runtime": ("runc",),
-    "VolumeDriver": ("local",),
-}
-
-
-def refuse_unsupported(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> None:
-    """Raise BadRequest for what would be forgotten: a published port, a device, a restart."""
-    for key in _UNSUPPORTED:
-        if host_config.get(key):
-            raise BadRequest(f"HostConfig.{key} is not supported by this version of the runner")
-    if host_config.get("PortBindings") or host_config.get("PublishAllPorts"):
-        raise BadRequest(f"ports cannot be published: {_ONLY_NETWORKS}")
-    for key, allowed in _ONLY.items():
-        value = host_config.get(key)
-        if value and value not in allowed:
-            raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed[0]!r}")
-    for key in ("MaskedPaths", "ReadonlyPaths"):
-        if host_config.get(key) is not None:
-            raise BadRequest(f"HostConfig.{key}: other paths than the default ones are not offered")
-    restart = fields.text(fields.mapping(host_config, "RestartPolicy"), "Name")
-    if restart not in ("", "no"):
-        raise BadRequest(f"restart policy {restart!r} is not offered: expected 'no'")
-    healthcheck = fields.texts(fields.mapping(document, "Healthcheck"), "Test")
-    if healthcheck not in ((), ("NONE",)):
-        raise BadRequest("Healthcheck is not supported by this version of the runner")

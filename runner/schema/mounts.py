@@ -42,6 +42,7 @@ class MountOption:
         source = fields.text(document, "Source")
         target = check_target(fields.text(document, "Target"))
         read_only = fields.boolean(document, "ReadOnly")
+        fields.refuse_others(document, (*_MOUNT_FIELDS, _OPTIONS_FIELDS.get(kind, "")), "Mounts.")
         if kind == "bind":
             if not source.startswith("/"):
                 raise BadRequest(f"invalid mount source {source!r}: a bind needs an absolute path")
@@ -49,6 +50,7 @@ class MountOption:
             return cls("bind", posixpath.normpath(source), target, read_only, _bind_options(bind))
         if kind == "volume":
             volume = fields.mapping(document, "VolumeOptions")
+            fields.refuse_others(volume, ("DriverConfig", "Labels", "NoCopy"), "VolumeOptions.")
             _check_driver(fields.mapping(volume, "DriverConfig"))
             nocopy = ("nocopy",) if fields.boolean(volume, "NoCopy") else ()
             labels = fields.string_map(volume, "Labels")
@@ -57,6 +59,7 @@ class MountOption:
             if source:
                 raise BadRequest(f"invalid mount source {source!r}: a tmpfs has none")
             tmpfs = fields.mapping(document, "TmpfsOptions")
+            fields.refuse_others(tmpfs, ("Mode", "Options", "SizeBytes"), "TmpfsOptions.")
             return cls("tmpfs", "", target, read_only, _tmpfs_options(tmpfs))
         raise BadRequest(f"invalid mount type {kind!r}: expected bind, volume or tmpfs")
 
@@ -70,8 +73,9 @@ class MountOption:
         words = [word for word in parts[2].split(",") if word] if len(parts) == 3 else []
         kind: MountKind = "bind" if source.startswith("/") else "volume"
         allowed = PROPAGATIONS if kind == "bind" else {"nocopy"}
-        # z and Z relabel for SELinux, and mean nothing on a host without it.
-        words = [word for word in words if word not in ("z", "Z", "rw")]
+        if len(PROPAGATIONS.intersection(words)) > 1 or {"ro", "rw"} <= set(words):
+            raise BadRequest(f"invalid volume {text!r}: options exclude each other")
+        words = [word for word in words if word not in _WITHOUT_MEANING]
         read_only = "ro" in words
         options = [word for word in words if word != "ro"]
         for word in options:
@@ -109,6 +113,12 @@ class MountOption:
         return document
 
 
+_MOUNT_FIELDS = ("Consistency", "ReadOnly", "Source", "Target", "Type")
+_OPTIONS_FIELDS = {"bind": "BindOptions", "volume": "VolumeOptions", "tmpfs": "TmpfsOptions"}
+_BIND_FIELDS = ("CreateMountpoint", "NonRecursive", "Propagation")
+# z and Z relabel for SELinux; the next three are for a daemon in a virtual machine.
+_WITHOUT_MEANING = frozenset({"z", "Z", "cached", "consistent", "delegated", "rw"})
+
 _BIND_WORDS = {"nonrecursive": "NonRecursive", "create": "CreateMountpoint"}
 
 
@@ -127,9 +137,7 @@ def check_target(target: str) -> str:
 
 
 def _bind_options(document: Mapping[str, Any]) -> tuple[str, ...]:
-    for key in ("ReadOnlyNonRecursive", "ReadOnlyForceRecursive"):
-        if fields.boolean(document, key):
-            raise BadRequest(f"BindOptions.{key} is not supported")
+    fields.refuse_others(document, _BIND_FIELDS, "BindOptions.")
     propagation = fields.text(document, "Propagation")
     if propagation and propagation not in PROPAGATIONS:
         expected = ", ".join(sorted(PROPAGATIONS))

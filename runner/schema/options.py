@@ -4,6 +4,7 @@ Engine API, ``ContainerConfig`` and ``HostConfig``.  What this version does not 
 name: no field is read and then forgotten.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any, Self
 from runner.errors import BadRequest
 from runner.schema import fields, host
 from runner.schema.logging import DRIVER, log_options
-from runner.schema.mounts import MountOption
+from runner.schema.mounts import MountOption, check_target
+from runner.schema.offered import refuse_unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class ContainerOptions:
     init: bool = False
     console_size: tuple[int, int] | None = None
     log_options: Mapping[str, str] = field(default_factory=dict)
+    container_id_file: str = ""
+    exposed_ports: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -91,7 +95,7 @@ class ContainerOptions:
             raise BadRequest("Image: no image was named")
         config = {name: read(document, key) for name, (key, read) in _CONFIG.items()}
         host_config = fields.mapping(document, "HostConfig")
-        host.refuse_unsupported(document, host_config)
+        refuse_unsupported(document, host_config, (key for key, _ in _CONFIG.values()))
         limits = {name: read(host_config, key) for name, (key, read) in host.FIELDS.items()}
         ulimits = tuple(_ulimit(item) for item in fields.objects(host_config, "Ulimits"))
         mounts = _mounts(document, host_config)
@@ -111,7 +115,17 @@ class ContainerOptions:
         limits["Mounts"] = [mount.to_json() for mount in self.mounts]
         if self.entrypoint == ():
             document["Entrypoint"] = [""]
+        document["ExposedPorts"] = {port: {} for port in self.exposed_ports}
         return {"Image": self.image, **document, "HostConfig": limits}
+
+
+_PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?", re.ASCII)
+
+# Detach is said again at the start, Container is in the path: old clients say them here too.
+_EXEC_FIELDS = (
+    "AttachStderr", "AttachStdin", "AttachStdout", "Cmd", "ConsoleSize", "Container", "Detach",
+    "DetachKeys", "Env", "Privileged", "Tty", "User", "WorkingDir",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +149,7 @@ class ExecOptions:
         command = fields.texts(document, "Cmd")
         if not command:
             raise BadRequest("No exec command specified")
+        fields.refuse_others(document, _EXEC_FIELDS)
         return cls(
             command=command,
             env=fields.texts(document, "Env"),
@@ -152,6 +167,16 @@ class ExecOptions:
 
 def _command(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     return fields.texts(document, key) or None
+
+
+def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    # What inspect shows is read back too; there it is the same object.
+    ports = tuple(fields.mapping(document, key))
+    for port in ports:
+        number, _, protocol = port.partition("/")
+        if not _PORTS.fullmatch(number) or protocol not in ("", "tcp", "udp", "sctp"):
+            raise BadRequest(f"invalid exposed port {port!r}: expected PORT[-PORT][/tcp|udp|sctp]")
+    return ports
 
 
 def _entrypoint(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
@@ -177,6 +202,7 @@ _CONFIG: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "attach_stderr": ("AttachStderr", fields.boolean),
     "stop_signal": ("StopSignal", host.optional_text),
     "stop_timeout": ("StopTimeout", host.optional_integer),
+    "exposed_ports": ("ExposedPorts", _exposed_ports),
 }
 
 
@@ -190,9 +216,9 @@ def _mounts(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> tupl
     for target, times in targets.items():
         if times > 1:
             raise BadRequest(f"Duplicate mount point: {target}")
-    anonymous = [
-        MountOption("volume", "", target) for target in fields.mapping(document, "Volumes")
-    ]
+    # Twice the same place, written differently, is one volume.
+    declared = dict.fromkeys(map(check_target, fields.mapping(document, "Volumes")))
+    anonymous = [MountOption("volume", "", target) for target in declared]
     return (*mounts, *(mount for mount in anonymous if mount.target not in targets))
 
 

@@ -100,7 +100,6 @@ def _host_config(container: Container) -> dict[str, Any]:
     return {
         **asked,
         "Binds": None,
-        "ContainerIDFile": "",
         "NetworkMode": container.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
@@ -121,7 +120,7 @@ def _config(container: Container) -> dict[str, Any]:
     asked = container.options.to_json()
     del asked["HostConfig"]
     stop_timeout = asked.pop("StopTimeout")
-    document = {
+    document: dict[str, Any] = {
         **asked,
         "Entrypoint": list(container.entrypoint) or None,
         "Cmd": list(container.command) or None,
@@ -139,8 +138,10 @@ def _config(container: Container) -> dict[str, Any]:
     image = container.image_config
     if image.healthcheck is not None:
         document["Healthcheck"] = image.healthcheck.to_json()
-    if image.exposed_ports:
-        document["ExposedPorts"] = {port: {} for port in image.exposed_ports}
+    # docker leaves it out of the document when there is none.
+    del document["ExposedPorts"]
+    if ports := (*image.exposed_ports, *container.options.exposed_ports):
+        document["ExposedPorts"] = {port: {} for port in ports}
     if image.shell:
         document["Shell"] = list(image.shell)
     return document

@@ -39,6 +39,7 @@ async def list_volumes(services: Services, request: Request) -> Answer:
 
 async def create(services: Services, request: Request) -> Answer:
     document = await request.json()
+    fields.refuse_others(document, ("Driver", "DriverOpts", "Labels", "Name"))
     driver = fields.text(document, "Driver")
     if driver not in ("", DRIVER) or fields.mapping(document, "DriverOpts"):
         raise BadRequest("volume: only the driver 'local' without options is offered")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from runner.runtime.oci_spec.capabilities import ALL
 from runner.runtime.oci_spec.seccomp import default_profile
 
 _APPARMOR_PROFILES: Final = Path("/sys/kernel/security/apparmor/profiles")
+_LIST: Final = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", re.ASCII)
+_CPUS: Final = Path("/sys/devices/system/cpu/online")
+_NODES: Final = Path("/sys/devices/system/node/online")
 _INITS: Final = ("/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit")
 
 
@@ -22,11 +26,14 @@ class Host:
     """``hard_limits`` by setrlimit(2) name without RLIMIT_, -1 for none; ``kernel`` is (6, 18).
 
     ``lowest_oom_score`` is the lowest oom_score_adj that a child of ours may have.
+    ``online_cpus`` and ``memory_nodes`` are the numbers that a cpuset may have.
     """
 
     architecture: str = "amd64"
     kernel: tuple[int, int] = (5, 10)
     cpus: int = 1
+    online_cpus: frozenset[int] = frozenset({0})
+    memory_nodes: frozenset[int] = frozenset({0})
     cgroups: Features = field(default_factory=Features)
     capabilities: frozenset[str] = frozenset(ALL)
     hard_limits: Mapping[str, int] = field(default_factory=dict)
@@ -44,6 +51,9 @@ class Host:
             architecture=Platform.host().architecture,
             kernel=_kernel(),
             cpus=os.cpu_count() or 1,
+            online_cpus=_online(_CPUS, os.cpu_count() or 1),
+            # A kernel without NUMA has one node, and no such file.
+            memory_nodes=_online(_NODES, 1),
             cgroups=detect(),
             capabilities=available,
             hard_limits={} if unlimited else _hard_limits(),
@@ -52,6 +62,27 @@ class Host:
             init=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
             seccomp_profile=default_profile(),
         )
+
+
+def parse_list(text: str) -> frozenset[int]:
+    """The numbers of a kernel list such as ``0-3,5``; ValueError for anything else.
+
+    https://docs.kernel.org/admin-guide/cpu-lists.html
+    """
+    if not _LIST.fullmatch(text):
+        raise ValueError(f"expected numbers and ranges such as 0-3,5, found {text!r}")
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return frozenset(numbers)
+
+
+def _online(file: Path, count: int) -> frozenset[int]:
+    try:
+        return parse_list(file.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return frozenset(range(count))
 
 
 def _kernel() -> tuple[int, int]:

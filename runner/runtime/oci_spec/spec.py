@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from oci.image_config import ImageConfig
 from runner.runtime.contract import ProcessSpec, RuntimeSpec
-from runner.runtime.oci_spec import filesystem, process, resources, security
+from runner.runtime.oci_spec import filesystem, limits, process, resources, security
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.oci_spec.users import User
 from runner.schema import ContainerOptions, ExecOptions, MountOption
@@ -67,6 +67,8 @@ def check_options(options: ContainerOptions, host: Host) -> tuple[str, ...]:
 
     Each warning is a sentence for the user.
     """
+    limits.check_limits(options, host)
+    limits.check_mounts(options.mounts)
     security.profile(options, host)
     resources.sysctls(options)
     resources.resources(options, host)

@@ -143,6 +143,115 @@ def test_what_is_not_offered_is_refused_by_name(host_config: dict[str, Any], sen
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("host_config", "sentence"),
+    [
+        ({"MemorySwappiness": 0}, "HostConfig.MemorySwappiness: 0 is not supported, only -1"),
+        ({"Runtime": "crun"}, "HostConfig.Runtime: 'crun' is not supported"),
+        ({"MaskedPaths": []}, "HostConfig.MaskedPaths: other paths"),
+        ({"Annotations": {"a": "b"}}, "HostConfig.Annotations is not supported"),
+        ({"UsernsMode": "host"}, "HostConfig.UsernsMode is not supported"),
+        ({"NewInApi199": {"Deep": [1]}}, "HostConfig.NewInApi199 is not supported"),
+        ({"memory": 2**30}, "HostConfig.memory is not supported"),
+        ({"Binds": ["/a:/b:ro,rw"]}, "exclude each other"),
+        ({"Binds": ["/a:/b:rslave,rshared"]}, "exclude each other"),
+        (
+            {"Mounts": [{"Type": "volume", "Target": "/x", "BindOptions": {"NonRecursive": True}}]},
+            "Mounts.BindOptions is not supported",
+        ),
+        (
+            {"Mounts": [{"Type": "volume", "Target": "/x", "VolumeOptions": {"Subpath": "s"}}]},
+            "VolumeOptions.Subpath is not supported",
+        ),
+        (
+            {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/x",
+                         "BindOptions": {"ReadOnlyForceRecursive": True}}]},
+            "BindOptions.ReadOnlyForceRecursive is not supported",
+        ),
+    ],
+)  # fmt: skip
+def test_fields_of_the_host_that_would_be_forgotten_are_refused(
+    host_config: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        made(**host_config)
+    assert sentence in str(caught.value)
+
+
+def on(network: str, **endpoint: object) -> dict[str, object]:
+    return {"NetworkingConfig": {"EndpointsConfig": {network: endpoint}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        (on("default", IPAMConfig={"IPv4Address": "10.0.0.9"}), "default.IPAMConfig is not"),
+        (on("default", MacAddress="02:42:ac:11:00:02"), "default.MacAddress is not supported"),
+        (on("default", Aliases=["db"]), "default.Aliases is not supported"),
+        (on("backend"), "network 'backend' is not offered: this version of the runner"),
+        (on("host"), "network 'host': the network mode is 'default'"),
+        ({"MacAddress": "02:42:ac:11:00:02"}, "MacAddress is not supported"),
+        ({"ArgsEscaped": True}, "ArgsEscaped is not supported"),
+        ({"Healthcheck": {"Test": ["CMD", "true"]}}, "Healthcheck.Test is not supported"),
+        ({"Healthcheck": {"Interval": 5}}, "Healthcheck.Interval is not supported"),
+        ({"Volumes": {"data": {}}}, "invalid mount target 'data': expected an absolute path"),
+        ({"Volumes": {"/": {}}}, "invalid mount target '/'"),
+        ({"Volumes": {"/a/..": {}}}, "invalid mount target '/'"),
+        ({"ExposedPorts": {"http": {}}}, "invalid exposed port 'http'"),
+        ({"NetworkDisabled": True, "HostConfig": {"NetworkMode": "host"}}, "NetworkDisabled"),
+        ({"cmd": ["true"]}, "cmd is not supported"),
+    ],
+)
+def test_fields_of_the_container_that_would_be_forgotten_are_refused(
+    document: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ContainerOptions.from_json({"Image": "i", **document})
+    assert sentence in str(caught.value)
+
+
+def test_zero_values_of_what_is_not_offered_ask_for_nothing() -> None:
+    host_config: dict[str, Any] = {
+        "Devices": [], "Dns": None, "CpuRealtimePeriod": 0, "MemorySwappiness": -1,
+        "Isolation": "", "NewInApi199": {"Deep": {"Deeper": ""}}, "OomKillDisable": False,
+        "NetworkMode": "none",
+    }  # fmt: skip
+    document = {
+        "Image": "i", "HostConfig": host_config, "MacAddress": "", "NetworkDisabled": True,
+        "Healthcheck": {"Test": ["NONE"], "Interval": None}, "OnBuild": ["RUN true"],
+        **on("none", IPAMConfig={}, Aliases=None, MacAddress="", GwPriority=0),
+    }  # fmt: skip
+
+    assert ContainerOptions.from_json(document) == ContainerOptions("i", network_mode="none")
+
+
+def test_a_volume_that_is_declared_twice_is_one() -> None:
+    document = {"Image": "i", "Volumes": {"/a/": {}, "/a": {}, "/b": {}},
+                "HostConfig": {"Tmpfs": {"/b/.": ""}}}  # fmt: skip
+
+    mounts = ContainerOptions.from_json(document).mounts
+
+    assert mounts == (MountOption("tmpfs", "", "/b"), MountOption("volume", "", "/a"))
+
+
+def test_what_only_inspect_shows_survives() -> None:
+    document = {
+        "Image": "i",
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"ContainerIDFile": "/c"},
+    }
+
+    options = ContainerOptions.from_json(document)
+
+    assert (options.exposed_ports, options.container_id_file) == (("80/tcp",), "/c")
+    assert ContainerOptions.from_json(options.to_json()) == options
+
+
+def test_an_exec_refuses_what_it_would_forget() -> None:
+    with pytest.raises(BadRequest, match="Capabilities is not supported"):
+        ExecOptions.from_json({"Cmd": ["ls"], "Capabilities": ["ALL"]})
+
+
 def test_an_image_must_be_named() -> None:
     with pytest.raises(BadRequest, match="no image was named"):
         ContainerOptions.from_json({})

@@ -1,0 +1,100 @@
+"""What of a create body is offered: everything else that says something is refused by name.
+
+Engine API, ``ContainerConfig``, ``HostConfig`` and ``NetworkingConfig``.  What is accepted works;
+what would be forgotten, such as a published port, a device or an address, is a BadRequest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from runner.errors import BadRequest
+from runner.schema import fields
+from runner.schema.host import FIELDS, NETWORK_MODES, ONLY_NETWORKS
+
+Document = Mapping[str, Any]
+
+# The only values of these that are offered, besides nothing.
+_ONLY: dict[str, object] = {
+    "Isolation": "default",
+    "MemorySwappiness": -1,
+    "Runtime": "runc",
+    "VolumeDriver": "local",
+}
+
+
+def _ports(host_config: Document, key: str) -> None:
+    if host_config.get(key):
+        raise BadRequest(f"ports cannot be published: {ONLY_NETWORKS}")
+
+
+def _only(host_config: Document, key: str) -> None:
+    value, allowed = host_config.get(key), _ONLY[key]
+    # 0 swappiness is one: never swap.
+    if value not in (None, "", allowed) or isinstance(value, bool):
+        raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed!r}")
+
+
+def _default_paths(host_config: Document, key: str) -> None:
+    # An empty list is no absent one: it asks to mask nothing.
+    if host_config.get(key) is not None:
+        raise BadRequest(f"HostConfig.{key}: other paths than the default ones are not offered")
+
+
+def _restart_policy(host_config: Document, key: str) -> None:
+    name = fields.text(fields.mapping(host_config, key), "Name")
+    if name not in ("", "no"):
+        raise BadRequest(f"restart policy {name!r} is not offered: expected 'no'")
+
+
+# Fields of HostConfig that become no option, each with what refuses it.
+_HOST_CHECKS: dict[str, Callable[[Document, str], None]] = {
+    "PortBindings": _ports,
+    "PublishAllPorts": _ports,
+    **dict.fromkeys(_ONLY, _only),
+    "MaskedPaths": _default_paths,
+    "ReadonlyPaths": _default_paths,
+    "RestartPolicy": _restart_policy,
+}
+_HOST_FIELDS = (
+    *(key for key, _ in FIELDS.values()), *_HOST_CHECKS,
+    "Binds", "LogConfig", "Mounts", "Tmpfs", "Ulimits",
+)  # fmt: skip
+
+# Notes for builds (OnBuild, Shell), which no container acts on, are taken and not kept.
+_CONFIG_FIELDS = (
+    "Healthcheck", "HostConfig", "Image", "NetworkDisabled", "NetworkingConfig", "OnBuild", "Shell",
+    "Volumes",
+)  # fmt: skip
+
+
+def refuse_unsupported(
+    document: Document, host_config: Document, config_fields: Iterable[str]
+) -> None:
+    """Raise BadRequest for what would be forgotten; ``config_fields`` are those that are read."""
+    for key, check in _HOST_CHECKS.items():
+        check(host_config, key)
+    fields.refuse_others(host_config, _HOST_FIELDS, "HostConfig.")
+    fields.refuse_others(document, (*_CONFIG_FIELDS, *config_fields))
+    _check_healthcheck(fields.mapping(document, "Healthcheck"))
+    mode = fields.text(host_config, "NetworkMode") or "default"
+    if fields.boolean(document, "NetworkDisabled") and mode == "host":
+        raise BadRequest("NetworkDisabled: the network mode 'host' says otherwise")
+    _check_networks(fields.mapping(document, "NetworkingConfig"), mode)
+
+
+def _check_healthcheck(healthcheck: Document) -> None:
+    disabled = fields.texts(healthcheck, "Test") == ("NONE",)
+    fields.refuse_others(healthcheck, ("Test",) if disabled else (), "Healthcheck.")
+
+
+def _check_networks(networking: Document, mode: str) -> None:
+    """No network has addresses or aliases to give; the names of those that are must fit."""
+    fields.refuse_others(networking, ("EndpointsConfig",), "NetworkingConfig.")
+    endpoints = fields.mapping(networking, "EndpointsConfig")
+    for name in endpoints:
+        if name not in NETWORK_MODES:
+            raise BadRequest(f"network {name!r} is not offered: {ONLY_NETWORKS}")
+        if name != mode:
+            raise BadRequest(f"network {name!r}: the network mode is {mode!r}")
+        endpoint = fields.mapping(endpoints, name)
+        fields.refuse_others(endpoint, (), f"NetworkingConfig.EndpointsConfig.{name}.")

@@ -1,0 +1,88 @@
+"""What the kernel or the runtime would refuse at the start is refused at create."""
+
+from typing import Any
+
+import pytest
+
+from runner.errors import BadRequest
+from runner.runtime.oci_spec.host import Host, parse_list
+from runner.runtime.oci_spec.limits import check_limits, check_mounts
+from runner.runtime.oci_spec.spec import check_options
+from runner.schema import ContainerOptions, MountOption
+
+HOST = Host(cpus=4, online_cpus=frozenset(range(4)), memory_nodes=frozenset({0}))
+
+
+def tmpfs(*options: str) -> tuple[MountOption, ...]:
+    return (MountOption("tmpfs", "", "/t", options=options),)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"cpu_shares": 1}, "CpuShares: expected 2 to 262144, found 1"),
+        ({"cpu_shares": 262_145}, "CpuShares: expected 2 to 262144, found 262145"),
+        ({"cpu_period": 999}, "CpuPeriod: expected 1000 to 1000000"),
+        ({"cpu_quota": 999}, "CpuQuota: expected at least 1000"),
+        ({"blkio_weight": 9}, "BlkioWeight: expected 10 to 1000"),
+        ({"oom_score_adj": 1_001}, "OomScoreAdj: expected -1000 to 1000, found 1001"),
+        ({"oom_score_adj": -1_001}, "OomScoreAdj: expected -1000 to 1000, found -1001"),
+        ({"cpuset_cpus": "0-4"}, "CpusetCpus: '0-4' is not all here, available: 0,1,2,3"),
+        ({"cpuset_cpus": "3-0"}, "CpusetCpus: '3-0' is not all here"),
+        ({"cpuset_cpus": "all"}, "CpusetCpus: expected numbers and ranges such as 0-3,5"),
+        ({"cpuset_mems": "1"}, "CpusetMems: '1' is not all here, available: 0"),
+        ({"mounts": tmpfs("size=lots")}, "invalid tmpfs option 'size=lots' of /t"),
+        ({"mounts": tmpfs("mode=9")}, "invalid tmpfs option 'mode=9'"),
+        ({"mounts": tmpfs("mode=77777")}, "invalid tmpfs option 'mode=77777'"),
+        ({"mounts": tmpfs("nonsense")}, "invalid tmpfs option 'nonsense'"),
+        ({"mounts": tmpfs("noexec=1")}, "invalid tmpfs option 'noexec=1'"),
+        ({"mounts": tmpfs("bind")}, "invalid tmpfs option 'bind'"),
+        ({"mounts": tmpfs("size=1m\0")}, "invalid tmpfs option"),
+        ({"mounts": (MountOption("volume", "", "/" + "x" * 256),)}, "more than 255 bytes"),
+        ({"mounts": (MountOption("volume", "", "/x" * 2_048),)}, "too long"),
+        ({"mounts": (MountOption("bind", "/" + "é" * 128, "/x"),)}, "more than 255 bytes"),
+        ({"mounts": (MountOption("tmpfs", "", "/a\0b"),)}, "NUL"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        check_options(ContainerOptions("i", **options), HOST)
+
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cpu_shares": 2, "cpu_period": 1_000, "cpu_quota": -1, "oom_score_adj": -1_000},
+        {"cpu_shares": 262_144, "cpu_quota": 1_000, "oom_score_adj": 1_000, "blkio_weight": 10},
+        {"cpuset_cpus": "0,2-3", "cpuset_mems": "0"},
+        {"mounts": tmpfs("size=64m", "mode=1777", "uid=1", "nr_inodes=5k", "noexec", "size=50%")},
+        {"mounts": (MountOption("volume", "", "/" + "x" * 255),)},
+    ],
+)
+def test_the_ends_of_every_range_are_taken(options: dict[str, Any]) -> None:
+    asked = ContainerOptions("i", **options)
+
+    check_limits(asked, HOST)
+    check_mounts(asked.mounts)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("0", {0}), ("0-2,5", {0, 1, 2, 5}), ("3,1-1", {1, 3}), ("5-4", set())]
+)
+def test_lists_are_read_as_the_kernel_reads_them(text: str, numbers: set[int]) -> None:
+    assert parse_list(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,", "-1", "1--2", "1 2", "999999"])
+def test_what_is_no_list_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected numbers and ranges"):
+        parse_list(text)
+
+
+def test_this_host_has_the_processor_that_runs_this() -> None:
+    host = Host.detect()
+
+    assert host.online_cpus
+    assert host.memory_nodes
