@@ -1,10 +1,10 @@
 """RunnerSettings: read from TOML, environment and flags, all mistakes reported at once."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 from runner.errors import RunnerError
 
@@ -21,78 +21,11 @@ class InvalidSettings(RunnerError):
         self.mistakes = mistakes
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerSettings:
-    """What the daemon is told at its start.
-
-    ``root`` holds what must outlive a reboot, ``run_dir`` what must not.
-    ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
-    ``auth_hosts`` are hosts that a registry may have give its tokens, besides itself.
-    """
-
-    root: Path = DEFAULT_ROOT
-    run_dir: Path = DEFAULT_SOCKET.parent
-    socket: Path = DEFAULT_SOCKET
-    socket_group: str | None = None
-    default_registry: str = "127.0.0.1:5000"
-    insecure_registries: tuple[str, ...] = ()
-    auth_hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    runtime: str = "runc"
-    monitor: str = "conmon"
-    log_level: str = "info"
-    parallel_downloads: int = 4
-    stop_timeout_seconds: int = 10
-
-    @classmethod
-    def load(cls, file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Self:
-        """Flags over ``RUNNER_…`` over the file over the defaults; InvalidSettings lists mistakes.
-
-        Without ``run_dir``, the socket's directory is it.
-        """
-        mistakes: list[str] = []
-        said = _from_file(file, mistakes) | _from_environment(environ)
-        said |= {key: (f"--{key.replace('_', '-')}", value) for key, value in flags.items()}
-        values: dict[str, Any] = {}
-        for key, (source, value) in said.items():
-            if key not in _KEYS:
-                mistakes.append(f"{source}: no such setting")
-                continue
-            try:
-                values[key] = _KEYS[key](value)
-            except ValueError as error:
-                mistakes.append(f"{source}: {error}")
-        if mistakes:
-            raise InvalidSettings(mistakes)
-        if "socket" in values:
-            values.setdefault("run_dir", values["socket"].parent)
-        return cls(**values)
-
-
-def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, tuple[str, Any]]:
-    if file is None:
-        return {}
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        mistakes.append(f"{file}: {reason}")
-        return {}
-    # One file may configure both programs: the runner's settings are its [runner] table.
-    table = document.get("runner", {})
-    if not isinstance(table, dict):
-        mistakes.append(f"{file}: runner: expected a table, found {table!r}")
-        return {}
-    return {key: (f"{file}: runner.{key}", value) for key, value in table.items()}
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    names = {f"RUNNER_{key.upper()}": key for key in _KEYS}
-    return {names[name]: (name, value) for name, value in environ.items() if name in names}
-
-
 def _path(value: Any) -> Path:
     if not isinstance(value, str | Path) or not Path(value).is_absolute():
         raise ValueError(f"expected an absolute path, found {str(value)!r}")
+    if "\0" in str(value):
+        raise ValueError(f"expected a path without NUL characters, found {str(value)!r}")
     return Path(value)
 
 
@@ -157,17 +90,80 @@ def _log_level(value: Any) -> str:
     return str(value)
 
 
-_KEYS: Mapping[str, Callable[[Any], Any]] = {
-    "root": _path,
-    "run_dir": _path,
-    "socket": _socket,
-    "socket_group": _text,
-    "default_registry": _host,
-    "insecure_registries": _hosts,
-    "auth_hosts": _auth_hosts,
-    "runtime": _text,
-    "monitor": _text,
-    "log_level": _log_level,
-    "parallel_downloads": _at_least_one,
-    "stop_timeout_seconds": _count,
-}
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    """What the daemon is told at its start.
+
+    ``root`` holds what must outlive a reboot, ``run_dir`` what must not.
+    ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
+    ``auth_hosts`` are hosts that a registry may have give its tokens, besides itself.
+    """
+
+    # Each with what reads it from a file, the environment or a flag; ValueError says what it
+    # expected.
+    root: Annotated[Path, _path] = DEFAULT_ROOT
+    run_dir: Annotated[Path, _path] = DEFAULT_SOCKET.parent
+    socket: Annotated[Path, _socket] = DEFAULT_SOCKET
+    socket_group: Annotated[str | None, _text] = None
+    default_registry: Annotated[str, _host] = "127.0.0.1:5000"
+    insecure_registries: Annotated[tuple[str, ...], _hosts] = ()
+    auth_hosts: Annotated[Mapping[str, tuple[str, ...]], _auth_hosts] = field(default_factory=dict)
+    runtime: Annotated[str, _text] = "runc"
+    monitor: Annotated[str, _text] = "conmon"
+    log_level: Annotated[str, _log_level] = "info"
+    parallel_downloads: Annotated[int, _at_least_one] = 4
+    stop_timeout_seconds: Annotated[int, _count] = 10
+
+    @classmethod
+    def load(cls, file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Self:
+        """Flags over ``RUNNER_…`` over the file over the defaults; InvalidSettings lists mistakes.
+
+        Without ``run_dir``, the socket's directory is it.
+        """
+        mistakes: list[str] = []
+        readers = _readers(cls)
+        said = _from_file(file, mistakes) | _from_environment(environ, readers)
+        said |= {key: (f"--{key.replace('_', '-')}", value) for key, value in flags.items()}
+        values: dict[str, Any] = {}
+        for key, (source, value) in said.items():
+            if key not in readers:
+                mistakes.append(f"{source}: no such setting")
+                continue
+            try:
+                values[key] = readers[key](value)
+            except ValueError as error:
+                mistakes.append(f"{source}: {error}")
+        if mistakes:
+            raise InvalidSettings(mistakes)
+        if "socket" in values:
+            values.setdefault("run_dir", values["socket"].parent)
+        return cls(**values)
+
+
+def _readers(settings: type[RunnerSettings]) -> dict[str, Callable[[Any], Any]]:
+    hints = get_type_hints(settings, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, tuple[str, Any]]:
+    if file is None:
+        return {}
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        mistakes.append(f"{file}: {reason}")
+        return {}
+    # One file may configure both programs: the runner's settings are its [runner] table.
+    table = document.get("runner", {})
+    if not isinstance(table, dict):
+        mistakes.append(f"{file}: runner: expected a table, found {table!r}")
+        return {}
+    return {key: (f"{file}: runner.{key}", value) for key, value in table.items()}
+
+
+def _from_environment(
+    environ: Mapping[str, str], keys: Iterable[str]
+) -> dict[str, tuple[str, Any]]:
+    names = {f"RUNNER_{key.upper()}": key for key in keys}
+    return {names[name]: (name, value) for name, value in environ.items() if name in names}

@@ -116,6 +116,23 @@ def test_an_unreadable_file_is_a_mistake(tmp_path: Path, content: str | None, mi
     assert mistake in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(RunnerSettings)])
+def test_every_setting_is_judged_under_its_key(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[runner]\n{name} = false\n")
+
+    with pytest.raises(InvalidSettings) as caught:
+        RunnerSettings.load(file, {}, {})
+
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(f"{file}: runner.{name}: expected ")
+
+
+def test_a_path_holds_no_nul() -> None:
+    with pytest.raises(InvalidSettings, match="without NUL characters"):
+        RunnerSettings.load(None, {}, {"root": "/a\0b"})
+
+
 def test_a_socket_must_fit_its_address() -> None:
     with pytest.raises(InvalidSettings, match="at most 107 bytes"):
         RunnerSettings.load(None, {}, {"socket": "/" + "x" * 200})
