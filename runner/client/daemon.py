@@ -129,9 +129,10 @@ class DaemonClient:
         return found
 
     def pull_image(
-        self, name: str, *, platform: str | None, credentials: str | None
+        self, name: str, tag: str | None, *, platform: str | None, credentials: str | None
     ) -> Iterator[Document]:
-        query = {"fromImage": name, "platform": platform}
+        """A name with a digest has no tag besides; without either, every tag is pulled."""
+        query = {"fromImage": name, "tag": tag, "platform": platform}
         return self._ask("POST", "/images/create", query, headers=_auth(credentials)).documents()
 
     def push_image(

@@ -1,6 +1,7 @@
 """FakeRegistry: a registry in this process that can be told to lie; raw sockets, no framework."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -175,6 +176,8 @@ class FakeRegistry:
             return Reply(
                 body=content, headers={"Content-Type": media_type, "Docker-Content-Digest": digest}
             )
+        if seen.path.endswith("/tags/list"):
+            return self._tags(seen)
         if "/blobs/uploads/" in seen.path:
             return self._upload(seen)
         if "/blobs/" in seen.path:
@@ -183,6 +186,20 @@ class FakeRegistry:
             self.manifests[seen.path] = (seen.headers["content-type"], seen.body)
             return Reply(201, headers={"Docker-Content-Digest": str(Digest.of(seen.body))})
         return envelope(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+    def _tags(self, seen: Seen) -> Reply:
+        """Two a page, in order."""
+        folder = seen.path.removesuffix("tags/list") + "manifests/"
+        tags = sorted(
+            path.removeprefix(folder)
+            for path in self.manifests
+            if path.startswith(folder) and ":" not in path
+        )
+        last = seen.query.get("last", [""])[0]
+        rest = [tag for tag in tags if tag > last]
+        page = rest[:2]
+        link = {"Link": f'<{seen.path}?last={page[-1]}>; rel="next"'} if rest[2:] else {}
+        return Reply(body=json.dumps({"name": "app", "tags": page or None}).encode(), headers=link)
 
     def _blob(self, seen: Seen) -> Reply:
         content = self.blobs.get(seen.path.rpartition("/")[2])

@@ -40,19 +40,30 @@ def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
 def pull_image(daemon: DaemonClient, reference: str, *, platform: str | None, quiet: bool) -> None:
     """Pull, telling how it goes on stderr, so that stdout stays the container's."""
     credentials = credentials_for(daemon, reference)
-    items = daemon.pull_image(reference, platform=platform, credentials=credentials)
+    name, tag = _name_and_tag(reference)
+    items = daemon.pull_image(name, tag, platform=platform, credentials=credentials)
     show(items, sys.stderr, quiet=quiet)
 
 
+def _name_and_tag(reference: str) -> tuple[str, str | None]:
+    """What to pull: the tag ``latest`` where neither a tag nor a digest was said."""
+    name, tag = split_reference(reference)
+    return name, tag or (None if "@" in reference else "latest")
+
+
 def _pull_arguments(parser: Parser) -> None:
+    parser.flag("-a", "--all-tags", help="every tag of the repository")
     parser.option("--platform", metavar="OS/ARCH", help="which platform of the image to take")
     parser.flag("-q", "--quiet", help="only the image's name")
     parser.argument("image")
 
 
 def _pull(daemon: DaemonClient, asked: Arguments) -> int:
+    name, tag = split_reference(asked.image) if asked.all_tags else _name_and_tag(asked.image)
+    if asked.all_tags and (tag or "@" in asked.image):
+        raise UsageError("a tag or digest and --all-tags cannot both be given")
     credentials = credentials_for(daemon, asked.image)
-    items = daemon.pull_image(asked.image, platform=asked.platform, credentials=credentials)
+    items = daemon.pull_image(name, tag, platform=asked.platform, credentials=credentials)
     show(items, sys.stdout, quiet=asked.quiet)
     sys.stdout.write(f"{asked.image}\n")
     return 0

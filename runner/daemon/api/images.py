@@ -26,20 +26,22 @@ async def list_images(services: Services, request: Request) -> Answer:
 
 
 async def create(services: Services, request: Request) -> Answer:
-    """Pull (``fromImage``) or import (``fromSrc``)."""
+    """Pull (``fromImage``) or import (``fromSrc``).
+
+    Without a tag or digest, every tag of the repository is pulled.
+    """
     if request.query.text("fromSrc"):
         return await _import(services, request)
     name = request.query.text("fromImage")
     if not name:
         raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
     name = _with_tag(undo_docker_prefix(request, name), request.query.text("tag"))
+    pull_some = services.images.pull if _is_single(name) else services.images.pull_all
     platform = request.query.text("platform") or None
     credentials = _credentials(services, request, name)
 
     async def pull(progress: Progress) -> tuple[ProgressEvent, ...]:
-        await services.images.pull(
-            name, platform=platform, credentials=credentials, progress=progress
-        )
+        await pull_some(name, platform=platform, credentials=credentials, progress=progress)
         return ()
 
     return await progress_response(pull)
@@ -157,6 +159,11 @@ def _names(request: Request) -> list[str]:
     if not names:
         raise BadRequest("expected names, the images to save")
     return names
+
+
+def _is_single(name: str) -> bool:
+    """Whether a name has a tag or a digest."""
+    return "@" in name or ":" in name.rpartition("/")[2]
 
 
 def _with_tag(name: str, tag: str) -> str:

@@ -18,7 +18,7 @@ import structlog
 from oci.digest import Digest
 from oci.errors import OCIError
 from runner.credentials import Credentials
-from runner.errors import RunnerError
+from runner.errors import NotFound, RunnerError
 from runner.remote.client import RegistryClients, check_login
 from runner.schema import ProgressEvent
 from runner.services.events import Events
@@ -130,6 +130,31 @@ class Images:
         self._layer_sync.begin()
         self._tell("pull", image, name)
         return image
+
+    async def pull_all(
+        self,
+        name: str,
+        *,
+        platform: str | None = None,
+        credentials: Credentials | None = None,
+        progress: Progress,
+    ) -> tuple[Image, ...]:
+        """Fetch every tag of a repository, one after another; ``name`` has neither tag nor digest.
+
+        A tag that fails ends it; the ones before are kept.
+        """
+        search.parse_platform(platform)
+        reference = self._store.reference(name)
+        tags = await self._puller.tags(reference, credentials)
+        if not tags:
+            raise NotFound(f"{reference.host}/{reference.name} has no tags to pull")
+        images = [
+            await self.pull(
+                f"{name}:{tag}", platform=platform, credentials=credentials, progress=progress
+            )
+            for tag in tags
+        ]
+        return tuple(images)
 
     async def push(
         self,

@@ -14,12 +14,13 @@ from oci.errors import OCIError
 from oci.image_config import MAX_CONFIG_BYTES, ImageConfig, ImageConfigInvalid
 from oci.manifest import ImageIndex, ImageManifest
 from oci.mediatype import CONFIGS, LAYERS, without_parameters
-from oci.reference import Reference
+from oci.reference import Reference, Tag
 from runner.credentials import Credentials
 from runner.errors import NotFound
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
+from runner.remote.tags import fetch_tags
 from runner.schema import ProgressEvent
 from runner.services.images.layer_download import LayerDownload
 from runner.services.images.progress import reminders
@@ -61,6 +62,11 @@ class Puller:
             return await self._pull(repository, reference, platform, progress)
         except OCIError as error:
             raise RemoteUntrusted(f"{repository}: {error}") from error
+
+    async def tags(self, reference: Reference, credentials: Credentials | None) -> tuple[Tag, ...]:
+        """Every tag of the repository that the reference names."""
+        repository = self._clients.repository(reference.host, reference.name, credentials)
+        return await fetch_tags(repository)
 
     async def _pull(
         self,

@@ -253,3 +253,23 @@ def test_a_terminal_sees_a_bar_for_each_layer(
         finally:
             terminal.close()
     shared_runner("rmi", f"{host}/slow:3")
+
+
+def test_every_tag_is_pulled_when_asked(
+    shared_runner: Runner, shared_registry: RegistryServer
+) -> None:
+    name = f"{shared_registry.host}/transfer/tags"
+    for tag in ("1", "latest"):
+        shared_runner("tag", "busybox", f"{name}:{tag}")
+    shared_runner("push", "--all-tags", name)
+    shared_runner("rmi", f"{name}:1", f"{name}:latest")
+
+    shared_runner("pull", name)
+    assert shared_runner("images", "--format", "{{.Tag}}", name).split() == ["latest"]
+    shared_runner("pull", "--all-tags", name)
+
+    assert sorted(shared_runner("images", "--format", "{{.Tag}}", name).split()) == ["1", "latest"]
+    refused = shared_runner.try_("pull", "-a", f"{name}:1")
+    assert refused.returncode == 2
+    assert b"a tag or digest and --all-tags cannot both be given" in refused.stderr
+    shared_runner("rmi", f"{name}:1", f"{name}:latest")

@@ -138,3 +138,20 @@ async def test_names_that_are_none_are_refused(runner: RunnerImages, name: str) 
         await runner.images.pull(name, progress=runner.tell)
     with pytest.raises(NoSuchImage):
         runner.images.find(name)
+
+
+async def test_all_tags_of_a_repository_are_pulled(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    for tag in ("1", "2", "3"):
+        registry.put(an_image(seed=tag), tag)
+
+    images = await runner.images.pull_all("app", progress=runner.tell)
+
+    assert runner.tags == ["app:1", "app:2", "app:3"]
+    assert len({image.id for image in images}) == 3
+
+
+async def test_a_repository_without_tags_has_nothing_to_pull(runner: RunnerImages) -> None:
+    with pytest.raises(NotFound, match="has no tags to pull"):
+        await runner.images.pull_all("app", progress=runner.tell)
