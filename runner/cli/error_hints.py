@@ -3,38 +3,34 @@
 _NAMES = "Is the name right? One without a host is at the default registry: see 'runner info'."
 _REGISTRY = "Is the registry running, and is its address right?"
 
-# By the words of the refusal, in small letters.
-HINTS = (
-    ("no such container", "Try 'runner ps --all'."),
-    ("no such image", "Try 'runner images', or 'runner pull' it first."),
-    ("no such volume", "Try 'runner volume ls'."),
-    ("no such object", "Try 'runner ps --all', 'runner images' or 'runner volume ls'."),
-    ("already in use by container", "Try 'runner rm' on the other one, or another --name."),
-    ("is not running", "Try 'runner start' first."),
-    ("is being used by stopped container", "Try 'runner rm' on it first, or 'runner rmi --force'."),
-    ("is being used by running container", "Try 'runner stop' and 'runner rm' on it first."),
-    ("unauthorized", "Try 'runner login' with the registry's name."),
-    ("authentication required", "Try 'runner login' with the registry's name."),
-    ("name_unknown", _NAMES),
-    ("manifest_unknown", _NAMES),
-    ("all connection attempts failed", _REGISTRY),
-    ("connection refused", _REGISTRY),
-    ("name or service not known", "No host has this name: is the address right?"),
-    ("temporary failure in name resolution", "No host has this name: is the address right?"),
-    ("only the networks none and host", "Try '--network host', or leave it out."),
-    ("invalid volume name", "A directory of this machine begins with '/' or './'."),
-    ("no space left on device", "Make room: 'runner rm' and 'runner rmi' give it back."),
-)
+_HOST = "No host has this name: is the address right?"
+
+# By the refusal's kind: runner.errors.Kind, which would cost every command its import.
+HINTS = {
+    "container-absent": "Try 'runner ps --all'.",
+    "container-not-running": "Try 'runner start' first.",
+    "host-unknown": _HOST,
+    "image-absent": "Try 'runner images', or 'runner pull' it first.",
+    "image-absent-at-registry": _NAMES,
+    "image-used-by-running": "Try 'runner stop' and 'runner rm' on it first.",
+    "image-used-by-stopped": "Try 'runner rm' on it first, or 'runner rmi --force'.",
+    "name-in-use": "Try 'runner rm' on the other one, or another --name.",
+    "network-not-offered": "Try '--network host', or leave it out.",
+    "no-space": "Make room: 'runner rm' and 'runner rmi' give it back.",
+    "object-absent": "Try 'runner ps --all', 'runner images' or 'runner volume ls'.",
+    "registry-unreachable": _REGISTRY,
+    "unauthorized": "Try 'runner login' with the registry's name.",
+    "volume-absent": "Try 'runner volume ls'.",
+    "volume-name-invalid": "A directory of this machine begins with '/' or './'.",
+}
 # What a verb has its own idea of.
 _OWN = {("login", "unauthorized"): "Are the user name and the password right?"}
 
 
-def error_message(message: str, verb: str = "", *, hint: str | None = None) -> str:
-    """What to write to stderr; a hint that is known already is not looked for."""
+def error_message(message: str, verb: str = "", *, kind: str = "", hint: str | None = None) -> str:
+    """What to write to stderr; without a hint, the one for the refusal's kind."""
     if hint is None:
-        said = message.lower()
-        words, hint = next((pair for pair in HINTS if pair[0] in said), ("", ""))
-        hint = _OWN.get((verb, words), hint)
+        hint = _OWN.get((verb, kind)) or HINTS.get(kind, "")
     return f"Error: {lower_first(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
 
 

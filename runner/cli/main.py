@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         see = f"runner {verb} --help" if verb else "runner --help"
         return _fail(str(error), USAGE, hint=f"See '{see}'.")
     except DaemonRefused as error:
-        return _fail(str(error), _refused(verb), verb=verb)
+        return _fail(str(error), _refused(verb), verb=verb, kind=error.kind)
     except DaemonUnreachable as error:
         return _fail(str(error), _refused(verb))
     except KeyboardInterrupt:
@@ -174,9 +174,11 @@ def _help() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _fail(message: str, code: int, *, hint: str | None = None, verb: str = "") -> int:
+def _fail(
+    message: str, code: int, *, hint: str | None = None, verb: str = "", kind: str = ""
+) -> int:
     sys.stdout.flush()
-    sys.stderr.write(error_message(message, verb, hint=hint))
+    sys.stderr.write(error_message(message, verb, kind=kind, hint=hint))
     return code
 
 

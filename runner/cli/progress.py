@@ -22,7 +22,8 @@ def show(items: Iterable[Item], output: TextIO, *, quiet: bool) -> None:
 def _check(item: Item) -> None:
     if "error" in item:
         # Whoever reads an answer that had begun has only this to go by.
-        raise DaemonRefused(500, str(item["error"]))
+        detail = item.get("errorDetail") or {}
+        raise DaemonRefused(500, str(item["error"]), str(detail.get("kind", "")))
 
 
 def _lines(items: Iterable[Item], output: TextIO) -> None:

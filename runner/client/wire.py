@@ -20,11 +20,15 @@ class DaemonUnreachable(Exception):
 
 
 class DaemonRefused(Exception):
-    """The daemon's own sentence about what it will not do, and its HTTP status."""
+    """The daemon's own sentence about what it will not do, and its HTTP status.
 
-    def __init__(self, status: int, message: str) -> None:
+    ``kind`` is what the refusal is about, in the daemon's word for programs; "" if it said none.
+    """
+
+    def __init__(self, status: int, message: str, kind: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.kind = kind
 
 
 class Answer:
@@ -83,11 +87,13 @@ class Answer:
         if self.status < 400:
             return self
         content = self.body()
+        kind = ""
         try:
-            message = str(json.loads(content)["message"])
+            document = json.loads(content)
+            message, kind = str(document["message"]), str(document.get("kind", ""))
         except (ValueError, KeyError, TypeError):
             message = content.decode(errors="replace") or f"status {self.status}"
-        raise DaemonRefused(self.status, message)
+        raise DaemonRefused(self.status, message, kind)
 
     def _read_head(self) -> bytes:
         while True:

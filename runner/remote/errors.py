@@ -3,7 +3,15 @@
 from http import HTTPStatus
 
 from oci.http import parse_errors
-from runner.errors import BadRequest, Forbidden, NotFound, RunnerError, Unauthorized, Unavailable
+from runner.errors import (
+    BadRequest,
+    Forbidden,
+    Kind,
+    NotFound,
+    RunnerError,
+    Unauthorized,
+    Unavailable,
+)
 
 
 class RemoteUntrusted(RunnerError):
@@ -21,12 +29,15 @@ KINDS: dict[int, type[RunnerError]] = {
     HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
 }
 MAX_MESSAGE_CHARACTERS = 500
+_ABSENT = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 def refusal(host: str, action: str, status: int, body: bytes) -> RunnerError:
     """The registry's refusal: who, what was action, what came back."""
-    kind = KINDS.get(status, Unavailable if status >= 500 else RemoteUntrusted)
-    return kind(f"{host} refused to {action}: {status} {_message(status, body)}")
+    error = KINDS.get(status, Unavailable if status >= 500 else RemoteUntrusted)
+    codes = {entry.code for entry in parse_errors(body)}
+    kind = Kind.IMAGE_ABSENT_AT_REGISTRY if codes & _ABSENT else None
+    return error(f"{host} refused to {action}: {status} {_message(status, body)}", kind=kind)
 
 
 def _message(status: int, body: bytes) -> str:

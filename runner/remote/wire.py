@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx2
 
 from oci.http import Challenge, InvalidChallenge, parse_challenge
-from runner.errors import Unavailable
+from runner.errors import Kind, Unavailable
 from runner.remote.errors import RemoteUntrusted, refusal
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -34,7 +35,8 @@ async def send(
     except TimeoutError as error:
         raise Unavailable(f"{authority}: cannot {action}: no answer in {limit} seconds") from error
     except httpx2.HTTPError as error:
-        raise Unavailable(f"{authority}: cannot {action}: {describe(error)}") from error
+        text = f"{authority}: cannot {action}: {describe(error)}"
+        raise Unavailable(text, kind=_kind(error)) from error
     try:
         yield response
     finally:
@@ -102,6 +104,16 @@ def location(host: str, response: httpx2.Response) -> httpx2.URL:
 def describe(error: Exception) -> str:
     """A failure of the wire in words; some of httpx2's have none of their own."""
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def _kind(error: Exception) -> Kind | None:
+    """Whether the host's name is unknown, or nothing answers there."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return Kind.HOST_UNKNOWN
+        cause = cause.__cause__ or cause.__context__
+    return Kind.REGISTRY_UNREACHABLE if isinstance(error, httpx2.ConnectError) else None
 
 
 def challenges(response: httpx2.Response) -> tuple[Challenge, ...]:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from runner.errors import RunnerError
+from runner.errors import Kind, RunnerError
 
 
 class RuntimeRefused(RunnerError):
@@ -22,12 +22,14 @@ class CommandNotFound(RuntimeRefused):
     """The container has no such program: the command line exits with 127."""
 
     status = HTTPStatus.BAD_REQUEST
+    kind = Kind.COMMAND_NOT_FOUND
 
 
 class CommandNotExecutable(RuntimeRefused):
     """The program is there and cannot be run: the command line exits with 126."""
 
     status = HTTPStatus.BAD_REQUEST
+    kind = Kind.COMMAND_NOT_EXECUTABLE
 
 
 class ContainerUnknown(RuntimeRefused):
@@ -40,3 +42,4 @@ class NotRunning(RuntimeRefused):
     """The container has no running process to do this to."""
 
     status = HTTPStatus.CONFLICT
+    kind = Kind.CONTAINER_NOT_RUNNING

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.errors import BadRequest
+from runner.errors import BadRequest, Kind
 from runner.schema import fields
 
 NETWORK_MODES = ("default", "none", "host")
@@ -12,6 +12,12 @@ ONLY_NETWORKS = "this version of the runner has only the networks none and host"
 
 # Docker's own floor: below it, a process cannot even start.
 MINIMUM_MEMORY = 6 * 1024 * 1024
+
+
+def network_not_offered(name: str) -> BadRequest:
+    return BadRequest(
+        f"network {name!r} is not offered: {ONLY_NETWORKS}", kind=Kind.NETWORK_NOT_OFFERED
+    )
 
 
 def optional_integer(document: Mapping[str, Any], key: str) -> int | None:
@@ -67,7 +73,7 @@ def _network_mode(document: Mapping[str, Any], key: str) -> str:
     mode = fields.text(document, key) or "default"
     # "default" is what docker's command sends when nothing was asked; a bridge was asked for.
     if mode not in NETWORK_MODES:
-        raise BadRequest(f"network {mode!r} is not offered: {ONLY_NETWORKS}")
+        raise network_not_offered(mode)
     return mode
 
 

@@ -7,9 +7,9 @@ what would be forgotten, such as a published port, a device or an address, is a 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from runner.errors import BadRequest
+from runner.errors import BadRequest, Kind
 from runner.schema import fields
-from runner.schema.host import FIELDS, NETWORK_MODES, ONLY_NETWORKS
+from runner.schema.host import FIELDS, NETWORK_MODES, ONLY_NETWORKS, network_not_offered
 
 Document = Mapping[str, Any]
 
@@ -24,7 +24,9 @@ _ONLY: dict[str, object] = {
 
 def _ports(host_config: Document, key: str) -> None:
     if host_config.get(key):
-        raise BadRequest(f"ports cannot be published: {ONLY_NETWORKS}")
+        raise BadRequest(
+            f"ports cannot be published: {ONLY_NETWORKS}", kind=Kind.NETWORK_NOT_OFFERED
+        )
 
 
 def _only(host_config: Document, key: str) -> None:
@@ -93,7 +95,7 @@ def _check_networks(networking: Document, mode: str) -> None:
     endpoints = fields.mapping(networking, "EndpointsConfig")
     for name in endpoints:
         if name not in NETWORK_MODES:
-            raise BadRequest(f"network {name!r} is not offered: {ONLY_NETWORKS}")
+            raise network_not_offered(name)
         if name != mode:
             raise BadRequest(f"network {name!r}: the network mode is {mode!r}")
         endpoint = fields.mapping(endpoints, name)

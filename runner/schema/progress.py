@@ -21,12 +21,16 @@ class ProgressEvent:
     current: int | None = None
     total: int | None = None
     error: str | None = None
+    kind: str | None = None
     stream: str | None = None
     aux: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         if self.error is not None:
-            return {"errorDetail": {"message": self.error}, "error": self.error}
+            detail_of_error = {"message": self.error}
+            if self.kind is not None:
+                detail_of_error["kind"] = self.kind
+            return {"errorDetail": detail_of_error, "error": self.error}
         if self.aux is not None:
             return {"progressDetail": {}, "aux": self.aux}
         if self.stream is not None:

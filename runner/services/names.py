@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from runner.errors import BadRequest, Conflict
+from runner.errors import BadRequest, Conflict, Kind
 
 MAX_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
@@ -37,7 +37,8 @@ def check_name(name: str, kind: str = "container") -> str:
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise BadRequest(
             f"invalid {kind} name {name[:80]!r}: expected a letter or digit, "
-            "then at least one of letters, digits, '_', '.' or '-'"
+            "then at least one of letters, digits, '_', '.' or '-'",
+            kind=Kind.VOLUME_NAME_INVALID if kind == "volume" else None,
         )
     return name
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from runner.errors import Conflict, RunnerError
+from runner.errors import Conflict, Kind, RunnerError
 from runner.storage.files.reserve import Reserve
 from runner.tasks.threads import in_executor
 
@@ -29,6 +29,8 @@ Document = dict[str, Any]
 
 class NameInUse(Conflict):
     """Another container has this name."""
+
+    kind = Kind.NAME_IN_USE
 
     def __init__(self, name: str, owner: str) -> None:
         super().__init__(
@@ -41,8 +43,12 @@ class NotRecorded(RunnerError):
     """The disk does not take a change: it is full, or failing."""
 
     def __init__(self, error: sqlite3.Error) -> None:
-        full = "no space left on device: " if "disk is full" in str(error) else ""
-        super().__init__(f"{full}the runner's records cannot be changed: {error}")
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        full = "no space left on device: " if is_full else ""
+        super().__init__(
+            f"{full}the runner's records cannot be changed: {error}",
+            kind=Kind.NO_SPACE if is_full else None,
+        )
 
 
 class RecordsUnusable(RunnerError):

@@ -17,7 +17,7 @@ def each(names: Iterable[str], act: Callable[[str], str | None]) -> int:
             said = act(name)
         except DaemonRefused as error:
             sys.stdout.flush()
-            sys.stderr.write(error_message(str(error)))
+            sys.stderr.write(error_message(str(error), kind=error.kind))
             code = 1
         else:
             sys.stdout.write(f"{name if said is None else said}\n")

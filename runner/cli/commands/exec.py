@@ -47,7 +47,7 @@ def _exec(daemon: DaemonClient, asked: Arguments) -> int:
         return _attached(daemon, exec_id, asked)
     except DaemonRefused as error:
         sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
-        return start_failure_code(str(error))
+        return start_failure_code(error)
 
 
 def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:

@@ -113,7 +113,7 @@ def _rmi(daemon: DaemonClient, asked: Arguments) -> int:
         except DaemonRefused as error:
             if asked.force and error.status == 404:
                 continue
-            sys.stderr.write(error_message(str(error)))
+            sys.stderr.write(error_message(str(error), kind=error.kind))
             code = 1
             continue
         for item in removed:

@@ -48,7 +48,9 @@ def inspect(
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     sys.stdout.flush()
     what = kinds[0] if len(kinds) == 1 else "object"
-    sys.stderr.write("".join(error_message(f"no such {what}: {name}") for name in missing))
+    sys.stderr.write(
+        "".join(error_message(f"no such {what}: {name}", kind=f"{what}-absent") for name in missing)
+    )
     return 1 if missing else 0
 
 

@@ -13,8 +13,7 @@ from runner.client import DaemonClient, DaemonRefused
 # docker's codes: the daemon's own failure, a command that cannot run, one that is not there.
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
-_NOT_FOUND_WORDS = ("executable file not found", "no such file or directory", "command not found")
-_NOT_EXECUTABLE_WORDS = ("permission denied", "is a directory", "exec format error")
+_START_FAILURES = {"command-not-found": NOT_FOUND, "command-not-executable": NOT_EXECUTABLE}
 
 
 def _run_arguments(parser: Parser) -> None:
@@ -97,7 +96,8 @@ def _attach(daemon: DaemonClient, asked: Arguments) -> int:
     chosen_detach_keys(asked)
     container = daemon.inspect_container(asked.container)
     if not container["State"]["Running"]:
-        raise DaemonRefused(409, "you cannot attach to a stopped container, start it first")
+        text = "you cannot attach to a stopped container, start it first"
+        raise DaemonRefused(409, text, "container-not-running")
     config = container["Config"]
     stdin = bool(config["OpenStdin"]) and not asked.no_stdin
     session = _session(daemon, container["Id"], asked, tty=bool(config["Tty"]), stdin=stdin)
@@ -160,7 +160,8 @@ def _created(daemon: DaemonClient, asked: Arguments, *, attached: bool) -> str:
     try:
         created = daemon.create_container(body, name=asked.name, platform=asked.platform)
     except DaemonRefused as error:
-        if error.status != 404 or asked.pull != "missing" or "image" not in str(error).lower():
+        # Nothing but its image can be missing for a container.
+        if error.status != 404 or asked.pull != "missing":
             raise
         sys.stderr.write(f"Unable to find image '{asked.image}' locally\n")
         _pull(daemon, asked)
@@ -187,16 +188,12 @@ def _write_cidfile(path: str, container: str) -> None:
 
 def _cannot_start(error: DaemonRefused) -> int:
     """Say why, and answer with docker's code for it."""
-    message = str(error)
-    sys.stderr.write(error_message(message))
-    return start_failure_code(message)
+    sys.stderr.write(error_message(str(error), kind=error.kind))
+    return start_failure_code(error)
 
 
-def start_failure_code(message: str) -> int:
-    said = message.lower()
-    if any(words in said for words in _NOT_FOUND_WORDS):
-        return NOT_FOUND
-    return NOT_EXECUTABLE if any(words in said for words in _NOT_EXECUTABLE_WORDS) else FAILED
+def start_failure_code(error: DaemonRefused) -> int:
+    return _START_FAILURES.get(error.kind, FAILED)
 
 
 def _exit_code(document: dict[str, Any]) -> int:

@@ -6,16 +6,21 @@ from http import HTTPStatus
 
 from oci.errors import OCIError
 from runner.daemon.http.messages import Response, json_response
-from runner.errors import NotModified, RunnerError
+from runner.errors import Kind, NotModified, RunnerError
 
 log = logging.getLogger(__name__)
 
 
 def refuse(error: Exception) -> Response:
-    """The Engine API's ``{"message": …}``, with the status that the error itself knows."""
+    """The Engine API's ``{"message": …}``, with the status that the error itself knows.
+
+    Ours: ``kind``, for the command.
+    """
     if isinstance(error, NotModified):
         return Response(HTTPStatus.NOT_MODIFIED)
-    return json_response({"message": sentence(error)}, status(error))
+    known = kind(error)
+    document = {"message": sentence(error), **({"kind": known} if known else {})}
+    return json_response(document, status(error))
 
 
 def status(error: Exception) -> HTTPStatus:
@@ -30,9 +35,20 @@ def sentence(error: Exception) -> str:
     """What to tell the user; an error nobody foresaw keeps its details in the log."""
     if isinstance(error, RunnerError | OCIError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _is_full_disk(error):
         return "no space left on device, at the runner's root"
     return f"internal error: {type(error).__name__}: {error}"
+
+
+def kind(error: Exception) -> Kind | None:
+    """What a refusal is about, where a program would care."""
+    if isinstance(error, RunnerError):
+        return error.kind
+    return Kind.NO_SPACE if _is_full_disk(error) else None
+
+
+def _is_full_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _unforeseen(error: Exception) -> HTTPStatus:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from runner.errors import Conflict, NoSuchContainer, NotModified, RunnerError
 from runner.runtime import processes
 from runner.runtime.contract import Frame, StdStream, Streams
+from runner.runtime.errors import NotRunning
 from runner.runtime.logs import entries
 from runner.schema import ContainerOptions
 from runner.services import names
@@ -105,7 +106,7 @@ class Containers:
         """
         handle = self.handle(name)
         if handle.state not in ALIVE:
-            raise Conflict(f"container {handle.id} is not running")
+            raise NotRunning(f"container {handle.id} is not running")
         return await processes.table(handle.observed.pid, arguments)
 
     async def create(

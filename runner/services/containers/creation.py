@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from oci.descriptor import Platform
-from runner.errors import BadRequest, NotFound
+from runner.errors import BadRequest, Kind, NotFound
 from runner.runtime.oci_spec import spec
 from runner.schema import ContainerOptions
 from runner.services import names
@@ -110,7 +110,8 @@ def _image(deps: ContainerDeps, name: str, platform: str | None) -> Image:
     if platform:
         wanted, found = Platform.parse(platform), image.config.platform
         if not found.suits(wanted):
-            raise NotFound(f"No such image: {name} for {wanted}: the one here is for {found}")
+            text = f"No such image: {name} for {wanted}: the one here is for {found}"
+            raise NotFound(text, kind=Kind.IMAGE_ABSENT)
     if image.config.platform.normalized.os != "linux":
         raise BadRequest(f"image {name} is for {image.config.platform}, expected linux")
     return image

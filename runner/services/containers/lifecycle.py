@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from runner.errors import Conflict, NotModified, RunnerError
+from runner.errors import Conflict, Kind, NotModified, RunnerError
 
 
 class State(StrEnum):
@@ -83,6 +83,7 @@ _PARTICULAR: Final[Mapping[tuple[State, Verb], str]] = {
         "cannot remove container {name}: it is paused, unpause and stop it or force the removal"
     ),
 }
+_OF_A_PROCESS: Final = frozenset({Verb.KILL, Verb.PAUSE, Verb.EXEC, Verb.RESIZE})
 _ALREADY: Final = frozenset(
     {(State.RUNNING, Verb.START), (State.CREATED, Verb.STOP), (State.EXITED, Verb.STOP)}
 )
@@ -104,4 +105,6 @@ def refusal(state: State, verb: Verb, id: str, name: str) -> RunnerError:
     if (state, verb) in _ALREADY:
         return NotModified(f"container {name} is already {state}")
     text = _PARTICULAR.get((state, verb), _REFUSALS[verb])
-    return Conflict(text.format(id=id, name=name))
+    needs_process = verb in _OF_A_PROCESS and state not in ALIVE
+    kind = Kind.CONTAINER_NOT_RUNNING if needs_process else None
+    return Conflict(text.format(id=id, name=name), kind=kind)

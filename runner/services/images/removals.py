@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oci.digest import Digest
 from oci.reference import Reference
-from runner.errors import Conflict
+from runner.errors import Conflict, Kind
 from runner.services.images.search import find_to_remove, is_id
 from runner.services.images.store import PARTIAL_SECONDS, DamagedImage, Image, ImageStore, ImageUser
 from runner.storage.records import ImageRecord
@@ -106,12 +106,14 @@ class Remover:
             if user.state in ALIVE:
                 raise Conflict(
                     f"conflict: unable to delete {name} (cannot be forced) - "
-                    f"image is being used by running container {user.id[:12]}"
+                    f"image is being used by running container {user.id[:12]}",
+                    kind=Kind.IMAGE_USED_BY_RUNNING,
                 )
             if not force:
                 raise Conflict(
                     f"conflict: unable to delete {name} (must be forced) - "
-                    f"image is being used by stopped container {user.id[:12]}"
+                    f"image is being used by stopped container {user.id[:12]}",
+                    kind=Kind.IMAGE_USED_BY_STOPPED,
                 )
 
     async def _untag(
