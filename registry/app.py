@@ -241,6 +241,7 @@ def shared_of(settings: Settings, database: Database, store: BlobStore) -> Regis
             idle_ms=milliseconds(uploads.idle_seconds),
             max_age_ms=milliseconds(uploads.max_age_seconds),
             max_per_identity=uploads.max_per_identity,
+            max_per_address=uploads.max_per_address,
             max_total=uploads.max_total,
         ),
     )

@@ -126,6 +126,7 @@ class UploadSettings:
     idle_seconds: float = between(0.1, YEAR_SECONDS, 86_400.0)
     max_age_seconds: float = between(0.1, YEAR_SECONDS, 604_800.0)
     max_per_identity: int = between(1, 1_000_000, 1000)
+    max_per_address: int = between(1, 1_000_000, 1000)
     max_total: int = between(1, 1_000_000, 10_000)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 
-from registry.admin import backup, disk, garbage, integrity, repositories
+from registry.admin import backup, disk, garbage, integrity, repositories, uploads
 from registry.admin.command import Command, Document
 from registry.admin.open_registry import OpenRegistry
 from registry.errors import CommandRefused
@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "tag history": Command(repositories.tag_history, {"name": str, "tag": str}),
         "undelete": Command(garbage.undelete, {"what": str}),
         "unlatch": Command(disk.unlatch),
+        "upload cancel": Command(uploads.cancel, {"ids": list, "address": str, "every": bool}),
+        "upload list": Command(uploads.show),
     }
 )
 

@@ -3,6 +3,8 @@
 Deny by default, and nothing is remembered from one request to the next.
 """
 
+import ipaddress
+
 from starlette.requests import Request
 
 from oci.errors import OCIError
@@ -10,7 +12,7 @@ from oci.reference import RepositoryName
 from registry.auth.credentials import parse_credentials
 from registry.auth.policy import ANONYMOUS, Access, Identity, Policy
 from registry.errors import Unauthorized
-from registry.services.repositories import Registry, Repository
+from registry.services.repositories import Caller, Registry, Repository
 
 
 class Authorizer:
@@ -33,6 +35,7 @@ class Authorizer:
             RepositoryName.parse(name),
             identity.name,
             may_push=self._policy.allows(identity, "push"),
+            caller=Caller(network_of(request), is_anonymous=identity == ANONYMOUS),
         )
 
     async def source(self, request: Request, name: str) -> Repository | None:
@@ -62,3 +65,21 @@ def _identify(request: Request) -> Identity:
     """
     parse_credentials(request.headers.getlist("authorization"))
     return ANONYMOUS
+
+
+def network_of(request: Request) -> str:
+    """The network of whoever is connected: an IPv4 address, or the /64 of an IPv6 one.
+
+    A host has a whole /64 to itself, and may take another address of it for every request.
+    Behind a proxy it is the proxy's.
+    """
+    host = "" if request.client is None else request.client.host
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))

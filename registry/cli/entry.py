@@ -10,6 +10,7 @@ from registry.cli.common import config_file, handle_errors, load, root_directory
 from registry.cli.garbage import gc, undelete
 from registry.cli.integrity import fsck, scrub, unlatch
 from registry.cli.repositories import repo, tag
+from registry.cli.uploads import upload
 
 
 def _check_listen(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -75,3 +76,4 @@ main.add_command(gc)
 main.add_command(undelete)
 main.add_command(repo)
 main.add_command(tag)
+main.add_command(upload)

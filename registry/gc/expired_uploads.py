@@ -41,13 +41,23 @@ async def find_expired(shared: RegistryState, *, ahead: int = 0) -> list[OpenUpl
 
 
 def is_expired(shared: RegistryState, upload: OpenUpload, epoch: int) -> bool:
-    """Rest is measured in this process, in monotonic time; age as that of a lease."""
-    limits, retention = shared.limits, shared.retention
+    """Rest is measured in this process, in monotonic time; age as that of a lease.
+
+    Rest that began before this process did is measured as age is: no restart puts its end off.
+    """
+    limits, retention, now = shared.limits, shared.retention, shared.clock.wall_ms()
     if shared.locks.idle_ms(upload.id) >= limits.idle_ms:
         return True
-    now = shared.clock.wall_ms()
-    is_old = upload.created_at + limits.max_age_ms <= now or upload.created_at > now + SLACK_MS
-    return is_old and upload.idle_epoch + retention.epochs(limits.max_age_ms) <= epoch
+
+    def has_passed(duration_ms: int, at: int, since_epoch: int) -> bool:
+        is_old = at + duration_ms <= now or at > now + SLACK_MS
+        return is_old and since_epoch + retention.epochs(duration_ms) <= epoch
+
+    # A row may not tell of a request that came so soon after another.
+    rest = limits.idle_ms + limits.touch_ms
+    return has_passed(limits.max_age_ms, upload.created_at, upload.created_epoch) or has_passed(
+        rest, upload.touched_at, upload.touched_epoch
+    )
 
 
 def delete_row(upload: OpenUpload, connection: Connection) -> bool:

@@ -54,6 +54,10 @@ class SessionLocks:
         """A request has come, or gone."""
         self._used[session] = self._clock.monotonic_ms()
 
+    def is_known(self, session: str) -> bool:
+        """Whether this process has had a request for the session."""
+        return session in self._used
+
     def idle_ms(self, session: str) -> int:
         """How long the session had no request, as far as this process can know."""
         return self._clock.monotonic_ms() - self._used.get(session, self._begun)
@@ -116,7 +120,13 @@ class UploadLimits:
     idle_ms: int = DAY_MS
     max_age_ms: int = 7 * DAY_MS
     max_per_identity: int = 1000
+    max_per_address: int = 1000
     max_total: int = 10_000
+
+    @property
+    def touch_ms(self) -> int:
+        """How old the time of a session's last request may be in its row."""
+        return self.idle_ms // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,19 @@ class RegistryState:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What bounds a caller besides the identity."""
+
+    address: str = ""
+    """The network that the request came from; empty where nobody knows."""
+    is_anonymous: bool = False
+    """Whether the identity is everybody's: then it bounds nobody."""
+
+
+ANYWHERE = Caller()
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryContext:
     """One repository, and who is asking."""
 
@@ -149,6 +172,7 @@ class RepositoryContext:
     shared: RegistryState
     # The caller may push: a positive answer must also renew the lease.
     may_push: bool = False
+    caller: Caller = ANYWHERE
 
     @property
     def database(self) -> Database:

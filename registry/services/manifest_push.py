@@ -126,8 +126,7 @@ def set_tags(
     pointed: Sequence[Tag],
 ) -> None:
     """Point the tags to the manifest, and write down the whole push."""
-    for tag in pointed:
-        tags.set_tag(connection, change, repository, tag, digest)
+    tags.change_all(connection, change, repository, pointed, digest)
     detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
     audit.append(connection, change, "manifest.push", str(name), str(digest), detail)
 

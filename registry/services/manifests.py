@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
@@ -22,6 +23,11 @@ from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
+
+# Some milliseconds of the write lock.
+TAGS_AT_ONCE = 200
+# A manifest that is undeleted has so many of its tags back; the others each come back by name.
+MOST_RESTORED_TAGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +127,28 @@ class Manifests:
         return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:
-        """By tag: the tag alone.  By digest: the manifest, and every tag that points to it."""
+        """By tag: the tag alone.  By digest: the manifest, and every tag that points to it.
+
+        A manifest that has many tags, or keeps much else, goes in several transactions, the
+        manifest in the last: none holds the write lock for long.  Should the registry end in
+        between, some of the tags are gone, and deleting it again goes on.
+        """
         context = self._context
 
-        def unit(connection: Connection) -> None:
-            repository = repositories.find(connection, context.name)
-            if repository is None:
-                raise NameUnknown(context.name)
-            change = context.begin_change(connection)
-            if isinstance(reference, Tag):
-                untag(connection, change, context.name, repository, reference)
-            else:
-                remove(connection, change, context.name, repository, reference)
+        if isinstance(reference, Tag):
+            await context.database.write(partial(untag, context, reference))
+            return
+        removed: list[Tag] = []
+        is_gone = False
 
-        await context.database.write(unit)
+        def unit(connection: Connection) -> tuple[list[Tag], bool]:
+            repository = require_repository(connection, context.name)
+            change = context.begin_change(connection)
+            return remove_some(connection, change, context.name, repository, reference, removed)
+
+        while not is_gone:
+            some, is_gone = await context.database.write(unit)
+            removed += some[: MOST_RESTORED_TAGS - len(removed)]
 
     async def _unknown(self, reference: Tag | Digest) -> ManifestUnknown | NameUnknown:
         name = self._context.name
@@ -144,24 +158,50 @@ class Manifests:
         return NameUnknown(name) if repository is None else ManifestUnknown(reference)
 
 
-def untag(
-    connection: Connection, change: Change, name: RepositoryName, repository: int, tag: Tag
-) -> None:
+def require_repository(connection: Connection, name: RepositoryName) -> int:
+    """The repository's row id; raises NameUnknown."""
+    repository = repositories.find(connection, name)
+    if repository is None:
+        raise NameUnknown(name)
+    return repository
+
+
+def untag(context: RepositoryContext, tag: Tag, connection: Connection) -> None:
+    repository = require_repository(connection, context.name)
+    change = context.begin_change(connection)
     if not tags.set_tag(connection, change, repository, tag, None):
         raise ManifestUnknown(tag)
-    audit.append(connection, change, "tag.delete", str(name), str(tag))
+    audit.append(connection, change, "tag.delete", str(context.name), str(tag))
 
 
-def remove(
-    connection: Connection, change: Change, name: RepositoryName, repository: int, digest: Digest
-) -> None:
-    removed = tags.tags_of(connection, repository, digest)
-    for tag in removed:
-        tags.set_tag(connection, change, repository, tag, None)
-    if not manifests.remove(connection, change, repository, digest, removed):
+def remove_some(
+    connection: Connection,
+    change: Change,
+    name: RepositoryName,
+    repository: int,
+    digest: Digest,
+    removed: Sequence[Tag],
+) -> tuple[list[Tag], bool]:
+    """Remove some tags of a manifest, and the manifest once few are left; whether it is gone.
+
+    ``removed`` are those that went before: with these they come back when it is undeleted.
+    Raises ManifestUnknown.
+    """
+    if manifests.media_type(connection, repository, digest) is None:
         raise ManifestUnknown(digest)
-    detail = json.dumps({"tags": [str(tag) for tag in removed]}) if removed else ""
+    some = tags.tags_of(connection, repository, digest, limit=TAGS_AT_ONCE)
+    tags.change_all(connection, change, repository, some, None)
+    detail = json.dumps({"tags": [str(tag) for tag in some]}) if some else ""
+    if len(some) == TAGS_AT_ONCE:
+        audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
+        return some, False
+    if manifests.renew_some_kept(connection, change, repository, digest):
+        if some:
+            audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
+        return some, False
+    manifests.remove(connection, change, repository, digest, [*removed, *some])
     audit.append(connection, change, "manifest.delete", str(name), str(digest), detail)
+    return some, True
 
 
 def stored_digest(text: str) -> Digest:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 from oci.reference import RepositoryName
 from registry.services.blobs import Blobs
-from registry.services.context import ManifestPolicy, RegistryState, RepositoryContext
+from registry.services.context import (
+    ANYWHERE,
+    Caller,
+    ManifestPolicy,
+    RegistryState,
+    RepositoryContext,
+)
 from registry.services.manifests import Manifests
 from registry.services.pages import Page, limit
 from registry.services.referrers import Referrers
@@ -14,7 +20,7 @@ from registry.services.tags import Tags
 from registry.services.uploads import Uploads
 from registry.storage.metadata import repositories
 
-__all__ = ["ManifestPolicy", "Page", "Registry", "Repository"]
+__all__ = ["Caller", "ManifestPolicy", "Page", "Registry", "Repository"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,15 @@ class Registry:
         self._shared = shared
 
     def repository(
-        self, name: RepositoryName, identity: str, *, may_push: bool = False
+        self,
+        name: RepositoryName,
+        identity: str,
+        *,
+        may_push: bool = False,
+        caller: Caller = ANYWHERE,
     ) -> Repository:
         """A handle, whether or not the repository exists yet.  For the authorizer alone."""
-        return Repository(RepositoryContext(name, identity, self._shared, may_push))
+        return Repository(RepositoryContext(name, identity, self._shared, may_push, caller))
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
         """The repositories in byte order, after ``last``."""

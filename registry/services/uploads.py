@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from oci.digest import LENGTHS, Digest, InvalidDigest
@@ -30,9 +31,13 @@ from registry.storage.blobs.waiting import run_shielded
 from registry.storage.database.sqlite import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
-from registry.storage.metadata.uploads import StoredUpload
+from registry.storage.metadata.uploads import Counts, StoredUpload
 
 Readable = Callable[[RepositoryName], bool]
+
+HOLDERS_AT_ONCE = 100
+# A client that names no repository to mount from can do without: it uploads the blob.
+MOST_HOLDERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +143,14 @@ class Uploads:
     ) -> bool:
         """Make a blob of another repository a member of this one; False if that has no such blob.
 
-        Without a source, any repository will do that is ``readable`` to who asks.
+        Without a source, any repository will do that is ``readable`` to who asks; of very many
+        that have the blob, not all are asked for.
         """
         context = self._context
+        name = await self._holder(digest, readable) if source is None else source.name
 
         def unit(connection: Connection) -> bool:
-            if not may_mount(connection, digest, source, readable):
+            if name is None or blobs.member(connection, name, digest) is None:
                 return False
             change = context.begin_change(connection)
             repository = repositories.ensure(connection, change, context.name)
@@ -158,13 +165,28 @@ class Uploads:
             return False
         return await context.database.write(unit)
 
+    async def _holder(self, digest: Digest, readable: Readable | None) -> RepositoryName | None:
+        """A repository that has the blob and may be read; asked for without the write lock."""
+        last = ""
+        for _ in range(0, MOST_HOLDERS, HOLDERS_AT_ONCE):
+            find = partial(blobs.holders, digest=digest, last=last, limit=HOLDERS_AT_ONCE)
+            names = await self._context.database.read(find)
+            for name in names:
+                if readable is None or readable(name):
+                    return name
+            if len(names) < HOLDERS_AT_ONCE:
+                break
+            last = str(names[-1])
+        return None
+
     async def _begin(self, session: str, algorithm: str) -> None:
         context = self._context
 
         def unit(connection: Connection) -> None:
             change = context.begin_change(connection)
-            check_limits(context, *uploads.count(connection, change.identity))
-            uploads.add(connection, change, context.name, session, algorithm)
+            address = context.caller.address
+            check_limits(context, uploads.count(connection, change.identity, address))
+            uploads.add(connection, change, context.name, session, algorithm, address)
 
         context.shared.locks.touch(session)
         # The row before the file: a file without a row is an orphan, and is swept.
@@ -203,7 +225,7 @@ class Uploads:
     async def _writing(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
         async with self._context.shared.locks.of(session):
             upload = await self._find(session)
-            self._context.shared.locks.touch(session)
+            upload = await self._touch(upload)
             writer = await self._context.store.writer(session, upload.algorithm)
             try:
                 if start is not None and start != writer.offset:
@@ -214,8 +236,24 @@ class Uploads:
                 await self._abandon(session)
                 raise
             finally:
-                self._context.shared.locks.touch(session)
                 await writer.aclose()
+                with contextlib.suppress(OCIError):
+                    await self._touch(upload)
+
+    async def _touch(self, upload: StoredUpload) -> StoredUpload:
+        """Remember that the session has a request; durably, if the last time is long ago.
+
+        Most sessions are over before that is worth a commit.
+        """
+        context, session = self._context, upload.id
+        context.shared.locks.touch(session)
+        now = context.shared.clock.wall_ms()
+        if 0 <= now - upload.touched_at < context.shared.limits.touch_ms:
+            return upload
+        await context.database.write(
+            lambda connection: uploads.touch(connection, context.begin_change(connection), session)
+        )
+        return replace(upload, touched_at=now)
 
     async def _finish(self, writer: BlobWriter, session: str, digest: Digest) -> None:
         try:
@@ -242,17 +280,23 @@ class Uploads:
             await self._context.store.discard(session)
 
 
-def check_limits(context: RepositoryContext, own: int, total: int) -> None:
+def check_limits(context: RepositoryContext, counts: Counts) -> None:
     """Raise TooManyRequests if one more session would be one too many."""
-    limits = context.shared.limits
-    if own >= limits.max_per_identity:
+    limits, caller = context.shared.limits, context.caller
+    bounds = []
+    if not caller.is_anonymous:
+        bounds.append((context.identity, counts.identity, limits.max_per_identity))
+    if caller.address:
+        bounds.append((caller.address, counts.address, limits.max_per_address))
+    for whose, found, most in bounds:
+        if found >= most:
+            raise TooManyRequests(
+                f"{whose} has {found} uploads open, expected at most {most}: "
+                "finish or cancel some, or try again later"
+            )
+    if counts.total >= limits.max_total:
         raise TooManyRequests(
-            f"{context.identity} has {own} uploads open, expected at most "
-            f"{limits.max_per_identity}: finish or cancel some, or try again later"
-        )
-    if total >= limits.max_total:
-        raise TooManyRequests(
-            f"{total} uploads are open, expected at most {limits.max_total}: try again later"
+            f"{counts.total} uploads are open, expected at most {limits.max_total}: try again later"
         )
 
 
@@ -268,12 +312,3 @@ async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | 
     if length is not None and received != length:
         await writer.rewind(begun)
         raise SizeInvalid(received, expected=length)
-
-
-def may_mount(
-    connection: Connection, digest: Digest, source: Source | None, readable: Readable | None
-) -> bool:
-    if source is not None:
-        return blobs.member(connection, source.name, digest) is not None
-    holders = blobs.holders(connection, digest)
-    return any(readable is None or readable(name) for name in holders)

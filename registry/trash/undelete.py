@@ -129,7 +129,7 @@ async def undelete_tag(
             change = shared.begin_change(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
                 undelete_manifest(connection, change, repository, digest, result)
-            retag(connection, change, repository, tag, digest, result)
+            retag(connection, change, repository, [tag], digest, result)
             return result
 
         return await shared.database.write(unit, grows=True)
@@ -158,8 +158,7 @@ def undelete_manifest(
         name = repositories.name_of(connection, repository)
         audit.append(connection, change, "manifest.undelete", name, str(digest))
     trash_rows.delete_manifest(connection, repository, digest)
-    for tag in found.tags:
-        retag(connection, change, repository, tag, digest, result)
+    retag(connection, change, repository, found.tags, digest, result)
 
 
 def undelete_child(
@@ -194,17 +193,15 @@ def retag(
     connection: Connection,
     change: Change,
     repository: int,
-    tag: Tag,
+    names: Sequence[Tag],
     digest: Digest,
     result: UndeleteResult,
 ) -> None:
-    """Point a tag back, unless it points somewhere by now."""
-    present = tags.find(connection, repository, tag)
-    if present is not None:
-        if present != digest:
-            result.skipped_tags.append(str(tag))
-    elif tags.set_tag(connection, change, repository, tag, digest):
-        result.tags.append(str(tag))
+    """Point tags back, those that do not point somewhere by now."""
+    present = tags.pointed(connection, repository, names)
+    result.skipped_tags += sorted(name for name, where in present.items() if where != str(digest))
+    absent = [tag for tag in names if str(tag) not in present]
+    result.tags += map(str, tags.change_all(connection, change, repository, absent, digest))
 
 
 async def check_files(shared: RegistryState, digest: Digest, places: Sequence[int]) -> None:

@@ -19,12 +19,12 @@ from sqlalchemy.dialects import sqlite
 class Prepared:
     """A statement all of whose values are ``bindparam``s."""
 
-    def __init__(self, statement: UpdateBase) -> None:
+    def __init__(self, statement: UpdateBase | Select[Any]) -> None:
         self._statement = statement
         self._text, _ = compiled(statement)
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Any]:
-        """The rows that RETURNING returns, as tuples, if it has one."""
+        """The rows of a select, or of RETURNING if there is one, as tuples."""
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             return driver.execute(self._text, values).fetchall()

@@ -221,14 +221,18 @@ def mark_corrupt(connection: Connection, physical: str) -> bool:
     return connection.execute(update(blobs).where(named).values(state="corrupt")).rowcount > 0
 
 
-def holders(connection: Connection, digest: Digest) -> list[RepositoryName]:
-    """The repositories that have the blob."""
+def holders(
+    connection: Connection, digest: Digest, *, last: str, limit: int
+) -> list[RepositoryName]:
+    """Some repositories that have the blob, after ``last`` in the order of their names."""
     query = (
         select(repositories.c.name)
         .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
         .join(blobs, blobs.c.digest == repo_blobs.c.digest)
         .where(repo_blobs.c.digest == str(digest), _OK)
         .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
+        .where(repositories.c.name > last)
         .order_by(repositories.c.name)
+        .limit(limit)
     )
     return [RepositoryName(name) for name in connection.scalars(query)]

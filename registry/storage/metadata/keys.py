@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from sqlalchemy import ColumnElement, Table, tuple_
+
+# What a transaction takes of rows that have contents: some milliseconds of the write lock.
+BYTES_AT_ONCE = 1024 * 1024
 
 Key = tuple[int, str]
 """Row id of the repository, and digest."""
@@ -17,3 +21,9 @@ def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
     """
     pair = tuple_(table.c.repository_id, table.c.digest)
     return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
+
+
+def up_to_bytes(sizes: Sequence[tuple[str, int]], most: int = BYTES_AT_ONCE) -> list[str]:
+    """The first of some digests whose sizes come to ``most`` bytes together; one at least."""
+    ends = accumulate(size for _, size in sizes)
+    return [digest for (digest, size), end in zip(sizes, ends, strict=True) if end - size < most]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Select,
     bindparam,
@@ -23,6 +24,7 @@ from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata import edges
 from registry.storage.metadata.audit import Change
+from registry.storage.metadata.keys import up_to_bytes
 from registry.storage.metadata.tables import (
     corrupt_manifests,
     manifest_edges,
@@ -32,6 +34,9 @@ from registry.storage.metadata.tables import (
 )
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Lease
+
+# What a transaction takes of rows that have contents: some milliseconds of the write lock.
+ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,8 @@ def renew(connection: Connection, change: Change, repository: int, digest: Diges
     """It was pushed again, or has lost what kept it: its lease begins anew."""
     connection.execute(
         update(manifests)
-        .where(_key(repository, digest))
+        # Its row is written whole, with its content: not for some minutes of lease.
+        .where(_key(repository, digest), _is_older(change))
         .values(lease_until=change.lease_until, lease_epoch=change.epoch)
     )
 
@@ -214,19 +220,52 @@ def remove(
     """
     if not trash_rows.put_manifest(connection, change, repository, digest, pointed):
         return False
-    row, edge = manifests.c, manifest_edges.c
-    children = select(edge.manifest).where(
-        edge.repository_id == repository, edge.parent == str(digest), edge.manifest.is_not(None)
-    )
-    for kept in (row.digest.in_(children), row.subject == str(digest)):
+    for kept in _kept_by(repository, digest):
         connection.execute(
             update(manifests)
-            .where(row.repository_id == repository, kept)
+            .where(kept, _is_older(change))
             .values(lease_until=change.lease_until, lease_epoch=change.epoch)
         )
     edges.delete_edges(connection, repository, digest)
     connection.execute(delete(manifests).where(_key(repository, digest)))
     return True
+
+
+def renew_some_kept(connection: Connection, change: Change, repository: int, digest: Digest) -> int:
+    """Begin leases anew, a few at a time, of what this manifest alone may keep; how many.
+
+    A row is written whole, with its content: so few are written in one transaction.
+    """
+    for kept in _kept_by(repository, digest):
+        query = select(manifests.c.digest, manifests.c.size).where(kept, _is_older(change))
+        found = connection.execute(query.limit(ROWS_AT_ONCE))
+        some = up_to_bytes([(row.digest, row.size) for row in found])
+        if some:
+            connection.execute(
+                update(manifests)
+                .where(manifests.c.repository_id == repository, manifests.c.digest.in_(some))
+                .values(lease_until=change.lease_until, lease_epoch=change.epoch)
+            )
+            return len(some)
+    return 0
+
+
+def _kept_by(repository: int, digest: Digest) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Children of a manifest, and its referrers."""
+    row, edge = manifests.c, manifest_edges.c
+    children = select(edge.manifest).where(
+        edge.repository_id == repository, edge.parent == str(digest), edge.manifest.is_not(None)
+    )
+    here = row.repository_id == repository
+    return here & row.digest.in_(children), here & (row.subject == str(digest))
+
+
+def _is_older(change: Change) -> ColumnElement[bool]:
+    """A lease that was not begun in about this moment."""
+    row = manifests.c
+    return (row.lease_until < change.lease_until - change.lease_ms // 10) | (
+        row.lease_epoch < change.epoch
+    )
 
 
 def _key(repository: int, digest: Digest) -> Any:

@@ -69,7 +69,13 @@ uploads = Table(
     Column("algorithm", Text, nullable=False),
     Column("created_at", Big, nullable=False),
     Column("idle_epoch", Integer, nullable=False),
+    # The network that the session's client was in; empty where nobody knows.
+    Column("address", Text, nullable=False, server_default=text("''")),
+    # About when it had its last request; NULL where that was the first.
+    Column("touched_at", Big),
+    Column("touched_epoch", Integer),
     Index(None, "identity"),
+    Index(None, "address"),
     sqlite_strict=True,
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
+from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata import manifests
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import deleted_repositories, repositories, tag_history, tags
@@ -18,28 +20,44 @@ def set_tag(
 ) -> bool:
     """Point a tag to a manifest, or remove it (None); whether that changed anything.
 
-    Everything that moves a tag comes through here, and leaves a row of history.  The manifest
-    that loses the tag has a lease from now on.
+    Everything that moves a tag comes through ``change_all``.
     """
-    key = (tags.c.repository_id == repository) & (tags.c.name == str(tag))
-    old = connection.execute(select(tags.c.digest).where(key)).scalar_one_or_none()
-    new = None if digest is None else str(digest)
-    if old == new:
-        return False
-    version = _last_version(connection, repository, tag) + 1
-    if new is None:
-        connection.execute(delete(tags).where(key))
-    else:
-        values = {"digest": new, "version": version, "updated_at": change.at}
-        if old is None:
-            values |= {"repository_id": repository, "name": str(tag)}
-            connection.execute(insert(tags).values(**values))
-        else:
-            connection.execute(update(tags).where(key).values(**values))
-    if old is not None:
-        manifests.renew(connection, change, repository, Digest.parse(old))
-    _append_history(connection, change, repository, tag, version, new)
-    return True
+    return bool(change_all(connection, change, repository, [tag], digest))
+
+
+def change_all(
+    connection: Connection,
+    change: Change,
+    repository: int,
+    names: Sequence[Tag],
+    digest: Digest | None,
+) -> list[Tag]:
+    """Point tags to a manifest, or remove them (None); those that this changed.
+
+    Each leaves a row of history.  Manifests that lose a tag have a lease from now on.  As few
+    statements for many tags as for one: others wait for the write lock meanwhile.
+    """
+    given, new = as_list([str(tag) for tag in names]), None if digest is None else str(digest)
+    old = pointed(connection, repository, names)
+    changed = [tag for tag in dict.fromkeys(names) if old.get(str(tag)) != new]
+    if not changed:
+        return []
+    versions = dict(_VERSIONS.run(connection, repository=repository, names=given))
+    rows = as_list([[str(tag), versions.get(str(tag), 0) + 1] for tag in changed])
+    values = {"repository": repository, "digest": new, "at": change.at, "rows": rows}
+    _REMOVE.run(connection, repository=repository, rows=rows)
+    if new is not None:
+        _POINT.run(connection, **values)
+    _REMEMBER.run(connection, **values, identity=change.identity)
+    for lost in {old[str(tag)] for tag in changed if str(tag) in old}:
+        manifests.renew(connection, change, repository, Digest.parse(lost))
+    return changed
+
+
+def pointed(connection: Connection, repository: int, names: Sequence[Tag]) -> dict[str, str]:
+    """Of these tags, those that are there, each with the digest that it points to."""
+    given = as_list([str(tag) for tag in names])
+    return dict(_POINTED.run(connection, repository=repository, names=given))
 
 
 def find(connection: Connection, repository: int, tag: Tag) -> Digest | None:
@@ -93,12 +111,13 @@ def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> li
     return [TagChange(*found) for found in connection.execute(query)]
 
 
-def tags_of(connection: Connection, repository: int, digest: Digest) -> list[Tag]:
-    """The tags that point to the manifest."""
+def tags_of(connection: Connection, repository: int, digest: Digest, *, limit: int) -> list[Tag]:
+    """The first tags that point to the manifest."""
     query = (
         select(tags.c.name)
         .where(tags.c.repository_id == repository, tags.c.digest == str(digest))
         .order_by(tags.c.name)
+        .limit(limit)
     )
     return [Tag(name) for name in connection.scalars(query)]
 
@@ -118,32 +137,40 @@ def names(
     return [Tag(name) for name in connection.scalars(query)]
 
 
-def _last_version(connection: Connection, repository: int, tag: Tag) -> int:
-    """Versions go on counting across a deletion: history never has two of one number."""
-    query = (
-        select(tag_history.c.version)
-        .where(tag_history.c.repository_id == repository, tag_history.c.tag == str(tag))
-        .order_by(tag_history.c.version.desc())
-        .limit(1)
+_POINTED = Prepared(
+    select(tags.c.name, tags.c.digest).where(
+        tags.c.repository_id == bindparam("repository"), tags.c.name.in_(values_of("names"))
     )
-    return connection.scalar(query) or 0
-
-
-def _append_history(
-    connection: Connection,
-    change: Change,
-    repository: int,
-    tag: Tag,
-    version: int,
-    digest: str | None,
-) -> None:
-    connection.execute(
-        insert(tag_history).values(
-            repository_id=repository,
-            tag=str(tag),
-            version=version,
-            digest=digest,
-            changed_at=change.at,
-            changed_by=change.identity,
-        )
+)
+_VERSIONS = Prepared(
+    select(tag_history.c.tag, func.max(tag_history.c.version))
+    .where(
+        tag_history.c.repository_id == bindparam("repository"),
+        tag_history.c.tag.in_(values_of("names")),
     )
+    .group_by(tag_history.c.tag)
+)
+_REMOVE = Prepared(
+    delete(tags).where(
+        tags.c.repository_id == bindparam("repository"), tags.c.name.in_(columns_of("rows", 0))
+    )
+)
+_POINT = Prepared(
+    insert(tags).from_select(
+        ["name", "version", "repository_id", "digest", "updated_at"],
+        columns_of("rows", 0, 1).add_columns(
+            bindparam("repository"), bindparam("digest"), bindparam("at")
+        ),
+    )
+)
+_REMEMBER = Prepared(
+    insert(tag_history).from_select(
+        ["tag", "version", "repository_id", "digest", "changed_at", "changed_by"],
+        columns_of("rows", 0, 1).add_columns(
+            bindparam("repository"),
+            bindparam("digest"),
+            bindparam("at"),
+            bindparam("identity"),
+        ),
+    )
+)

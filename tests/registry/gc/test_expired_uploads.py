@@ -1,16 +1,20 @@
 """Upload sessions end when they rest too long, and are bounded in number."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oci.digest import Digest
+from oci.reference import RepositoryName
 from registry.errors import BlobUploadUnknown, TooManyRequests
+from registry.gc.collector import GarbageCollector
 from registry.services.context import UploadLimits
-from tests.support.clocks import YEAR_MS
-from tests.support.gc_service import SECOND, GcService, a_gc_service
-from tests.support.storage import body, pull_blob, push_blob
+from registry.services.repositories import Caller, Repository
+from tests.support.clocks import YEAR_MS, FakeClock
+from tests.support.gc_service import SECOND, SHORT, GcService, a_gc_service
+from tests.support.storage import a_service, body, pull_blob, push_blob
 
 LIMITS = UploadLimits(
     idle_ms=100 * SECOND, max_age_ms=300 * SECOND, max_per_identity=3, max_total=5
@@ -96,3 +100,66 @@ async def test_one_identity_and_all_together_may_have_so_many(limited: GcService
     await push_blob(alice, b"room again")
 
     assert len([file for file in limited.service.files() if file.startswith("uploads/")]) == 4
+
+
+def anonymous(limited: GcService, address: str) -> Repository:
+    return limited.service.registry.repository(
+        RepositoryName.parse("team/app"), "anonymous", caller=Caller(address, is_anonymous=True)
+    )
+
+
+async def test_an_address_may_have_so_many_and_stops_no_other(tmp_path: Path) -> None:
+    limits = replace(LIMITS, max_per_identity=1, max_per_address=2)
+    async with a_gc_service(tmp_path / "root", limits=limits) as limited:
+        for _ in range(2):
+            await anonymous(limited, "192.0.2.1").uploads.start()
+
+        with pytest.raises(TooManyRequests, match=r"192\.0\.2\.1 has 2 uploads open"):
+            await anonymous(limited, "192.0.2.1").uploads.start()
+
+        await anonymous(limited, "192.0.2.2").uploads.start()
+
+
+async def test_no_restart_puts_off_the_end_of_a_session_that_rests(tmp_path: Path) -> None:
+    clock, ended = FakeClock(), list[int]()
+    for _ in range(20):
+        async with a_service(
+            tmp_path / "root", clock=clock, retention=SHORT, limits=LIMITS
+        ) as service:
+            registry = GcService(service, clock, GarbageCollector(service.shared, share=1))
+            if not ended:
+                await registry.repository().uploads.start()
+            await registry.pass_time(LIMITS.idle_ms / SECOND / 5)
+            ended.append((await registry.collect()).uploads)
+
+    # A little later than without restarts, and not never.
+    assert sum(ended) == 1
+    assert 5 <= ended.index(1) <= 8
+
+
+async def test_a_request_lets_a_session_live_on_over_restarts(tmp_path: Path) -> None:
+    clock = FakeClock()
+    session, ended = "", 0
+    for _ in range(3):
+        async with a_service(
+            tmp_path / "root", clock=clock, retention=SHORT, limits=LIMITS
+        ) as service:
+            registry = GcService(service, clock, GarbageCollector(service.shared, share=1))
+            uploads = registry.repository().uploads
+            session = session or (await uploads.start()).id
+            await registry.pass_time(60)
+            await uploads.append(session, body(b"."), start=None, length=None)
+            ended += (await registry.collect()).uploads
+
+    assert ended == 0
+
+
+async def test_a_session_that_lives_a_moment_is_written_down_once(limited: GcService) -> None:
+    repository = limited.repository()
+    session = await repository.uploads.start()
+
+    for _ in range(3):
+        await repository.uploads.append(session.id, body(b"."), start=None, length=None)
+        limited.clock.advance(SECOND)
+
+    assert await limited.service.rows("SELECT touched_at FROM uploads") == [(None,)]

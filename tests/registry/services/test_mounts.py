@@ -1,9 +1,13 @@
 """Mounting a blob from another repository, named or not."""
 
+import threading
+
 import pytest
 
 from oci.digest import Digest
+from oci.reference import RepositoryName
 from registry.errors import BlobUnknown
+from registry.services import uploads
 from registry.services.repositories import Repository
 from tests.support.storage import Service, pull_blob, push_blob
 
@@ -59,3 +63,41 @@ async def test_a_blob_that_lost_its_file_is_not_mounted(
     (service.root / file).unlink()
 
     assert not await service.repository("target").uploads.mount(DIGEST, source)
+
+
+async def many_holders(service: Service) -> None:
+    for number in range(5):
+        await push_blob(service.repository(f"team/{number}"), CONTENT)
+
+
+async def test_of_many_repositories_the_first_that_may_be_read_is_found(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await many_holders(service)
+    monkeypatch.setattr(uploads, "HOLDERS_AT_ONCE", 2)
+    asked: list[str] = []
+
+    def readable(name: RepositoryName) -> bool:
+        # Never under the write lock, whose thread is another.
+        assert threading.current_thread() is threading.main_thread()
+        asked.append(str(name))
+        return str(name) == "team/3"
+
+    assert await service.repository("target").uploads.mount(DIGEST, None, readable=readable)
+    assert asked == ["team/0", "team/1", "team/2", "team/3"]
+
+
+async def test_of_very_many_repositories_some_are_asked_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await many_holders(service)
+    monkeypatch.setattr(uploads, "HOLDERS_AT_ONCE", 2)
+    monkeypatch.setattr(uploads, "MOST_HOLDERS", 4)
+    asked: list[str] = []
+
+    def readable(name: RepositoryName) -> bool:
+        asked.append(str(name))
+        return False
+
+    assert not await service.repository("target").uploads.mount(DIGEST, None, readable=readable)
+    assert len(asked) == 4

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 from oci.reference import RepositoryName
 from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.keys import Key
+from registry.storage.metadata.keys import Key, up_to_bytes
 from registry.storage.metadata.tables import (
     deleted_repositories,
     manifest_edges,
@@ -21,6 +21,8 @@ from registry.storage.metadata.tables import (
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
+
+EDGES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Fr
         delete(tags).where(tags.c.repository_id == repository, tags.c.name.in_(names))
     ).rowcount:
         return Freed()
-    if delete_some_manifests(connection, repository, limit):
+    if clear_edges(connection, repository) or delete_some_manifests(connection, repository, limit):
         return Freed()
     row = repo_blobs.c
     some = select(row.digest).where(row.repository_id == repository).limit(limit)
@@ -99,17 +101,27 @@ def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Fr
     return put.move_to_trash(connection, change, [(found[0], found[1]) for found in gone])
 
 
-def delete_some_manifests(connection: Connection, repository: int, limit: int) -> int:
-    """Remove some manifests with their edges, those of others to them included."""
-    row, edge = manifests.c, manifest_edges.c
-    some = list(
-        connection.scalars(select(row.digest).where(row.repository_id == repository).limit(limit))
-    )
+def clear_edges(connection: Connection, repository: int) -> int:
+    """Remove some edges, which one manifest may have ten thousand of; how many."""
+    edge = manifest_edges.c
     here = edge.repository_id == repository
-    connection.execute(delete(manifest_edges).where(here, edge.parent.in_(some)))
-    connection.execute(
-        update(manifest_edges).where(here, edge.manifest.in_(some)).values(manifest=None)
-    )
+    query = select(edge.parent, edge.position).where(here).order_by(edge.parent, edge.position)
+    found = connection.execute(query.limit(EDGES_AT_ONCE)).all()
+    if found:
+        # Two ranges of the index; either condition in one statement would read all edges.
+        parent, position = found[-1]
+        connection.execute(delete(manifest_edges).where(here, edge.parent < parent))
+        rest = (edge.parent == parent) & (edge.position <= position)
+        connection.execute(delete(manifest_edges).where(here, rest))
+    return len(found)
+
+
+def delete_some_manifests(connection: Connection, repository: int, limit: int) -> int:
+    """Remove some manifests, whose edges must be gone; how many."""
+    row = manifests.c
+    query = select(row.digest, row.size).where(row.repository_id == repository).limit(limit)
+    found = [(each.digest, each.size) for each in connection.execute(query)]
+    some = up_to_bytes(found)
     connection.execute(
         delete(manifests).where(row.repository_id == repository, row.digest.in_(some))
     )

@@ -97,3 +97,18 @@ def test_a_migration_killed_at_any_statement_runs_again(
             assert statement > 5
             return
     pytest.fail(f"still killed at statement {MOST}")
+
+
+def test_an_upload_that_is_open_goes_on_in_the_new_schema(tmp_path: Path) -> None:
+    make(tmp_path / "db", "0003")
+    row = ("a session", "team/app", "anonymous", "sha256", 12, 3)
+    with sqlite3.connect(tmp_path / "db") as connection:
+        connection.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+
+    schema.upgrade(tmp_path / "db")
+
+    with sqlite3.connect(tmp_path / "db") as connection:
+        found = connection.execute("SELECT * FROM uploads").fetchall()
+    connection.close()
+    assert found == [(*row, "", None, None)]

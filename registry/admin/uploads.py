@@ -1,0 +1,43 @@
+"""The commands on upload sessions: list, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
+
+from registry.admin.command import Document
+from registry.admin.open_registry import OpenRegistry
+from registry.admin.operator import OPERATOR
+from registry.errors import CommandRefused
+from registry.services.open_uploads import cancel_uploads, list_uploads
+from registry.storage.metadata.uploads import OpenUpload
+
+
+async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
+    """Every open session, the oldest first."""
+    for found in await list_uploads(opened.shared):
+        yield {**document(found.upload), "idle_ms": found.idle_ms, "bytes": found.bytes}
+
+
+async def cancel(
+    opened: OpenRegistry,
+    ids: Sequence[str] = (),
+    address: str | None = None,
+    every: bool = False,
+) -> AsyncGenerator[Document, None]:
+    """End sessions: those with these ids, those of an address, or all."""
+    chosen = frozenset(ids)
+
+    def choose(upload: OpenUpload) -> bool:
+        return every or upload.id in chosen or (address is not None and upload.address == address)
+
+    ended = await cancel_uploads(opened.shared, OPERATOR, choose)
+    missing = chosen - {upload.id for upload in ended}
+    for upload in ended:
+        yield document(upload)
+    if missing:
+        raise CommandRefused(f"no open upload {', '.join(sorted(missing))[:1000]}")
+
+
+def document(upload: OpenUpload) -> Document:
+    return {**asdict(upload), "repository": str(upload.repository)}
