@@ -90,7 +90,7 @@ def build_application(
     async def lifespan() -> AsyncIterator[Authorizer]:
         async with (
             open_registry(settings, root) as opened,
-            run_jobs(Scheduler(jobs(opened), background)),
+            run_jobs(Scheduler(jobs(opened), background), background),
             disk.check_after_crash(opened, background),
             listening(opened),
         ):
@@ -122,14 +122,10 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
 
 
 @asynccontextmanager
-async def run_jobs(scheduler: Scheduler) -> AsyncIterator[None]:
+async def run_jobs(scheduler: Scheduler, background: BackgroundTasks) -> AsyncIterator[None]:
     """Run the jobs while the block runs; a job in the middle is cancelled at its end."""
-    working = asyncio.create_task(scheduler.run())
-    try:
+    async with background.running("jobs", scheduler.run):
         yield
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
 
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:

@@ -243,14 +243,29 @@ class RegistryReadOnly(OCIError):
         )
 
 
-class ManifestReferencesMissing(OCIError):
-    """Everything that one manifest names and the repository lacks, told together."""
+class MoreAbsent(OCIError):
+    """So many more references of one manifest are absent than are named."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
 
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"manifest names {count} more digests that are not in this repository",
+            detail={"count": count},
+        )
+
+
+class ManifestReferencesMissing(OCIError):
+    """What one manifest names and the repository lacks, told together, as far as it is bounded."""
+
+    code = ErrorCode.MANIFEST_BLOB_UNKNOWN
+    MOST = 100
+
     def __init__(self, errors: Sequence[OCIError]) -> None:
-        super().__init__("; ".join(str(error) for error in errors))
-        self.errors = tuple(errors)
+        more = len(errors) - self.MOST
+        told = [*errors[: self.MOST], *([MoreAbsent(more)] if more > 0 else [])]
+        super().__init__("; ".join(str(error) for error in told))
+        self.errors = tuple(told)
 
 
 class StartupError(Exception):

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from oci.errors import OCIError
 from registry.api.access import Authorizer
 from registry.api.errors import fail, refuse
+from registry.api.held_bytes import HeldBytes, Hold
 from registry.api.requests import RegistryRequest
 from registry.api.routing import Router, decoded_path
 from registry.background import BackgroundTasks
@@ -48,6 +49,7 @@ class Application:
     ) -> None:
         self._router = router
         self._background = background or BackgroundTasks()
+        self._held = HeldBytes()
         self._lifespan = lifespan
         self._requests = requests
         self._authorizer: Authorizer | None = None
@@ -65,18 +67,22 @@ class Application:
         """Hot path: everything that a request costs besides its handler."""
         started = time.perf_counter()
         exchange = Exchange(scope, send, f"{self._run_id}{next(self._numbers):08x}")
+        hold = Hold(self._held)
         try:
-            response = await self._respond(exchange.line, scope, receive)
+            response = await self._respond(exchange.line, hold, scope, receive)
             await response(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.line.status = CLIENT_GONE
         finally:
+            hold.release()
             if self._requests is not None:
                 self._requests.write(exchange.line, time.perf_counter() - started)
 
-    async def _respond(self, line: RequestLine, scope: Scope, receive: Receive) -> Response:
+    async def _respond(
+        self, line: RequestLine, hold: Hold, scope: Scope, receive: Receive
+    ) -> Response:
         try:
-            return await self._handle(line, scope, receive)
+            return await self._handle(line, hold, scope, receive)
         except OCIError as error:
             if isinstance(error, StorageUnreadable):
                 # Nobody else tells the operator: a failed read trips no latch.
@@ -88,7 +94,9 @@ class Application:
             log.exception("request failed", request_id=line.request_id, path=line.path)
             return fail(line.request_id)
 
-    async def _handle(self, line: RequestLine, scope: Scope, receive: Receive) -> Response:
+    async def _handle(
+        self, line: RequestLine, hold: Hold, scope: Scope, receive: Receive
+    ) -> Response:
         scope["path"] = decoded_path(scope)
         endpoint, found = self._router.match(scope["method"], scope["path"])
         scope["path_params"] = found
@@ -97,7 +105,7 @@ class Application:
         authorizer = self._authorizer
         assert authorizer is not None, "requests come between startup and shutdown"
         request = RegistryRequest(
-            scope, receive, authorizer, self._background, is_stopping=self.is_stopping()
+            scope, receive, authorizer, self._background, hold, is_stopping=self.is_stopping()
         )
         if name is None:
             return await endpoint.handler(

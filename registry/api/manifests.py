@@ -50,6 +50,7 @@ async def pull_manifest(request: RegistryRequest, repository: Repository) -> Res
     cache = _cache(reference)
     if is_not_modified(request.headers, found.digest):
         return not_modified(found.digest, cache=cache)
+    request.hold.add(len(found.content))
     headers = content_headers(found.digest, cache=cache)
     headers["Content-Type"] = found.media_type
     return Response(found.content, headers=headers)

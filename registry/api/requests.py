@@ -12,6 +12,7 @@ from oci.errors import quoted
 from oci.http import InvalidNumber, parse_content_range, parse_digits
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
 from registry.api.errors import QueryInvalid
+from registry.api.held_bytes import Hold
 from registry.background import BackgroundTasks
 from registry.errors import SizeInvalid, TooLarge
 from registry.services.repositories import Repository
@@ -48,12 +49,14 @@ class RegistryRequest(Request):
         receive: Receive,
         sources: MountSources,
         background: BackgroundTasks,
+        hold: Hold,
         *,
         is_stopping: bool = False,
     ) -> None:
         super().__init__(scope, receive)
         self._sources = sources
         self.background = background
+        self.hold = hold
         self.is_stopping = is_stopping
 
     @property
@@ -140,12 +143,16 @@ class RegistryRequest(Request):
                 yield body
 
     async def read(self, limit: int) -> bytes:
-        """The whole body, or TooLarge before more than ``limit`` bytes are held."""
+        """The whole body, or TooLarge before more than ``limit`` bytes are held.
+
+        Raises TooManyRequests where all requests together hold too much.
+        """
         if (self.length or 0) > limit:
             raise TooLarge(limit)
         content = bytearray()
         async for chunk in self.chunks():
-            content += chunk
-            if len(content) > limit:
+            if len(content) + len(chunk) > limit:
                 raise TooLarge(limit)
+            self.hold.add(len(chunk))
+            content += chunk
         return bytes(content)

@@ -60,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._at_eof = False
         self._refusal: bytes | None = None
         self._drained_bytes = 0
+        self._pending = b""
         self._patience_end = 0.0
 
     # What the transport tells
@@ -88,6 +89,7 @@ class Connection(HttpToolsProtocol):
         if self._active is not None:
             self._active.disconnect()
         self.pipeline.clear()
+        self._pending = b""
         super().connection_lost(exc)
 
     # What the server and an exchange tell
@@ -98,7 +100,12 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if cycle is None or not cycle.keep_alive:
-            if self._ignoring_input or self.pipeline or self._unfinished() is not None:
+            if (
+                self._ignoring_input
+                or self.pipeline
+                or self._pending
+                or self._unfinished() is not None
+            ):
                 self._linger()
             else:
                 self.transport.close()
@@ -107,8 +114,11 @@ class Connection(HttpToolsProtocol):
         elif self._refusal is not None:
             self._send_final_response(self._refusal)
         else:
+            pending, self._pending = self._pending, b""
+            if pending:
+                self.data_received(pending)
+            self._wait_if_idle()
             self._read_on()
-            self._settle()
 
     def shutdown(self) -> None:
         """The server stops: finish the exchange that is under way, and nothing else."""
@@ -166,7 +176,7 @@ class Connection(HttpToolsProtocol):
         return cycle
 
     def _read_on(self) -> None:
-        if not self.pipeline:
+        if not self.pipeline and not self._pending:
             self.flow.resume_reading()
 
     # Waiting
@@ -180,6 +190,10 @@ class Connection(HttpToolsProtocol):
         else:
             patience = self.limits.keep_alive_seconds
         self._wait_until(self.loop.time() + patience)
+
+    def _wait_if_idle(self) -> None:
+        if self._active is None and not self._ignoring_input:
+            self._settle()
 
     def _wait_until(self, moment: float) -> None:
         self._patience_end = self.deadline = moment

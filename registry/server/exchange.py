@@ -11,6 +11,7 @@ from registry.errors import StorageUnreadable
 from registry.server.responses import RespondingCycle
 
 _HIGH_WATER_BYTES = 64 * 1024
+_SMALL_PART_BYTES = 1024
 
 
 class Exchange(RespondingCycle):
@@ -29,14 +30,19 @@ class Exchange(RespondingCycle):
         super().__init__(**rest)
         self.unread_bytes = content_length
         self._read_on = read_on
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._waiting_bytes = 0
 
     # What the connection tells
 
     def feed(self, body: bytes) -> bool:
         """Take a part of the body; true when the application has enough to do."""
-        self._parts.append(body)
+        if len(body) > _SMALL_PART_BYTES:
+            self._parts.append(body)
+        elif self._parts and isinstance(self._parts[-1], bytearray):
+            self._parts[-1] += body  # a body in chunks of one byte takes no more than it has
+        else:
+            self._parts.append(bytearray(body))
         self._waiting_bytes += len(body)
         if self.unread_bytes is not None:
             self.unread_bytes -= len(body)
@@ -81,6 +87,6 @@ class Exchange(RespondingCycle):
         if not self._parts and (self.disconnected or self.response_complete):
             return {"type": "http.disconnect"}
         parts, self._parts, self._waiting_bytes = self._parts, [], 0
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        body = bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
         more_body = self.more_body or self.disconnected
         return {"type": "http.request", "body": body, "more_body": more_body}

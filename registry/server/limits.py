@@ -25,7 +25,10 @@ class Limits:
     drain_bytes: int = 64 * MIB
     """Of a body nobody wants, so that its client can read the refusal before a reset."""
     drain_seconds: float = 10
-    pipelined_requests: int = 1000
+    pipelined_bytes: int = 64 * 1024
+    """Of requests that wait for the answers before them, unparsed: a parsed one takes 4 KiB."""
+    pipelined_requests: int = 16
+    """Parsed behind a chunked body, whose end only the parser finds."""
     connections: int = 10_000
     shutdown_seconds: float = 30
     """For requests in flight after SIGTERM; then they are cut."""

@@ -16,6 +16,11 @@ from registry.server.framing import ChunkFraming
 from registry.server.request_head import HeadTooLarge, MalformedRequest, read_head
 from registry.server.responses import EXTENSIONS
 
+# Enough for a head; a body that comes fast is read in pieces as large as the buffer.
+_SMALL_READ_BYTES = 16 * 1024
+# Chunks smaller than this are read little by little: each costs several calls.
+_SMALL_CHUNK_BYTES = 1024
+
 
 class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
     """A connection that reads: bytes to llhttp, and what it tells to exchanges."""
@@ -36,19 +41,56 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self._framing: ChunkFraming | None = None
         self._messages = 0
         self._last_request = False
+        self._body_left: int | None = 0
+        self._chunks = 0
+        self._chunks_are_large = False
 
     # What the transport tells
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        left = self._body_left
+        reads_fast = self._chunks_are_large if left is None else left > _SMALL_READ_BYTES
+        return self._buffer if reads_fast else self._buffer[:_SMALL_READ_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(self._buffer[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
+        """Parse, one request at a time; those that follow it wait unparsed for its answer."""
         if self._ignoring_input:
             self._discard(len(data))
             return
+        count, self._chunks = len(data), 0
+        while data and not self._ignoring_input:
+            if self._is_between_requests() and self._active is not None:
+                self._keep(data)
+                break
+            step = self._step(data)
+            self._take(data[:step])
+            data = data[step:]
+        self._chunks_are_large = self._chunks * _SMALL_CHUNK_BYTES <= count
+
+    def _is_between_requests(self) -> bool:
+        """After one request and before the next; nothing may come after the last."""
+        is_between = not self._head_open and self._unfinished() is None
+        return is_between and not self._last_request
+
+    def _keep(self, data: bytes | memoryview) -> None:
+        self._pending += bytes(data)
+        self.flow.pause_reading()
+        if len(self._pending) > self.limits.pipelined_bytes:
+            self._pending = b""
+            limit = self.limits.pipelined_bytes
+            self._refuse(MalformedRequest(f"more than {limit} bytes of requests wait for answers"))
+
+    def _step(self, data: bytes | memoryview) -> int:
+        """How much belongs to one request, as far as that can be seen without parsing."""
+        if self._head_open or self._unfinished() is None:
+            end = bytes(data).find(b"\r\n\r\n")
+            return len(data) if end < 0 else end + 4
+        return len(data) if self._body_left is None else max(1, min(len(data), self._body_left))
+
+    def _take(self, data: bytes | memoryview) -> None:
         was_in_head, framing, messages = self._head_open, self._framing, self._messages
         was_between = not was_in_head and self._unfinished() is None
         try:
@@ -102,6 +144,8 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         scope["query_string"] = head.query
         self._last_request = version == "1.0" or not self.parser.should_keep_alive()
         self._framing = ChunkFraming() if head.content_length is None else None
+        self._body_left = head.content_length
+        self._chunks_are_large = False
         self.cycle = Exchange(
             loop=self.loop,
             executor=self._executor,
@@ -123,6 +167,8 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._rate.arrived(len(body))
+        if self._body_left is not None:
+            self._body_left -= len(body)
         if self._framing is not None:
             self._framing.body(len(body))
         cycle = self.cycle
@@ -130,6 +176,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             self.flow.pause_reading()
 
     def on_chunk_header(self) -> None:
+        self._chunks += 1
         if self._framing is not None:
             self._framing.chunk()
 

@@ -75,7 +75,7 @@ class RespondingCycle(RequestResponseCycle):
             self._start(message["status"], message.get("headers", ()))
             return
         if kind == "http.response.body":
-            self._send_body(message.get("body", b""))
+            await self._send_whole(message.get("body", b""))
         elif kind == "http.response.zerocopysend":
             await self._send_file(message["file"], message.get("offset"), message.get("count"))
         elif kind == "http.response.pathsend":
@@ -156,6 +156,12 @@ class RespondingCycle(RequestResponseCycle):
         if count > self._owed_bytes:
             raise RuntimeError(f"response is {count - self._owed_bytes} bytes too long")
         self._owed_bytes -= count
+
+    async def _send_whole(self, body: bytes) -> None:
+        """A body that is large is held until the client has taken it: someone counts such bytes."""
+        self._send_body(body)
+        if len(body) > _JOINED_BYTES:
+            await self.flow.drain()
 
     def _send_body(self, body: bytes) -> None:
         if not self._has_body or not body:

@@ -51,12 +51,16 @@ class SessionLocks:
         return lock is not None and lock.locked()
 
     def touch(self, session: str) -> None:
-        """A request has come, or gone."""
+        """A request has come."""
         self._used[session] = self._clock.monotonic_ms()
 
     def is_known(self, session: str) -> bool:
         """Whether this process has had a request for the session."""
         return session in self._used
+
+    def forget(self, session: str) -> None:
+        """The session has ended."""
+        self._used.pop(session, None)
 
     def idle_ms(self, session: str) -> int:
         """How long the session had no request, as far as this process can know."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from oci.digest import Digest, DigestMismatch
 from oci.manifest import ImageIndex, ImageManifest, parse_manifest
@@ -29,11 +30,28 @@ from registry.storage.metadata.manifests import NewManifest
 PARSE_HERE_BYTES = 16 * 1024
 
 
-async def parse(content: bytes, media_type: str | None) -> ImageManifest | ImageIndex:
-    """Read the manifest, away from the loop if that would take long."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A manifest that was read and judged: what its row says, and what it names."""
+
+    new: NewManifest
+    named: tuple[Edge, ...]
+
+
+async def prepare(content: bytes, media_type: str | None, reference: Tag | Digest) -> Prepared:
+    """Read the manifest, away from the loop if that would take long.
+
+    Raises ManifestInvalid or DigestMismatch.
+    """
     if len(content) <= PARSE_HERE_BYTES:
-        return parse_manifest(content, media_type)
-    return await asyncio.to_thread(parse_manifest, content, media_type)
+        return prepare_here(content, media_type, reference)
+    return await asyncio.to_thread(prepare_here, content, media_type, reference)
+
+
+def prepare_here(content: bytes, media_type: str | None, reference: Tag | Digest) -> Prepared:
+    manifest = parse_manifest(content, media_type)
+    digest = check_digest(content, reference)
+    return Prepared(new_manifest(digest, manifest), edges_of(manifest))
 
 
 def check_digest(content: bytes, reference: Tag | Digest) -> Digest:

@@ -101,17 +101,16 @@ class Manifests:
     ) -> PushedManifest:
         """Store the exact bytes, and point the tags to them; all of it or nothing.
 
-        Raises ManifestInvalid, DigestMismatch, ManifestTypeMismatch, or Refusals with one
-        ManifestBlobUnknown for each digest that should be in this repository and is not.
+        Raises ManifestInvalid, DigestMismatch, ManifestTypeMismatch, or
+        ManifestReferencesMissing with a ManifestBlobUnknown for each of the first digests that
+        should be in this repository and are not.
         Raises PreconditionFailed unless the reference leads to ``if_match``, or nowhere, at
         the moment of the change.
         """
         context = self._context
-        manifest = await steps.parse(content, media_type)
-        digest = steps.check_digest(content, reference)
-        named = steps.edges_of(manifest)
+        prepared = await steps.prepare(content, media_type, reference)
+        new, named, digest = prepared.new, prepared.named, prepared.new.digest
         pointed = steps.all_tags(reference, tags)
-        new = steps.new_manifest(digest, manifest)
 
         def unit(connection: Connection) -> tuple[Digest, ...]:
             steps.check_precondition(connection, context.name, reference, if_match, if_absent)

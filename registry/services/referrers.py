@@ -5,6 +5,9 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-re
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from oci.descriptor import Descriptor
@@ -22,19 +25,43 @@ class Referrers:
     _context: RepositoryContext
 
     async def list(
-        self, subject: Digest, *, artifact_type: str | None, last: Digest | None, n: int
+        self,
+        subject: Digest,
+        *,
+        artifact_type: str | None,
+        last: Digest | None,
+        n: int,
+        max_bytes: int,
     ) -> Page[Descriptor]:
         """Descriptors in the order of their digests, after ``last``.
+
+        At most ``n``, and at most ``max_bytes`` of JSON, but one at least if there is any and
+        ``n`` is not 0.
 
         An unknown repository or subject has none: that is an answer, not an error.
         """
 
-        def unit(connection: Connection) -> list[Descriptor]:
+        def unit(connection: Connection) -> Page[Descriptor]:
             repository = repositories.find(connection, self._context.name)
             if repository is None:
-                return []
-            return referrers.descriptors(
+                return Page((), more=False)
+            found = referrers.descriptors(
                 connection, repository, subject, artifact_type=artifact_type, last=last, limit=n + 1
             )
+            with closing(found):
+                return first_page(found, n, max_bytes)
 
-        return Page.of(await self._context.database.read(unit), n)
+        return await self._context.database.read(unit)
+
+
+def first_page(found: Iterable[Descriptor], n: int, max_bytes: int) -> Page[Descriptor]:
+    """As many as fit, held only until they do not."""
+    items: list[Descriptor] = []
+    size = 0
+    for descriptor in found:
+        size += len(json.dumps(descriptor.to_json(), separators=(",", ":"))) + 1
+        if len(items) == n or (items and size > max_bytes):
+            # The spec wants no next page after one that asked for nothing.
+            return Page(tuple(items), more=n > 0)
+        items.append(descriptor)
+    return Page(tuple(items), more=False)

@@ -189,8 +189,12 @@ class Uploads:
             uploads.add(connection, change, context.name, session, algorithm, address)
 
         context.shared.locks.touch(session)
-        # The row before the file: a file without a row is an orphan, and is swept.
-        await context.database.write(unit, grows=True)
+        try:
+            # The row before the file: a file without a row is an orphan, and is swept.
+            await context.database.write(unit, grows=True)
+        except BaseException:
+            context.shared.locks.forget(session)
+            raise
         try:
             await context.store.begin(session)
         except OCIError:
@@ -237,8 +241,9 @@ class Uploads:
                 raise
             finally:
                 await writer.aclose()
-                with contextlib.suppress(OCIError):
-                    await self._touch(upload)
+                if self._context.shared.locks.is_known(session):  # it has not ended meanwhile
+                    with contextlib.suppress(OCIError):
+                        await self._touch(upload)
 
     async def _touch(self, upload: StoredUpload) -> StoredUpload:
         """Remember that the session has a request; durably, if the last time is long ago.
@@ -262,6 +267,7 @@ class Uploads:
             await self._abandon(session)
             raise
         await commit_blob(self._context, session, digest, StoredBlob(writer.offset, physical))
+        self._context.shared.locks.forget(session)
         self._context.shared.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
@@ -272,6 +278,7 @@ class Uploads:
     async def _end(self, session: str) -> bool:
         """Drop the session's row and bytes; False if it has ended, or become a blob, before."""
         name = self._context.name
+        self._context.shared.locks.forget(session)
         try:
             return await self._context.database.write(
                 lambda connection: uploads.take(connection, name, session)

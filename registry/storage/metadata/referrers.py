@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 
 from sqlalchemy import Connection, select
 
@@ -19,8 +20,11 @@ def descriptors(
     artifact_type: str | None,
     last: Digest | None,
     limit: int,
-) -> list[Descriptor]:
-    """Referrers after ``last``, by digest; only of one artifact type if asked for."""
+) -> Generator[Descriptor, None, None]:
+    """Referrers after ``last``, by digest; only of one artifact type if asked for.
+
+    Read row by row, as they are asked for: the annotations of one may take 4 MiB.
+    """
     row = manifests.c
     query = (
         select(row.digest, row.media_type, row.size, row.artifact_type, row.annotations)
@@ -32,13 +36,12 @@ def descriptors(
         query = query.where(row.artifact_type == artifact_type)
     if last is not None:
         query = query.where(row.digest > str(last))
-    return [
-        Descriptor(
-            media_type=found.media_type,
-            digest=Digest.parse(found.digest),
-            size=found.size,
-            artifact_type=found.artifact_type,
-            annotations=json.loads(found.annotations),
-        )
-        for found in connection.execute(query)
-    ]
+    with connection.execute(query) as rows:
+        for found in rows:
+            yield Descriptor(
+                media_type=found.media_type,
+                digest=Digest.parse(found.digest),
+                size=found.size,
+                artifact_type=found.artifact_type,
+                annotations=json.loads(found.annotations),
+            )

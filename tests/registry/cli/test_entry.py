@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx2
 import pytest
 from click.testing import CliRunner, Result
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.backup.directory import Backup, Label
 from registry.cli import main
@@ -118,6 +119,81 @@ def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, content: str)
 
     refused(result, 1, str(root))
     assert len(result.output.splitlines()) == 1
+
+
+def test_whatever_fails_at_the_start_ends_it_with_one_line(tmp_path: Path) -> None:
+    """A server that went on without its lifespan answered 500 to everything."""
+    (tmp_path / "root" / "control.sock").mkdir(parents=True)
+
+    result = run("serve", "--root", tmp_path / "root", "--listen", "127.0.0.1:0")
+
+    refused(result, 1, "the registry could not start", "control.sock", "directory")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_bug_at_the_start_is_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("registry.app.jobs", broken)
+
+    result = run("serve", "--root", tmp_path / "root", "--listen", "127.0.0.1:0")
+
+    refused(result, 1, "the registry could not start: LookupError: a bug")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_uvicorn_without_what_the_server_builds_on_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
+
+    result = run("serve", "--root", tmp_path / "root", "--listen", "127.0.0.1:0")
+
+    refused(result, 1, "lacks HttpToolsProtocol._start_asgi_task")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_uvicorn_whose_internals_have_other_names_is_one_line(tmp_path: Path) -> None:
+    program = (
+        "import uvicorn.protocols.http.httptools_impl as impl, sys\n"
+        "del impl.STATUS_LINE\n"
+        "from registry.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+
+    result = subprocess.run(  # noqa: S603  (a fixed program)
+        [sys.executable, "-c", program, "serve", "--root", tmp_path / "root"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: this uvicorn is not one that the registry's server can build on")
+    assert "STATUS_LINE" in line
+
+
+def test_it_admits_no_more_connections_than_it_has_descriptors_for(tmp_path: Path) -> None:
+    registry = make_registry_server(tmp_path / "root")
+    limited = ["/bin/sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *registry.server.command]
+    registry.server.command = limited
+    registry.start()
+    try:
+        with ExitStack() as stack:
+            connections = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", registry.port), 10))
+                for _ in range(70)
+            ]
+            connections[0].sendall(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")
+            admitted, last = connections[0].recv(100), connections[-1].recv(100)
+    finally:
+        registry.stop()
+
+    assert admitted.startswith(b"HTTP/1.1 200")
+    assert last.startswith(b"HTTP/1.1 503")
 
 
 def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:

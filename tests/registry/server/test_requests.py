@@ -8,7 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from registry.server import Limits, Server, SlipwayProtocol
-from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running, talk
+from tests.support.raw_http import (
+    Probe,
+    answers,
+    connected,
+    read_answer,
+    read_to_end,
+    running,
+    talk,
+)
 
 BODY = os.urandom(3_000_000)
 
@@ -22,6 +30,12 @@ def probe() -> Probe:
 def server(probe: Probe) -> Iterator[Server]:
     with running(probe, Limits(drain_bytes=1024 * 1024, drain_seconds=0.5)) as server:
         yield server
+
+
+def held_by(server: Server) -> SlipwayProtocol:
+    [held] = server.server_state.connections
+    assert isinstance(held, SlipwayProtocol)
+    return held
 
 
 def post(target: str, *headers: str) -> bytes:
@@ -224,13 +238,55 @@ def test_a_trailer_adds_nothing_to_the_head(server: Server, probe: Probe) -> Non
     assert b"authorization" not in dict(scope["headers"])
 
 
-def test_more_requests_than_anybody_pipelines_are_refused(probe: Probe) -> None:
-    probe.go_on.set()
+def test_requests_that_wait_for_an_answer_are_not_parsed(probe: Probe) -> None:
     request = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
-    with running(probe, Limits(pipelined_requests=5)) as server:
-        statuses = [answer.status for answer in talk(server, request * 20)]
+    with running(probe) as server, connected(server, request * 1000) as connection:
+        assert probe.held.wait(20)
+        waiting = len(held_by(server).pipeline)
+        probe.go_on.set()
+        statuses = [read_answer(connection).status for _ in range(1000)]
+
+    assert waiting == 0
+    assert statuses == [200] * 1000
+
+
+def test_more_pipelined_bytes_than_anybody_sends_are_refused(probe: Probe) -> None:
+    body = bytes(200_000)
+    head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    probe.go_on.set()
+    with running(probe, Limits(pipelined_bytes=100)) as server:
+        found = talk(server, head + body + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+
+    assert found[0].status == 200
+    assert found[-1].status == 400
+    assert b"more than 100 bytes of requests wait" in found[-1].body
+
+
+def test_more_requests_behind_a_chunked_body_than_anybody_sends_are_refused(probe: Probe) -> None:
+    chunked = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    probe.go_on.set()
+    with running(probe, Limits(pipelined_requests=5)) as server, connected(server, chunked) as sent:
+        assert probe.held.wait(20)
+        sent.sendall(b"0\r\n\r\n" + b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+        statuses = [answer.status for answer in answers(read_to_end(sent))]
 
     assert statuses == [200] * 6 + [400]
+
+
+def test_a_body_in_chunks_of_one_byte_takes_no_more_than_it_has(probe: Probe) -> None:
+    head = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running(probe) as server, connected(server, head) as connection:
+        assert probe.held.wait(20)
+        connection.sendall(b"1\r\nx\r\n" * 10_000)
+        held = held_by(server)
+        while held.cycle._waiting_bytes < 10_000:
+            threading.Event().wait(0.01)
+        parts = list(held.cycle._parts)
+        probe.go_on.set()
+        connection.sendall(b"0\r\n\r\n")
+        assert read_answer(connection).status == 200
+
+    assert [len(part) for part in parts] == [10_000]
 
 
 def test_more_connections_than_allowed_are_refused_and_then_admitted(probe: Probe) -> None:

@@ -353,3 +353,24 @@ def eventually(claim: Callable[[], bool]) -> bool:
             return True
         pause.wait(0.02)
     return False
+
+
+def test_a_large_body_is_held_until_its_client_has_taken_it(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    body = bytes(8_000_000)
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with running(probe) as server, connected(server, head + body, receive_buffer=4096) as client:
+        client.recv(1)
+        talk(server, last("/plain"))  # a turn of the loop later
+        ended_early = list(probe.endings)
+        received = 1 + len(read_answer_of(client, len(body)))
+
+    assert ended_early == ["returned"]
+    assert received > len(body)
+
+
+def read_answer_of(client: socket.socket, count: int) -> bytes:
+    received = bytearray()
+    while len(received) < count:
+        received += client.recv(1024 * 1024)
+    return bytes(received)

@@ -1,13 +1,16 @@
 """Manifests: exact bytes in, exact bytes out, and nothing that leads nowhere."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest, DigestMismatch
+from oci.http import encode_errors
 from oci.manifest import ManifestInvalid, image_index, image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci.reference import Tag
@@ -18,6 +21,7 @@ from registry.errors import (
     NameUnknown,
     PreconditionFailed,
 )
+from registry.services import manifest_push
 from registry.services.manifests import PushedManifest
 from registry.services.repositories import ManifestPolicy, Repository
 from tests.support.images import Image, an_image, an_index
@@ -425,3 +429,44 @@ async def test_every_change_leaves_one_line_of_audit(service: Service) -> None:
     actions = [action for (action,) in await service.rows("SELECT action FROM audit ORDER BY id")]
 
     assert actions == ["blob.push", "manifest.push", "tag.delete", "manifest.delete"]
+
+
+async def test_only_the_first_of_very_many_absent_references_are_told(
+    repository: Repository,
+) -> None:
+    """An answer that named ten thousand took 2.65 MB."""
+    layers = [Descriptor(OCI_LAYER_GZIP, Digest.of(b"%d" % n), 1) for n in range(10_000)]
+    content = image_manifest(layers[0], layers)
+
+    with pytest.raises(ManifestReferencesMissing) as refused:
+        await repository.manifests.push(Digest.of(content), content, OCI_MANIFEST)
+
+    assert len(refused.value.errors) == ManifestReferencesMissing.MOST + 1
+    assert str(refused.value.errors[-1]) == (
+        "manifest names 9900 more digests that are not in this repository"
+    )
+    assert len(encode_errors(refused.value.errors)) < 64 * 1024
+
+
+async def test_a_large_manifest_is_read_away_from_the_loop(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    for name in ("parse_manifest", "check_digest", "new_manifest", "edges_of"):
+        monkeypatch.setattr(manifest_push, name, recording(getattr(manifest_push, name), threads))
+    layers = [Descriptor(OCI_LAYER_GZIP, Digest.of(b"%d" % n), 1) for n in range(10_000)]
+    content = image_manifest(layers[0], layers)
+
+    with pytest.raises(ManifestReferencesMissing):
+        await repository.manifests.push(Digest.of(content), content, OCI_MANIFEST)
+
+    assert len(threads) == 4
+    assert threading.current_thread().name not in threads
+
+
+def recording(step: Callable[..., Any], threads: list[str]) -> Callable[..., Any]:
+    def run(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return step(*arguments)
+
+    return run

@@ -1,5 +1,7 @@
 """Referrers: what points at a manifest, whether or not that is here."""
 
+import json
+
 import pytest
 
 from oci.descriptor import Descriptor
@@ -46,9 +48,10 @@ async def listed(
     artifact_type: str | None = None,
     last: Digest | None = None,
     n: int = 100,
+    max_bytes: int = 1 << 20,
 ) -> tuple[list[Descriptor], bool]:
     page = await repository.referrers.list(
-        SUBJECT.digest, artifact_type=artifact_type, last=last, n=n
+        SUBJECT.digest, artifact_type=artifact_type, last=last, n=n, max_bytes=max_bytes
     )
     return list(page.items), page.more
 
@@ -129,6 +132,41 @@ async def test_subject_and_referrer_come_in_either_order(
     if not subject_first:
         await push_image(repository, image)
 
-    page = await repository.referrers.list(image.digest, artifact_type=None, last=None, n=10)
+    page = await repository.referrers.list(
+        image.digest, artifact_type=None, last=None, n=10, max_bytes=1 << 20
+    )
 
     assert page.items == (sbom,)
+
+
+async def test_a_page_ends_where_its_bytes_do_and_the_next_goes_on(repository: Repository) -> None:
+    pushed = [await push_referrer(repository, SBOM, note="x" * 1000 + str(n)) for n in range(5)]
+    pushed.sort(key=lambda descriptor: str(descriptor.digest))
+
+    first, more = await listed(repository, max_bytes=2500)
+    rest, no_more = await listed(repository, last=first[-1].digest, max_bytes=1 << 20)
+    [alone], _ = await listed(repository, max_bytes=1)
+
+    assert (first, more) == (pushed[:2], True)
+    assert (rest, no_more) == (pushed[2:], False)
+    assert alone == pushed[0]
+
+
+async def test_no_more_rows_are_read_than_a_page_holds(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four requests at once once loaded a thousand annotations of 4 MiB each."""
+    for number in range(20):
+        await push_referrer(repository, SBOM, note="x" * 1000 + str(number))
+    read, real = [], json.loads
+
+    def counting(text: str) -> object:
+        read.append(len(text))
+        return real(text)
+
+    monkeypatch.setattr("registry.storage.metadata.referrers.json.loads", counting)
+    found, more = await listed(repository, max_bytes=3000)
+
+    assert more
+    assert len(found) == 2
+    assert len(read) == 3

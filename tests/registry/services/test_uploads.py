@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from oci.digest import Digest, DigestMismatch, InvalidDigest
-from registry.errors import BlobUnknown, BlobUploadUnknown, RangeInvalid, SizeInvalid
+from registry.errors import (
+    BlobUnknown,
+    BlobUploadUnknown,
+    RangeInvalid,
+    SizeInvalid,
+    TooManyRequests,
+)
 from registry.services.repositories import Repository
 from tests.support.storage import Service, a_service, body, pull_blob, push_blob
 
@@ -412,3 +418,33 @@ async def test_every_commit_has_its_lease_and_one_line_of_audit(service: Service
     audit = await service.rows("SELECT identity, action, repository, target FROM audit")
     assert lease == (1, 0)
     assert audit == [("bob", "blob.push", "team/app", str(DIGEST))]
+
+
+async def test_nothing_is_remembered_of_sessions_that_have_ended(service: Service) -> None:
+    """One entry for each of a day's uploads once grew to 1.7 million."""
+    uploads = service.repository().uploads
+    remembered = service.shared.locks._used
+
+    await push_blob(service.repository(), b"whole")
+    committed, cancelled, failed, opened = [await uploads.start() for _ in range(4)]
+    await uploads.commit(committed.id, Digest.of(b"x"), body(b"x"), start=None, length=1)
+    await uploads.cancel(cancelled.id)
+    with pytest.raises(DigestMismatch):
+        await uploads.commit(failed.id, Digest.of(b"y"), body(b"x"), start=None, length=1)
+
+    assert set(remembered) == {opened.id}
+
+
+async def test_nothing_is_remembered_of_sessions_that_are_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.services.uploads.check_limits", refuse)
+
+    with pytest.raises(TooManyRequests):
+        await service.repository().uploads.start()
+
+    assert not service.shared.locks._used
+
+
+def refuse(*_bounds: object) -> None:
+    raise TooManyRequests("enough")

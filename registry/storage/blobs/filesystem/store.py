@@ -19,6 +19,7 @@ from registry.storage.blobs.filesystem.errors import refusal
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.filesystem.upload_file import UploadFile, hash_file
+from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
 from registry.storage.disk.regular_file import NotRegular, open_regular, parent_of, size_of
 from registry.storage.disk.root import Root
@@ -49,6 +50,7 @@ class FilesystemBlobStore:
         guard: WriteGuard | None = None,
         *,
         workers: int = WORKERS,
+        memory: UploadMemory | None = None,
     ) -> None:
         self._guard = guard or WriteGuard()
         self._file_ops = file_ops or FileOps(self._guard.on_disk_error)
@@ -56,6 +58,7 @@ class FilesystemBlobStore:
         self._root = root.directory
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="blobs")
         self._digesters: dict[str, Digester] = {}
+        self._memory = memory or UploadMemory()
 
     async def begin(self, session: str) -> None:
         self._guard.check_free_space()
@@ -72,7 +75,15 @@ class FilesystemBlobStore:
         digester = self._take_digester(session, algorithm, os.fstat(fd).st_size)
         keep = partial(self._keep_digester, session)
         return UploadFile(
-            self._executor, self._file_ops, self._guard, self._root, session, fd, digester, keep
+            self._executor,
+            self._file_ops,
+            self._guard,
+            self._root,
+            session,
+            fd,
+            digester,
+            keep,
+            self._memory,
         )
 
     async def discard(self, session: str) -> None:

@@ -21,6 +21,7 @@ from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import refusal
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
+from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.regular_file import parent_of
 from registry.storage.disk.write_guard import WriteGuard
@@ -55,6 +56,7 @@ class UploadFile:
         fd: int,
         digester: Digester | None,
         keep: Keep,
+        memory: UploadMemory,
     ) -> None:
         self._executor = executor
         self._file_ops = file_ops
@@ -64,6 +66,8 @@ class UploadFile:
         self._fd = fd
         self._digester = digester
         self._keep = keep
+        self._memory = memory
+        self._counted = 0
         self._written = os.fstat(fd).st_size
         self._pushed_out = self._written
         self._direct: DirectFile | None = None
@@ -77,8 +81,12 @@ class UploadFile:
         """Hot path: gather; hand a full batch to the workers once they have done the one before."""
         self._gathered.append(chunk)
         self.offset += len(chunk)
+        self._count()
         if self.offset - self._sent >= BATCH_BYTES or len(self._gathered) >= BATCH_CHUNKS:
             await self._send(self._cut())
+        elif self._memory.is_full:
+            await self._send(self._cut())
+            await self._settle()
 
     async def flush(self) -> None:
         if self._gathered:
@@ -115,6 +123,7 @@ class UploadFile:
         loop = asyncio.get_running_loop()
         length = sum(map(len, batch))
         self._sent += length
+        self._count()
         steps: list[Callable[[Sequence[Buffer]], None]] = [self._append, self._hash]
         if length < HASH_APART_BYTES:
             steps = [self._append_and_hash]
@@ -132,9 +141,16 @@ class UploadFile:
             return
         self._gathered = []
         self.offset = self._sent = self._written
+        self._count()
         if self._digester is not None and self._digester.size != self._written:
             self._digester = None  # it has hashed what was not written
         raise refusal(errors[0]) if isinstance(errors[0], OSError) else errors[0]
+
+    def _count(self) -> None:
+        """Tell the memory of all uploads how much of it this one has."""
+        now = self.offset - self._sent
+        self._memory.gathered += now - self._counted
+        self._counted = now
 
     async def _run(self, step: Callable[..., None], *arguments: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -150,8 +166,11 @@ class UploadFile:
                 "upload cut short: %s", error, extra={"session": self._session, "at": self.offset}
             )
         finally:
+            self._sent = self.offset
+            self._count()
             if self._direct is not None:
                 self._direct.close()
+                self._memory.give_back_direct()
             os.close(self._fd)
         if self._digester is not None:
             self._keep(self._digester)
@@ -180,14 +199,22 @@ class UploadFile:
             return None
         if length % BLOCK_BYTES or self._written % BLOCK_BYTES or length > MOST_BATCH_BYTES:
             return None
-        if self._direct is None:
-            self._direct = DirectFile.open(self._fd, MOST_BATCH_BYTES)
-        if self._direct is None:
-            self._may_be_direct = False
+        if self._direct is None and not self._open_directly():
             return None
+        assert self._direct is not None
         written = self._direct.write(self._file_ops, batch, self._written)
         self._may_be_direct = written is not None
         return written
+
+    def _open_directly(self) -> bool:
+        """Whether the file is open for direct writes now; another batch may find room again."""
+        if not self._memory.take_direct():
+            return False
+        self._direct = DirectFile.open(self._fd, MOST_BATCH_BYTES)
+        if self._direct is None:
+            self._memory.give_back_direct()
+            self._may_be_direct = False
+        return self._direct is not None
 
     def _write_cached(self, batch: Sequence[Buffer]) -> int:
         written = self._file_ops.write(self._fd, batch, self._written)

@@ -1,0 +1,92 @@
+"""UploadMemory: uploads that rest in the middle take a bounded memory, however many they are."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oci.digest import Digest
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from registry.storage.blobs.filesystem.upload_memory import UploadMemory
+from registry.storage.blobs.store import BlobWriter
+from registry.storage.disk.root import Root
+
+LIMIT = 1_000_000
+CHUNK = 64 * 1024
+
+
+@pytest.fixture
+def memory() -> UploadMemory:
+    return UploadMemory(max_gathered=LIMIT)
+
+
+@pytest.fixture
+async def store(tmp_path: Path, memory: UploadMemory) -> AsyncIterator[FilesystemBlobStore]:
+    with Root.open(tmp_path / "root") as root:
+        store = FilesystemBlobStore(root, memory=memory)
+        yield store
+        await store.aclose()
+
+
+async def begin(store: FilesystemBlobStore) -> BlobWriter:
+    session = str(uuid.uuid4())
+    await store.begin(session)
+    return await store.writer(session, "sha256")
+
+
+async def test_what_is_gathered_in_all_is_written_beyond_a_bound(
+    store: FilesystemBlobStore, memory: UploadMemory
+) -> None:
+    writers = [await begin(store) for _ in range(50)]
+    most = 0
+
+    for _ in range(5):
+        for writer in writers:
+            await writer.write(bytes(CHUNK))
+            most = max(most, memory.gathered)
+    gathered = memory.gathered
+    for writer in writers:
+        await writer.commit(Digest.of(bytes(5 * CHUNK)))
+        await writer.aclose()
+
+    assert 0 < gathered <= LIMIT
+    assert most <= LIMIT + CHUNK
+    assert memory.gathered == 0
+
+
+async def test_an_upload_that_is_let_go_of_leaves_nothing_counted(
+    store: FilesystemBlobStore, memory: UploadMemory
+) -> None:
+    cut, rewound = await begin(store), await begin(store)
+
+    await cut.write(bytes(CHUNK))
+    await cut.aclose()
+    await rewound.write(bytes(CHUNK))
+    await rewound.rewind(10)
+    await rewound.write(bytes(10))
+    await rewound.aclose()
+
+    assert memory.gathered == 0
+
+
+async def test_only_so_many_uploads_have_memory_of_their_own_for_direct_writes(
+    tmp_path: Path,
+) -> None:
+    memory, content = UploadMemory(max_direct=2), os.urandom(3 * 1024 * 1024)
+    with Root.open(tmp_path / "root") as root:
+        store = FilesystemBlobStore(root, memory=memory)
+        writers = [await begin(store) for _ in range(4)]
+
+        for start in range(0, len(content), CHUNK):
+            for writer in writers:
+                await writer.write(content[start : start + CHUNK])
+        is_taken = not memory.take_direct()
+        for writer in writers:
+            await writer.commit(Digest.of(content))
+            await writer.aclose()
+        await store.aclose()
+
+    assert is_taken
+    assert [memory.take_direct() for _ in range(3)] == [True, True, False]
