@@ -10,19 +10,24 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from registry.api.blobs import check_blob, delete_blob, pull_blob
-from registry.api.catalog import list_repositories
-from registry.api.health import check_alive, check_ready, check_support
-from registry.api.manifests import check_manifest, delete_manifest, pull_manifest, push_manifest
-from registry.api.referrers import list_referrers
-from registry.api.tags import list_tags
-from registry.api.uploads import (
+from registry.api.distribution.blobs import check_blob, delete_blob, pull_blob
+from registry.api.distribution.catalog import list_repositories
+from registry.api.distribution.manifests import (
+    check_manifest,
+    delete_manifest,
+    pull_manifest,
+    push_manifest,
+)
+from registry.api.distribution.referrers import list_referrers
+from registry.api.distribution.tags import list_tags
+from registry.api.distribution.uploads import (
     append_to_upload,
     cancel_upload,
     check_upload,
     complete_upload,
     start_upload,
 )
+from registry.api.health import check_alive, check_ready, check_support
 from registry.auth.policy import Access
 
 Handler = Callable[..., Awaitable[Response]]

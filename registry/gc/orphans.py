@@ -16,7 +16,7 @@ import logging
 from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
-from registry.services.file_count import FileCount
+from registry.storage.blobs.file_count import FileCount
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.database.sqlite import Connection

@@ -26,9 +26,9 @@ from registry.integrity.findings import (
     Finding,
     UnnamedFile,
 )
-from registry.services.file_count import FileCount
 from registry.services.manifest_push import edges_of
 from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.file_count import FileCount
 from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema
 from registry.storage.database.sqlite import Connection, T, Work

@@ -12,7 +12,7 @@ from registry.errors import StorageFailed, StorageFull
 from registry.gc.dry_run import dry_run
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
-from registry.services.file_count import FEW
+from registry.storage.blobs.file_count import FEW
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put

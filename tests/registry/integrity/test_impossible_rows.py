@@ -16,7 +16,7 @@ from registry.admin.integrity import fsck
 from registry.errors import BlobUnknown, StorageUnreadable
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
-from registry.services.file_count import FEW
+from registry.storage.blobs.file_count import FEW
 from tests.support.images import an_image
 from tests.support.integrity import findings
 from tests.support.storage import Service, pull_blob, push_blob, push_image

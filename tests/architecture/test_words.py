@@ -1,0 +1,82 @@
+"""docs/glossary.md: each word once; no name in the code uses a word that it replaces."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+MODULES = sorted(
+    module for part in ("oci", "registry", "runner") for module in (ROOT / part).rglob("*.py")
+)
+
+_ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \| ([^|]*?) ?\|$", re.MULTILINE)
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def rows() -> list[tuple[str, str, str]]:
+    return [row for row in _ROW.findall(GLOSSARY.read_text()) if row[0] not in ("word", "---")]
+
+
+def refused() -> frozenset[str]:
+    """The words that no name may have as a part."""
+    return frozenset(word for _, _, replaced in rows() for word in re.findall("`(.+?)`", replaced))
+
+
+def names(module: Path) -> Iterator[str]:
+    """The names that a module brings: its own, and those of what it defines."""
+    yield module.stem if module.stem != "__init__" else module.parent.name
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def parts(name: str) -> set[str]:
+    """The words of a name, in small letters.
+
+    >>> sorted(parts("_LockTimes")), sorted(parts("is_opaque"))
+    (['lock', 'times'], ['is', 'opaque'])
+    """
+    return {part.lower() for part in _PART.findall(name)}
+
+
+def test_each_word_stands_once() -> None:
+    words = [word for row in rows() for word in row[0].split(", ")]
+
+    assert len(words) > 50
+    assert sorted(words) == sorted(set(words))
+
+
+def test_each_meaning_is_a_sentence() -> None:
+    assert [row[0] for row in rows() if not row[1].endswith(".")] == []
+
+
+def test_no_word_replaces_itself() -> None:
+    words = {word for row in rows() for word in row[0].split(", ")}
+
+    assert refused() & words == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_names_use_the_glossarys_words(module: Path) -> None:
+    found = {name: parts(name) & refused() for name in names(module)}
+
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_a_replaced_word_is_found_in_any_kind_of_name(tmp_path: Path) -> None:
+    module = tmp_path / "tally.py"
+    module.write_text(
+        "class Janitor:\n    def fold_it(self, chore):\n        self.strangers = chore\n"
+    )
+
+    found = [name for name in names(module) if parts(name) & refused()]
+
+    assert found == ["tally", "Janitor", "fold_it", "chore"]
