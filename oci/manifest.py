@@ -101,7 +101,7 @@ def parse_manifest(
         raise ManifestTooLarge(len(content))
     try:
         fields = Fields(parse_document(content))
-        media_type = _judge_media_type(fields, media_type)
+        media_type = _check_media_type(fields, media_type)
         if media_type in INDEXES:
             return _parse_index(content, media_type, fields)
         return _parse_image(content, media_type, fields, allow_urls=allow_urls)
@@ -136,7 +136,7 @@ def image_index(
     return _encode(media_type, artifact_type, names, subject, annotations)
 
 
-def _judge_media_type(fields: Fields, given: str | None) -> str:
+def _check_media_type(fields: Fields, given: str | None) -> str:
     fields.refuse_lookalikes(_NAMES)
     own = fields.optional_string("mediaType")
     sent = without_parameters(given) if given is not None else None

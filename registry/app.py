@@ -232,7 +232,7 @@ def shared_of(settings: Settings, database: Database, store: BlobStore) -> Regis
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),
-        retention=lifetimes_of(settings),
+        retention=retention_of(settings),
         limits=UploadLimits(
             idle_ms=milliseconds(uploads.idle_seconds),
             max_age_ms=milliseconds(uploads.max_age_seconds),
@@ -243,7 +243,7 @@ def shared_of(settings: Settings, database: Database, store: BlobStore) -> Regis
     )
 
 
-def lifetimes_of(settings: Settings) -> Retention:
+def retention_of(settings: Settings) -> Retention:
     gc = settings.gc
     return Retention(
         lease_ms=milliseconds(gc.lease_seconds),

@@ -74,7 +74,7 @@ async def take(shared: RegistryState, root: Path, target: Path, *, link: bool = 
 
 
 def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event) -> Taken:
-    backup_directory.settle(directory.new_database)
+    backup_directory.finish_database(directory.new_database)
     backup_directory.sync_path(directory.new_database)
     names, size, new, lost = [], 0, 0, []
     for file in backup_directory.named_files(directory.new_database):

@@ -106,7 +106,7 @@ def named_files(database: Path) -> Iterator[NamedFile]:
         connection.close()
 
 
-def settle(database: Path) -> None:
+def finish_database(database: Path) -> None:
     """Make a copied database one file, durable; sessions have no bytes in a backup."""
     connection = sqlite3.connect(database, isolation_level=None)
     try:

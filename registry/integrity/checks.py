@@ -247,12 +247,12 @@ def check_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
     if row.is_marked_corrupt:
         return "I3", "known to be corrupt", "whole bytes: push it again"
 
-    def judge_edges(named: Edges) -> Problem | None:
+    def check_edges(named: Edges) -> Problem | None:
         if named == row.edges:
             return None
         return "I3", f"{len(row.edges)} edges that differ", f"the {len(named)} that it names"
 
-    return check_content(row, judge_edges, deep=deep)
+    return check_content(row, check_edges, deep=deep)
 
 
 def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
@@ -263,19 +263,19 @@ def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
     if present is None:
         return "I3", f"pieces {row.present[:100]!r}", "a list of digests"
 
-    def judge_present(named: Edges) -> Problem | None:
+    def check_present(named: Edges) -> Problem | None:
         strange = set(present) - {edge.child for edge in named}
         if not strange:
             return None
         return "I3", f"a piece {min(map(str, strange))}", "only what the manifest names"
 
-    return check_content(row, judge_present, deep=deep)
+    return check_content(row, check_present, deep=deep)
 
 
 def check_content(
-    row: ManifestRow | TrashedRow, judge: Callable[[Edges], Problem | None], *, deep: bool
+    row: ManifestRow | TrashedRow, check_named: Callable[[Edges], Problem | None], *, deep: bool
 ) -> Problem | None:
-    """A manifest's bytes; if they are whole, what ``judge`` says of what they name."""
+    """A manifest's bytes; if they are whole, what ``check_named`` says of what they name."""
     if len(row.content) != row.size:
         return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
     if not deep:
@@ -290,7 +290,7 @@ def check_content(
         named = edges_of(parse_manifest(row.content, row.media_type))
     except OCIError as error:
         return "I3", f"what is no manifest: {error}", row.media_type
-    return judge(named)
+    return check_named(named)
 
 
 def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:

@@ -128,8 +128,8 @@ class Scrub:
 
     async def _blob(self, row: BlobRow) -> Finding | None:
         """None for a blob that is whole.  One that changed meanwhile is not marked."""
-        judge = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.passing)
-        problem = await in_own_thread(judge)
+        check = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.passing)
+        problem = await in_own_thread(check)
         self.done.blobs += 1
         self.done.bytes += row.size
         if problem is None:

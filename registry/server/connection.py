@@ -181,7 +181,7 @@ class Connection(HttpToolsProtocol):
 
     # Waiting
 
-    def _settle(self) -> None:
+    def _await_next_request(self) -> None:
         """Nothing is being answered: say until when the next request must come."""
         if self.cycle.more_body:
             patience = self.limits.drain_seconds
@@ -193,7 +193,7 @@ class Connection(HttpToolsProtocol):
 
     def _wait_if_idle(self) -> None:
         if self._active is None and not self._ignoring_input:
-            self._settle()
+            self._await_next_request()
 
     def _wait_until(self, moment: float) -> None:
         self._patience_end = self.deadline = moment

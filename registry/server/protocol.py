@@ -185,7 +185,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         cycle.more_body = False
         cycle.message_event.set()
         if self._active is None:
-            self._settle()
+            self._await_next_request()
 
     # Inside
 

@@ -68,7 +68,7 @@ class Session:
     def __init__(
         self,
         connection: socket.socket,
-        leftover: bytes,
+        unread: bytes,
         *,
         tty: bool,
         stdin: bool,
@@ -77,7 +77,7 @@ class Session:
         detach_keys: bytes = DETACH_KEYS,
     ) -> None:
         self._connection = connection
-        self._leftover = leftover
+        self._unread = unread
         self._tty = tty
         self._stdin = stdin
         self._on_signal = on_signal
@@ -101,7 +101,7 @@ class Session:
         """Copy until the process's output ends; raises Detached when the user left it."""
         restore = _raw_terminal() if self._tty and self._stdin and sys.stdin.isatty() else None
         try:
-            self._output(self._leftover)
+            self._output(self._unread)
             self._copy()
         finally:
             if restore is not None:

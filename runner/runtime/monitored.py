@@ -99,7 +99,7 @@ class Monitored:
             if descriptor is not None:
                 self._loop.add_reader(descriptor, self._gone, descriptor)
                 return
-        self._settle()
+        self._set_exit_status()
 
     def _gone(self, descriptor: int) -> None:
         self._loop.remove_reader(descriptor)
@@ -111,9 +111,9 @@ class Monitored:
                 # The monitor was killed; the container may live on without it.
                 self._watch()
                 return
-        self._settle()
+        self._set_exit_status()
 
-    def _settle(self) -> None:
+    def _set_exit_status(self) -> None:
         if not self._ended.done():
             self._ended.set_result(self._exit_status())
 

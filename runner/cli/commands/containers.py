@@ -9,12 +9,12 @@ from runner.cli.output import Column, table
 from runner.client import DaemonClient, DaemonRefused
 
 
-def each(names: Iterable[str], act: Callable[[str], str | None]) -> int:
+def each(names: Iterable[str], call: Callable[[str], str | None]) -> int:
     """Do it for every name, print each that worked, tell each that did not, and go on."""
     code = 0
     for name in names:
         try:
-            said = act(name)
+            said = call(name)
         except DaemonRefused as error:
             sys.stdout.flush()
             sys.stderr.write(error_message(str(error), kind=error.kind))

@@ -52,10 +52,10 @@ def _exec(daemon: DaemonClient, asked: Arguments) -> int:
 
 def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:
     start = {"Detach": False, "Tty": asked.tty}
-    connection, leftover = daemon.start_exec(exec_id, start)
+    connection, unread = daemon.start_exec(exec_id, start)
     session = Session(
         connection,
-        leftover,
+        unread,
         tty=asked.tty,
         stdin=asked.interactive,
         # docker's exec passes no signals on, and scripts that are interrupted count on it.

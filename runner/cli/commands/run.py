@@ -113,7 +113,7 @@ def _attach(daemon: DaemonClient, asked: Arguments) -> int:
 def _session(
     daemon: DaemonClient, container: str, asked: Arguments, *, tty: bool, stdin: bool
 ) -> Session:
-    connection, leftover = daemon.attach_container(container, stdin=stdin)
+    connection, unread = daemon.attach_container(container, stdin=stdin)
 
     def signal(name: str) -> None:
         try:
@@ -130,7 +130,7 @@ def _session(
 
     return Session(
         connection,
-        leftover,
+        unread,
         tty=tty,
         stdin=stdin,
         on_signal=signal if asked.sig_proxy else None,

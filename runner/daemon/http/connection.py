@@ -33,7 +33,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
-        self._leftover = b""
+        self._unread = b""
         self._wants_upgrade = False
         peer: socket.socket = writer.get_extra_info("socket")
         self.descriptor = peer.fileno()
@@ -99,7 +99,7 @@ class Connection:
         """Answer 101 or 200, after which the connection is a Duplex and no longer HTTP."""
         with suppress(h11.RemoteProtocolError):
             await self._skip_body()
-        self._leftover = self._http.trailing_data[0]
+        self._unread = self._http.trailing_data[0]
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n"
         if self._wants_upgrade:
             head = (
@@ -109,8 +109,8 @@ class Connection:
         await self.write(head.encode())
 
     async def read(self) -> bytes:
-        if self._leftover:
-            content, self._leftover = self._leftover, b""
+        if self._unread:
+            content, self._unread = self._unread, b""
             return content
         return await self._reader.read(_READ_BYTES)
 

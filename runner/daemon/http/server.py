@@ -41,7 +41,7 @@ class Server:
         self._closing = False
 
     async def start(self, listener: socket.socket) -> None:
-        self._hangups = DisconnectWatcher()
+        self._disconnects = DisconnectWatcher()
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def aclose(self) -> None:
@@ -55,7 +55,7 @@ class Server:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        self._hangups.close()
+        self._disconnects.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -138,7 +138,7 @@ class Server:
     ) -> None:
         """Run ``work`` until it ends or the client is gone."""
         running = asyncio.create_task(work)
-        with self._hangups.watched(connection.descriptor, running.cancel):
+        with self._disconnects.watched(connection.descriptor, running.cancel):
             try:
                 await running
             except asyncio.CancelledError:

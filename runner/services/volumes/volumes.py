@@ -208,9 +208,9 @@ class Volumes:
             if self._records.volumes.get(name) is None:
                 await in_thread(_remove_if_empty, self._root / name)
             elif await in_thread((self._root / name / _UNCLAIMED).exists):
-                await self._settle_claim(name)
+                await self._claim_or_remove(name)
 
-    async def _settle_claim(self, name: str) -> None:
+    async def _claim_or_remove(self, name: str) -> None:
         if self.users_of(name):
             await self.claim([name])
         else:

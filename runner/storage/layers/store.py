@@ -86,7 +86,7 @@ class LayerStore:
         self._ingest = root / "ingest"
         self._limits = limits or Limits()
         self._known: dict[Digest, Layer] = {}
-        self._unsettled: set[Digest] = set()
+        self._unsynced: set[Digest] = set()
         self.deletions = DeletionQueue()
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         for directory in (self._ingest, *(root / algorithm for algorithm in LENGTHS)):
@@ -155,14 +155,14 @@ class LayerStore:
     @property
     def unsynced(self) -> bool:
         """Whether a power cut would take a layer that ``sync`` would save."""
-        return bool(self._unsettled)
+        return bool(self._unsynced)
 
     async def sync(self) -> None:
         """Make every layer published so far survive a power cut: one syncfs for all of them.
 
         For after a pull, when its user has been answered.
         """
-        await in_thread(self._settle)
+        await in_thread(self._sync)
 
     def publish(self, layer: Layer, aside: Path) -> None:
         """Give a finished layer its name; blocks, for the writer."""
@@ -175,7 +175,7 @@ class LayerStore:
             if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
                 raise
         else:
-            self._unsettled.add(layer.diff_id)
+            self._unsynced.add(layer.diff_id)
 
     def _place(self, diff_id: Digest) -> Path:
         return self._root / diff_id.algorithm / diff_id.encoded
@@ -192,18 +192,18 @@ class LayerStore:
     def _remove(self, diff_id: Digest) -> None:
         """One rename, and the layer is gone; its files follow."""
         self._known.pop(diff_id, None)
-        self._unsettled.discard(diff_id)
+        self._unsynced.discard(diff_id)
         aside = self._ingest / uuid.uuid4().hex
         with suppress(FileNotFoundError):
             os.rename(self._place(diff_id), aside)
             self.deletions.put(aside)
 
-    def _settle(self) -> None:
-        settled, self._unsettled = self._unsettled, set()
-        if not settled:
+    def _sync(self) -> None:
+        unsynced, self._unsynced = self._unsynced, set()
+        if not unsynced:
             return
         sync_filesystem(self._root)
-        for diff_id in settled:
+        for diff_id in unsynced:
             layer = self._find(diff_id)
             if layer is not None:
                 document = layer.to_json() | {"boot_id": None}
@@ -220,7 +220,7 @@ class LayerStore:
             except (FileNotFoundError, ValueError, KeyError):
                 boot_id = ""
             if boot_id == self._boot_id:
-                self._unsettled.add(diff_id)
+                self._unsynced.add(diff_id)
             elif boot_id is not None:
                 dropped.append(diff_id)
                 self._remove(diff_id)

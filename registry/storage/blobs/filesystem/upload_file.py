@@ -86,13 +86,13 @@ class UploadFile:
             await self._send(self._cut())
         elif self._memory.is_full:
             await self._send(self._cut())
-            await self._settle()
+            await self._finish_batch()
 
     async def flush(self) -> None:
         if self._gathered:
             batch, self._gathered = self._gathered, []
             await self._send(batch)
-        await self._settle()
+        await self._finish_batch()
 
     async def rewind(self, offset: int) -> None:
         await self.flush()
@@ -119,7 +119,7 @@ class UploadFile:
         return batch
 
     async def _send(self, batch: list[Buffer]) -> None:
-        await self._settle()
+        await self._finish_batch()
         loop = asyncio.get_running_loop()
         length = sum(map(len, batch))
         self._sent += length
@@ -129,7 +129,7 @@ class UploadFile:
             steps = [self._append_and_hash]
         self._jobs = [loop.run_in_executor(self._executor, step, batch) for step in steps]
 
-    async def _settle(self) -> None:
+    async def _finish_batch(self) -> None:
         """Wait for the batch that is being written; if it failed, nothing after it counts."""
         jobs = self._jobs
         if not jobs:
@@ -155,7 +155,7 @@ class UploadFile:
     async def _run(self, step: Callable[..., None], *arguments: Any) -> None:
         loop = asyncio.get_running_loop()
         self._jobs = [loop.run_in_executor(self._executor, step, *arguments)]
-        await self._settle()
+        await self._finish_batch()
 
     async def _close(self) -> None:
         try:

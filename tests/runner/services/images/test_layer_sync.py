@@ -26,10 +26,10 @@ async def test_layers_are_settled_after_a_while(
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     layer_sync = LayerSync(layers, after_seconds=0.01)
-    settle, synced = layers.sync, asyncio.Event()
+    sync, synced = layers.sync, asyncio.Event()
 
     async def settle_and_say_so() -> None:
-        await settle()
+        await sync()
         synced.set()
 
     monkeypatch.setattr(layers, "sync", settle_and_say_so)
@@ -47,10 +47,10 @@ async def test_what_comes_during_a_sync_is_settled_too(
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     layer_sync = LayerSync(layers, after_seconds=0.01)
-    settle, first, second = layers.sync, asyncio.Event(), asyncio.Event()
+    sync, first, second = layers.sync, asyncio.Event(), asyncio.Event()
 
     async def settle_while_another_comes() -> None:
-        await settle()
+        await sync()
         if not first.is_set():
             first.set()
             await unpack(layers, a_layer({"b": b"b"}))
