@@ -1,1 +1,1 @@
-"""The vocabulary: values and grammars of the OCI specifications; no I/O."""
+"""Values and grammars of the OCI specifications; no I/O."""

@@ -1,4 +1,4 @@
-"""Descriptor, Platform, platform matching.
+"""Descriptor and Platform, and the choice of a manifest by platform.
 
 https://github.com/opencontainers/image-spec/blob/main/descriptor.md
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from oci.digest import Digest, InvalidDigest
-from oci.document import Fields, InvalidDocument, folded
+from oci.document import Fields, InvalidDocument, case_folded
 from oci.errors import ErrorCode, OCIError, quoted
 from oci.mediatype import (
     FOREIGN_LAYERS,
@@ -39,10 +39,10 @@ _KNOWN_ARCHITECTURES = frozenset(
     {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"}
     | {"ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
 )
-_NAMES = folded(
+_FIELD_NAMES = case_folded(
     *("mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"),
 )
-# What a variant stands for when none is written.
+# The variant implied where none is given.
 _DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 
@@ -54,7 +54,7 @@ class InvalidPlatform(OCIError):
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What an image needs of the machine that runs it.
+    """The operating system, architecture and variant that an image was built for.
 
     >>> str(Platform.parse("linux/arm64/v8"))
     'linux/arm64/v8'
@@ -99,7 +99,7 @@ class Platform:
 
     @property
     def normalized(self) -> Self:
-        """The same in Go's words: ``x86_64`` is amd64, ``aarch64`` arm64, variant ``8`` is v8."""
+        """The same in Go's names: ``x86_64`` is amd64, ``aarch64`` arm64, and variant ``8`` v8."""
         architecture = self.architecture.lower()
         architecture, variant = _ARCHITECTURES.get(architecture, (architecture, ""))
         variant = self.variant.lower() or variant
@@ -108,8 +108,8 @@ class Platform:
             self, os=self.os.lower() or "linux", architecture=architecture, variant=variant
         )
 
-    def suits(self, wanted: Self) -> bool:
-        """Whether content for this platform is what was asked for; what is not said suits all."""
+    def matches(self, wanted: Self) -> bool:
+        """Whether this platform matches ``wanted``; an empty field of either matches anything."""
         offered, wanted = self.normalized, wanted.normalized
         return (
             offered.os == wanted.os
@@ -133,7 +133,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What some content is: its media type, its digest, its size in bytes."""
+    """The media type, digest and size in bytes of some content."""
 
     media_type: str
     digest: Digest
@@ -150,27 +150,27 @@ class Descriptor:
     ) -> Self:
         """Read a descriptor, or raise InvalidDocument naming the field by its path.
 
-        A media type may be empty, null or absent, as Go's zero value is written by others.
-        Nobody here follows ``urls``: on anything but a foreign layer they are refused, unless
-        they are allowed, by a client that has the content from where the manifest was.
+        A media type may be empty, null or absent: Go programs write their zero value so.
+        ``urls`` are never followed.  On anything but a foreign layer they are refused, unless
+        ``allow_urls``: a client that fetches the content beside the manifest may ignore them.
         """
         fields = Fields(document, where)
-        media_type = _own_type(fields)
+        media_type = _media_type(fields)
         try:
             digest = Digest.parse(fields.string("digest"))
         except InvalidDigest as error:
             raise InvalidDocument(f"{where}.digest: {error}") from None
         size = fields.integer("size")
-        if len(fields) == 3:  # Hot path: most descriptors say nothing more.
+        if len(fields) == 3:  # Hot path: most descriptors have no other field.
             return cls(media_type, digest, size)
-        fields.refuse_lookalikes(_NAMES)
+        fields.refuse_lookalikes(_FIELD_NAMES)
         urls = fields.strings("urls")
         if urls and not allow_urls and without_parameters(media_type) not in FOREIGN_LAYERS:
             raise InvalidDocument(
                 f"{where}.urls: found on {media_type}, expected on foreign layers only"
             )
         artifact_type = fields.optional_string("artifactType")
-        platform = fields.inner("platform")
+        platform = fields.nested("platform")
         return cls(
             media_type,
             digest,
@@ -202,12 +202,12 @@ class Descriptor:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether this is a layer that its publisher keeps elsewhere."""
+        """Whether this is a foreign layer, distributed by its publisher and not by registries."""
         return without_parameters(self.media_type) in FOREIGN_LAYERS
 
 
 def choose(descriptors: Iterable[Descriptor], platform: Platform) -> Descriptor | None:
-    """The manifest that suits a platform best, or None if none suits.
+    """The manifest that matches a platform best, or None if none matches.
 
     The order is containerd's: the exact variant, then the older ones the machine also
     runs, then its 32-bit form, then manifests that name no platform; among equals the first.
@@ -236,17 +236,17 @@ def _rank(offered: Platform | None, os: str, wanted: list[tuple[str, str]]) -> i
 def _runnable(platform: Platform) -> list[tuple[str, str]]:
     architecture = platform.architecture
     variant = platform.variant or _DEFAULT_VARIANTS.get(architecture, "")
-    older = [(architecture, name) for name in _and_older(variant)]
+    older = [(architecture, name) for name in _compatible_variants(variant)]
     if architecture == "amd64":
         return [*older, ("386", "")]
     if architecture == "arm64":
-        # Also without the minor part: v8.2 runs what was made for v8.
+        # Match without the minor version too: a v8.2 CPU runs v8 code.
         base = [("arm64", "v8")] if ("arm64", "v8") not in older else []
         return [*older, *base, *(("arm", f"v{number}") for number in (8, 7, 6, 5))]
     return older
 
 
-def _and_older(variant: str) -> list[str]:
+def _compatible_variants(variant: str) -> list[str]:
     number = variant.removeprefix("v")
     if variant != number and number.isdecimal() and number.isascii() and len(number) == 1:
         return [f"v{older}" for older in range(int(number), 0, -1)]
@@ -265,7 +265,7 @@ def _data(fields: Fields) -> bytes | None:
         ) from None
 
 
-def _own_type(fields: Fields) -> str:
+def _media_type(fields: Fields) -> str:
     text = fields.string("mediaType", "")
     if not is_descriptor_type(text):
         raise InvalidDocument(

@@ -1,4 +1,4 @@
-"""Digests: the ``algorithm:encoded`` strings that name content by its bytes.
+"""Digest: ``algorithm:encoded``, the identity of content.
 
 https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 """
@@ -19,13 +19,13 @@ _LOWER_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 class InvalidDigest(OCIError):
-    """The text is not a digest we can verify."""
+    """The text is not a digest of a supported algorithm."""
 
     code = ErrorCode.DIGEST_INVALID
 
 
 class DigestMismatch(OCIError):
-    """The content is not the content that was promised."""
+    """The content's digest differs from the expected one."""
 
     code = ErrorCode.DIGEST_INVALID
 
@@ -37,7 +37,7 @@ class DigestMismatch(OCIError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """The name of some bytes: an algorithm, and its result over them in lower-case hex.
+    """The identity of some bytes: an algorithm, and its result over them in lower-case hex.
 
     >>> str(Digest.of(b"{}"))
     'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
@@ -48,12 +48,12 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a digest, or raise InvalidDigest saying which part isn't one."""
+        """Parse a digest; InvalidDigest names the malformed part."""
         return cls(*_parts(text))
 
     @classmethod
     def of(cls, content: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
-        """Compute the digest of bytes at hand."""
+        """Compute the digest of bytes in memory."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Digest:
 
 
 class Digester:
-    """The digest and the size of a stream, buffer by buffer."""
+    """Computes the digest and size of a stream, buffer by buffer."""
 
     def __init__(self, algorithm: str = "sha256") -> None:
         self._algorithm = algorithm
@@ -73,7 +73,7 @@ class Digester:
         self.size += len(buffer)
 
     def digest(self) -> Digest:
-        """The digest of everything up to here; more may follow."""
+        """The digest of everything fed so far; more may follow."""
         return Digest(self._algorithm, self._hash.hexdigest())
 
 

@@ -1,4 +1,4 @@
-"""JSON documents read strictly: no duplicate keys, no NaN, whole numbers bounded, fields typed."""
+"""Strict JSON documents: no duplicate keys, no NaN, bounded integers, typed fields."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from typing import NoReturn
 from oci.errors import quoted
 
 MAX_INTEGER = 2**63 - 1
-# An array of nothing but ``[]`` takes thirty times its bytes in memory, and while it is read
-# nobody else is answered.  The largest manifest, with all that its descriptors may say, has half.
+# Parsed, an array of ``[]`` takes thirty times its bytes in memory, and parsing blocks the event
+# loop.  The largest valid manifest has half as many values.
 MAX_VALUES = 250_000
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
-_NAMES: Mapping[type, str] = {
+_JSON_TYPES: Mapping[type, str] = {
     dict: "an object",
     list: "an array",
     str: "a string",
@@ -25,7 +25,7 @@ _NAMES: Mapping[type, str] = {
 
 
 class InvalidDocument(ValueError):
-    """The content is not the JSON that was expected; the text says where and why."""
+    """The content is not the expected JSON; the message says where and why."""
 
 
 def parse_document(content: bytes) -> dict[str, object]:
@@ -42,30 +42,30 @@ def parse_document(content: bytes) -> dict[str, object]:
     except json.JSONDecodeError as error:
         raise InvalidDocument(f"not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise InvalidDocument(f"expected an object, found {kind_of(document)}")
+        raise InvalidDocument(f"expected an object, found {json_type(document)}")
     if _SURROGATE.search(text):
         _refuse_lone_surrogates(document)
     return document
 
 
-def kind_of(value: object) -> str:
-    """What a JSON value is, in words.
+def json_type(value: object) -> str:
+    """The JSON type of a value, in English.
 
-    >>> kind_of(True)
+    >>> json_type(True)
     'a boolean'
     """
-    return _NAMES.get(type(value), type(value).__name__)
+    return _JSON_TYPES.get(type(value), type(value).__name__)
 
 
-def folded(*names: str) -> Mapping[str, str]:
-    """Each name by its case-folded form: what ``Fields.refuse_lookalikes`` wants."""
+def case_folded(*names: str) -> Mapping[str, str]:
+    """Names by their case-folded form, for ``Fields.refuse_lookalikes``."""
     return {name.casefold(): name for name in names}
 
 
 class Fields:
-    """The fields of one JSON object, each read as the type it must have.
+    """The fields of one JSON object, each read with its expected type.
 
-    Null counts as absent, as it does for the Go programs that write these documents.
+    Null counts as absent: Go programs, which write most of these documents, read it so.
     Every method raises InvalidDocument naming the field by its path.
     """
 
@@ -74,7 +74,7 @@ class Fields:
     def __init__(self, value: object, where: str = "") -> None:
         if type(value) is not dict:
             raise InvalidDocument(
-                f"{where or 'document'}: expected an object, found {kind_of(value)}"
+                f"{where or 'document'}: expected an object, found {json_type(value)}"
             )
         self._values: dict[str, object] = value
         self.where = where
@@ -88,8 +88,8 @@ class Fields:
     def refuse_lookalikes(self, names: Mapping[str, str]) -> None:
         """Refuse a key that differs from one of ``names`` in case alone.
 
-        Programs in Go take it for that name, and the last of both: they would read another
-        document than we do.  The keys of ``names`` are case-folded.
+        Go matches keys without regard to case, and the last one wins: a Go program would read
+        a different document.  The keys of ``names`` are case-folded.
         """
         for key in self._values:
             name = names.get(key.casefold(), key)
@@ -131,15 +131,15 @@ class Fields:
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """An array of texts; a null is an empty text, as in Go's ``[]string``."""
+        """An array of strings; a null element is an empty string, as in Go's ``[]string``."""
         values = ["" if value is None else value for value in self.array(key)]
         for index, value in enumerate(values):
             if type(value) is not str or "\0" in value:
                 raise self._unexpected(f"{key}[{index}]", "a string without NUL", value)
         return tuple(map(str, values))
 
-    def words(self, key: str) -> tuple[str, ...]:
-        """The same, or one text that stands for an array of it: Docker's ``strslice``."""
+    def string_or_strings(self, key: str) -> tuple[str, ...]:
+        """An array of strings, or a single string in its place: Docker's ``strslice``."""
         value = self._values.get(key)
         return (self.string(key),) if type(value) is str else self.strings(key)
 
@@ -151,12 +151,12 @@ class Fields:
             raise self._unexpected(key, "an array", value)
         return value
 
-    def inner(self, key: str) -> "Fields | None":
+    def nested(self, key: str) -> "Fields | None":
         value = self._values.get(key)
         return None if value is None else Fields(value, self.path(key))
 
     def string_map(self, key: str) -> Mapping[str, str]:
-        """Texts by name; a null is an empty text, as in Go's ``map[string]string``."""
+        """Strings by name; a null value is an empty string, as in Go's ``map[string]string``."""
         values = {
             name: "" if value is None else value for name, value in self._mapping(key).items()
         }
@@ -166,7 +166,7 @@ class Fields:
         return {name: str(value) for name, value in values.items()}
 
     def names(self, key: str) -> tuple[str, ...]:
-        """The keys of an object whose values mean nothing: Go's ``map[string]struct{}``."""
+        """The keys of an object whose values carry no meaning: Go's ``map[string]struct{}``."""
         names = tuple(self._mapping(key))
         for name in names:
             if "\0" in name:
@@ -190,11 +190,11 @@ class Fields:
         return value
 
     def _unexpected(self, key: str, expected: str, value: object) -> InvalidDocument:
-        found = "nothing" if value is None else kind_of(value)
+        found = "nothing" if value is None else json_type(value)
         return InvalidDocument(f"{self.path(key)}: found {found}, expected {expected}")
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) != len(pairs):
         seen: set[str] = set()
@@ -205,7 +205,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return values
 
 
-def _bounded(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     number = int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
     if abs(number) > MAX_INTEGER:
         raise InvalidDocument(f"the number {quoted(digits)} is beyond ±{MAX_INTEGER}")
@@ -225,7 +225,7 @@ def _refuse_lone_surrogates(document: object) -> None:
         raise InvalidDocument("arrays and objects are nested too deeply") from None
 
 
-# One decoder for all: making one costs as much as reading a small manifest.
+# Shared: building a decoder costs as much as parsing a small manifest.
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_bounded, parse_constant=_refuse_constant
+    object_pairs_hook=_unique_keys, parse_int=_parse_integer, parse_constant=_refuse_constant
 )

@@ -1,4 +1,4 @@
-"""ErrorCode: the spec's table; OCIError: the base of every refusal.
+"""ErrorCode, the spec's table of codes, and OCIError, the base of all errors with one.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 """
@@ -40,9 +40,9 @@ class ErrorCode(Enum):
 
 
 class OCIError(Exception):
-    """A refusal the client can understand: ``str()`` says what was found and what was expected.
+    """An error reported to the client; ``str()`` states the value found and the one expected.
 
-    ``status`` is given only where the answer differs from the code's own status.
+    ``status`` is set only where the response's status differs from the code's own.
     """
 
     code: ClassVar[ErrorCode]
@@ -54,7 +54,7 @@ class OCIError(Exception):
 
 
 def quoted(text: str) -> str:
-    """Quote what was found for an error text, cut short when it is long.
+    """Quote a value for an error message, truncated when long.
 
     >>> quoted("a" * 200)[-4:]
     "aa…'"

@@ -1,4 +1,4 @@
-"""The distribution protocol's grammar: ranges, links, challenges, error envelopes.
+"""HTTP headers and error bodies of the distribution API: ranges, links, challenges, errors.
 
 https://www.rfc-editor.org/rfc/rfc9110 sections 11.6.1 and 14, RFC 8288 section 3, and
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
@@ -35,7 +35,7 @@ _ESCAPED = re.compile(r"\\(.)", re.ASCII)
 
 
 class InvalidNumber(OCIError):
-    """The text is not a whole number we can hold."""
+    """The text is not an integer from 0 to 2^63-1."""
 
     code = ErrorCode.SIZE_INVALID
 
@@ -47,7 +47,7 @@ class InvalidContentRange(OCIError):
 
 
 class RangeNotSatisfiable(OCIError):
-    """No part of the content lies in what was asked for."""
+    """No requested range lies within the content."""
 
     code = ErrorCode.SIZE_INVALID
     status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -71,7 +71,7 @@ class InvalidLink(OCIError):
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Some bytes of a content: from ``start`` up to but not including ``stop``."""
+    """A range of bytes: from ``start`` up to but not including ``stop``."""
 
     start: int
     stop: int
@@ -81,7 +81,7 @@ class ByteRange:
         return self.stop - self.start
 
     def content_range(self, total: int) -> str:
-        """The Content-Range header of these bytes, out of ``total``."""
+        """The Content-Range header for this range of ``total`` bytes."""
         return f"bytes {self.start}-{self.stop - 1}/{total}"
 
 
@@ -103,7 +103,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEntry:
-    """One error of an envelope, as some registry wrote it; the code may be any text."""
+    """One error of a registry's response; the code may be any text."""
 
     code: str
     message: str
@@ -122,11 +122,10 @@ def parse_digits(text: str) -> int:
 def parse_range(header: str, size: int) -> tuple[ByteRange, ...] | None:
     """Read a Range header for a content of ``size`` bytes.
 
-    None means that the header is to be ignored and the whole content sent: another
-    unit, not the grammar, more than 16 parts, or an empty content, of which some clients ask
-    for a range as of every other.  Parts that overlap are merged; others
-    keep the order they were asked in.  Raises RangeNotSatisfiable if no part remains,
-    or if one ends before it starts.
+    None means: ignore the header and send the whole content.  The reason is another unit,
+    malformed text, more than 16 ranges, or empty content (some clients request a range
+    of every blob).  Overlapping ranges are merged; others keep the order of the request.
+    Raises RangeNotSatisfiable if no range remains, or if one ends before it starts.
     """
     unit, equals, text = header.partition("=")
     is_bytes = bool(equals) and unit.strip().lower() == "bytes"
@@ -137,7 +136,7 @@ def parse_range(header: str, size: int) -> tuple[ByteRange, ...] | None:
         match = _RANGE.fullmatch(part.strip(" \t"))
         if match is None or match.group() == "-":
             return None
-        wanted = _satisfied(match[1], match[2], size)
+        wanted = _clamp(match[1], match[2], size)
         if match[1] and match[2] and int(match[2]) < int(match[1]):
             raise RangeNotSatisfiable(header, size)
         if wanted.size > 0:
@@ -215,12 +214,12 @@ def parse_link(header: str) -> str | None:
 
 
 def format_link(target: str) -> str:
-    """The Link header that leads to the next page."""
+    """The Link header of the next page."""
     return f'<{target}>; rel="next"'
 
 
 def encode_errors(errors: Iterable[OCIError]) -> bytes:
-    """The spec's error envelope; the sentence about this refusal is its message."""
+    """The spec's JSON error body; each error's text is its message."""
     entries = []
     for error in errors:
         entry: dict[str, object] = {"code": error.code.name, "message": str(error)}
@@ -231,7 +230,7 @@ def encode_errors(errors: Iterable[OCIError]) -> bytes:
 
 
 def parse_errors(body: bytes) -> tuple[ErrorEntry, ...]:
-    """What a registry's error body says; nothing, if it is not an error envelope."""
+    """The errors of a registry's response body; empty if the body is not the spec's JSON."""
     try:
         document = json.loads(body) if len(body) <= _MAX_ENVELOPE else None
     except (ValueError, RecursionError):
@@ -246,7 +245,7 @@ def parse_errors(body: bytes) -> tuple[ErrorEntry, ...]:
     )
 
 
-def _satisfied(first: str | None, last: str | None, size: int) -> ByteRange:
+def _clamp(first: str | None, last: str | None, size: int) -> ByteRange:
     if first is not None:
         start = min(int(first), size)
         stop = size if last is None else min(int(last) + 1, size)
@@ -263,7 +262,7 @@ def _merge(ranges: Sequence[ByteRange]) -> tuple[ByteRange, ...]:
             merged[-1] = ByteRange(merged[-1].start, max(merged[-1].stop, wanted.stop))
         else:
             merged.append(wanted)
-    # Nothing overlapped: clients match parts with what they asked for by order.
+    # Without overlaps keep the request's order: clients match the parts by it.
     return tuple(ranges) if len(merged) == len(ranges) else tuple(merged)
 
 

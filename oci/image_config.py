@@ -18,14 +18,14 @@ MAX_DIFF_IDS = 10_000
 
 
 class ImageConfigInvalid(OCIError):
-    """The content is not an image config we can read."""
+    """The content is not a valid image config."""
 
     code = ErrorCode.MANIFEST_INVALID
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How one layer came to be; or one step of a build that made no layer."""
+    """One build step: the origin of a layer, or a step that made no layer."""
 
     created: str | None = None
     created_by: str = ""
@@ -46,7 +46,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Healthcheck:
-    """How to ask a container whether it is well; durations in nanoseconds, 0 for the default."""
+    """A health check's command and schedule; durations in nanoseconds, 0 for the default."""
 
     test: tuple[str, ...] = ()
     interval: int = 0
@@ -69,7 +69,7 @@ class Healthcheck:
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What an image says about running it, and which layers make its rootfs."""
+    """An image's platform, process defaults, history, and the diff IDs of its rootfs."""
 
     content: bytes
     platform: Platform
@@ -93,8 +93,8 @@ class ImageConfig:
     def parse(cls, content: bytes) -> Self:
         """Read a config from its exact bytes, or raise ImageConfigInvalid.
 
-        What is absent or null is Go's zero value, as it is for the programs that write these:
-        without an ``os`` it is Linux, without an ``architecture`` it is any.
+        An absent or null field has Go's zero value, as in the programs that write configs.
+        An absent ``os`` means Linux, an absent ``architecture`` matches any.
         """
         if len(content) > MAX_CONFIG_BYTES:
             raise ImageConfigInvalid(
@@ -107,32 +107,32 @@ class ImageConfig:
 
     @classmethod
     def _read(cls, content: bytes, fields: Fields) -> Self:
-        process = fields.inner("config") or Fields({}, "config")
+        process = fields.nested("config") or Fields({}, "config")
         platform = Platform.from_fields(fields)
         return cls(
             content=content,
-            # Images were made for Linux long before they said so.
+            # Old images, all for Linux, have no os.
             platform=platform if platform.os else replace(platform, os="linux"),
             created=fields.optional_string("created"),
             author=fields.string("author", ""),
             env=process.strings("Env"),
-            entrypoint=process.words("Entrypoint"),
-            cmd=process.words("Cmd"),
+            entrypoint=process.string_or_strings("Entrypoint"),
+            cmd=process.string_or_strings("Cmd"),
             user=process.string("User", ""),
             working_dir=process.string("WorkingDir", ""),
             labels=process.string_map("Labels"),
             exposed_ports=process.names("ExposedPorts"),
             volumes=process.names("Volumes"),
             stop_signal=process.string("StopSignal", ""),
-            shell=process.words("Shell"),
-            healthcheck=_healthcheck(process.inner("Healthcheck")),
-            diff_ids=_diff_ids(fields.inner("rootfs")),
+            shell=process.string_or_strings("Shell"),
+            healthcheck=_healthcheck(process.nested("Healthcheck")),
+            diff_ids=_diff_ids(fields.nested("rootfs")),
             history=_history(fields),
         )
 
     @property
     def image_id(self) -> Digest:
-        """The name of the image on this machine: the digest of its config."""
+        """The image ID: the digest of the config."""
         return Digest.of(self.content)
 
 
@@ -155,7 +155,7 @@ def encode_image_config(
     healthcheck: Healthcheck | None = None,
     history: Sequence[History] = (),
 ) -> bytes:
-    """The bytes of an image config, in compact JSON; what says nothing is left out."""
+    """Encode an image config as compact JSON; empty fields are omitted."""
     process: dict[str, object] = {
         "User": user,
         "ExposedPorts": {port: {} for port in exposed_ports},

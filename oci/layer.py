@@ -1,4 +1,4 @@
-"""Whiteout names and the rules of a layer changeset.
+"""Names of layer entries: whiteouts, opaque whiteouts, valid paths.
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 """
@@ -11,7 +11,7 @@ from oci.errors import ErrorCode, OCIError, quoted
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
-# AUFS kept its own records in layers; they are not part of the changeset.
+# Metadata of AUFS itself, not part of the changeset.
 _AUFS_PREFIX = ".wh..wh."
 
 MAX_PATH = 4096
@@ -19,13 +19,13 @@ MAX_COMPONENT = 255
 
 
 class InvalidLayer(OCIError):
-    """The archive is not a layer changeset that may be applied."""
+    """The archive is not a valid layer changeset."""
 
     code = ErrorCode.MANIFEST_INVALID
 
 
 class EntryKind(Enum):
-    """What an entry of a layer asks for, by its name alone."""
+    """The kinds of layer entries that a name tells apart."""
 
     ADDED = "added"
     WHITEOUT = "whiteout"
@@ -35,10 +35,10 @@ class EntryKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EntryName:
-    """The name of one entry: what to do, and to which path below the root.
+    """The parsed name of a layer entry: its kind and its path below the root.
 
     ``parts`` has no empty part, no ``.`` and no ``..``; the root itself has no parts.
-    A whiteout's path is what it removes; an opaque whiteout's, the directory it empties.
+    The path of a whiteout is the path to remove; of an opaque whiteout, the directory to empty.
 
     >>> EntryName.parse("./etc/.wh.passwd")
     EntryName(kind=<EntryKind.WHITEOUT: 'whiteout'>, parts=('etc', 'passwd'))
@@ -49,7 +49,7 @@ class EntryName:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Read the name of a tar entry, or raise InvalidLayer."""
+        """Parse the name of a tar entry, or raise InvalidLayer."""
         if len(name) > MAX_PATH:
             raise InvalidLayer(f"entry {quoted(name)} has {len(name)} characters, over {MAX_PATH}")
         if "\0" in name:

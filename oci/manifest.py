@@ -1,4 +1,4 @@
-"""ImageManifest, ImageIndex: read from bytes, bytes kept.
+"""ImageManifest and ImageIndex, which keep the exact bytes they were parsed from.
 
 https://github.com/opencontainers/image-spec/blob/main/manifest.md
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.document import Fields, InvalidDocument, folded, parse_document
+from oci.document import Fields, InvalidDocument, case_folded, parse_document
 from oci.errors import ErrorCode, OCIError, quoted
 from oci.mediatype import (
     DOCKER_LIST,
@@ -27,21 +27,21 @@ from oci.mediatype import (
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_DESCRIPTORS = 10_000
 
-_NAMES = folded(
+_FIELD_NAMES = case_folded(
     *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"),
     *("annotations", "fsLayers"),
 )
-_KNOWN = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST))
+_KNOWN_MEDIA_TYPES = ", ".join((OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST))
 
 
 class ManifestInvalid(OCIError):
-    """The content is not a manifest or index we can read."""
+    """The content is not a valid manifest or index."""
 
     code = ErrorCode.MANIFEST_INVALID
 
 
 class ManifestTooLarge(ManifestInvalid):
-    """The content is longer than any manifest may be."""
+    """The content is longer than the largest manifest allowed."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
@@ -51,7 +51,7 @@ class ManifestTooLarge(ManifestInvalid):
 
 @dataclass(frozen=True, slots=True)
 class ImageManifest:
-    """One image, or one artifact: a config and layers, lowest first."""
+    """An image or artifact manifest: a config, and layers from the lowest up."""
 
     content: bytes
     media_type: str
@@ -67,13 +67,13 @@ class ImageManifest:
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """What must be there for this manifest to be whole: foreign layers need not be."""
+        """The blobs that a registry must hold for this manifest: all but foreign layers."""
         return (self.config, *(layer for layer in self.layers if not layer.is_foreign))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageIndex:
-    """Manifests that belong together, commonly one for each platform."""
+    """A list of manifests, commonly one for each platform."""
 
     content: bytes
     media_type: str
@@ -90,10 +90,10 @@ class ImageIndex:
 def parse_manifest(
     content: bytes, media_type: str | None, *, allow_urls: bool = False
 ) -> ImageManifest | ImageIndex:
-    """Read a manifest or an index of the media type it was sent with.
+    """Parse a manifest or an index of the media type in its Content-Type.
 
-    Without one the document's own ``mediaType`` decides, and without that its shape.
-    ``allow_urls`` is the descriptor's.  Raises ManifestInvalid; unknown fields are allowed.
+    Without that, the document's ``mediaType`` decides; without both, its fields do.
+    ``allow_urls`` as in Descriptor.from_json.  Raises ManifestInvalid; unknown fields are allowed.
 
     Hot path: every push of a manifest.
     """
@@ -118,7 +118,7 @@ def image_manifest(
     artifact_type: str | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of an image manifest, in compact JSON."""
+    """Encode an image manifest as compact JSON."""
     names = {"config": config.to_json(), "layers": [layer.to_json() for layer in layers]}
     return _encode(media_type, artifact_type, names, subject, annotations)
 
@@ -131,22 +131,24 @@ def image_index(
     artifact_type: str | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of an image index, in compact JSON."""
+    """Encode an image index as compact JSON."""
     names = {"manifests": [manifest.to_json() for manifest in manifests]}
     return _encode(media_type, artifact_type, names, subject, annotations)
 
 
 def _check_media_type(fields: Fields, given: str | None) -> str:
-    fields.refuse_lookalikes(_NAMES)
+    fields.refuse_lookalikes(_FIELD_NAMES)
     own = fields.optional_string("mediaType")
     sent = without_parameters(given) if given is not None else None
     if own and sent and own != sent:
         raise InvalidDocument(
             f"mediaType is {quoted(own)}, expected the Content-Type {quoted(sent)}"
         )
-    media_type = sent or own or _by_shape(fields)
+    media_type = sent or own or _media_type_by_fields(fields)
     if media_type not in MANIFESTS and media_type not in INDEXES:
-        raise InvalidDocument(f"media type {quoted(media_type)}, expected one of {_KNOWN}")
+        raise InvalidDocument(
+            f"media type {quoted(media_type)}, expected one of {_KNOWN_MEDIA_TYPES}"
+        )
     if "manifests" in fields and ("layers" in fields or "config" in fields):
         raise InvalidDocument("found manifests beside layers or config, expected only one kind")
     if "fsLayers" in fields:
@@ -157,7 +159,7 @@ def _check_media_type(fields: Fields, given: str | None) -> str:
     return media_type
 
 
-def _by_shape(fields: Fields) -> str:
+def _media_type_by_fields(fields: Fields) -> str:
     return OCI_INDEX if "manifests" in fields else OCI_MANIFEST
 
 
@@ -206,7 +208,7 @@ def _descriptors(fields: Fields, key: str, *, allow_urls: bool = False) -> tuple
 
 
 def _descriptor(fields: Fields, key: str) -> Descriptor | None:
-    value = fields.inner(key)
+    value = fields.nested(key)
     return None if value is None else Descriptor.from_json(dict(value.items()), key)
 
 
@@ -224,7 +226,7 @@ def _encode(
     subject: Descriptor | None,
     annotations: Mapping[str, str] | None,
 ) -> bytes:
-    """What images and indexes share, around the descriptors that each ``names``."""
+    """Encode the fields common to manifests and indexes, with ``names`` between them."""
     document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
     if artifact_type is not None:
         document["artifactType"] = artifact_type

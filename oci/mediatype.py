@@ -1,4 +1,4 @@
-"""The media types, and which family each belongs to.
+"""Media types of manifests, configs and layers, and the sets they form.
 
 https://github.com/opencontainers/image-spec/blob/main/media-types.md
 """
@@ -47,7 +47,7 @@ LAYERS = FOREIGN_LAYERS | {
 
 Compression = Literal["none", "gzip", "zstd"]
 
-# The layer types we write, by how the layer is compressed.
+# Media types of written layers, by compression.
 OCI_LAYER_TYPES: Mapping[Compression, str] = {
     "none": OCI_LAYER_TAR,
     "gzip": OCI_LAYER_GZIP,
@@ -70,8 +70,8 @@ def is_media_type(text: str) -> bool:
 def is_descriptor_type(text: str) -> bool:
     """Whether a descriptor may have this media type: bounded and printable, or empty.
 
-    Images of 2015 to 2017 name their config ``text/html`` or nothing at all, and every other
-    registry takes them; only a bound keeps such a text from filling an index of the database.
+    Configs of 2015 to 2017 have ``text/html`` or no media type, and every other registry
+    accepts them.  The bound keeps long texts out of a database index.
     """
     return len(text) <= MAX_LENGTH and text.isprintable()
 
@@ -86,7 +86,7 @@ def without_parameters(content_type: str) -> str:
 
 
 def compression_of(media_type: str) -> Compression:
-    """How a layer of this media type is compressed, by its suffix."""
+    """The compression that a layer's media type declares by its suffix."""
     bare = without_parameters(media_type)
     if bare.endswith(("+gzip", ".gzip")):
         return "gzip"

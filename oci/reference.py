@@ -1,4 +1,4 @@
-"""References: ``[host/]name[:tag][@digest]``, and the names and tags in them.
+"""Reference: ``[host/]name[:tag][@digest]``, with RepositoryName and Tag.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 """
@@ -15,7 +15,7 @@ MAX_NAME = 255
 MAX_TAG = 128
 MAX_HOST = 255
 
-# Possessive quantifiers: what was matched is never given back, so the work is linear.
+# Possessive quantifiers never backtrack, so matching takes linear time.
 _COMPONENT = r"[a-z0-9]++(?:(?:\.|__?+|-++)[a-z0-9]++)*+"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*+", re.ASCII)
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
@@ -35,14 +35,14 @@ class InvalidName(OCIError):
 
 
 class InvalidTag(OCIError):
-    """The text is not a tag.  The spec has no code of its own for it."""
+    """The text is not a tag.  The spec has no error code for this case."""
 
     code = ErrorCode.MANIFEST_INVALID
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class RepositoryName:
-    """A repository inside one registry: lower-case components joined by slashes.
+    """A repository's name within a registry: lower-case components joined by slashes.
 
     >>> str(RepositoryName.parse("team/app"))
     'team/app'
@@ -61,7 +61,7 @@ class RepositoryName:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tag:
-    """A name that points to one manifest of a repository, and may be moved."""
+    """A mutable name for one manifest of a repository."""
 
     text: str
 
@@ -78,17 +78,16 @@ LATEST = Tag("latest")
 
 
 def parse_tag_or_digest(text: str) -> Tag | Digest:
-    """Read the spec's ``<tag-or-digest>``: with a colon a digest, without one a tag."""
+    """Parse the spec's ``<tag-or-digest>``: a digest if the text contains a colon, else a tag."""
     return Digest.parse(text) if ":" in text else Tag.parse(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One repository, and which manifest in it.
+    """A repository of a registry, with a tag, a digest or both.
 
-    A digest says exactly which; a tag says whichever it points to now.  With
-    both, the digest decides and the tag is only a note to the reader.  With
-    neither, the tag is ``latest``.
+    With both, the digest decides and the tag is informative.  With neither, the tag is
+    ``latest``.
 
     >>> str(Reference.parse("alpine", default_host="registry.test"))
     'registry.test/alpine:latest'
@@ -103,7 +102,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str, *, default_host: str) -> Self:
-        """Read a reference, or raise InvalidName, InvalidTag or InvalidDigest about its part."""
+        """Parse a reference; raises InvalidName, InvalidTag or InvalidDigest for a part of it."""
         rest, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
 
@@ -126,23 +125,23 @@ class Reference:
 
     @property
     def target(self) -> Tag | Digest:
-        """What to ask the registry for: the digest if there is one."""
+        """The digest if there is one, else the tag."""
         if self.digest is not None:
             return self.digest
         return self.tag or LATEST
 
     def familiar(self, default_host: str) -> str:
-        """The shortest text that reads back as this reference, as people type it."""
+        """The shortest text that parses back to this reference: docker's FamiliarString."""
         name = str(self.name)
         if self.host == DOCKER_HUB and name.startswith("library/") and name.count("/") == 1:
             name = name.removeprefix("library/")
         short = f"{name}{self._suffix()}"
-        if _reads_as(short, default_host, self):
+        if _parses_as(short, default_host, self):
             return short
         return f"{self.host}/{short}"
 
-    def at(self, digest: Digest) -> "Reference":
-        """The same reference, pinned to a digest."""
+    def with_digest(self, digest: Digest) -> "Reference":
+        """The same reference with this digest."""
         return replace(self, digest=digest)
 
     def _suffix(self) -> str:
@@ -159,11 +158,12 @@ def parse_host(text: str) -> str:
 
 
 def _looks_like_host(text: str) -> bool:
-    # The first component is a host if no repository could be called so, or by this one name.
+    # docker's rule: a host has a dot, a colon or upper case, which no first component has, or is
+    # # localhost.
     return "." in text or ":" in text or text == "localhost" or text != text.lower()
 
 
-def _reads_as(text: str, default_host: str, reference: Reference) -> bool:
+def _parses_as(text: str, default_host: str, reference: Reference) -> bool:
     try:
         return Reference.parse(text, default_host=default_host) == reference
     except OCIError:

@@ -186,12 +186,12 @@ def test_a_platform_is_read_in_everybodys_words(
     descriptor = Descriptor(OCI_MANIFEST, Digest.of(b""), 0, platform=platform)
 
     assert choose([descriptor], Platform.parse(wanted)) == descriptor
-    assert platform.suits(Platform.parse(wanted))
+    assert platform.matches(Platform.parse(wanted))
 
 
 @pytest.mark.parametrize("wanted", ["windows/amd64", "linux/arm64", "linux/amd64/v3"])
 def test_a_platform_suits_no_other(wanted: str) -> None:
-    assert not Platform("linux", "amd64", "v2").suits(Platform.parse(wanted))
+    assert not Platform("linux", "amd64", "v2").matches(Platform.parse(wanted))
 
 
 def test_only_manifests_and_indexes_are_chosen() -> None:

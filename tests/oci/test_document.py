@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci.document import MAX_VALUES, Fields, InvalidDocument, kind_of, parse_document
+from oci.document import MAX_VALUES, Fields, InvalidDocument, json_type, parse_document
 
 integers = st.integers(-(2**63) + 1, 2**63 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -32,7 +32,7 @@ def test_any_bytes_are_a_document_or_are_refused(content: bytes) -> None:
 
 def test_a_field_is_refused_with_its_path_and_what_was_found() -> None:
     fields = Fields({"a": {"b": [1]}})
-    inner = fields.inner("a")
+    inner = fields.nested("a")
 
     assert inner is not None
     with pytest.raises(InvalidDocument, match=r"a\.b: found an array, expected a string"):
@@ -44,7 +44,7 @@ def test_a_field_is_refused_with_its_path_and_what_was_found() -> None:
 def test_kinds_have_words() -> None:
     values: list[object] = [{}, [], "", 1, 1.5, True, None]
 
-    words = [kind_of(value) for value in values]
+    words = [json_type(value) for value in values]
 
     assert words[:3] == ["an object", "an array", "a string"]
     assert words[3:] == ["a whole number", "a number", "a boolean", "null"]

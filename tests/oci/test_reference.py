@@ -199,7 +199,7 @@ def test_a_digest_decides_and_a_tag_is_a_note() -> None:
     digest = Digest.of(b"x")
     reference = Reference.parse("app:v1", default_host="registry.test")
 
-    pinned = reference.at(digest)
+    pinned = reference.with_digest(digest)
 
     assert reference.target == Tag("v1")
     assert pinned.target == digest

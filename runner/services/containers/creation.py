@@ -109,7 +109,7 @@ def _image(deps: ContainerDeps, name: str, platform: str | None) -> Image:
     image = deps.images.find(name)
     if platform:
         wanted, found = Platform.parse(platform), image.config.platform
-        if not found.suits(wanted):
+        if not found.matches(wanted):
             text = f"No such image: {name} for {wanted}: the one here is for {found}"
             raise NotFound(text, kind=Kind.IMAGE_ABSENT)
     if image.config.platform.normalized.os != "linux":

@@ -216,5 +216,5 @@ def _check_platform(
     repository: RemoteRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
 ) -> None:
     """A manifest outside any index says its platform in the config only."""
-    if not config.platform.suits(wanted):
+    if not config.platform.matches(wanted):
         raise NotFound(f"{repository}: the image is for {config.platform}, asked for was {wanted}")
