@@ -1,9 +1,9 @@
 """The HTTP server: uvicorn, with sendfile, deadlines and a strict reading of requests."""
 
+from registry.server.http.protocol import SlipwayProtocol
 from registry.server.lifespan import ApplicationFailed
 from registry.server.limits import Limits
 from registry.server.listening import CannotListen, listen
-from registry.server.protocol import SlipwayProtocol
 from registry.server.serving import Server
 from registry.server.uvicorn_compat import ServerIncompatible
 

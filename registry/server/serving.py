@@ -18,9 +18,9 @@ from uvicorn._types import ASGI3Application
 from registry.background import BackgroundTasks
 from registry.server.config import ServerConfig
 from registry.server.descriptors import fit_to_fd_limit
+from registry.server.http.protocol import SlipwayProtocol
 from registry.server.lifespan import Lifespan
 from registry.server.limits import Limits
-from registry.server.protocol import SlipwayProtocol
 from registry.server.uvicorn_compat import check_internals
 
 _WATCH_SECONDS = 0.1

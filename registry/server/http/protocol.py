@@ -10,11 +10,11 @@ from uvicorn.server import ServerState
 
 from oci.errors import OCIError
 from registry.server.config import ServerConfig
-from registry.server.connection import Connection
-from registry.server.exchange import Exchange
-from registry.server.framing import ChunkFraming
-from registry.server.request_head import HeadTooLarge, MalformedRequest, read_head
-from registry.server.responses import EXTENSIONS
+from registry.server.http.connection import Connection
+from registry.server.http.exchange import Exchange
+from registry.server.http.framing import ChunkFraming
+from registry.server.http.request_head import HeadTooLarge, MalformedRequest, read_head
+from registry.server.http.responses import EXTENSIONS
 
 # Enough for a head; a body that comes fast is read in pieces as large as the buffer.
 _SMALL_READ_BYTES = 16 * 1024

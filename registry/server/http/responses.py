@@ -19,8 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from registry.errors import StorageUnreadable
-from registry.server.refusals import INTERNAL_ERROR
-from registry.server.sendfile import FileEnded, SocketWriter, read_cached
+from registry.server.http.refusals import INTERNAL_ERROR
+from registry.server.http.sendfile import FileEnded, SocketWriter, read_cached
 
 EXTENSIONS: dict[str, dict[object, object]] = {
     "http.response.pathsend": {},

@@ -3,7 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc9112#section-7.1.1
 """
 
-from registry.server.request_head import MalformedRequest
+from registry.server.http.request_head import MalformedRequest
 
 # Sixteen digits of size and two line ends, with some to spare.
 _BYTES_PER_CHUNK = 24

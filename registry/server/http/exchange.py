@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent
 
 from registry.errors import StorageUnreadable
-from registry.server.responses import RespondingCycle
+from registry.server.http.responses import RespondingCycle
 
 _HIGH_WATER_BYTES = 64 * 1024
 _SMALL_PART_BYTES = 1024

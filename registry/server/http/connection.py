@@ -19,9 +19,9 @@ from uvicorn.server import ServerState
 from oci.errors import ErrorCode, OCIError
 from registry.server.config import ServerConfig
 from registry.server.deadlines import RateMeter
-from registry.server.exchange import Exchange
-from registry.server.refusals import refusal
-from registry.server.request_head import MalformedRequest, TooSlow
+from registry.server.http.exchange import Exchange
+from registry.server.http.refusals import refusal
+from registry.server.http.request_head import MalformedRequest, TooSlow
 
 _CHECK_SECONDS = 0.5
 _NO_LINGER = struct.pack("ii", 1, 0)
