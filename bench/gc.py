@@ -36,8 +36,9 @@ from registry.services.repositories import Registry, Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
+from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
 
 REPOSITORIES = 200
@@ -146,8 +147,10 @@ async def measure(path: Path) -> float:
     """One round; how many times the usual p99 is that of pushes during the pass."""
     with Root.open(path) as root:
         store = FilesystemBlobStore(root)
-        async with Database(root.database) as database:
-            shared = RegistryState(database, store, ManifestPolicy(), retention=Retention())
+        async with SQLiteDatabase(root.database) as database:
+            shared = RegistryState(
+                database, store, ManifestPolicy(), WriteGuard(), retention=Retention()
+            )
             repository = Registry(shared).repository(RepositoryName("team/app-1"), "bench")
             until = time.monotonic() + PUSH_SECONDS
             usual = await push_until(lambda: time.monotonic() > until, repository)

@@ -36,13 +36,15 @@ from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.directories import check_tree
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
+from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.database.startup_errors import startup_errors
 from registry.storage.disk.filesystem_type import check_local
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import DATABASE, Root
 from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.guard import Guard
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
 from registry.storage.retention import Retention
@@ -107,11 +109,11 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
         root, MinimumFree(settings.disk.min_free_bytes, settings.disk.min_free_percent)
     )
     with startup_errors(root.database):
-        opening = Database(root.database, guard)
+        opening = SQLiteDatabase(root.database, guard)
     async with opening as database:
         store = FilesystemBlobStore(root, guard=guard)
         try:
-            shared = shared_of(settings, database, store)
+            shared = shared_of(settings, database, store, guard)
             collector = GarbageCollector(shared, share=settings.gc.lock_percent / 100)
             with expecting_log(root):
                 yield OpenRegistry(
@@ -226,12 +228,15 @@ def policy_of(settings: Settings) -> Policy:
     return Policy("push")
 
 
-def shared_of(settings: Settings, database: Database, store: BlobStore) -> RegistryState:
+def shared_of(
+    settings: Settings, database: Database, store: BlobStore, guard: Guard
+) -> RegistryState:
     uploads = settings.uploads
     return RegistryState(
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),
+        guard,
         retention=retention_of(settings),
         limits=UploadLimits(
             idle_ms=milliseconds(uploads.idle_seconds),

@@ -195,11 +195,26 @@ class StorageFailed(OCIError):
         self.reason = reason
 
 
-class WriterStopped(OCIError):
-    """The thread that writes the database has died; its last units may have happened or not."""
+class CommitUnknown(OCIError):
+    """The connection was lost while a change was committed: nobody can know whether it happened.
+
+    It may even happen later.  So nothing is dropped that it may need, and the client is told to
+    ask again.
+    """
 
     code = ErrorCode.DENIED
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(
+        self,
+        message: str = "the registry lost its database while it stored this, and cannot know "
+        "whether it did; try again",
+    ) -> None:
+        super().__init__(message)
+
+
+class WriterStopped(CommitUnknown):
+    """The thread that writes the database has died; its last units may have happened or not."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(

@@ -16,7 +16,7 @@ from registry.admin.open_registry import OpenRegistry
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused, StorageUnreadable
 from registry.jobs.scheduler import Job
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks
 
@@ -96,5 +96,5 @@ async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
         audit.append(connection, change, "unlatch", "", "", reason or "")
 
     if reason is not None:
-        await opened.database.write(unit)
+        await opened.database.write(unit, on=None)
     yield {"reason": reason}

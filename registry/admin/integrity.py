@@ -12,11 +12,12 @@ import structlog
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
-from registry.integrity.checks import Integrity, Rows
+from registry.integrity.checks import Integrity
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
 from registry.storage.blobs.filesystem.file_ops import FileOps
+from registry.storage.database.contract import Rows
 
 DAY_MS = 24 * 60 * 60 * 1000
 # How often the background scrub looks for what is due.

@@ -9,7 +9,7 @@ from registry.gc.collector import GarbageCollector
 from registry.services.context import RegistryState
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
 
 
@@ -19,7 +19,7 @@ class OpenRegistry:
 
     settings: Settings
     root: Root
-    database: Database
+    database: SQLiteDatabase
     store: FilesystemBlobStore
     registry: Registry
     shared: RegistryState

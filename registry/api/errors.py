@@ -11,7 +11,13 @@ from starlette.responses import Response
 
 from oci.errors import ErrorCode, OCIError, quoted
 from oci.http import Challenge, RangeNotSatisfiable, encode_errors, format_upload_range
-from registry.errors import ManifestReferencesMissing, RangeInvalid, TooManyRequests, Unauthorized
+from registry.errors import (
+    CommitUnknown,
+    ManifestReferencesMissing,
+    RangeInvalid,
+    TooManyRequests,
+    Unauthorized,
+)
 
 CHALLENGE = Challenge("Basic", {"realm": "slipway", "charset": "UTF-8"})
 RETRY_AFTER_SECONDS = 5
@@ -95,6 +101,6 @@ def _headers(path: str, error: OCIError) -> dict[str, str]:
             # regctl resumes from any 4xx that says where the session is and how far it got.
             headers["Location"] = path
             headers["Range"] = format_upload_range(error.offset)
-        case TooManyRequests():
+        case TooManyRequests() | CommitUnknown():
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return headers

@@ -21,7 +21,7 @@ from registry.gc.throttle import SHARE, LockThrottle
 from registry.services.context import RegistryState
 from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
@@ -54,6 +54,7 @@ class GarbageCollector:
             lambda connection: epochs.advance(
                 connection, shared.clock, shared.retention.epoch_ms, begun=self._begun
             ),
+            on=None,
             purpose="gc",
         )
 

@@ -6,7 +6,7 @@ from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.metadata.trash.repositories import Deleted

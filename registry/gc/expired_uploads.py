@@ -8,8 +8,9 @@ from registry.gc.file_removal import remove_file
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
-from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import epochs, uploads
+from registry.services.retention import present_epoch
+from registry.storage.database.contract import Connection
+from registry.storage.metadata import uploads
 from registry.storage.metadata.uploads import OpenUpload
 from registry.storage.retention import SLACK_MS
 
@@ -35,7 +36,7 @@ async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: 
 async def find_expired(shared: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
     opened = await shared.database.operator.read(uploads.opened)
-    epoch = await shared.database.read_inline(epochs.current) + ahead
+    epoch = await present_epoch(shared) + ahead
     shared.locks.evict_idle(shared.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_expired(shared, upload, epoch)]
 

@@ -23,7 +23,7 @@ async def remove_file(
     try:
         await remove(name)
     except StorageFailed as error:
-        shared.database.guard.check_writable()
+        shared.guard.check_writable()
         report.failed += 1
         log.warning("a file cannot be removed", extra={"file": name, "reason": error.reason})
         return False

@@ -19,7 +19,7 @@ from registry.services.context import RegistryState
 from registry.storage.blobs.file_count import FileCount
 from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.metadata.trash.rows import TrashedFile
 from registry.storage.retention import Cutoff

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from registry.storage.database.sqlite import Connection, Database
+from registry.storage.database.contract import Connection, Database
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -60,7 +60,7 @@ class LockThrottle:
         await asyncio.sleep(self._free_at - time.monotonic())
         held = self._database.lock_times.of(self._purpose)
         before = held.total_ms
-        result, milliseconds = await self._database.write(timed, purpose=self._purpose)
+        result, milliseconds = await self._database.write(timed, on=None, purpose=self._purpose)
         # With the commit, which may take longer than the unit where the disk is busy.
         held_ms = max(held.total_ms - before, milliseconds)
         self._free_at = time.monotonic() + held_ms / 1000 * (MARGIN / self._share - 1)

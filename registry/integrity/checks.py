@@ -11,7 +11,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from oci.digest import Digest
 from oci.errors import OCIError
@@ -31,7 +30,7 @@ from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.file_count import FileCount
 from registry.storage.blobs.filesystem import verify
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Connection, T, Work
+from registry.storage.database.contract import Connection, Rows, T
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow, ManifestRow, TrashedRow
@@ -46,14 +45,6 @@ Edges = tuple[Edge, ...]
 
 # What is counted as it is looked at, in this order.
 KINDS = ("blobs", "manifests", "trashed manifests", "files", "sessions")
-
-
-class Rows(Protocol):
-    """What a check reads: a Database that is in use, or the Snapshot of one that is not."""
-
-    async def read(self, unit: Work[T]) -> T:
-        """Run a unit that only reads, in one snapshot.  Raises StorageUnreadable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from registry.integrity.findings import (
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
 from registry.storage.blobs.filesystem.file_ops import FileOps
-from registry.storage.database.sqlite import Connection, Database
+from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks, repairs
 from registry.storage.own_thread import in_own_thread
@@ -60,7 +60,7 @@ class Repair:
                 )
             return done
 
-        return await self.database.write(unit)
+        return await self.database.write(unit, on=None)
 
     async def _remove(self, finding: Finding, path: str) -> str:
         """Remove a file that still has no row: names are never used again."""
@@ -83,7 +83,7 @@ class Repair:
             audit.append(connection, change, f"{self.identity}.remove", "", path, finding.found)
             return True
 
-        if not await self.database.write(unit):
+        if not await self.database.write(unit, on=None):
             return ""
         try:
             await in_own_thread(self.file_ops.unlink, self.root, path)

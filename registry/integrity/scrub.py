@@ -17,7 +17,7 @@ from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.clock import Clock, SystemClock
-from registry.storage.database.sqlite import Connection, Database
+from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
@@ -147,4 +147,4 @@ class Scrub:
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:
             verified = partial(checks.verified, physicals=physicals, at=self._now)
-            await self.database.write(verified, purpose="scrub")
+            await self.database.write(verified, on=None, purpose="scrub")

@@ -12,6 +12,7 @@ import structlog
 
 from registry.background import BackgroundTasks
 from registry.errors import (
+    CommitUnknown,
     RegistryReadOnly,
     StorageFailed,
     StorageFull,
@@ -23,7 +24,14 @@ log = structlog.get_logger()
 
 
 # What the store says of its disk: the words are all there is to know.
-DISK_ERRORS = (StorageFull, StorageFailed, RegistryReadOnly, StorageUnreadable, WriterStopped)
+DISK_ERRORS = (
+    StorageFull,
+    StorageFailed,
+    RegistryReadOnly,
+    StorageUnreadable,
+    WriterStopped,
+    CommitUnknown,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from oci.digest import Digest
 from oci.errors import OCIError
-from registry.errors import BlobUploadUnknown, StorageFailed, StorageUnreadable
+from registry.errors import BlobUploadUnknown, CommitUnknown, StorageFailed, StorageUnreadable
 from registry.services.context import RepositoryContext
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.integrity import checks
@@ -44,10 +44,10 @@ async def commit_blob(
         return taken
 
     try:
-        taken = await context.database.write(unit)
-    except StorageFailed:
-        # The log may still hold the commit that failed, and the next start may bring it back:
-        # it must find the file.  If it does not come back, the file is swept.
+        taken = await context.database.write(unit, on=context.name)
+    except (StorageFailed, CommitUnknown):
+        # The commit may have happened, or happen later; the log may still hold one that failed, and
+        # the next start bring it back.  It must find the file; without it the file is swept.
         raise
     except Exception:
         await delete_uncommitted(context, digest, new)
@@ -71,9 +71,7 @@ async def check_present(context: RepositoryContext, digest: Digest) -> Present:
     written since: most pushes of what is here are of the same few base layers.  Reading 1 GiB
     was measured at about one second of CPU on a busy machine of two cores.
     """
-    old = await context.database.read_inline(
-        lambda connection: blobs.verification(connection, digest)
-    )
+    old = await context.database.look(blobs.VERIFICATION, digest)
     if old is None:
         return Present()
     store, physical = context.store, old.blob.physical
@@ -97,8 +95,8 @@ def is_trusted(verified_at: int | None, changed_at: int | None, now: int) -> boo
 
 
 async def delete_uncommitted(context: RepositoryContext, digest: Digest, new: StoredBlob) -> None:
-    """After a failure: drop the new bytes, unless it was only the answer that failed."""
-    now = await context.database.read_inline(lambda connection: blobs.find(connection, digest))
+    """After a failure: drop the new bytes, unless a row names them after all."""
+    now = await context.database.look(blobs.BY_DIGEST, digest)
     if now is None or now.physical != new.physical:
         await delete_file(context, new)
 

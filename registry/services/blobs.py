@@ -16,6 +16,7 @@ from registry.errors import (
     BlobInUse,
     BlobUnknown,
     BlobUnreadable,
+    CommitUnknown,
     RegistryReadOnly,
     StorageFailed,
     StorageFull,
@@ -24,7 +25,7 @@ from registry.errors import (
 from registry.services.context import RepositoryContext
 from registry.services.leases import check_blob_and_renew
 from registry.storage.blobs.store import BlobReader
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob
 
@@ -82,18 +83,14 @@ class Blobs:
             blobs.leave(connection, change, repository, digest)
             audit.append(connection, change, "blob.delete", str(context.name), str(digest))
 
-        await context.database.write(unit)
+        await context.database.write(unit, on=context.name)
 
     async def _member(self, digest: Digest) -> StoredBlob | None:
-        return await self._context.database.read_inline(
-            lambda connection: blobs.member(connection, self._context.name, digest)
-        )
+        return await self._context.database.look(blobs.MEMBER, self._context.name, digest)
 
     async def _absent(self, digest: Digest) -> BlobUnknown:
         """Why there is nothing to pull: only asked once a pull has failed."""
-        is_corrupt = await self._context.database.read_inline(
-            lambda connection: blobs.is_corrupt(connection, self._context.name, digest)
-        )
+        is_corrupt = await self._context.database.look(blobs.IS_CORRUPT, self._context.name, digest)
         return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)
 
     async def _mark_corrupt(self, digest: Digest, stored: StoredBlob) -> bool:
@@ -107,9 +104,9 @@ class Blobs:
         )
         try:
             return await self._context.database.write(
-                lambda connection: blobs.mark_corrupt(connection, stored.physical)
+                lambda connection: blobs.mark_corrupt(connection, stored.physical), on=None
             )
-        except (StorageFull, StorageFailed, RegistryReadOnly):
+        except (StorageFull, StorageFailed, RegistryReadOnly, CommitUnknown):
             # Nothing can be marked now; what is not here is not here all the same.
             return True
 

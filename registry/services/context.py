@@ -13,7 +13,8 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
-from registry.storage.database.sqlite import Connection, Database
+from registry.storage.database.contract import Connection, Database
+from registry.storage.guard import Guard
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Change
 from registry.storage.retention import DAY_MS, Retention
@@ -140,6 +141,7 @@ class RegistryState:
     database: Database
     store: BlobStore
     policy: ManifestPolicy
+    guard: Guard
     locks: SessionLocks = field(default_factory=SessionLocks)
     clock: Clock = field(default_factory=SystemClock)
     retention: Retention = field(default_factory=Retention)

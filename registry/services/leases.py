@@ -14,26 +14,24 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.services.context import RepositoryContext
-from registry.storage.database.sqlite import Connection
-from registry.storage.metadata import blobs, epochs, manifests, repositories
+from registry.storage.database.contract import Connection
+from registry.storage.database.point_read import PointRead
+from registry.storage.metadata import blobs, manifests, repositories
 from registry.storage.metadata.audit import Change
-from registry.storage.retention import Lease
+from registry.storage.retention import Leased
 
 T = TypeVar("T")
 
-Find = Callable[[Connection], tuple[T, Lease] | None]
 Renew = Callable[[Connection, Change, int, T], None]
 
 
 async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> int | None:
     """The blob's size, with at least half of a lease on it; None if it is not here."""
-    return await check_and_renew(
-        context,
-        lambda connection: blobs.leased(connection, context.name, digest),
-        lambda connection, change, repository, _: blobs.renew(
-            connection, change, repository, digest
-        ),
-    )
+
+    def renew(connection: Connection, change: Change, repository: int, _size: int) -> None:
+        blobs.renew(connection, change, repository, digest)
+
+    return await check_and_renew(context, blobs.LEASED, digest, renew)
 
 
 async def check_manifest_and_renew(
@@ -46,36 +44,39 @@ async def check_manifest_and_renew(
     ) -> None:
         manifests.renew(connection, change, repository, Digest.parse(found[0]))
 
-    return await check_and_renew(
-        context, lambda connection: manifests.leased(connection, context.name, reference), renew
-    )
+    return await check_and_renew(context, manifests.LEASED.by(reference), reference, renew)
 
 
-async def check_and_renew(context: RepositoryContext, find: Find[T], renew: Renew[T]) -> T | None:
+async def check_and_renew(
+    context: RepositoryContext,
+    read: PointRead[Leased[T]],
+    reference: Tag | Digest,
+    renew: Renew[T],
+) -> T | None:
     """Find it, and renew its lease if less than half remains.
 
     Hot path: most lookups only read.  Writing on every HEAD would make popular base-layer rows
     a hot spot.  It asks again, because the collector may have come in between.
     """
 
-    def look(connection: Connection) -> tuple[T | None, bool]:
-        found = find(connection)
-        if found is None:
-            return None, True
-        epoch, now = epochs.current(connection), context.shared.clock.wall_ms()
-        return found[0], context.shared.retention.is_fresh(found[1], now, epoch)
+    def is_fresh(found: Leased[T]) -> bool:
+        return context.shared.retention.is_fresh(
+            found.lease, context.shared.clock.wall_ms(), found.epoch
+        )
 
     def unit(connection: Connection) -> T | None:
-        found, is_fresh = look(connection)
+        found = read.first(connection, context.name, reference)
         repository = repositories.find(connection, context.name)
-        if found is not None and repository is not None and not is_fresh:
-            renew(connection, context.begin_change(connection), repository, found)
-        return found
+        if found is None or repository is None:
+            return None
+        if not is_fresh(found):
+            renew(connection, context.begin_change(connection), repository, found.value)
+        return found.value
 
-    found, is_fresh = await context.database.read_inline(look)
-    if is_fresh:
-        return found
+    found = await context.database.look(read, context.name, reference)
+    if found is None or is_fresh(found):
+        return None if found is None else found.value
     # A registry that cannot write promises nothing, and takes no push that would rely on it.
     with contextlib.suppress(StorageFull, StorageFailed, RegistryReadOnly):
-        return await context.database.write(unit, purpose="lease")
-    return found
+        return await context.database.write(unit, on=context.name, purpose="lease")
+    return found.value

@@ -20,7 +20,7 @@ from registry.errors import (
     PreconditionFailed,
 )
 from registry.services.context import Sparse
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, tags
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.edges import Edge, EdgeKind, Presence

@@ -20,7 +20,7 @@ from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_push as steps
 from registry.services.context import RepositoryContext
 from registry.services.leases import check_manifest_and_renew
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
 
@@ -67,9 +67,7 @@ class Manifests:
     async def pull(self, reference: Tag | Digest) -> StoredManifest:
         """Hot path: one query, no thread.  Raises ManifestUnknown or NameUnknown."""
         name = self._context.name
-        found = await self._context.database.read_inline(
-            lambda connection: manifests.content(connection, name, reference)
-        )
+        found = await self._context.database.look(manifests.CONTENT.by(reference), name, reference)
         if found is None:
             raise await self._unknown(reference)
         digest, media_type, content = found
@@ -81,9 +79,7 @@ class Manifests:
         if self._context.may_push:
             found = await check_manifest_and_renew(self._context, reference)
         else:
-            found = await self._context.database.read_inline(
-                lambda connection: manifests.size(connection, name, reference)
-            )
+            found = await self._context.database.look(manifests.SIZE.by(reference), name, reference)
         if found is None:
             raise await self._unknown(reference)
         digest, media_type, size = found
@@ -122,7 +118,7 @@ class Manifests:
             steps.set_tags(connection, change, context.name, repository, digest, pointed)
             return absent
 
-        absent = await context.database.write(unit, grows=True)
+        absent = await context.database.write(unit, on=context.name, grows=True)
         return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:
@@ -135,7 +131,7 @@ class Manifests:
         context = self._context
 
         if isinstance(reference, Tag):
-            await context.database.write(partial(untag, context, reference))
+            await context.database.write(partial(untag, context, reference), on=context.name)
             return
         removed: list[Tag] = []
         is_gone = False
@@ -146,14 +142,12 @@ class Manifests:
             return remove_some(connection, change, context.name, repository, reference, removed)
 
         while not is_gone:
-            some, is_gone = await context.database.write(unit)
+            some, is_gone = await context.database.write(unit, on=context.name)
             removed += some[: MOST_RESTORED_TAGS - len(removed)]
 
     async def _unknown(self, reference: Tag | Digest) -> ManifestUnknown | NameUnknown:
         name = self._context.name
-        repository = await self._context.database.read_inline(
-            lambda connection: repositories.find(connection, name)
-        )
+        repository = await self._context.database.look(repositories.ID, name)
         return NameUnknown(name) if repository is None else ManifestUnknown(reference)
 
 

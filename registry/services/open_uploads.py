@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from registry.services.context import RegistryState
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, uploads
 from registry.storage.metadata.uploads import OpenUpload
 
@@ -60,7 +60,7 @@ async def cancel_upload(shared: RegistryState, identity: str, upload: OpenUpload
         audit.append(connection, change, "upload.cancel", str(upload.repository), upload.id)
         return True
 
-    if not await shared.database.write(unit):
+    if not await shared.database.write(unit, on=upload.repository):
         return False
     # The row first: a file without a row is swept, a row without a file would be a broken session.
     await shared.store.discard(upload.id)

@@ -14,7 +14,7 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from registry.services.context import RepositoryContext
 from registry.services.pages import Page
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import referrers, repositories
 
 

@@ -11,7 +11,7 @@ from oci.reference import Tag
 from registry.errors import NameUnknown
 from registry.services.context import RepositoryContext
 from registry.services.pages import Page, limit
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import repositories, tags
 
 

@@ -17,6 +17,7 @@ from oci.errors import OCIError
 from oci.reference import RepositoryName
 from registry.errors import (
     BlobUploadUnknown,
+    CommitUnknown,
     RangeInvalid,
     SizeInvalid,
     StorageFailed,
@@ -28,7 +29,7 @@ from registry.services.context import RepositoryContext
 from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import run_shielded
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.uploads import Counts, StoredUpload
@@ -123,6 +124,8 @@ class Uploads:
         session = await self.start(digest.algorithm)
         try:
             await self.commit(session.id, digest, body, start=None, length=length)
+        except CommitUnknown:
+            raise  # it may have become one, and needs its bytes then
         except BaseException:
             with contextlib.suppress(OCIError):
                 await run_shielded(self.cancel(session.id))
@@ -158,12 +161,10 @@ class Uploads:
             audit.append(connection, change, "blob.mount", str(context.name), str(digest))
             return True
 
-        stored = await context.database.read_inline(
-            lambda connection: blobs.find(connection, digest)
-        )
+        stored = await context.database.look(blobs.BY_DIGEST, digest)
         if stored is None or await context.store.stat(stored.physical) != stored.size:
             return False
-        return await context.database.write(unit)
+        return await context.database.write(unit, on=context.name)
 
     async def _holder(self, digest: Digest, readable: Readable | None) -> RepositoryName | None:
         """A repository that has the blob and may be read; asked for without the write lock."""
@@ -191,7 +192,7 @@ class Uploads:
         context.shared.locks.touch(session)
         try:
             # The row before the file: a file without a row is an orphan, and is swept.
-            await context.database.write(unit, grows=True)
+            await context.database.write(unit, on=context.name, grows=True)
         except BaseException:
             context.shared.locks.forget(session)
             raise
@@ -205,9 +206,7 @@ class Uploads:
         """The session's row, or BlobUploadUnknown: also for another repository's session."""
         found = None
         if is_session(session):
-            found = await self._context.database.read_inline(
-                lambda connection: uploads.find(connection, self._context.name, session)
-            )
+            found = await self._context.database.look(uploads.FIND, session, self._context.name)
         if found is None:
             raise BlobUploadUnknown(session)
         return found
@@ -215,14 +214,9 @@ class Uploads:
     async def _is_committed(self, session: str, digest: Digest) -> bool:
         """Whether this very session has become this very blob."""
         name = self._context.name
-        pushed_by = await self._context.database.read_inline(
-            lambda connection: blobs.pushed_by(connection, name, digest)
-        )
-        if pushed_by is not None and pushed_by == session:
+        if await self._context.database.look(blobs.SESSION, name, digest) == session:
             return True
-        here = await self._context.database.read_inline(
-            lambda connection: blobs.member(connection, name, digest)
-        )
+        here = await self._context.database.look(blobs.MEMBER, name, digest)
         return here is not None and self._context.shared.committed.has(session, name, digest)
 
     @contextlib.asynccontextmanager
@@ -256,7 +250,8 @@ class Uploads:
         if 0 <= now - upload.touched_at < context.shared.limits.touch_ms:
             return upload
         await context.database.write(
-            lambda connection: uploads.touch(connection, context.begin_change(connection), session)
+            lambda connection: uploads.touch(connection, context.begin_change(connection), session),
+            on=context.name,
         )
         return replace(upload, touched_at=now)
 
@@ -280,11 +275,16 @@ class Uploads:
         name = self._context.name
         self._context.shared.locks.forget(session)
         try:
-            return await self._context.database.write(
-                lambda connection: uploads.take(connection, name, session)
+            taken = await self._context.database.write(
+                lambda connection: uploads.take(connection, name, session), on=name
             )
-        finally:
+        except CommitUnknown:
+            raise  # the row may stay, and with it the session
+        except BaseException:
             await self._context.store.discard(session)
+            raise
+        await self._context.store.discard(session)
+        return taken
 
 
 def check_limits(context: RepositoryContext, counts: Counts) -> None:

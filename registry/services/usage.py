@@ -5,7 +5,7 @@ from __future__ import annotations
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.context import RegistryState
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import repositories, tags, usage
 from registry.storage.metadata.usage import Size
 

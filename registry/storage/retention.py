@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
 LEASE_MS = DAY_MS
@@ -21,6 +24,15 @@ class Lease:
     """What was just pushed, or promised to a pusher, is kept until it ends."""
 
     until: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leased(Generic[T]):
+    """Something that was found, its lease, and the present epoch."""
+
+    value: T
+    lease: Lease
     epoch: int
 
 

@@ -6,7 +6,7 @@ from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, repositories
 from registry.storage.metadata.trash import repositories as deleted_repositories
 
@@ -25,7 +25,7 @@ async def delete_repository(shared: RegistryState, identity: str, name: Reposito
         repositories.mark_deleted(connection, change, repository, name)
         audit.append(connection, change, "repository.delete", str(name), str(repository))
 
-    await shared.database.write(unit)
+    await shared.database.write(unit, on=name)
 
 
 async def undelete_repository(shared: RegistryState, identity: str, name: RepositoryName) -> None:
@@ -42,4 +42,4 @@ async def undelete_repository(shared: RegistryState, identity: str, name: Reposi
         change = shared.begin_change(connection, identity)
         audit.append(connection, change, "repository.undelete", str(name), str(deleted.repository))
 
-    await shared.database.write(unit)
+    await shared.database.write(unit, on=name)

@@ -6,8 +6,9 @@ repositories that it was in, a tag the manifest that it pointed to last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 
 from oci.digest import Digest, Digester
 from oci.manifest import parse_manifest
@@ -15,7 +16,7 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services import manifest_push as steps
 from registry.services.context import RegistryState
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.trash import rows as trash_rows
@@ -31,6 +32,10 @@ class UndeleteResult:
     tags: list[str] = field(default_factory=list)
     skipped_tags: list[str] = field(default_factory=list)
     """Tags that point elsewhere by now, and were left alone."""
+
+    def add(self, other: UndeleteResult) -> None:
+        for each in fields(self):
+            getattr(self, each.name).extend(getattr(other, each.name))
 
 
 async def undelete_digest(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
@@ -59,21 +64,40 @@ class InDeletedRepository(CommandRefused):
 async def undelete_manifests(
     shared: RegistryState, identity: str, digest: Digest, places: Sequence[int]
 ) -> UndeleteResult:
+    """Bring a manifest back, one repository after the other."""
     await check_files(shared, digest, places)
 
-    def unit(connection: Connection) -> UndeleteResult:
+    def unit(repository: int, connection: Connection) -> UndeleteResult | None:
+        # A repository that was deleted meanwhile is left alone.
+        if repository not in trash_rows.places_of_manifest(connection, digest).repositories:
+            return None
         result = UndeleteResult()
         change = shared.begin_change(connection, identity)
-        # A repository that was deleted meanwhile is left alone.
-        now = trash_rows.places_of_manifest(connection, digest).repositories
-        here = [repository for repository in places if repository in now]
-        if not here:
-            raise CommandRefused(f"{digest} is not in the trash any more: try again")
-        for repository in here:
-            undelete_manifest(connection, change, repository, digest, result)
+        undelete_manifest(connection, change, repository, digest, result)
         return result
 
-    return await shared.database.write(unit, grows=True)
+    found = await in_each(shared, places, unit)
+    if found is None:
+        raise CommandRefused(f"{digest} is not in the trash any more: try again")
+    return found
+
+
+async def in_each(
+    shared: RegistryState,
+    places: Sequence[int],
+    unit: Callable[[int, Connection], UndeleteResult | None],
+) -> UndeleteResult | None:
+    """Run the unit on each repository, by its row id; None where it found nothing in any."""
+    names = await shared.database.operator.read(
+        lambda connection: repositories.names_of(connection, places)
+    )
+    whole: UndeleteResult | None = None
+    for repository, name in names.items():
+        found = await shared.database.write(partial(unit, repository), on=name, grows=True)
+        if found is not None:
+            whole = whole or UndeleteResult()
+            whole.add(found)
+    return whole
 
 
 async def undelete_blob(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
@@ -84,19 +108,24 @@ async def undelete_blob(shared: RegistryState, identity: str, digest: Digest) ->
     if file is not None:
         await check_file(shared, file)
 
-    def unit(connection: Connection) -> UndeleteResult:
+    places = await shared.database.operator.read(
+        lambda connection: trash_rows.places_of_blob(connection, digest)
+    )
+    if not places.repositories and places.deleted:
+        raise InDeletedRepository(digest, places.deleted)
+
+    def unit(repository: int, connection: Connection) -> UndeleteResult | None:
+        if repository not in trash_rows.places_of_blob(connection, digest).repositories:
+            return None
         result = UndeleteResult()
         change = shared.begin_change(connection, identity)
-        places = trash_rows.places_of_blob(connection, digest)
-        if not places.repositories and places.deleted:
-            raise InDeletedRepository(digest, places.deleted)
-        if not places.repositories:
-            raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
-        for repository in places.repositories:
-            undelete_membership(connection, change, repository, digest, result)
+        undelete_membership(connection, change, repository, digest, result)
         return result
 
-    return await shared.database.write(unit, grows=True)
+    found = await in_each(shared, places.repositories, unit)
+    if found is None:
+        raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
+    return found
 
 
 async def undelete_tag(
@@ -132,7 +161,7 @@ async def undelete_tag(
             retag(connection, change, repository, [tag], digest, result)
             return result
 
-        return await shared.database.write(unit, grows=True)
+        return await shared.database.write(unit, on=name, grows=True)
 
 
 def undelete_manifest(

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from registry.cli import main
 from registry.storage import markers
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import DATABASE, Root
 from registry.storage.prepare import prepare_database
 from tests.support.processes import NO_FLOOR
@@ -126,7 +126,7 @@ def database_fails(start: Start) -> None:
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise error
 
-    start.patch.setattr(Database, "__init__", fail)
+    start.patch.setattr(SQLiteDatabase, "__init__", fail)
 
 
 def control_socket_is_a_directory(start: Start) -> None:

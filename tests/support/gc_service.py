@@ -11,7 +11,7 @@ from registry.gc.collector import GarbageCollector
 from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
-from registry.storage.database.sqlite import Connection
+from registry.storage.database.contract import Connection
 from registry.storage.metadata import epochs
 from registry.storage.retention import Retention
 from tests.support.clocks import FakeClock
@@ -37,13 +37,11 @@ class GcService:
         step = self.service.shared.retention.epoch_ms
 
         def unit(connection: Connection) -> None:
-            remaining = int(seconds * SECOND)
-            while remaining > 0:
-                self.clock.advance(min(step, remaining))
-                remaining -= step
-                epochs.advance(connection, self.clock, step, begun=0)
+            epochs.advance(connection, self.clock, step, begun=0)
 
-        await self.service.database.write(unit)
+        for remaining in range(int(seconds * SECOND), 0, -step):
+            self.clock.advance(min(step, remaining))
+            await self.service.database.write(unit)
 
     async def outlive_leases(self) -> None:
         await self.pass_time(90)

@@ -21,11 +21,12 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
+from tests.support.databases import RerunningDatabase
 from tests.support.images import Image, Index
 
 
@@ -34,7 +35,7 @@ class Service:
     """Everything under one root, opened."""
 
     root: Path
-    database: Database
+    database: SQLiteDatabase
     store: BlobStore
     registry: Registry
     shared: RegistryState
@@ -72,17 +73,22 @@ async def a_service(
     clock: Clock | None = None,
     retention: Retention | None = None,
     limits: UploadLimits | None = None,
+    database_class: type[SQLiteDatabase] = RerunningDatabase,
 ) -> AsyncIterator[Service]:
-    """Open a root, as a server does at its start; opening it again is a restart."""
+    """Open a root, as a server does at its start; opening it again is a restart.
+
+    Every unit of work runs twice, the first time rolled back: see RerunningDatabase.
+    """
     with Root.open(path) as root:
         schema.upgrade(root.database)
         guard = WriteGuard.of(root, floor or MinimumFree())
         used = store or FilesystemBlobStore(root, FileOps(guard.on_disk_error, system), guard)
-        async with Database(root.database, guard) as database:
+        async with database_class(root.database, guard) as database:
             shared = RegistryState(
                 database,
                 used,
                 policy or ManifestPolicy(),
+                guard,
                 locks=SessionLocks(clock),
                 clock=clock or SystemClock(),
                 retention=retention or Retention(),

@@ -22,8 +22,8 @@ from sqlalchemy.pool import QueuePool
 
 from registry.errors import StartupError
 from registry.storage.database import schema
+from registry.storage.database.contract import Connection, T, Work
 from registry.storage.database.readers import unreadable
-from registry.storage.database.sqlite import Connection, T, Work
 
 PRAGMAS = (
     "query_only=ON",

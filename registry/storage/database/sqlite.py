@@ -1,35 +1,30 @@
-"""The database: one unit of work in one transaction, and point reads in microseconds.
+"""SQLite: a Database in one file.
 
-A *unit* is a synchronous function of a Connection.  The doors:
-
-- ``write(unit)``: on the one writer thread, in a transaction that is durable on return;
-- ``read(unit)``: in a worker thread, on a read-only connection, in one snapshot; what may take
-  long goes through ``operator.read(unit)``, whose threads and connections no request waits for;
-- ``read_inline(unit)``: a point read, right here in the loop.  Nothing else may run there.
+- ``write``: on the one writer thread, in a transaction that is durable on return;
+- ``read``: in a worker thread, on a read-only connection; ``operator`` has its own of both;
+- ``look``: on a read-only connection, right here in the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
+from oci.reference import RepositoryName
 from registry.errors import StorageFailed, StorageFull
 from registry.storage.database import checkpoints
+from registry.storage.database.contract import T, Work
 from registry.storage.database.disk_errors import FAILURES, code_of
 from registry.storage.database.group_commit import Writer
 from registry.storage.database.lock_times import LockTimes
+from registry.storage.database.point_read import PointRead
 from registry.storage.database.readers import Readers, unreadable
 from registry.storage.disk.write_guard import WriteGuard
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -52,13 +47,18 @@ PRAGMAS = (
 READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 
 
-class Database:
-    """A migrated SQLite database, opened by the one process that owns it."""
+class SQLiteDatabase:
+    """A migrated SQLite database, opened by the one process that owns it.
+
+    The writer thread makes all units serial, whatever repository they are ``on``; and a COMMIT
+    either happens or fails before it returns: only a writer thread that died leaves anything
+    unknown (WriterStopped).
+    """
 
     def __init__(self, path: Path, guard: WriteGuard | None = None) -> None:
         self.guard = guard or WriteGuard()
         self._writing = sqlite_engine(path, checkpoints.PRAGMA)
-        # One more for ``read_inline``, which keeps its connection.
+        # One more for ``look``, which keeps its connection.
         reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
         self._readers = Readers(reading, READERS, "database-reader")
         long = sqlite_engine(path, *READER_PRAGMAS, pool_size=OPERATOR_READERS)
@@ -66,13 +66,18 @@ class Database:
         self._writer = Writer(self._writing, self._latch_if_failed)
         self._inline = reading.connect().execution_options(isolation_level="AUTOCOMMIT")
 
-    async def write(self, unit: Work[T], *, grows: bool = False, purpose: str = "request") -> T:
-        """Run a unit of work; on return it is durable, on an exception nothing of it happened.
+    async def write(
+        self,
+        unit: Work[T],
+        *,
+        on: RepositoryName | None = None,
+        grows: bool = False,
+        purpose: str = "request",
+    ) -> T:
+        """See Database.
 
         A unit may run together with others in one transaction, each in its own savepoint; and
-        twice, if it finds the disk full and there is a reserve file to give up.  One that
-        ``grows`` the registry is refused below the minimum.  ``lock_times`` tells how long the
-        lock was held for each ``purpose``.
+        again, if it finds the disk full and there is a reserve file to give up.
         """
         if grows:
             self.guard.check_free_space()
@@ -105,16 +110,12 @@ class Database:
         return self._writer.lock_times
 
     async def read(self, unit: Work[T]) -> T:
-        """Run a unit that only reads, in one snapshot, away from the loop.
-
-        For requests; what may take long is read through ``operator``.
-        """
         return await self._readers.read(unit)
 
-    async def read_inline(self, unit: Work[T]) -> T:
-        """Hot path: a point read, on a connection that never writes, without leaving the loop."""
+    async def look(self, read: PointRead[T], *values: object) -> T | None:
+        """Hot path: on a connection that never writes, without leaving the loop."""
         try:
-            return unit(self._inline)
+            return read.first(self._inline, *values)
         except (DatabaseError, sqlite3.DatabaseError) as error:
             raise unreadable(error) from error
 

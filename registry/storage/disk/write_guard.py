@@ -8,7 +8,7 @@ from registry.storage.disk.root import Root
 
 
 class WriteGuard:
-    """What stands between a write and the disk.  Every check takes microseconds at most.
+    """The Guard of a disk.  Every check takes microseconds at most.
 
     Without a root there is no marker file and no check of free space.
     """
@@ -38,6 +38,21 @@ class WriteGuard:
     def release_reserve(self) -> bool:
         """Give up the reserve file; whether there was one, and what failed may be tried again."""
         return self.free_space is not None and self.free_space.release()
+
+    @property
+    def read_only_reason(self) -> str | None:
+        return self.latch.reason
+
+    def make_read_only(self, reason: str) -> None:
+        self.latch.trip(reason)
+
+    def allow_writes(self) -> str | None:
+        return self.latch.reset()
+
+    def refresh(self) -> None:
+        """Look how much space is left.  Waits for the disk."""
+        if self.free_space is not None:
+            self.free_space.refresh()
 
     @property
     def problem(self) -> str | None:

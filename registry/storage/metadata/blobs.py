@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata import edges
+from registry.storage.metadata import edges, epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import (
     blobs,
@@ -19,7 +20,7 @@ from registry.storage.metadata.tables import (
     trash,
 )
 from registry.storage.metadata.trash import put
-from registry.storage.retention import Lease
+from registry.storage.retention import Lease, Leased
 
 # A corrupt blob is as good as absent, until the next push heals it.
 _OK = text("blobs.state = 'ok'")
@@ -33,7 +34,20 @@ class StoredBlob:
     physical: str
 
 
-_MEMBER = PointRead(
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A whole blob, and when its bytes were last compared with the digest, by the wall clock."""
+
+    blob: StoredBlob
+    verified_at: int | None
+
+
+def stored_blob(row: Any) -> StoredBlob:
+    return StoredBlob(row[0], row[1])
+
+
+# Hot path: the blob, if a repository has it.
+MEMBER = PointRead(
     select(blobs.c.size, blobs.c.physical)
     .select_from(repositories)
     .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
@@ -43,29 +57,34 @@ _MEMBER = PointRead(
     .where(_OK),
     "name",
     "digest",
+    into=stored_blob,
 )
-_BY_DIGEST = PointRead(
+# The blob, whoever has it.  Nothing a client sees may depend on this.
+BY_DIGEST = PointRead(
     select(blobs.c.size, blobs.c.physical).where(blobs.c.digest == bindparam("digest")).where(_OK),
     "digest",
+    into=stored_blob,
 )
-_VERIFICATION = PointRead(
+VERIFICATION = PointRead(
     select(blobs.c.size, blobs.c.physical, blobs.c.verified_at)
     .where(blobs.c.digest == bindparam("digest"))
     .where(_OK),
     "digest",
+    into=lambda row: Verification(stored_blob(row), row[2]),
 )
-_SESSION = PointRead(
+# The upload session that last pushed the blob to a repository.
+SESSION = PointRead(
     select(repo_blobs.c.session)
     .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
     .where(repositories.c.name == bindparam("name"))
     .where(repo_blobs.c.digest == bindparam("digest")),
     "name",
     "digest",
+    into=lambda row: row[0],
 )
-
-
-_LEASED = PointRead(
-    select(blobs.c.size, repo_blobs.c.lease_until, repo_blobs.c.lease_epoch)
+# Hot path: the blob's size and its lease, if a repository has it.
+LEASED: PointRead[Leased[int]] = PointRead(
+    select(blobs.c.size, repo_blobs.c.lease_until, repo_blobs.c.lease_epoch, epochs.COLUMN)
     .select_from(repositories)
     .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
     .join(blobs, blobs.c.digest == repo_blobs.c.digest)
@@ -74,21 +93,26 @@ _LEASED = PointRead(
     .where(_OK),
     "name",
     "digest",
+    into=lambda row: Leased(row[0], Lease(row[1], row[2]), row[3]),
+)
+# Whether a repository has the blob, and its bytes are not what they were.
+IS_CORRUPT = PointRead(
+    select(blobs.c.digest)
+    .select_from(repositories)
+    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .where(repositories.c.name == bindparam("name"))
+    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(text("blobs.state = 'corrupt'")),
+    "name",
+    "digest",
+    into=lambda _row: True,
 )
 
 
 def member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
-    """Hot path: the blob, if this repository has it."""
-    row = _MEMBER.first(connection, str(name), str(digest))
-    return None if row is None else StoredBlob(row[0], row[1])
-
-
-def leased(
-    connection: Connection, name: RepositoryName, digest: Digest
-) -> tuple[int, Lease] | None:
-    """Hot path: the blob's size and its lease, if this repository has it."""
-    row = _LEASED.first(connection, str(name), str(digest))
-    return None if row is None else (row[0], Lease(row[1], row[2]))
+    """The blob, if this repository has it."""
+    return MEMBER.first(connection, name, digest)
 
 
 def renew(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
@@ -100,22 +124,7 @@ def renew(connection: Connection, change: Change, repository: int, digest: Diges
 
 def find(connection: Connection, digest: Digest) -> StoredBlob | None:
     """The blob, whoever has it.  Nothing a client sees may depend on this."""
-    row = _BY_DIGEST.first(connection, str(digest))
-    return None if row is None else StoredBlob(row[0], row[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """A whole blob, and when its bytes were last compared with the digest, by the wall clock."""
-
-    blob: StoredBlob
-    verified_at: int | None
-
-
-def verification(connection: Connection, digest: Digest) -> Verification | None:
-    """The blob, whoever has it, and when it was last verified."""
-    row = _VERIFICATION.first(connection, str(digest))
-    return None if row is None else Verification(StoredBlob(row[0], row[1]), row[2])
+    return BY_DIGEST.first(connection, digest)
 
 
 def exists(connection: Connection, digest: Digest) -> bool:
@@ -129,24 +138,6 @@ def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
     row = repo_blobs.c
     query = select(row.digest).where(row.repository_id == repository, row.digest == str(digest))
     return connection.scalar(query) is not None
-
-
-def is_corrupt(connection: Connection, name: RepositoryName, digest: Digest) -> bool:
-    """Whether the repository has the blob, and its bytes are not what they were."""
-    query = (
-        select(blobs.c.digest)
-        .join(repo_blobs, repo_blobs.c.digest == blobs.c.digest)
-        .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
-        .where(repositories.c.name == str(name), blobs.c.digest == str(digest))
-        .where(blobs.c.state == "corrupt")
-    )
-    return connection.scalar(query) is not None
-
-
-def pushed_by(connection: Connection, name: RepositoryName, digest: Digest) -> str | None:
-    """The upload session that last pushed the blob to this repository."""
-    row = _SESSION.first(connection, str(name), str(digest))
-    return None if row is None else row[0]
 
 
 def add(

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+)
 
 from registry.storage.clock import Clock
 from registry.storage.database.point_read import PointRead
@@ -14,12 +23,21 @@ from registry.storage.retention import Cutoff
 # More than any lifetime is long, in any sensible setting; older rows say nothing any more.
 KEPT = 10_000
 
-_CURRENT = PointRead(select(func.max(epochs.c.number)))
+CURRENT = PointRead(
+    select(func.coalesce(func.max(epochs.c.number), literal_column("0"))),
+    into=lambda row: int(row[0]),
+)
+# For a read that has more to say: the number of the present epoch as one of its columns.
+COLUMN = (
+    select(func.coalesce(func.max(epochs.c.number), literal_column("0")))
+    .scalar_subquery()
+    .label("epoch")
+)
 
 
 def current(connection: Connection) -> int:
     """The number of the present epoch; 0 before the first."""
-    return _CURRENT.first(connection)[0] or 0
+    return CURRENT.first(connection) or 0
 
 
 def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> int:

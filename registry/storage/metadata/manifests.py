@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Select,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
-from registry.storage.metadata import edges
+from registry.storage.metadata import edges, epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import up_to_bytes
 from registry.storage.metadata.tables import (
@@ -33,7 +32,9 @@ from registry.storage.metadata.tables import (
     tags,
 )
 from registry.storage.metadata.trash import rows as trash_rows
-from registry.storage.retention import Lease
+from registry.storage.retention import Lease, Leased
+
+R = TypeVar("R")
 
 # What a transaction takes of rows that have contents: some milliseconds of the write lock.
 ROWS_AT_ONCE = 100
@@ -58,9 +59,28 @@ _WHOLE = ~exists().where(
 )
 
 
-def _by_tag(*columns: Column[Any]) -> PointRead:
+@dataclass(frozen=True, slots=True)
+class ByReference(Generic[R]):
+    """A read of a manifest, by a tag or by its digest."""
+
+    by_tag: PointRead[R]
+    by_digest: PointRead[R]
+
+    @classmethod
+    def of(cls, *columns: ColumnElement[Any], into: Callable[[Any], R]) -> ByReference[R]:
+        """Of the manifest's digest, and these columns."""
+        return cls(
+            PointRead(_by_tag(*columns), "repository", "tag", into=into),
+            PointRead(_by_digest(*columns), "repository", "digest", into=into),
+        )
+
+    def by(self, reference: Tag | Digest) -> PointRead[R]:
+        return self.by_tag if isinstance(reference, Tag) else self.by_digest
+
+
+def _by_tag(*columns: ColumnElement[Any]) -> Select[Any]:
     # The tag's digest, not the manifest's: it is the digest the tag was pushed with.
-    statement: Select[Any] = (
+    return (
         select(tags.c.digest, *columns)
         .select_from(repositories)
         .join(tags, tags.c.repository_id == repositories.c.id)
@@ -73,11 +93,10 @@ def _by_tag(*columns: Column[Any]) -> PointRead:
         .where(tags.c.name == bindparam("tag"))
         .where(_WHOLE)
     )
-    return PointRead(statement, "repository", "tag")
 
 
-def _by_digest(*columns: Column[Any]) -> PointRead:
-    statement: Select[Any] = (
+def _by_digest(*columns: ColumnElement[Any]) -> Select[Any]:
+    return (
         select(manifests.c.digest, *columns)
         .select_from(repositories)
         .join(manifests, manifests.c.repository_id == repositories.c.id)
@@ -85,42 +104,32 @@ def _by_digest(*columns: Column[Any]) -> PointRead:
         .where(manifests.c.digest == bindparam("digest"))
         .where(_WHOLE)
     )
-    return PointRead(statement, "repository", "digest")
 
 
-_CONTENT = (manifests.c.media_type, manifests.c.content)
-_SIZE = (manifests.c.media_type, manifests.c.size)
-_CONTENT_BY_TAG, _CONTENT_BY_DIGEST = _by_tag(*_CONTENT), _by_digest(*_CONTENT)
-_SIZE_BY_TAG, _SIZE_BY_DIGEST = _by_tag(*_SIZE), _by_digest(*_SIZE)
-_LEASE = (*_SIZE, manifests.c.lease_until, manifests.c.lease_epoch)
-_LEASE_BY_TAG, _LEASE_BY_DIGEST = _by_tag(*_LEASE), _by_digest(*_LEASE)
-
-
-def content(
-    connection: Connection, name: RepositoryName, reference: Tag | Digest
-) -> tuple[str, str, bytes] | None:
-    """Hot path: digest, media type and bytes, in one query."""
-    read = _CONTENT_BY_TAG if isinstance(reference, Tag) else _CONTENT_BY_DIGEST
-    row: tuple[str, str, bytes] | None = read.first(connection, str(name), str(reference))
-    return row
+# Hot path: digest, media type and bytes, in one query.
+CONTENT: ByReference[tuple[str, str, bytes]] = ByReference.of(
+    manifests.c.media_type, manifests.c.content, into=tuple
+)
+# Hot path: digest, media type and size, in one query.
+SIZE: ByReference[tuple[str, str, int]] = ByReference.of(
+    manifests.c.media_type, manifests.c.size, into=tuple
+)
+# Hot path: the same, and the manifest's lease.
+LEASED: ByReference[Leased[tuple[str, str, int]]] = ByReference.of(
+    manifests.c.media_type,
+    manifests.c.size,
+    manifests.c.lease_until,
+    manifests.c.lease_epoch,
+    epochs.COLUMN,
+    into=lambda row: Leased((row[0], row[1], row[2]), Lease(row[3], row[4]), row[5]),
+)
 
 
 def size(
     connection: Connection, name: RepositoryName, reference: Tag | Digest
 ) -> tuple[str, str, int] | None:
-    """Hot path: digest, media type and size, in one query."""
-    read = _SIZE_BY_TAG if isinstance(reference, Tag) else _SIZE_BY_DIGEST
-    row: tuple[str, str, int] | None = read.first(connection, str(name), str(reference))
-    return row
-
-
-def leased(
-    connection: Connection, name: RepositoryName, reference: Tag | Digest
-) -> tuple[tuple[str, str, int], Lease] | None:
-    """Hot path: as ``size``, and the manifest's lease."""
-    read = _LEASE_BY_TAG if isinstance(reference, Tag) else _LEASE_BY_DIGEST
-    row = read.first(connection, str(name), str(reference))
-    return None if row is None else ((row[0], row[1], row[2]), Lease(row[3], row[4]))
+    """Digest, media type and size."""
+    return SIZE.by(reference).first(connection, name, reference)
 
 
 def media_type(connection: Connection, repository: int, digest: Digest) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from oci.reference import RepositoryName
@@ -9,16 +11,16 @@ from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import deleted_repositories, repositories, uploads
 
-_ID = PointRead(
+ID = PointRead(
     select(repositories.c.id).where(repositories.c.name == bindparam("name")),
     "name",
+    into=lambda row: int(row[0]),
 )
 
 
 def find(connection: Connection, name: RepositoryName) -> int | None:
     """The repository's row id, or None where nothing was ever pushed."""
-    row = _ID.first(connection, str(name))
-    return None if row is None else int(row[0])
+    return ID.first(connection, name)
 
 
 def ensure(connection: Connection, change: Change, name: RepositoryName) -> int:
@@ -63,6 +65,17 @@ def name_of(connection: Connection, repository: int) -> str:
     query = select(repositories.c.name).where(repositories.c.id == repository)
     name: str = connection.execute(query).scalar_one()
     return name
+
+
+def names_of(connection: Connection, found: Sequence[int]) -> dict[int, RepositoryName]:
+    """The names of those that are not deleted, by their row ids, which are few."""
+    row = repositories.c
+    query = (
+        select(row.id, row.name)
+        .where(row.id.in_(found), row.id.not_in(select(deleted_repositories.c.repository_id)))
+        .order_by(row.name)
+    )
+    return {each.id: RepositoryName(each.name) for each in connection.execute(query)}
 
 
 def names(connection: Connection, *, last: str | None, limit: int | None) -> list[RepositoryName]:

@@ -40,12 +40,13 @@ _TOUCHED_AT = func.coalesce(uploads.c.touched_at, uploads.c.created_at)
 _TOUCHED_EPOCH = func.coalesce(uploads.c.touched_epoch, uploads.c.idle_epoch)
 
 # Both the id and the repository: another repository's session is no session here.
-_FIND = PointRead(
+FIND = PointRead(
     select(uploads.c.id, uploads.c.algorithm, _TOUCHED_AT)
     .where(uploads.c.id == bindparam("id"))
     .where(uploads.c.repository == bindparam("repository")),
     "id",
     "repository",
+    into=lambda row: StoredUpload(row[0], row[1], row[2]),
 )
 
 
@@ -64,11 +65,6 @@ def add(
             **values, identity=change.identity, created_at=change.at, idle_epoch=change.epoch
         )
     )
-
-
-def find(connection: Connection, name: RepositoryName, session: str) -> StoredUpload | None:
-    row = _FIND.first(connection, session, str(name))
-    return None if row is None else StoredUpload(row[0], row[1], row[2])
 
 
 def touch(connection: Connection, change: Change, session: str) -> None:

@@ -30,7 +30,7 @@ from tests.support.storage import Service, a_service, pull_blob, push_blob, push
 
 
 def shared(service: Service) -> RegistryState:
-    return RegistryState(service.database, service.store, ManifestPolicy())
+    return RegistryState(service.database, service.store, ManifestPolicy(), service.shared.guard)
 
 
 async def back_up(service: Service, target: Path, *, link: bool = True) -> int:

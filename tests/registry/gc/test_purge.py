@@ -10,7 +10,8 @@ import pytest
 from registry.backup import directory as storage_backup
 from registry.backup.backup import take
 from registry.backup.directory import Label
-from registry.storage.database.sqlite import Database, Work
+from registry.storage.database.contract import Work
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.retention import Retention
 from registry.trash.undelete import undelete_digest
 from tests.support.gc_service import SECOND, GcService, a_gc_service
@@ -59,14 +60,14 @@ async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
     repository, shared = gc_service.repository(), gc_service.service.shared
     await repository.blobs.delete(await push_blob(repository, b"content"))
     locked: list[bool] = []
-    real = Database.write
+    real = SQLiteDatabase.write
 
-    async def write(database: Database, unit: Work[Any], **options: Any) -> Any:
+    async def write(database: SQLiteDatabase, unit: Work[Any], **options: Any) -> Any:
         locked.append(shared.trash_lock.locked())
         return await real(database, unit, **options)
 
     await gc_service.outlive_leases()
-    monkeypatch.setattr(Database, "write", write)
+    monkeypatch.setattr(SQLiteDatabase, "write", write)
 
     assert (await gc_service.collect()).purged == 1
     assert not any(locked)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from registry.gc import throttle
 from registry.gc.throttle import LockThrottle
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 
 HELD = 0.02
 
@@ -44,7 +44,7 @@ def hold(_: Connection) -> None:
 async def test_it_waits_until_a_hold_is_its_share_of_the_time(
     database_path: Path, waits: list[float], share: float, times: int
 ) -> None:
-    async with Database(database_path) as database:
+    async with SQLiteDatabase(database_path) as database:
         throttle = LockThrottle(database, "gc", share)
         await throttle.run(hold)
         before = time.monotonic()
@@ -58,12 +58,12 @@ async def test_it_waits_until_a_hold_is_its_share_of_the_time(
 async def test_a_hold_is_counted_with_its_commit(
     database_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Database(database_path) as database:
+    async with SQLiteDatabase(database_path) as database:
         throttle = LockThrottle(database, "gc", 0.02)
         write = database.write
 
-        async def slow_commit(unit: object, *, purpose: str) -> object:
-            result = await write(unit, purpose=purpose)  # type: ignore[arg-type, var-annotated]
+        async def slow_commit(unit: object, *, on: None, purpose: str) -> object:
+            result = await write(unit, on=on, purpose=purpose)  # type: ignore[arg-type, var-annotated]
             database.lock_times.of(purpose).add(1000.0)
             return result
 
@@ -84,7 +84,7 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
         if len(sizes) > 5:
             time.sleep(HELD)
 
-    async with Database(database_path) as database:
+    async with SQLiteDatabase(database_path) as database:
         await LockThrottle(database, "gc").run_batches(range(200), unit)
 
     assert sizes[0] == throttle.MIN_BATCH

@@ -15,7 +15,8 @@ from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, Stora
 from registry.services.blob_commit import TRUSTED_MS, is_trusted
 from registry.services.repositories import Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.database.sqlite import Database, Work
+from registry.storage.database.contract import Work
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import blobs, uploads
 from tests.support.clocks import FakeClock
 from tests.support.storage import Service, a_service, body, pull_blob
@@ -98,11 +99,11 @@ async def test_a_database_that_is_full_publishes_nothing(
     repository = service.repository()
     session = await repository.uploads.start()
 
-    async def full(_database: Database, _unit: Work[Any]) -> None:
+    async def full(_database: SQLiteDatabase, _unit: Work[Any], **_options: Any) -> None:
         raise StorageFull
 
     with monkeypatch.context() as patched:
-        patched.setattr(Database, "write", full)
+        patched.setattr(SQLiteDatabase, "write", full)
         with pytest.raises(StorageFull):
             await commit(repository, session.id)
 
@@ -117,11 +118,11 @@ async def test_bytes_whose_commit_failed_stay_as_the_log_may_bring_their_row_bac
     repository = service.repository()
     session = await repository.uploads.start()
 
-    async def fail(_database: Database, _unit: Work[Any]) -> None:
+    async def fail(_database: SQLiteDatabase, _unit: Work[Any], **_options: Any) -> None:
         raise StorageFailed("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Database, "write", fail)
+        patched.setattr(SQLiteDatabase, "write", fail)
         with pytest.raises(StorageFailed):
             await commit(repository, session.id)
 
@@ -134,14 +135,14 @@ async def test_bytes_whose_row_was_written_stay_though_the_answer_failed(
 ) -> None:
     repository = service.repository()
     session = await repository.uploads.start()
-    real = Database.write
+    real = SQLiteDatabase.write
 
-    async def commit_then_fail(database: Database, unit: Work[Any]) -> None:
+    async def commit_then_fail(database: SQLiteDatabase, unit: Work[Any], **_options: Any) -> None:
         await real(database, unit)
         raise StorageFull
 
     with monkeypatch.context() as patched:
-        patched.setattr(Database, "write", commit_then_fail)
+        patched.setattr(SQLiteDatabase, "write", commit_then_fail)
         with pytest.raises(StorageFull):
             await commit(repository, session.id)
 

@@ -14,11 +14,13 @@ from oci.reference import Tag
 from registry.errors import ManifestUnknown
 from registry.services import manifests as manifest_service
 from registry.services.manifests import TAGS_AT_ONCE
-from registry.storage.database.sqlite import Database, Work
+from registry.storage.database.contract import Work
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import manifests
 from registry.storage.metadata.trash import repositories as rows_of_deleted
 from registry.trash.repositories import delete_repository
 from registry.trash.undelete import undelete_digest
+from tests.support.databases import RerunningDatabase
 from tests.support.gc_service import GcService
 from tests.support.images import an_image
 from tests.support.storage import Service, push_blobs, push_image
@@ -33,9 +35,9 @@ class Units:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.changed: list[int] = []
-        real = Database.write
+        real = SQLiteDatabase.write
 
-        async def write(database: Database, unit: Work[Any], **options: Any) -> Any:
+        async def write(database: SQLiteDatabase, unit: Work[Any], **options: Any) -> Any:
             def counted(connection: Connection) -> Any:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection)
@@ -47,7 +49,8 @@ class Units:
 
             return await real(database, counted, **options)
 
-        monkeypatch.setattr(Database, "write", write)
+        # Each unit once: a run that is rolled back changes rows too.
+        monkeypatch.setattr(RerunningDatabase, "write", write)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from oci.reference import Tag
 from registry.errors import ManifestReferencesMissing, ManifestUnknown
 from registry.services.repositories import Repository
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.integrity import wrongs
 from tests.support.storage import Service, push_blobs, push_image
@@ -21,7 +21,7 @@ async def push_losing(
     monkeypatch: pytest.MonkeyPatch, repository: Repository, pushed: Image | Index, loss: Loss
 ) -> None:
     """Push a manifest; what it names goes when everything but the transaction is done."""
-    write = Database.write
+    write = SQLiteDatabase.write
 
     async def late(*arguments: Any, **options: Any) -> Any:
         patched.undo()
@@ -29,7 +29,7 @@ async def push_losing(
         return await write(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Database, "write", late)
+        patched.setattr(SQLiteDatabase, "write", late)
         await repository.manifests.push(TAG, pushed.manifest, pushed.media_type)
 
 

@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 
 from registry.errors import WriterStopped
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
+from registry.storage.metadata import epochs
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with Database(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db") as database:
         yield database
 
 
@@ -28,7 +29,7 @@ def nothing(connection: Connection) -> None:
     """A unit that would succeed."""
 
 
-async def test_all_that_wait_for_a_writer_that_dies_are_answered(database: Database) -> None:
+async def test_all_that_wait_for_a_writer_that_dies_are_answered(database: SQLiteDatabase) -> None:
     with structlog.testing.capture_logs() as logs:
         writes = (database.write(ends_the_thread), *(database.write(nothing) for _ in range(100)))
         found = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 20)
@@ -41,7 +42,9 @@ async def test_all_that_wait_for_a_writer_that_dies_are_answered(database: Datab
     )
 
 
-async def test_later_writes_are_refused_at_once_and_readiness_shows_it(database: Database) -> None:
+async def test_later_writes_are_refused_at_once_and_readiness_shows_it(
+    database: SQLiteDatabase,
+) -> None:
     problems = [database.problem]
     with structlog.testing.capture_logs(), pytest.raises(WriterStopped):
         await database.write(ends_the_thread)
@@ -52,16 +55,16 @@ async def test_later_writes_are_refused_at_once_and_readiness_shows_it(database:
     assert refused.value.status == 503
     problems.append(database.problem)
     assert problems == [None, str(refused.value)]
-    assert await database.read_inline(lambda connection: 1) == 1
+    assert await database.look(epochs.CURRENT) == 0
 
 
 async def test_a_failure_outside_every_unit_is_one_too(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(connection: Connection) -> None:
         raise LookupError("a bug beside the units")
 
-    monkeypatch.setattr(database._writer, "_fold", broken)
+    monkeypatch.setattr(database._writer, "_checkpoint", broken)
     with structlog.testing.capture_logs():
         await database.write(nothing)
         database._writer._thread.join(20)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, bindparam, event, insert, select, text
@@ -12,15 +13,17 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from registry.errors import StorageFailed, StorageFull
 from registry.storage.database import schema
+from registry.storage.database.contract import Work
 from registry.storage.database.point_read import PointRead
-from registry.storage.database.sqlite import Database, Work
+from registry.storage.database.sqlite import SQLiteDatabase
+from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with Database(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db") as database:
         yield database
 
 
@@ -40,27 +43,28 @@ def pragma(connection: Connection, name: str) -> object:
     return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
-async def test_what_was_written_is_read_by_every_door(database: Database) -> None:
+async def test_what_was_written_is_read_by_every_door(database: SQLiteDatabase) -> None:
     await database.write(lambda connection: add(connection, "a"))
 
     assert await database.read(names) == {"a"}
-    assert await database.read_inline(names) == {"a"}
+    assert await database.operator.read(names) == {"a"}
+    assert await database.look(ID, "a") == 1
 
 
-async def test_a_unit_returns_what_it_found(database: Database) -> None:
+async def test_a_unit_returns_what_it_found(database: SQLiteDatabase) -> None:
     assert await database.write(lambda _connection: 42) == 42
 
 
-async def test_every_commit_reaches_the_disk(database: Database) -> None:
+async def test_every_commit_reaches_the_disk(database: SQLiteDatabase) -> None:
     def settings(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "mmap_size", "trusted_schema")
         return [pragma(connection, name) for name in names]
 
     assert await database.write(settings) == ["wal", 2, 1, 0, 0]
-    assert (await database.read_inline(settings))[2:] == [1, 0, 0]
+    assert (await database.read(settings))[2:] == [1, 0, 0]
 
 
-async def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
+async def test_a_unit_that_raises_leaves_nothing(database: SQLiteDatabase) -> None:
     def unit(connection: Connection) -> None:
         add(connection, "half")
         raise LookupError
@@ -71,7 +75,7 @@ async def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
     assert await database.read(names) == set()
 
 
-async def test_a_unit_that_raises_takes_nothing_with_it(database: Database) -> None:
+async def test_a_unit_that_raises_takes_nothing_with_it(database: SQLiteDatabase) -> None:
     """Thirty units in one group, every third of which fails."""
 
     def unit(number: int, connection: Connection) -> None:
@@ -87,7 +91,7 @@ async def test_a_unit_that_raises_takes_nothing_with_it(database: Database) -> N
     assert await database.read(names) == {str(n) for n in range(30) if n % 3}
 
 
-async def test_units_that_queue_share_a_commit(database: Database) -> None:
+async def test_units_that_queue_share_a_commit(database: SQLiteDatabase) -> None:
     begun = 0
 
     def count(connection: Connection) -> None:
@@ -102,7 +106,7 @@ async def test_units_that_queue_share_a_commit(database: Database) -> None:
     assert len(await database.read(names)) == 200
 
 
-async def test_a_waiter_that_is_cancelled_leaves_its_unit_done(database: Database) -> None:
+async def test_a_waiter_that_is_cancelled_leaves_its_unit_done(database: SQLiteDatabase) -> None:
     waiting = asyncio.create_task(database.write(lambda connection: add(connection, "a")))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -114,14 +118,14 @@ async def test_a_waiter_that_is_cancelled_leaves_its_unit_done(database: Databas
     assert await database.read(names) == {"a", "b"}
 
 
-async def test_readers_cannot_write(database: Database) -> None:
+async def test_readers_cannot_write(database: SQLiteDatabase) -> None:
     with pytest.raises(OperationalError, match="readonly"):
         await database.read(lambda connection: add(connection, "a"))
     with pytest.raises(OperationalError, match="readonly"):
-        await database.read_inline(lambda connection: add(connection, "a"))
+        await database.operator.read(lambda connection: add(connection, "a"))
 
 
-async def test_foreign_keys_hold(database: Database) -> None:
+async def test_foreign_keys_hold(database: SQLiteDatabase) -> None:
     with pytest.raises(IntegrityError):
         await database.write(
             lambda connection: connection.execute(
@@ -130,7 +134,7 @@ async def test_foreign_keys_hold(database: Database) -> None:
         )
 
 
-async def test_a_full_disk_is_a_refusal_and_passes(database: Database) -> None:
+async def test_a_full_disk_is_a_refusal_and_passes(database: SQLiteDatabase) -> None:
     def limit(connection: Connection, pages: int) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
@@ -151,38 +155,40 @@ async def test_a_full_disk_is_a_refusal_and_passes(database: Database) -> None:
 
 async def test_what_was_submitted_before_closing_is_done(tmp_path: Path) -> None:
     schema.upgrade(tmp_path / "db")
-    async with Database(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db") as database:
         pending = [asyncio.create_task(database.write(adding(str(n)))) for n in range(5)]
         await asyncio.sleep(0)
     await asyncio.gather(*pending)
 
-    async with Database(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db") as database:
         assert len(await database.read(names)) == 5
 
 
-async def test_a_point_read_means_what_its_statement_means(database: Database) -> None:
+async def test_a_point_read_means_what_its_statement_means(database: SQLiteDatabase) -> None:
     await database.write(lambda connection: add(connection, "a"))
     statement = select(repositories.c.id, repositories.c.name).where(
         repositories.c.name == bindparam("name")
     )
-    read = PointRead(statement, "name")
+    read = PointRead(statement, "name", into=tuple[int, str])
 
-    short = await database.read_inline(lambda connection: read.first(connection, "a"))
+    short = await database.look(read, "a")
     long = await database.read(
         lambda connection: connection.execute(statement, {"name": "a"}).first()
     )
 
     assert short == tuple(long or ())
-    assert await database.read_inline(lambda connection: read.first(connection, "b")) is None
+    assert await database.look(read, "b") is None
 
 
 def test_a_point_read_with_a_literal_is_refused() -> None:
     with pytest.raises(AssertionError):
-        PointRead(select(repositories.c.id).where(repositories.c.name == "fixed"))
+        PointRead(
+            select(repositories.c.id).where(repositories.c.name == "fixed"), into=tuple[Any, ...]
+        )
 
 
 async def test_a_point_read_of_a_unit_that_meets_a_damaged_page_is_a_refusal(
-    database: Database,
+    database: SQLiteDatabase,
 ) -> None:
     def damaged(_: Connection) -> None:
         error = sqlite3.DatabaseError("database disk image is malformed")
@@ -195,7 +201,7 @@ async def test_a_point_read_of_a_unit_that_meets_a_damaged_page_is_a_refusal(
 
 
 async def test_a_commit_that_fails_does_not_keep_the_next_one_from_beginning(
-    database: Database,
+    database: SQLiteDatabase,
 ) -> None:
     def broken_at_commit(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from registry.storage.database import schema
-from registry.storage.database.sqlite import Database
+from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import audit, tables
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with Database(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db") as database:
         yield database
 
 
@@ -35,7 +35,7 @@ def broken_links(connection: Connection) -> list[int]:
     return broken
 
 
-async def test_i12_the_chain_verifies(database: Database) -> None:
+async def test_i12_the_chain_verifies(database: SQLiteDatabase) -> None:
     await database.write(act_out)
     await database.write(act_out)
 
@@ -54,7 +54,7 @@ async def test_i12_the_chain_verifies(database: Database) -> None:
         "DELETE FROM audit WHERE id = 2",
     ],
 )
-async def test_i12_an_altered_chain_does_not(database: Database, change: str) -> None:
+async def test_i12_an_altered_chain_does_not(database: SQLiteDatabase, change: str) -> None:
     await database.write(act_out)
     await database.write(act_out)
 
@@ -63,7 +63,7 @@ async def test_i12_an_altered_chain_does_not(database: Database, change: str) ->
     assert await database.read(broken_links) != []
 
 
-async def test_the_epoch_is_the_newest(database: Database) -> None:
+async def test_the_epoch_is_the_newest(database: SQLiteDatabase) -> None:
     before = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
     await database.write(
         lambda connection: connection.execute(

@@ -1,0 +1,96 @@
+"""Database: the contract of where the rows are.
+
+A *unit* is a synchronous function of a Connection.  It only computes and queries, on what it was
+given and what it reads, and changes nothing that outlives it: **a unit may run again from its
+start**, after a run whose every effect on the rows was rolled back.  Whatever goes beyond the rows
+(a file, an answer, an entry in memory) follows ``write``, with the value that it returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection as Connection
+
+from oci.reference import RepositoryName
+from registry.storage.database.lock_times import LockTimes
+from registry.storage.database.point_read import PointRead
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+
+class Rows(Protocol):
+    """Rows to read: those of a Database in use, or the Snapshot of one that is stopped."""
+
+    async def read(self, unit: Work[T]) -> T:
+        """Run a unit that only reads, in one snapshot, away from the loop.
+
+        Raises StorageUnreadable.
+        """
+        ...
+
+
+class OperatorRows(Rows, Protocol):
+    """Rows to read for long, with threads and connections that no request waits for."""
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy one snapshot of everything to a new SQLite database, while units go on."""
+        ...
+
+
+class Database(Rows, Protocol):
+    """Rows that are written by units of work, and point reads in microseconds.
+
+    Every implementation passes tests/registry/storage/database/test_contract.py, with two
+    Databases on the same rows.
+    """
+
+    @property
+    def operator(self) -> OperatorRows:
+        """For units that may read for long: passes over a table, checks, copies."""
+        ...
+
+    @property
+    def lock_times(self) -> LockTimes:
+        """How long units held what others wait for, by purpose."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
+        ...
+
+    async def look(self, read: PointRead[T], *values: object) -> T | None:
+        """Hot path: one row by its key, as of some moment after the call; None without one.
+
+        It may share a query with others that were asked for meanwhile.  Raises StorageUnreadable.
+        """
+        ...
+
+    async def write(
+        self,
+        unit: Work[T],
+        *,
+        on: RepositoryName | None,
+        grows: bool = False,
+        purpose: str = "request",
+    ) -> T:
+        """Run a unit of work; on return it is durable, on an exception nothing of it happened.
+
+        Units ``on`` one repository are serial, wherever they come from: each sees all that the
+        one before it did, and what it read of the repository stays so until it is committed.
+        None is for units that change single rows by one statement each, or that ask again
+        whatever they rely on in the statement that changes it.
+
+        One that ``grows`` the registry is refused while little space is left.  ``purpose`` says
+        in ``lock_times`` what the unit was for.
+
+        Raises what the unit raises; StorageFull, StorageFailed or RegistryReadOnly, and nothing
+        of it happened as far as this process can tell; or CommitUnknown: the connection was lost
+        while the unit was committed, and it may or may not have happened, or happen later.  Then
+        nothing that either outcome needs may be dropped.
+        """
+        ...
