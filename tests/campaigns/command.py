@@ -1,5 +1,6 @@
-"""``python -m tests.campaigns.command crash|powerloss|faults|soak``: as long as one likes."""
+"""``python -m tests.campaigns.command crash|powerloss|faults|soak|races``: as long as one likes."""
 
+import asyncio
 import sys
 import tempfile
 import time
@@ -10,6 +11,7 @@ import click
 from tests.campaigns.crash import crash_campaign
 from tests.campaigns.faults import fault_campaign
 from tests.campaigns.powerloss import powerloss_campaign
+from tests.campaigns.races import race_all
 from tests.campaigns.soak import gc_soak
 from tests.campaigns.zygote import a_zygote
 from tests.support.processes import free_port
@@ -113,6 +115,17 @@ def soak(
         )
     click.echo("\n".join([*result.violations[:20], f"seed {seed}: {result}"]))
     sys.exit(bool(result.violations))
+
+
+@main.command()
+@click.option("--rounds", default=40, show_default=True, help="Of each pair of units.")
+@directory_option
+def races(rounds: int, directory: Path | None) -> None:
+    """Start every pair of units together, on two Databases with the same rows."""
+    _, place = _begin(None, directory)
+    begun = time.monotonic()
+    count = asyncio.run(race_all(place, rounds, click.echo))
+    click.echo(f"{count} races, {time.monotonic() - begun:.0f} s")
 
 
 def _begin(seed: int | None, directory: Path | None) -> tuple[int, Path]:
