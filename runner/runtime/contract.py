@@ -138,6 +138,8 @@ class OCIRuntime(Protocol):
     nothing behind; one that takes too long is ended: RuntimeTimedOut.  A refusal is
     a RuntimeRefused whose text is one sentence for the user; ContainerUnknown says
     that the runtime has no such id.
+
+    Every implementation passes tests/runner/runtime/test_contracts.py.
     """
 
     async def start(self, container: str) -> None:
@@ -210,7 +212,10 @@ class MonitoredContainer(Protocol):
 
 
 class Monitor(Protocol):
-    """Puts each container under a small process of its own that outlives the daemon."""
+    """Puts each container under a small process of its own that outlives the daemon.
+
+    Every implementation passes tests/runner/runtime/test_contracts.py.
+    """
 
     async def create(self, launch: Launch) -> MonitoredContainer:
         """Run the runtime's ``create``: afterwards the container waits for ``start``.

@@ -1,4 +1,4 @@
-"""Real containers for tests: our runc and conmon, on a root filesystem made of what is here."""
+"""Containers for tests: our runc and conmon on a root filesystem made of what is here, or fakes."""
 
 import os
 import secrets
@@ -15,15 +15,22 @@ from oci.descriptor import Platform
 from oci.image_config import ImageConfig, encode_image_config
 from runner.runtime.bundle import remove_bundle, write_bundle, write_files
 from runner.runtime.conmon import Conmon
-from runner.runtime.contract import ExitStatus, Launch, StdStream
+from runner.runtime.contract import (
+    ExitStatus,
+    Launch,
+    Monitor,
+    MonitoredContainer,
+    OCIRuntime,
+    StdStream,
+)
 from runner.runtime.logs import entries
-from runner.runtime.monitored import Monitored
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.oci_spec.spec import Placement, runtime_spec
 from runner.runtime.oci_spec.users import User
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions, MountOption
 from tests.support.processes import needs_program
+from tests.support.runner.fake_runtime import FakeHost, FakeMonitor, FakeRuntime
 
 APPLETS = ("sh", "true", "false", "echo", "cat", "sleep", "id", "head", "stty", "kill", "dd", "env")
 
@@ -33,7 +40,7 @@ class Box:
     """One container, from created to deleted."""
 
     launch: Launch
-    monitored: Monitored
+    monitored: MonitoredContainer
     spec: Mapping[str, Any]
 
     @property
@@ -56,8 +63,8 @@ class Engine:
     run_dir: Path
     rootfs: Path
     host: Host
-    runtime: Runc
-    monitor: Conmon
+    runtime: OCIRuntime
+    monitor: Monitor
     boxes: list[Box] = field(default_factory=list)
 
     async def create(
@@ -180,3 +187,22 @@ async def engine(run_dir: Path, busybox_rootfs: Path) -> AsyncIterator[Engine]:
     made = Engine(run_dir, busybox_rootfs, host, runtime, monitor)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def fake_engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """Containers that are no processes, for which nobody has to be root."""
+    rootfs = tmp_path / "rootfs"
+    (rootfs / "etc").mkdir(parents=True)
+    host = FakeHost()
+    made = Engine(tmp_path, rootfs, Host.detect(), FakeRuntime(host), FakeMonitor(host))
+    yield made
+    await made.close()
+    host.kill_all()
+
+
+@pytest.fixture(params=[pytest.param("engine", marks=pytest.mark.needs_root), "fake_engine"])
+def any_engine(request: pytest.FixtureRequest) -> Engine:
+    """Each implementation of OCIRuntime and Monitor in turn."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found

@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from runner.linux import cgroups
-from runner.linux.inotify import FileWatch
 from runner.runtime.conmon import MONITORS_GROUP
-from runner.runtime.contract import ContainerState, Frame, StdStream, Streams
+from runner.runtime.contract import Frame, StdStream, Streams
 from runner.runtime.errors import (
     CommandNotExecutable,
     CommandNotFound,
-    ContainerUnknown,
-    NotRunning,
     RuntimeRefused,
 )
 from runner.runtime.io import AttachSocket
@@ -66,16 +63,6 @@ async def test_a_container_ends_with_its_own_code(engine: Engine, script: str, c
     assert abs(status.finished_at.timestamp() - time.time()) < 60
 
 
-async def test_a_signal_ends_it_with_128_and_its_number(engine: Engine) -> None:
-    box = await engine.run("sleep", "60")
-
-    box.monitored.signal(signal.SIGKILL)
-
-    assert (await box.wait()).code == 128 + signal.SIGKILL
-    with pytest.raises(NotRunning, match="is not running"):
-        box.monitored.signal(signal.SIGKILL)
-
-
 async def test_too_much_memory_is_an_oom_kill(engine: Engine) -> None:
     script = "dd if=/dev/zero of=/dev/null bs=64M count=1"
 
@@ -83,41 +70,6 @@ async def test_too_much_memory_is_an_oom_kill(engine: Engine) -> None:
 
     status = await box.wait()
     assert (status.code, status.oom_killed) == (137, True)
-
-
-async def test_the_states_follow_the_runtime_spec(engine: Engine) -> None:
-    box = await engine.create("sleep", "60")
-    states = [(await engine.runtime.state(box.id)).status]
-
-    await engine.runtime.start(box.id)
-    states.append((await engine.runtime.state(box.id)).status)
-    await engine.runtime.pause(box.id)
-    states.append((await engine.runtime.state(box.id)).status)
-    await engine.runtime.resume(box.id)
-    states.append((await engine.runtime.state(box.id)).status)
-    await engine.runtime.kill(box.id, signal.SIGKILL)
-    await box.wait()
-    stopped = await engine.runtime.state(box.id)
-
-    created, running, paused = ContainerState.CREATED, ContainerState.RUNNING, ContainerState.PAUSED
-    assert states == [created, running, paused, running]
-    assert (stopped.status, stopped.pid) == (ContainerState.STOPPED, 0)
-    assert stopped.bundle == box.launch.bundle
-
-
-async def test_a_deleted_container_is_unknown_and_deleting_it_again_is_no_error(
-    engine: Engine,
-) -> None:
-    box = await engine.run("true")
-    await box.wait()
-
-    await engine.runtime.delete(box.id)
-    await engine.runtime.delete(box.id)
-
-    with pytest.raises(ContainerUnknown, match="does not exist"):
-        await engine.runtime.state(box.id)
-    with pytest.raises(ContainerUnknown):
-        await engine.runtime.start(box.id)
 
 
 @pytest.mark.parametrize(
@@ -140,41 +92,6 @@ async def test_a_program_that_cannot_run_is_refused_in_one_sentence(
     assert list((engine.run_dir / "r").iterdir()) == []
 
 
-async def test_output_goes_to_the_log_by_stream(engine: Engine) -> None:
-    box = await engine.run("sh", "-c", "echo out; echo err >&2; echo -n no newline")
-
-    await box.wait()
-
-    assert await box.output() == "out\nno newline"
-    assert await box.output(StdStream.STDERR) == "err\n"
-
-
-async def test_an_attached_client_sees_everything_from_the_start(engine: Engine) -> None:
-    box = await engine.create("sh", "-c", "echo out; echo err >&2")
-    streams = await box.monitored.attach()
-    await engine.runtime.start(box.id)
-
-    found = await collected(streams)
-    await streams.aclose()
-
-    assert found == {StdStream.STDOUT: b"out\n", StdStream.STDERR: b"err\n"}
-
-
-async def test_input_reaches_the_process_and_its_end_too(engine: Engine) -> None:
-    box = await engine.create("cat", open_stdin=True, stdin_once=True)
-    streams = await box.monitored.attach()
-    await engine.runtime.start(box.id)
-    content = os.urandom(300_000).hex().encode()
-
-    await streams.write(content)
-    await streams.close_stdin()
-    found = await collected(streams)
-
-    assert found[StdStream.STDOUT] == content
-    assert (await box.wait()).code == 0
-    await streams.aclose()
-
-
 async def test_a_client_that_does_not_read_holds_up_nobody(engine: Engine) -> None:
     box = await engine.create("sh", "-c", "head -c 30000000 /dev/zero; exit 3")
     idle = await box.monitored.attach()
@@ -185,41 +102,6 @@ async def test_a_client_that_does_not_read_holds_up_nobody(engine: Engine) -> No
 
     assert status.code == 3
     await idle.aclose()
-
-
-async def test_a_terminal_has_the_size_it_was_given(engine: Engine) -> None:
-    box = await engine.create("sh", "-c", SAY_SIZE, tty=True, console_size=(33, 101))
-    streams = await box.monitored.attach()
-    await engine.runtime.start(box.id)
-    frames = streams.frames()
-    await until(frames, b"33 101")
-
-    box.monitored.resize(44, 120)
-
-    await until(frames, b"44 120")
-    await streams.aclose()
-
-
-async def test_the_log_is_reopened_after_a_rename(engine: Engine) -> None:
-    script = "echo one; read line; echo two"
-    box = await engine.create("sh", "-c", script, open_stdin=True)
-    streams = await box.monitored.attach()
-    await engine.runtime.start(box.id)
-    await until(streams.frames(), b"one")
-    old = box.launch.log.with_suffix(".1")
-
-    watch = FileWatch(box.launch.log)
-    os.rename(box.launch.log, old)
-    box.monitored.reopen_log()
-    while not os.access(box.launch.log, os.F_OK):
-        await watch.wait()
-    watch.close()
-    await streams.write(b"\n")
-    await box.wait()
-
-    assert b"one" in old.read_bytes()
-    assert await box.output() == "two\n"
-    await streams.aclose()
 
 
 async def test_the_user_and_the_environment_are_the_containers(engine: Engine) -> None:
@@ -265,20 +147,6 @@ async def test_the_monitor_is_in_a_group_of_its_own(engine: Engine) -> None:
     assert of_process(monitor, "comm") == "conmon\n"
 
 
-async def test_an_exec_has_its_streams_and_its_code(engine: Engine) -> None:
-    box = await engine.run("sleep", "60")
-    process = {**box.spec["process"], "args": ["sh", "-c", "cat; echo err >&2; exit 9"]}
-
-    running = await engine.runtime.exec(box.id, process, open_stdin=True)
-    await running.write(b"in and out\n")
-    await running.close_stdin()
-    found = await collected(running)
-
-    assert found == {StdStream.STDOUT: b"in and out\n", StdStream.STDERR: b"err\n"}
-    assert await running.wait() == 9
-    await running.aclose()
-
-
 @pytest.mark.parametrize(("program", "code"), [("nosuch", 127), ("/data.txt", 126)])
 async def test_an_exec_that_cannot_run_says_so(engine: Engine, program: str, code: int) -> None:
     box = await engine.run("sleep", "60")
@@ -309,18 +177,6 @@ async def test_an_exec_on_a_terminal_is_resized(engine: Engine) -> None:
 
     os.kill(running.pid, signal.SIGKILL)
     assert await running.wait() == 128 + signal.SIGKILL
-    await running.aclose()
-
-
-async def test_an_exec_in_a_stopped_container_is_refused(engine: Engine) -> None:
-    box = await engine.run("true")
-    await box.wait()
-
-    running = await engine.runtime.exec(box.id, box.spec["process"])
-    found = await collected(running)
-
-    assert await running.wait() == 126
-    assert b"cannot exec in a stopped container" in found[StdStream.STDERR]
     await running.aclose()
 
 

@@ -12,35 +12,9 @@ from runner.runtime.errors import (
     NotRunning,
 )
 from tests.runner.runtime.conftest import Engine
+from tests.support.processes import needs_program
 
 pytestmark = pytest.mark.needs_root
-
-
-async def test_a_container_is_adopted_by_the_next_daemon(engine: Engine) -> None:
-    box = await engine.create("sh", "-c", "read line; exit 6", open_stdin=True)
-    await engine.runtime.start(box.id)
-    box.monitored.close()
-
-    adopted = await engine.monitor.adopt(box.launch)
-    streams = await adopted.attach()
-    await streams.write(b"go\n")
-    status = await adopted.wait()
-
-    assert adopted.pid == 0
-    assert (status.code, status.error) == (6, "")
-    await streams.aclose()
-    adopted.close()
-
-
-async def test_an_end_while_no_daemon_was_there_is_known_to_the_next(engine: Engine) -> None:
-    box = await engine.run("sh", "-c", "exit 11")
-    await box.wait()
-    box.monitored.close()
-
-    adopted = await engine.monitor.adopt(box.launch)
-
-    assert (await adopted.wait()).code == 11
-    adopted.close()
 
 
 async def test_without_its_monitor_the_end_is_seen_but_not_the_code(engine: Engine) -> None:
@@ -101,7 +75,7 @@ async def test_a_container_outlives_a_daemon_that_was_killed(engine: Engine) -> 
     box = await engine.create("sh", "-c", "sleep 1; echo alive; exit 4")
     await engine.runtime.delete(box.id, force=True)
     (box.launch.bundle / "conmon.pid").unlink()
-    program = (engine.runtime.executable, "/usr/bin/conmon", str(engine.run_dir), box.id)
+    program = (needs_program("runc"), "/usr/bin/conmon", str(engine.run_dir), box.id)
     daemon = await asyncio.create_subprocess_exec(
         sys.executable, "-c", DAEMON, *program, stdout=asyncio.subprocess.PIPE
     )
