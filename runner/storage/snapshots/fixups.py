@@ -103,18 +103,40 @@ class LayerFixup:
             self._link(path, target)
 
     def _make_directory(self, path: str) -> Path:
-        """The directory and its parents, each as the whole stack would have it."""
-        place = self._aside
+        """The directory and its parents, each as the whole stack would have it.
+
+        A symlink on the way, also one placed by this fixup, is followed inside the stack: this
+        host has something else where it points.
+        """
         walked = ""
         for part in path.split("/"):
-            walked = f"{walked}/{part}" if walked else part
-            place = place / part
-            if not place.is_dir():
-                place.mkdir()
-                source = self._true_directory(walked)
-                if source is not None:
-                    _copy_attributes(source, place)
-        return place
+            walked = self._inside(f"{walked}/{part}".lstrip("/"))
+            self._make_one_directory(walked)
+        return self._aside / walked
+
+    def _inside(self, path: str) -> str:
+        stack = (self._aside, *self._lower)
+        found = _find(stack, path)
+        if found is None or not stat.S_ISLNK(found.stat.st_mode):
+            return path
+        target = _resolve(stack, path)
+        if target is None:
+            raise InvalidLayer(f"layer has files below {path!r}, beneath it a symlink to nowhere")
+        if above := target.rpartition("/")[0]:
+            self._make_directory(above)
+        return target
+
+    def _make_one_directory(self, path: str) -> None:
+        """Make it where its parents are made already, none of them a symlink."""
+        place = self._aside / path
+        try:
+            if not stat.S_ISDIR(place.lstat().st_mode):
+                raise InvalidLayer(f"layer has files below {path!r}, which is no directory")
+        except FileNotFoundError:
+            place.mkdir()
+            source = self._true_directory(path)
+            if source is not None:
+                _copy_attributes(source, place)
 
     def _true_directory(self, path: str) -> _Found | None:
         """Whose attributes a directory has: the layer's if it describes it, else those beneath."""
@@ -153,6 +175,11 @@ class LayerFixup:
         """Give the file this name too: a link costs nothing, and layers never change."""
         above, _, name = path.rpartition("/")
         place = (self._make_directory(above) if above else self._aside) / name
+        if os.path.lexists(place):
+            if stat.S_ISDIR(place.lstat().st_mode):
+                raise InvalidLayer(f"layer has a file at {path!r}, which is a directory")
+            # By another way to the same place: one of them has to be the last.
+            place.unlink()
         link_or_copy(source, place)
 
 

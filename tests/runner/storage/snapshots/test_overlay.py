@@ -310,3 +310,33 @@ async def test_first_snapshots_of_one_stack_may_be_made_at_once(tmp_path: Path) 
 
     assert len({mounts[0].lower for mounts in made}) == 1
     assert len(fixups(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("described", [False, True])
+async def test_a_symlink_placed_by_a_fixup_is_not_followed_on_this_host(
+    stack: Stack, tmp_path: Path, described: bool
+) -> None:
+    """Two ways to one directory, of which the first leaves a symlink for the second to walk."""
+    decoy = tmp_path / "decoy"
+    decoy.mkdir(mode=0o700)
+    inside = os.fsencode(str(decoy)).lstrip(b"/")
+    base = archive(
+        directory(b"b"), symlink(b"b/x", b"/" + inside), directory(inside), symlink(b"s", b"b")
+    )
+    more = [entry(b"s/x", DIRECTORY, mode=0o777)] if described else []
+
+    seen = await stack(base, archive(entry(b"b/x/first"), *more, entry(b"s/x/second")))
+
+    place = os.fsdecode(inside)
+    assert list(decoy.iterdir()) == []
+    assert stat.S_IMODE(decoy.stat().st_mode) == 0o700
+    assert {f"{place}/first", f"{place}/second"} < set(seen)
+    assert seen["b/x"] == f"-> {decoy}"
+
+
+async def test_a_file_that_comes_by_two_ways_is_one(stack: Stack) -> None:
+    base = archive(directory(b"t"), symlink(b"a", b"t"), symlink(b"b", b"t"))
+
+    seen = await stack(base, archive(entry(b"a/file"), entry(b"b/file")))
+
+    assert seen["t/file"] == "644 0 "
