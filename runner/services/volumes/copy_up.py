@@ -64,7 +64,14 @@ def _copy_entry(entry: Entry, into: int, links: dict[tuple[int, int], bytes]) ->
         _copy_xattrs(entry, into)
         return
     if entry.stat.st_nlink > 1 and identity in links:
-        os.link(links[identity], entry.path, src_dir_fd=into, dst_dir_fd=into)
+        # Not followed: of a symlink that an image links twice, this host has the target.
+        os.link(
+            links[identity],
+            entry.path,
+            src_dir_fd=into,
+            dst_dir_fd=into,
+            follow_symlinks=False,
+        )
         return
     links[identity] = entry.path
     if stat.S_ISLNK(mode):

@@ -45,6 +45,23 @@ def test_a_copy_is_the_same_tree(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((copied / "pipe").stat().st_mode)
 
 
+def test_a_symlink_of_two_names_stays_one(tmp_path: Path) -> None:
+    """The target is for the container to follow: on this host it is another file."""
+    decoy = tmp_path / "decoy"
+    decoy.write_text("of this host")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").symlink_to(decoy)
+    os.link(source / "a", source / "b", follow_symlinks=False)
+
+    copy_tree(source, tmp_path / "copy")
+
+    copied = tmp_path / "copy"
+    assert os.readlink(copied / "a") == os.readlink(copied / "b") == str(decoy)
+    assert (copied / "a").lstat().st_ino == (copied / "b").lstat().st_ino
+    assert decoy.stat().st_nlink == 1
+
+
 def test_sockets_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     with socket.socket(socket.AF_UNIX) as listening:
