@@ -23,6 +23,7 @@ from runner.storage.tar.decompress import (
     DECOMPRESSORS,
     InflationLimit,
     InvalidCompression,
+    Members,
     inflate,
 )
 from runner.tasks.threads import in_thread
@@ -133,34 +134,12 @@ def _pieces(
 ) -> Iterator[bytes] | None:
     for magic, make in OTHER_COMPRESSIONS.items():
         if start.startswith(magic):
-            return inflate(_Streams(make), FileRange.whole(path).chunks(), limit)
+            return inflate(Members(make), FileRange.whole(path).chunks(), limit)
     for magic, media_type in MAGIC.items():
         if every and start.startswith(magic):
             decompressor = DECOMPRESSORS[compression_of(media_type)]()
             return inflate(decompressor, FileRange.whole(path).chunks(), limit)
     return None
-
-
-class _Streams:
-    """bzip2 or xz, one stream after another, as gzip's members may be: a Decompressor."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._stream = make()
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        while chunk:
-            if self._stream.eof:
-                self._stream = self._make()
-            # At most this much comes out at once, whatever went in.
-            yield self._stream.decompress(chunk, CHUNK_BYTES)
-            while not (self._stream.eof or self._stream.needs_input):
-                yield self._stream.decompress(b"", CHUNK_BYTES)
-            chunk = self._stream.unused_data
-
-    def finish(self) -> None:
-        if not self._stream.eof:
-            raise InvalidCompression("it ends too early")
 
 
 def measure_layer(content: FileRange, aside: Path) -> LayerFile:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
@@ -22,6 +22,10 @@ _IsalError = cast("type[Exception]", IsalError)
 
 # At most this much comes out at once, whatever went in: memory does not follow the ratio.
 OUTPUT_BYTES: Final = 1 << 20
+
+# So much is given to a member or frame that follows another, then twice as much each time: its
+# end copies what it was given beyond it, and a chunk may be a chain of very many.
+_FIRST_STEP_BYTES: Final = 4096
 
 _GZIP_WINDOW: Final = 31  # 15 bits, and a gzip header
 _ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, what zstd itself takes without being asked
@@ -80,22 +84,26 @@ class _Gzip:
         self._ended = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        full = False
-        while chunk or full:
+        rest, step, full = memoryview(chunk), len(chunk), False
+        while rest or full:
             if self._member.eof:
-                if not chunk.strip(b"\0"):
+                if rest[0] == 0 and not any(rest):
                     return  # padding after the last member, as tape tools leave it
                 self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
+                step = _FIRST_STEP_BYTES
             self._begun = True
+            piece = rest[:step]
+            step *= 2
             try:
-                content = self._member.decompress(chunk, OUTPUT_BYTES)
+                content = self._member.decompress(piece, OUTPUT_BYTES)
             except _IsalError as error:
                 raise InvalidCompression(f"layer is not gzip: {error}") from None
-            chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            rest = rest[len(piece) - len(left) :]
             full = len(content) == OUTPUT_BYTES and not self._member.eof
             if content:
                 yield content
-            elif chunk and not self._member.eof:
+            elif left and not self._member.eof:
                 raise InvalidCompression("layer is not gzip: the stream makes no progress")
 
     def finish(self) -> None:
@@ -103,34 +111,58 @@ class _Gzip:
             raise InvalidCompression("layer is cut short: its gzip stream has no end")
 
 
-class _Zstd:
-    """RFC 8878, several frames one after another included: zstd:chunked writes them."""
+class Members:
+    """Streams that end by themselves, one after another; ``make`` makes a decompressor for each.
 
-    def __init__(self) -> None:
-        self._frame = self._open()
+    https://docs.python.org/3/library/bz2.html#bz2.BZ2Decompressor has its methods; its errors
+    are not translated.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._member = make()
         self._begun = False
 
-    @staticmethod
-    def _open() -> zstd.ZstdDecompressor:
-        options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
-        return zstd.ZstdDecompressor(options=options)
-
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        while chunk or not (self._frame.eof or self._frame.needs_input):
-            if self._frame.eof:
-                self._frame = self._open()
+        view, position, step = memoryview(chunk), 0, len(chunk)
+        while position < len(view) or not (self._member.eof or self._member.needs_input):
+            if self._member.eof:
+                self._member = self._make()
+                step = _FIRST_STEP_BYTES
             self._begun = True
-            try:
-                content = self._frame.decompress(chunk, OUTPUT_BYTES)
-            except zstd.ZstdError as error:
-                raise InvalidCompression(f"layer is not zstd: {error}") from None
-            chunk = self._frame.unused_data if self._frame.eof else b""
+            # It takes no more while it has some of the last piece.
+            piece = view[position : position + (step if self._member.needs_input else 0)]
+            position += len(piece)
+            step *= 2
+            content = self._member.decompress(piece, OUTPUT_BYTES)
+            if self._member.eof:
+                position -= len(self._member.unused_data)
             if content:
                 yield content
 
     def finish(self) -> None:
-        if not self._begun or not self._frame.eof:
-            raise InvalidCompression("layer is cut short: its zstd stream has no end")
+        if not self._begun or not self._member.eof:
+            raise InvalidCompression("it ends too early")
+
+
+class _Zstd:
+    """RFC 8878, several frames one after another included: zstd:chunked writes them."""
+
+    def __init__(self) -> None:
+        options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
+        self._frames = Members(lambda: zstd.ZstdDecompressor(options=options))
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        try:
+            yield from self._frames.feed(chunk)
+        except zstd.ZstdError as error:
+            raise InvalidCompression(f"layer is not zstd: {error}") from None
+
+    def finish(self) -> None:
+        try:
+            self._frames.finish()
+        except InvalidCompression:
+            raise InvalidCompression("layer is cut short: its zstd stream has no end") from None
 
 
 def find_compression(start: bytes, declared: str) -> str:
