@@ -70,6 +70,11 @@ class ImageManifest:
         """The blobs that a registry must hold for this manifest: all but foreign layers."""
         return (self.config, *(layer for layer in self.layers if not layer.is_foreign))
 
+    @property
+    def all_blobs(self) -> tuple[Descriptor, ...]:
+        """Everything that running the image takes: foreign layers as well."""
+        return (self.config, *self.layers)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageIndex:

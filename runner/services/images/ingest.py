@@ -54,7 +54,7 @@ async def ingest_image(
 
     BadRequest for parts that are not what the documents say; then nothing was recorded.
     """
-    diff_ids, blobs = image.config.diff_ids, image.manifest.blobs
+    diff_ids, blobs = image.config.diff_ids, image.manifest.all_blobs
     if len(diff_ids) != len(image.layers):
         raise BadRequest(f"{len(image.layers)} layers, but {len(diff_ids)} diff_ids in the config")
     layers = {

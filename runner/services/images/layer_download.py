@@ -4,6 +4,7 @@ https://github.com/opencontainers/image-spec/blob/main/layer.md
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -18,6 +19,8 @@ from runner.storage.content import Ingest
 
 # Large enough that hashing and writing, a thread's work each time, do not wait for the loop.
 GATHER_BYTES = 1024 * 1024
+# What comes slowly waits no longer than this: it is shown, and kept for the next try.
+GATHER_SECONDS = 1.0
 
 Fetch = Callable[[int], AsyncGenerator[bytes, None]]
 
@@ -104,17 +107,19 @@ async def restore(store: ImageStore, diff_id: Digest, blob: Descriptor) -> None:
         await layer.commit()
 
 
-async def rechunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def rechunked(
+    stream: AsyncIterator[bytes], now: Callable[[], float] = time.monotonic
+) -> AsyncIterator[bytes]:
     """The same bytes in fewer, larger chunks; also those that came before a failure."""
     waiting: list[bytes] = []
-    size = 0
+    size, begun = 0, now()
     try:
         async for chunk in stream:
             waiting.append(chunk)
             size += len(chunk)
-            if size >= GATHER_BYTES:
+            if size >= GATHER_BYTES or now() - begun >= GATHER_SECONDS:
                 yield b"".join(waiting)
-                waiting, size = [], 0
+                waiting, size, begun = [], 0, now()
     except RunnerError:
         if waiting:
             yield b"".join(waiting)

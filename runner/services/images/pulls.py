@@ -4,7 +4,8 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
@@ -80,7 +81,7 @@ class Puller:
         before = self._store.records.images.get(str(reference))
         async with reminders(progress, f"Waiting for {reference.host}"):
             found = await resolve(repository, reference, platform)
-        blobs = {blob.digest for blob in found.manifest.blobs}
+        blobs = {blob.digest for blob in found.manifest.all_blobs}
         kept = {document.descriptor.digest for document in found.documents}
         with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
             await self._pull_layers(repository, found, progress)
@@ -106,7 +107,7 @@ class Puller:
         layers = {(diff_id, blob.digest): blob for diff_id, blob in pairs}
         downloads = [
             LayerDownload(
-                self._store, diff_id, blob, partial(fetch_blob, repository, blob), progress
+                self._store, diff_id, blob, partial(_fetch_layer, repository, blob), progress
             )
             for (diff_id, _), blob in layers.items()
         ]
@@ -194,6 +195,23 @@ async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -
     return config
 
 
+async def _fetch_layer(
+    repository: RemoteRepository, layer: Descriptor, offset: int = 0
+) -> AsyncGenerator[bytes, None]:
+    """A layer's blob; a foreign one from the registry too, if it holds it, and from no URL."""
+    try:
+        async with aclosing(fetch_blob(repository, layer, offset)) as stream:
+            async for chunk in stream:
+                yield chunk
+    except NotFound as error:
+        if not layer.is_foreign:
+            raise
+        raise NotFound(
+            f"{repository}: layer {layer.digest} is kept elsewhere ({layer.media_type}), and the "
+            "registry does not hold it; foreign layers are never fetched from their URLs"
+        ) from error
+
+
 def _check_layers(
     repository: RemoteRepository, manifest: ImageManifest, config: ImageConfig
 ) -> None:
@@ -205,11 +223,6 @@ def _check_layers(
     for layer in manifest.layers:
         if without_parameters(layer.media_type) not in LAYERS:
             raise RemoteUntrusted(f"{repository}: layer of unknown type {layer.media_type}")
-        if layer.is_foreign:
-            raise RemoteUntrusted(
-                f"{repository}: layer {layer.digest} is kept elsewhere ({layer.media_type}); "
-                "foreign layers are never fetched"
-            )
 
 
 def _check_platform(

@@ -45,7 +45,7 @@ class Pusher:
             image = self._store.image(record.image_id)
             assert image is not None
             with self._store.hold(
-                {record.manifest, *(blob.digest for blob in image.manifest.blobs)}
+                {record.manifest, *(blob.digest for blob in image.manifest.all_blobs)}
             ):
                 await self._push(repository, record, image, tell)
         return records[-1].manifest
@@ -88,6 +88,10 @@ class Pusher:
         self, repository: RemoteRepository, image: Image, layer: Descriptor, tell: Tell
     ) -> None:
         progress = LayerProgress(layer, tell)
+        if layer.is_foreign:
+            # Not to be distributed: docker's words for it.
+            progress.status("Skipped foreign layer")
+            return
         progress.status("Preparing")
         source = self._mount_source(repository, layer.digest)
         async with self._slots:

@@ -256,7 +256,7 @@ class ImageStore:
             kept |= {record.manifest for record in image.records}
             kept |= {image.id, *image.diff_ids}
             if isinstance(image, Image):
-                kept |= {blob.digest for blob in image.manifest.blobs}
+                kept |= {blob.digest for blob in image.manifest.all_blobs}
         gone, size = [], 0
         for diff_id in tuple(self.layers.diff_ids()):
             if diff_id not in kept and not self._held[diff_id]:

@@ -37,7 +37,7 @@ class Saver:
             more = tuple(record for record in records if record not in known)
             chosen[image.id] = (image, (*known, *more))
         for image, _ in chosen.values():
-            for blob in image.manifest.blobs:
+            for blob in image.manifest.all_blobs:
                 if not self._store.content.has(blob.digest):
                     raise NotFound(
                         f"blob {blob.digest} of {image.id} was never fetched in this form: "
@@ -60,7 +60,7 @@ class Saver:
         return image, found
 
     async def _archive(self, chosen: Sequence[Saved]) -> AsyncIterator[bytes]:
-        held = {blob.digest for image, _ in chosen for blob in image.manifest.blobs}
+        held = {blob.digest for image, _ in chosen for blob in image.manifest.all_blobs}
         held |= {image.manifest_digest for image, _ in chosen}
         with self._store.hold(held):
             written: set[Digest] = set()
@@ -79,7 +79,7 @@ class Saver:
 
     async def _blobs(self, image: Image, written: set[Digest]) -> AsyncIterator[bytes]:
         content = self._store.content
-        sizes = {blob.digest: blob.size for blob in image.manifest.blobs}
+        sizes = {blob.digest: blob.size for blob in image.manifest.all_blobs}
         sizes[image.manifest_digest] = len(image.manifest.content)
         for digest, size in sizes.items():
             if digest not in written:

@@ -29,6 +29,8 @@ SOURCE = an_image([a_layer({"file": b"x" * 5000})])
 LAYER = SOURCE.layers[0]
 BLOB = str(LAYER.descriptor.digest)
 CONFIG = str(Digest.of(SOURCE.config))
+# Nobody holds it.
+A_SECRET = Descriptor(DOCKER_FOREIGN_GZIP, Digest.of(b"secret"), 6)
 MANIFEST_REPLY = {"Content-Type": OCI_MANIFEST}
 
 
@@ -198,16 +200,8 @@ LIES = {
         held(with_layers(LAYER.descriptor, LAYER.descriptor)), "2 layers, but 1 diff_ids"
     ),
     "layer: kept elsewhere": Lie(
-        held(
-            with_layers(
-                replace(
-                    LAYER.descriptor,
-                    media_type=DOCKER_FOREIGN_GZIP,
-                    urls=("http://169.254.169.254/latest",),
-                )
-            )
-        ),
-        "foreign layers are never fetched",
+        held(with_layers(replace(A_SECRET, urls=("http://169.254.169.254/latest",)))),
+        "the registry does not hold it; foreign layers are never fetched from their URLs",
     ),
     "layer: of no known type": Lie(
         held(with_layers(replace(LAYER.descriptor, media_type="application/x-evil"))),

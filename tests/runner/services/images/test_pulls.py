@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from oci.descriptor import Platform
+from oci.descriptor import Descriptor, Platform
+from oci.digest import Digest
+from oci.manifest import image_manifest
+from oci.mediatype import DOCKER_FOREIGN_GZIP, OCI_CONFIG
 from runner.errors import BadRequest, NoSuchImage, NotFound
+from runner.services.images.layer_download import rechunked
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image, an_index
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner_images import RunnerImages, joined, runner_images
 
 
 @pytest.fixture
@@ -155,3 +160,37 @@ async def test_all_tags_of_a_repository_are_pulled(
 async def test_a_repository_without_tags_has_nothing_to_pull(runner: RunnerImages) -> None:
     with pytest.raises(NotFound, match="has no tags to pull"):
         await runner.images.pull_all("app", progress=runner.tell)
+
+
+async def test_a_foreign_layer_that_the_registry_holds_is_a_layer(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    source = an_image([a_layer({"file": b"foreign"})])
+    (layer,) = source.layers
+    foreign = replace(
+        layer.descriptor, media_type=DOCKER_FOREIGN_GZIP, urls=("http://192.0.2.1/layer",)
+    )
+    config = Descriptor(OCI_CONFIG, Digest.of(source.config), len(source.config))
+    registry.put(replace(source, manifest=image_manifest(config, [foreign])))
+
+    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.prune()
+    saved = await joined(runner.images.save(["app"]))
+    await runner.images.push("app", progress=runner.tell)
+
+    directory = await runner.store.layers.directory(layer.diff_id)
+    assert (directory / "file").read_bytes() == b"foreign"
+    assert layer.descriptor.digest.encoded.encode() in saved
+    assert "Skipped foreign layer" in runner.statuses
+
+
+async def test_what_comes_slowly_is_passed_on_as_it_comes() -> None:
+    times = iter([0.0, 0.4, 0.9, 1.3, 1.3, 1.4])
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for letter in (b"a", b"b", b"c", b"d"):
+            yield letter
+
+    chunks = [chunk async for chunk in rechunked(trickle(), lambda: next(times))]
+
+    assert chunks == [b"abc", b"d"]
