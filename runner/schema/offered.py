@@ -64,8 +64,7 @@ _HOST_FIELDS = (
 
 # Notes for builds (OnBuild, Shell), which no container acts on, are taken and not kept.
 _CONFIG_FIELDS = (
-    "Healthcheck", "HostConfig", "Image", "NetworkDisabled", "NetworkingConfig", "OnBuild", "Shell",
-    "Volumes",
+    "HostConfig", "Image", "NetworkDisabled", "NetworkingConfig", "OnBuild", "Shell", "Volumes",
 )  # fmt: skip
 
 
@@ -77,16 +76,10 @@ def refuse_unsupported(
         check(host_config, key)
     fields.refuse_others(host_config, _HOST_FIELDS, "HostConfig.")
     fields.refuse_others(document, (*_CONFIG_FIELDS, *config_fields))
-    _check_healthcheck(fields.mapping(document, "Healthcheck"))
     mode = fields.text(host_config, "NetworkMode") or "default"
     if fields.boolean(document, "NetworkDisabled") and mode == "host":
         raise BadRequest("NetworkDisabled: the network mode 'host' says otherwise")
     _check_networks(fields.mapping(document, "NetworkingConfig"), mode)
-
-
-def _check_healthcheck(healthcheck: Document) -> None:
-    disabled = fields.texts(healthcheck, "Test") == ("NONE",)
-    fields.refuse_others(healthcheck, ("Test",) if disabled else (), "Healthcheck.")
 
 
 def _check_networks(networking: Document, mode: str) -> None:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from runner.errors import BadRequest
 from runner.schema import fields, host
@@ -32,7 +32,8 @@ class ContainerOptions:
 
     ``None`` means not said; sizes are bytes, times seconds, ``nano_cpus`` 10⁻⁹ of a CPU.
     ``entrypoint`` ``()`` clears the image's (and with it the image's command).  An ``env`` entry
-    without ``=`` removes the variable.  ``pids_limit`` -1 is without limit.
+    without ``=`` removes the variable.  ``pids_limit`` -1 is without limit.  ``healthcheck`` holds
+    what was said of ``Healthcheck``, to be compared with the image's.
     """
 
     image: str
@@ -86,6 +87,7 @@ class ContainerOptions:
     log_options: Mapping[str, str] = field(default_factory=dict)
     container_id_file: str = ""
     exposed_ports: tuple[str, ...] = ()
+    healthcheck: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -118,6 +120,8 @@ class ContainerOptions:
         document["ExposedPorts"] = {port: {} for port in self.exposed_ports}
         return {"Image": self.image, **document, "HostConfig": limits}
 
+
+NO_HEALTHCHECK: Final[Mapping[str, Any]] = {"Test": ["NONE"]}
 
 _PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?", re.ASCII)
 
@@ -179,6 +183,11 @@ def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return ports
 
 
+def _healthcheck(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    said = fields.mapping(document, key)
+    return {name: value for name, value in said.items() if not fields.is_unsaid(value)}
+
+
 def _entrypoint(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     # [""] resets the entrypoint; [] and null leave the image's.
     found = fields.texts(document, key)
@@ -203,6 +212,7 @@ _CONFIG: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "stop_signal": ("StopSignal", host.optional_text),
     "stop_timeout": ("StopTimeout", host.optional_integer),
     "exposed_ports": ("ExposedPorts", _exposed_ports),
+    "healthcheck": ("Healthcheck", _healthcheck),
 }
 
 

@@ -1,15 +1,28 @@
 """Containers as the Engine API shows them: ``ContainerSummary`` and ``ContainerInspect``."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from runner.schema.humanize import human_duration
 from runner.schema.mounts import PROPAGATIONS
+from runner.schema.options import NO_HEALTHCHECK
 from runner.schema.times import format_time
 from runner.services.containers.containers import Container, MountPoint
 
 
-def summary(container: Container, *, size: int | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes: what a container has ``written`` on top of its image, and what the ``image`` has."""
+
+    written: int
+    image: int
+
+    def to_json(self) -> dict[str, int]:
+        return {"SizeRw": self.written, "SizeRootFs": self.written + self.image}
+
+
+def summary(container: Container, *, sizes: Sizes | None = None) -> dict[str, Any]:
     """One element of ``GET /containers/json``."""
     document: dict[str, Any] = {
         "Id": container.id,
@@ -26,12 +39,12 @@ def summary(container: Container, *, size: int | None = None) -> dict[str, Any]:
         "NetworkSettings": {"Networks": {}},
         "Mounts": [_mount(point) for point in container.mounts],
     }
-    if size is not None:
-        document |= {"SizeRw": size, "SizeRootFs": size}
+    if sizes is not None:
+        document |= sizes.to_json()
     return document
 
 
-def inspection(container: Container, *, size: int | None = None) -> dict[str, Any]:
+def inspection(container: Container, *, sizes: Sizes | None = None) -> dict[str, Any]:
     """``GET /containers/{id}/json``."""
     document: dict[str, Any] = {
         "Id": container.id,
@@ -58,8 +71,8 @@ def inspection(container: Container, *, size: int | None = None) -> dict[str, An
         "Config": _config(container),
         "NetworkSettings": {"SandboxID": "", "Ports": {}, "Networks": {}},
     }
-    if size is not None:
-        document |= {"SizeRw": size, "SizeRootFs": size}
+    if sizes is not None:
+        document |= sizes.to_json()
     return document
 
 
@@ -136,7 +149,10 @@ def _config(container: Container) -> dict[str, Any]:
     if stop_timeout is not None:
         document["StopTimeout"] = stop_timeout
     image = container.image_config
-    if image.healthcheck is not None:
+    del document["Healthcheck"]
+    if container.options.healthcheck == NO_HEALTHCHECK:
+        document["Healthcheck"] = dict(NO_HEALTHCHECK)
+    elif image.healthcheck is not None:
         document["Healthcheck"] = image.healthcheck.to_json()
     # docker leaves it out of the document when there is none.
     del document["ExposedPorts"]

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from runner.daemon.api import container_documents
+from runner.daemon.api.container_documents import Sizes
 from runner.daemon.api.container_filters import PRUNE_FILTERS, select
 from runner.daemon.api.streams import framed, hijack, stream_type
 from runner.daemon.http.messages import Answer, Request, Response, encode, json_response, no_content
@@ -11,7 +12,7 @@ from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, filters
 from runner.schema.times import parse_time
-from runner.services.containers.containers import Condition
+from runner.services.containers.containers import Condition, Container
 
 # The exit code of a container whose end nobody saw.
 _UNSEEN = 255
@@ -27,10 +28,15 @@ async def list_containers(services: Services, request: Request) -> Answer:
     )
     documents = []
     for container in chosen:
-        written = query.flag("size")
-        size = await services.containers.changed_bytes(container.id) if written else None
-        documents.append(container_documents.summary(container, size=size))
+        sizes = await measure(services, container) if query.flag("size") else None
+        documents.append(container_documents.summary(container, sizes=sizes))
     return json_response(documents)
+
+
+async def measure(services: Services, container: Container) -> Sizes:
+    """What a container takes; its image is 0 bytes where nobody can say."""
+    written = await services.containers.changed_bytes(container.id)
+    return Sizes(written, services.images.layers_bytes_of(container.image_id))
 
 
 async def create(services: Services, request: Request) -> Answer:
@@ -44,10 +50,8 @@ async def create(services: Services, request: Request) -> Answer:
 
 async def inspect(services: Services, request: Request) -> Answer:
     container = services.containers.find(request.parameters["id"])
-    size = None
-    if request.query.flag("size"):
-        size = await services.containers.changed_bytes(container.id)
-    return json_response(container_documents.inspection(container, size=size))
+    sizes = await measure(services, container) if request.query.flag("size") else None
+    return json_response(container_documents.inspection(container, sizes=sizes))
 
 
 async def start(services: Services, request: Request) -> Answer:

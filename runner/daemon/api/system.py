@@ -12,6 +12,7 @@ from typing import Any
 from oci.descriptor import Platform
 from runner.credentials import Credentials
 from runner.daemon.api.container_documents import summary
+from runner.daemon.api.containers import measure
 from runner.daemon.api.event_filters import selector
 from runner.daemon.api.volumes import volume_document
 from runner.daemon.http.messages import Answer, Request, Response, encode, json_response
@@ -179,8 +180,7 @@ async def disk_usage(services: Services, request: Request) -> Answer:
         document["LayersSize"] = services.images.layers_bytes()
     if "container" in asked:
         document["Containers"] = [
-            summary(one, size=await services.containers.changed_bytes(one.id))
-            for one in services.containers.list()
+            summary(one, sizes=await measure(services, one)) for one in services.containers.list()
         ]
     if "volume" in asked:
         document["Volumes"] = [

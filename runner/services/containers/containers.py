@@ -116,9 +116,8 @@ class Containers:
 
         Raises NoSuchImage, NameInUse, or BadRequest naming the option that makes no sense.
         """
-        making = creation.create(self._deps, options, name, platform)
+        making = creation.create(self._deps, options, name, platform, self._add)
         handle, warnings = await self._whole(making)
-        self._all[handle.id] = handle
         return handle.view(), warnings
 
     async def start(self, name: str) -> None:
@@ -303,6 +302,9 @@ class Containers:
             known = handle.id in self._all and not handle.restarting
             if known and handle.state not in ALIVE:
                 await self._operations.forget(handle, volumes=True)
+
+    def _add(self, handle: ContainerHandle) -> None:
+        self._all[handle.id] = handle
 
     def _drop(self, handle: ContainerHandle) -> None:
         self._all.pop(handle.id, None)

@@ -1,12 +1,14 @@
 """Create: from what was asked to a container that can start; all of it or nothing."""
 
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
 
 from oci.descriptor import Platform
 from runner.errors import BadRequest, Kind, NotFound
 from runner.runtime.oci_spec import spec
 from runner.schema import ContainerOptions
+from runner.schema.options import NO_HEALTHCHECK
 from runner.services import names
 from runner.services.containers import etc_files, mount_points
 from runner.services.containers.container import DEFAULT_STOP_SIGNAL, Desired, MountPoint, Observed
@@ -20,9 +22,16 @@ from runner.tasks.threads import in_thread
 
 
 async def create(
-    deps: ContainerDeps, options: ContainerOptions, name: str | None, platform: str | None
+    deps: ContainerDeps,
+    options: ContainerOptions,
+    name: str | None,
+    platform: str | None,
+    created: Callable[[ContainerHandle], None],
 ) -> tuple[ContainerHandle, tuple[str, ...]]:
     """Make a container and its record; returns it with warnings, each a sentence for the user.
+
+    ``created`` is told of it as soon as it is recorded, while its image and its volumes are held:
+    from then on it is what uses them.
 
     Raises NoSuchImage, NameInUse, or BadRequest for an option that makes no sense: whatever
     ``start`` would refuse and can be known now is refused now.
@@ -30,40 +39,49 @@ async def create(
     name = _free_name(deps, name)
     image = _image(deps, options.image, platform)
     with deps.images.keep(image):
-        handle, warnings = await _create(deps, options, name, image)
+        handle, warnings = await _create(deps, options, name, image, created)
     deps.tell(handle, "create")
     return handle, warnings
 
 
 async def _create(
-    deps: ContainerDeps, options: ContainerOptions, name: str, image: Image
+    deps: ContainerDeps,
+    options: ContainerOptions,
+    name: str,
+    image: Image,
+    created: Callable[[ContainerHandle], None],
 ) -> tuple[ContainerHandle, tuple[str, ...]]:
     spec.command(image.config, options)
+    _check_healthcheck(options, image)
     etc_files.check_extra_hosts(options)
     stop_signal, doubts = _stop_signal(options, image)
     warnings = (*doubts, *spec.check_options(options, deps.host))
     identifier = names.new_id()
     hostname = etc_files.choose_hostname(options, identifier)
     async with AsyncExitStack() as undo:
-        points = await mount_points.resolve_mounts(image.config, options, deps.volumes, undo)
-        timeout = options.stop_timeout
-        desired = Desired(
-            datetime.now(UTC),
-            image.id,
-            image.config,
-            options,
-            hostname,
-            stop_signal,
-            deps.settings.stop_timeout_seconds if timeout is None else timeout,
-            points,
-        )
-        paths = deps.paths(identifier)
-        handle = ContainerHandle(identifier, name, desired, Observed(), paths)
-        with deps.volumes.hold([point.volume for point in points if point.volume]):
+        # Volumes are let go before what was made is undone: none that is held can be removed.
+        with ExitStack() as held:
+            points = await mount_points.resolve_mounts(
+                image.config, options, deps.volumes, undo, held
+            )
+            timeout = options.stop_timeout
+            desired = Desired(
+                datetime.now(UTC),
+                image.id,
+                image.config,
+                options,
+                hostname,
+                stop_signal,
+                deps.settings.stop_timeout_seconds if timeout is None else timeout,
+                points,
+            )
+            paths = deps.paths(identifier)
+            handle = ContainerHandle(identifier, name, desired, Observed(), paths)
             await _prepare_rootfs(deps, handle, points, undo)
             await deps.save(handle)
-        # Recorded, and so it exists.
-        undo.pop_all()
+            # Recorded, and so it exists.
+            created(handle)
+            undo.pop_all()
     await deps.volumes.claim(point.volume for point in points if point.anonymous)
     return handle, warnings
 
@@ -81,6 +99,16 @@ async def _prepare_rootfs(
     await in_thread(handle.paths.directory.mkdir, parents=True, mode=0o711)
     undo.push_async_callback(in_thread, remove, handle.paths.directory)
     await mount_points.fill_volumes(points, handle.paths.rootfs, handle.rootfs_mounts, deps.volumes)
+
+
+def _check_healthcheck(options: ContainerOptions, image: Image) -> None:
+    """Take the image's own, which ``inspect`` shows, and none; nothing runs any other."""
+    said = options.healthcheck
+    own = image.config.healthcheck
+    if said and said != NO_HEALTHCHECK and said != (own.to_json() if own else {}):
+        raise BadRequest(
+            "Healthcheck: only the image's own, or none, is supported by this version of the runner"
+        )
 
 
 def _stop_signal(options: ContainerOptions, image: Image) -> tuple[str, tuple[str, ...]]:

@@ -11,27 +11,35 @@ from runner.runtime.bundle import prepare_sources
 from runner.runtime.rootfs import is_of_the_kernel
 from runner.schema import ContainerOptions, MountOption
 from runner.services.containers.container import MountPoint
+from runner.services.names import new_id
 from runner.services.volumes.copy_up import resolve_in_rootfs
 from runner.services.volumes.volumes import Volumes
 from runner.tasks.threads import in_thread
 
 
 async def resolve_mounts(
-    image: ImageConfig, options: ContainerOptions, volumes: Volumes, undo: AsyncExitStack
+    image: ImageConfig,
+    options: ContainerOptions,
+    volumes: Volumes,
+    undo: AsyncExitStack,
+    held: ExitStack,
 ) -> tuple[MountPoint, ...]:
     """Every mount of a container; volumes are made, the anonymous ones undone with ``undo``.
+
+    Until ``held`` is closed nobody can remove a volume, from before it is made.
 
     What the user mounts at a place goes before what the image declares for it.  What the kernel
     shows in a container no image declares away: with a /dev of its own it would say itself what
     covers the masked paths (CVE-2025-31133).
     """
-    points = [await _point(option, volumes, undo) for option in options.mounts]
+    points = [await _point(option, volumes, undo, held) for option in options.mounts]
     taken = {point.target for point in points}
     for declared in image.volumes:
         target = posixpath.normpath("/" + declared.lstrip("/"))
         if target != "/" and target not in taken and not is_of_the_kernel(target):
             taken.add(target)
-            points.append(await _point(MountOption("volume", "", target), volumes, undo))
+            option = MountOption("volume", "", target)
+            points.append(await _volume(option, volumes, undo, held))
     return tuple(points)
 
 
@@ -62,20 +70,26 @@ async def fill_volumes(
                     await volumes.fill(point.volume, source)
 
 
-async def _point(option: MountOption, volumes: Volumes, undo: AsyncExitStack) -> MountPoint:
+async def _point(
+    option: MountOption, volumes: Volumes, undo: AsyncExitStack, held: ExitStack
+) -> MountPoint:
     if option.kind == "volume":
-        return await _volume(option, volumes, undo)
+        return await _volume(option, volumes, undo, held)
     await in_thread(prepare_sources, (option,))
     return MountPoint(
         option.kind, option.source, option.target, option.read_only, options=option.options
     )
 
 
-async def _volume(option: MountOption, volumes: Volumes, undo: AsyncExitStack) -> MountPoint:
+async def _volume(
+    option: MountOption, volumes: Volumes, undo: AsyncExitStack, held: ExitStack
+) -> MountPoint:
     anonymous = not option.source
-    volume = await volumes.create(option.source, option.labels, claimed=not anonymous)
+    name = option.source or new_id()
     if anonymous:
-        undo.push_async_callback(forget_volume, volumes, volume.name)
+        undo.push_async_callback(forget_volume, volumes, name)
+    held.enter_context(volumes.hold([name]))
+    volume = await volumes.create(name, option.labels, anonymous=anonymous, claimed=not anonymous)
     return MountPoint(
         "volume",
         str(volume.mountpoint),

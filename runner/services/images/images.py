@@ -114,6 +114,11 @@ class Images:
         sizes = (self._store.size(diff_id, blob) for diff_id, blob in layers.items())
         return sum(sizes) + self.partial_bytes
 
+    def layers_bytes_of(self, image_id: Digest) -> int:
+        """What one image's layers take; 0 for an image that is gone or damaged."""
+        image = self._store.image_or_damaged(image_id)
+        return views.total_size(self._store, image) if isinstance(image, Image) else 0
+
     async def pull(
         self,
         name: str,

@@ -84,15 +84,21 @@ class Volumes:
         self.users: Callable[[], Sequence[VolumeUser]] = tuple
 
     async def create(
-        self, name: str = "", labels: Mapping[str, str] | None = None, *, claimed: bool = True
+        self,
+        name: str = "",
+        labels: Mapping[str, str] | None = None,
+        *,
+        anonymous: bool = False,
+        claimed: bool = True,
     ) -> Volume:
         """Make a volume; of the same name there is only one, which is returned unchanged.
 
-        Without a name it is anonymous, and called by an ID.  One that is not ``claimed`` goes at
+        Without a name it is anonymous, and called by an ID; so is one whose name is such an ID
+        already.  One that is not ``claimed`` goes at
         the daemon's next start, unless a container has it or ``claim`` was called.
         """
-        anonymous = not name
-        name = new_id() if anonymous else name
+        anonymous = anonymous or not name
+        name = name or new_id()
         async with self._lock(name):
             existing = self._records.volumes.get(name)
             if existing is not None:
@@ -172,9 +178,12 @@ class Volumes:
             unused = not self.users_of(volume.name) and not self._held[volume.name]
             selected = selects is None or selects(volume)
             if unused and selected and (volume.anonymous or everything):
-                size += await in_thread(_bytes, volume.mountpoint)
-                await self.remove(volume.name)
-                removed.append(volume.name)
+                freed = await in_thread(_bytes, volume.mountpoint)
+                # While it was measured it may have come to be used, or have gone.
+                with suppress(Conflict, NoSuchVolume):
+                    await self.remove(volume.name)
+                    removed.append(volume.name)
+                    size += freed
         self._events.publish("volume", "prune", "", {"reclaimed": str(size)})
         return tuple(removed), size
 

@@ -192,8 +192,7 @@ def on(network: str, **endpoint: object) -> dict[str, object]:
         (on("host"), "network 'host': the network mode is 'default'"),
         ({"MacAddress": "02:42:ac:11:00:02"}, "MacAddress is not supported"),
         ({"ArgsEscaped": True}, "ArgsEscaped is not supported"),
-        ({"Healthcheck": {"Test": ["CMD", "true"]}}, "Healthcheck.Test is not supported"),
-        ({"Healthcheck": {"Interval": 5}}, "Healthcheck.Interval is not supported"),
+        ({"Healthcheck": ["CMD", "true"]}, "Healthcheck: expected an object"),
         ({"Volumes": {"data": {}}}, "invalid mount target 'data': expected an absolute path"),
         ({"Volumes": {"/": {}}}, "invalid mount target '/'"),
         ({"Volumes": {"/a/..": {}}}, "invalid mount target '/'"),
@@ -222,7 +221,8 @@ def test_zero_values_of_what_is_not_offered_ask_for_nothing() -> None:
         **on("none", IPAMConfig={}, Aliases=None, MacAddress="", GwPriority=0),
     }  # fmt: skip
 
-    assert ContainerOptions.from_json(document) == ContainerOptions("i", network_mode="none")
+    expected = ContainerOptions("i", network_mode="none", healthcheck={"Test": ["NONE"]})
+    assert ContainerOptions.from_json(document) == expected
 
 
 def test_a_volume_that_is_declared_twice_is_one() -> None:

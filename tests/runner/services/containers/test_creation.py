@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
-from runner.errors import BadRequest, NoSuchContainer, NoSuchImage, NotFound
+from runner.errors import BadRequest, Conflict, NoSuchContainer, NoSuchImage, NotFound
 from runner.linux.mounts import is_mounted
 from runner.schema import ContainerOptions, MountOption
+from runner.services.volumes.volumes import Volume
 from runner.storage.records import NameInUse
 from tests.support.runner_containers import BUSYBOX, RunnerContainers, leftovers
 
@@ -46,6 +48,11 @@ async def test_only_one_of_many_gets_a_name(runner: RunnerContainers) -> None:
     [
         (ContainerOptions("nothing"), NoSuchImage, "No such image: nothing"),
         (ContainerOptions(BUSYBOX, stop_signal="FOO"), BadRequest, "invalid signal 'FOO'"),
+        (
+            ContainerOptions(BUSYBOX, healthcheck={"Interval": 5}),
+            BadRequest,
+            "only the image's own",
+        ),
         (ContainerOptions(BUSYBOX, extra_hosts=("x",)), BadRequest, "invalid extra host"),
         (ContainerOptions(BUSYBOX, hostname="a b"), BadRequest, "invalid hostname 'a b'"),
         (ContainerOptions(BUSYBOX, cap_add=("NOPE",)), BadRequest, "NOPE"),
@@ -111,3 +118,51 @@ async def test_the_network_is_none_or_the_hosts(runner: RunnerContainers) -> Non
     assert without.split()[0] == "1"
     assert without.split()[1] != own
     assert with_host.split()[1] == own
+
+
+async def test_a_named_volume_cannot_be_removed_while_its_container_is_made(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    create = runner.volumes.create
+
+    async def and_try_to_remove(*args: Any, **kwargs: Any) -> Volume:
+        made = await create(*args, **kwargs)
+        with pytest.raises(Conflict, match="volume is in use"):
+            await runner.volumes.remove(made.name)
+        await runner.volumes.prune(everything=True)
+        refused.append(made.name)
+        return made
+
+    monkeypatch.setattr(runner.volumes, "create", and_try_to_remove)
+    mounts = (MountOption("volume", "store", "/a"), MountOption("volume", "", "/b"))
+
+    container = await runner.create("true", mounts=mounts)
+
+    names = [mount.volume for mount in runner.containers.find(container).mounts]
+    assert names == refused == [volume.name for volume in runner.volumes.list()]
+
+
+async def test_what_a_failed_creation_made_is_let_go_and_removed(runner: RunnerContainers) -> None:
+    mounts = (MountOption("volume", "store", "/a"), MountOption("volume", "", "/b"))
+    missing = MountOption("bind", "/no/such/place", "/x")
+
+    with pytest.raises(BadRequest):
+        await runner.create("true", mounts=(*mounts, missing))
+
+    assert [volume.name for volume in runner.volumes.list()] == ["store"]
+    await runner.volumes.remove("store")
+
+
+async def test_a_container_is_known_although_its_client_has_gone(
+    runner: RunnerContainers,
+) -> None:
+    making = asyncio.create_task(runner.create("true", name="web"))
+    await asyncio.sleep(0)
+
+    making.cancel()
+    await asyncio.gather(making, return_exceptions=True)
+
+    # It waits for what is under way.
+    await runner.containers.close()
+    assert [one.name for one in runner.containers.list()] == ["web"]
