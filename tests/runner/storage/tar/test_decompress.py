@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
@@ -34,6 +34,7 @@ FORMS: dict[str, tuple[Callable[[bytes], bytes], Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
+@settings(deadline=None)
 @given(contents=CONTENTS, size=st.integers(1, 100_000))
 def test_streams_one_after_another_are_one(form: str, contents: list[bytes], size: int) -> None:
     compress, make = FORMS[form]
