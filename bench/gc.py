@@ -148,19 +148,19 @@ async def measure(path: Path) -> float:
     with Root.open(path) as root:
         store = FilesystemBlobStore(root)
         async with SQLiteDatabase(root.database) as database:
-            shared = RegistryState(
+            state = RegistryState(
                 database, store, ManifestPolicy(), WriteGuard(), retention=Retention()
             )
-            repository = Registry(shared).repository(RepositoryName("team/app-1"), "bench")
+            repository = Registry(state).repository(RepositoryName("team/app-1"), "bench")
             until = time.monotonic() + PUSH_SECONDS
             usual = await push_until(lambda: time.monotonic() > until, repository)
             click.echo(f"usual:      {usual}")
-            collecting = asyncio.create_task(timed_pass(shared))
+            collecting = asyncio.create_task(timed_pass(state))
             during = await push_until(collecting.done, repository)
-            tally, seconds = await collecting
+            report, seconds = await collecting
             times = during.quantile(0.99) / usual.quantile(0.99)
             click.echo(f"during GC:  {during}  ({times:.2f} times)")
-            click.echo(f"pass:       {seconds:.1f} s, {tally.blobs} blobs collected")
+            click.echo(f"pass:       {seconds:.1f} s, {report.blobs} blobs collected")
             click.echo(f"write lock: {shares(database.lock_times.of('gc'), seconds)}")
             # Not under the lock, but pushes wait for it as well: theirs and the collector's, in
             # both stretches of time.
@@ -180,10 +180,10 @@ def shares(held: Histogram, seconds: float) -> str:
     )
 
 
-async def timed_pass(shared: RegistryState) -> tuple[GcReport, float]:
+async def timed_pass(state: RegistryState) -> tuple[GcReport, float]:
     started = time.monotonic()
-    tally = await GarbageCollector(shared).collect()
-    return tally, time.monotonic() - started
+    report = await GarbageCollector(state).collect()
+    return report, time.monotonic() - started
 
 
 def restart(path: Path, port: int) -> float:

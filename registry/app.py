@@ -11,10 +11,10 @@ from typing import Any, cast
 import structlog
 
 from registry.admin import disk, integrity
-from registry.admin.client import NotRunning, ask
+from registry.admin.client import NotRunning, send_command
 from registry.admin.command import Document
 from registry.admin.commands import start
-from registry.admin.control import listening
+from registry.admin.control import serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.api.access import Authorizer
 from registry.api.application import Application
@@ -22,7 +22,7 @@ from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
-from registry.backup.backup import check_complete, check_fillable
+from registry.backup.backup import check_complete, check_restore_target
 from registry.backup.backup import restore as restore_backup
 from registry.config import Address, Settings
 from registry.errors import StartupError
@@ -69,7 +69,7 @@ def serve(settings: Settings) -> None:
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
-            disk.warn_of_sqlite()
+            disk.warn_of_old_sqlite()
 
         background = BackgroundTasks()
         application = build_application(settings, root, background)
@@ -94,7 +94,7 @@ def build_application(
             open_registry(settings, root) as opened,
             run_jobs(Scheduler(jobs(opened), background), background),
             disk.check_after_crash(opened, background),
-            listening(opened),
+            serve_commands(opened),
         ):
             yield Authorizer(opened.registry, policy)
 
@@ -113,11 +113,11 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
     async with opening as database:
         store = FilesystemBlobStore(root, guard=guard)
         try:
-            shared = shared_of(settings, database, store, guard)
-            collector = GarbageCollector(shared, share=settings.gc.lock_percent / 100)
+            state = state_of(settings, database, store, guard)
+            collector = GarbageCollector(state, share=settings.gc.lock_percent / 100)
             with expecting_log(root):
                 yield OpenRegistry(
-                    settings, root, database, store, Registry(shared), shared, collector
+                    settings, root, database, store, Registry(state), state, collector
                 )
         finally:
             await store.aclose()
@@ -134,7 +134,7 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """What is done in the background, in the order of the settings."""
     gc = opened.settings.gc
     gc_jobs = GcJobs(
-        opened.shared, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
+        opened.state, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
     return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened))
 
@@ -147,7 +147,7 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
     if not settings.storage.root.is_dir():
         raise StartupError(f"storage root {settings.storage.root}: there is no registry here")
     try:
-        yield from ask(settings.storage.root, command, arguments)
+        yield from send_command(settings.storage.root, command, arguments)
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
         if command == "fsck" and not arguments.get("repair"):
@@ -160,7 +160,7 @@ def restore(settings: Settings, backup: Path) -> Iterator[Document]:
     """Fill a new root from a backup, and have it checked; what fsck has to say."""
     root = settings.storage.root
     check_complete(backup)
-    check_fillable(root)
+    check_restore_target(root)
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
         restore_backup(backup, opened)
@@ -228,7 +228,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy("push")
 
 
-def shared_of(
+def state_of(
     settings: Settings, database: Database, store: BlobStore, guard: Guard
 ) -> RegistryState:
     uploads = settings.uploads

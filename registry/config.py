@@ -80,7 +80,7 @@ class Bounds:
         return f"from {self.least} to {self.most}"
 
 
-def between(least: float, most: float, default: float) -> Any:
+def bounded(least: float, most: float, default: float) -> Any:
     """A number with its bounds, which every number has."""
     return field(default=default, metadata={"bounds": Bounds(least, most)})
 
@@ -88,10 +88,10 @@ def between(least: float, most: float, default: float) -> Any:
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     listen: Address = Address("127.0.0.1", 5000)
-    header_seconds: float = between(0.1, HOUR_SECONDS, 10.0)
-    idle_seconds: float = between(0.1, DAY_SECONDS, 95.0)
-    body_bytes_per_second: int = between(0, TERABYTE, 1024)
-    shutdown_seconds: float = between(0, DAY_SECONDS, 30.0)
+    header_seconds: float = bounded(0.1, HOUR_SECONDS, 10.0)
+    idle_seconds: float = bounded(0.1, DAY_SECONDS, 95.0)
+    body_bytes_per_second: int = bounded(0, TERABYTE, 1024)
+    shutdown_seconds: float = bounded(0, DAY_SECONDS, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +112,34 @@ class ManifestSettings:
 
 @dataclass(frozen=True, slots=True)
 class GcSettings:
-    interval_seconds: float = between(0.1, YEAR_SECONDS, 600.0)
-    sweep_seconds: float = between(0.1, YEAR_SECONDS, 86_400.0)
-    lease_seconds: float = between(0, YEAR_SECONDS, 86_400.0)
-    epoch_seconds: float = between(0.05, WEEK_SECONDS, 3600.0)
-    undelete_seconds: float = between(0, 10 * YEAR_SECONDS, 259_200.0)
-    untagged_after_days: float = between(0, CENTURY_DAYS, 0.0)
-    lock_percent: float = between(0.1, 100.0, 2.0)
+    interval_seconds: float = bounded(0.1, YEAR_SECONDS, 600.0)
+    sweep_seconds: float = bounded(0.1, YEAR_SECONDS, 86_400.0)
+    lease_seconds: float = bounded(0, YEAR_SECONDS, 86_400.0)
+    epoch_seconds: float = bounded(0.05, WEEK_SECONDS, 3600.0)
+    undelete_seconds: float = bounded(0, 10 * YEAR_SECONDS, 259_200.0)
+    untagged_after_days: float = bounded(0, CENTURY_DAYS, 0.0)
+    lock_percent: float = bounded(0.1, 100.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
-    idle_seconds: float = between(0.1, YEAR_SECONDS, 86_400.0)
-    max_age_seconds: float = between(0.1, YEAR_SECONDS, 604_800.0)
-    max_per_identity: int = between(1, 1_000_000, 1000)
-    max_per_address: int = between(1, 1_000_000, 1000)
-    max_total: int = between(1, 1_000_000, 10_000)
+    idle_seconds: float = bounded(0.1, YEAR_SECONDS, 86_400.0)
+    max_age_seconds: float = bounded(0.1, YEAR_SECONDS, 604_800.0)
+    max_per_identity: int = bounded(1, 1_000_000, 1000)
+    max_per_address: int = bounded(1, 1_000_000, 1000)
+    max_total: int = bounded(1, 1_000_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings:
-    min_free_bytes: int = between(0, EXABYTE, 2 * 1024 * 1024 * 1024)
-    min_free_percent: float = between(0, 99.0, 5.0)
+    min_free_bytes: int = bounded(0, EXABYTE, 2 * 1024 * 1024 * 1024)
+    min_free_percent: float = bounded(0, 99.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubSettings:
-    interval_days: float = between(0, CENTURY_DAYS, 30.0)
-    rate_bytes_per_second: int = between(1024, TERABYTE, 20 * 1024 * 1024)
+    interval_days: float = bounded(0, CENTURY_DAYS, 30.0)
+    rate_bytes_per_second: int = bounded(1024, TERABYTE, 20 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)

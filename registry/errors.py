@@ -22,7 +22,7 @@ class BlobUnknown(OCIError):
         super().__init__(message.format(digest), detail={"digest": str(digest)})
 
 
-class BlobDamaged(BlobUnknown):
+class BlobCorrupt(BlobUnknown):
     """This repository has the blob, and the disk has not what it was: as good as absent."""
 
     def __init__(self, digest: Digest) -> None:
@@ -258,7 +258,7 @@ class RegistryReadOnly(OCIError):
         )
 
 
-class MoreAbsent(OCIError):
+class MoreReferencesMissing(OCIError):
     """So many more references of one manifest are absent than are named."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
@@ -278,7 +278,7 @@ class ManifestReferencesMissing(OCIError):
 
     def __init__(self, errors: Sequence[OCIError]) -> None:
         more = len(errors) - self.MOST
-        told = [*errors[: self.MOST], *([MoreAbsent(more)] if more > 0 else [])]
+        told = [*errors[: self.MOST], *([MoreReferencesMissing(more)] if more > 0 else [])]
         super().__init__("; ".join(str(error) for error in told))
         self.errors = tuple(told)
 

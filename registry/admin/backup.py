@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
-from registry.backup.backup import finding_of, take
+from registry.backup.backup import lost_file_finding, take_backup
 from registry.errors import CommandRefused, StartupError
 
 
@@ -22,14 +22,14 @@ async def backup(
     root = opened.root.path
     target = check_target(directory, root)
     try:
-        taken = await take(opened.shared, root, target, link=not copy)
+        taken = await take_backup(opened.state, root, target, link=not copy)
     except StartupError as error:
         raise CommandRefused(str(error)) from error
     except OSError as error:
         raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
     wrong = 0
     for lost in taken.lost:
-        finding = await finding_of(opened.shared, lost)
+        finding = await lost_file_finding(opened.state, lost)
         wrong += not finding.harmless
         yield {"finding": finding.to_json()}
     yield {"summary": {**asdict(taken.label), "new": taken.new, "wrong": wrong}}

@@ -18,7 +18,7 @@ class NotRunning(Exception):
     """No server listens in this root."""
 
 
-def ask(root: Path, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
+def send_command(root: Path, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
     """Have the server of this root carry out a command; its documents, as they come.
 
     Raises NotRunning if there is no server, CommandRefused if it says no.

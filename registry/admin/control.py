@@ -35,7 +35,7 @@ def socket_path(directory: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def listening(
+async def serve_commands(
     opened: OpenRegistry, commands: Mapping[str, Command] = COMMANDS
 ) -> AsyncIterator[None]:
     """Take commands while the block runs; at its end those that still run are cancelled."""
@@ -88,7 +88,9 @@ async def serve_one(
     writer: asyncio.StreamWriter,
 ) -> None:
     """One connection, one command: until it ends, or whoever gave it goes."""
-    telling = asyncio.create_task(tell(opened, commands, await request_line(reader), writer))
+    telling = asyncio.create_task(
+        write_answers(opened, commands, await request_line(reader), writer)
+    )
     leaving = asyncio.create_task(reader.read(1))
     try:
         await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -116,20 +118,20 @@ async def request_line(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-async def tell(
+async def write_answers(
     opened: OpenRegistry,
     commands: Mapping[str, Command],
     line: bytes,
     writer: asyncio.StreamWriter,
 ) -> None:
     with contextlib.suppress(ConnectionError):
-        async with contextlib.aclosing(answers(opened, commands, line)) as documents:
+        async with contextlib.aclosing(run_command(opened, commands, line)) as documents:
             async for document in documents:
                 writer.write(json.dumps(document).encode() + b"\n")
                 await writer.drain()
 
 
-async def answers(
+async def run_command(
     opened: OpenRegistry, commands: Mapping[str, Command], line: bytes
 ) -> AsyncGenerator[Document, None]:
     """The documents of one command, and how it ended; whatever it raises is told, and logged."""

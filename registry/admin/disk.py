@@ -22,7 +22,7 @@ from registry.storage.metadata.integrity import checks
 
 WATCH_SECONDS = 1.0
 # https://www.sqlite.org/wal.html#walresetbug
-SOUND_SQLITE = (3, 51, 3)
+FIXED_SQLITE = (3, 51, 3)
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ async def check_after_crash(
 async def check_database(opened: OpenRegistry) -> None:
     """Latch the store if SQLite finds something wrong with its file."""
     started = time.monotonic()
-    check = partial(checks.pragmas, deep=False)
+    check = partial(checks.sqlite_errors, deep=False)
     try:
         wrong = await opened.database.operator.read(check)
     except StorageUnreadable as error:
@@ -71,10 +71,10 @@ async def check_database(opened: OpenRegistry) -> None:
     log.info("checked the database after a crash", wrong=wrong[:10], seconds=seconds)
 
 
-def warn_of_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> None:
+def warn_of_old_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> None:
     """Say once that a SQLite is older than its fix of a bug that damages databases."""
-    if version < SOUND_SQLITE:
-        found, expected = (".".join(map(str, each)) for each in (version, SOUND_SQLITE))
+    if version < FIXED_SQLITE:
+        found, expected = (".".join(map(str, each)) for each in (version, FIXED_SQLITE))
         log.warning(
             "SQLite can damage a database that several connections write; this registry writes "
             "with one, but an administrator's tools might not",

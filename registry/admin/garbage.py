@@ -21,10 +21,10 @@ async def collect(
 ) -> AsyncGenerator[Document, None]:
     """One whole pass, the sweep included; or what it would do."""
     if dry_run:
-        report = await dry_run_of(opened.shared, all_orphans=all_orphans)
+        report = await dry_run_of(opened.state, all_orphans=all_orphans)
     else:
         report = await opened.collector.collect(all_orphans=all_orphans)
-    retention = opened.shared.retention
+    retention = opened.state.retention
     yield {
         **report.document(),
         # The longest that it can be: by the wall clock, or by the epochs of the server's running.
@@ -36,18 +36,18 @@ async def collect(
 async def undelete(opened: OpenRegistry, what: str) -> AsyncGenerator[Document, None]:
     """Bring back a blob or a manifest by its digest, or a tag by ``name:tag``."""
     if "@" not in what and what.startswith(("sha256:", "sha512:")):
-        result = await undelete_digest(opened.shared, OPERATOR, Digest.parse(what))
+        result = await undelete_digest(opened.state, OPERATOR, Digest.parse(what))
     else:
         name, colon, tag = what.rpartition(":")
         if not colon:
             raise CommandRefused(f"{what!r}: expected a digest, or NAME:TAG")
         result = await undelete_tag(
-            opened.shared, OPERATOR, RepositoryName.parse(name), Tag.parse(tag)
+            opened.state, OPERATOR, RepositoryName.parse(name), Tag.parse(tag)
         )
     yield asdict(result)
 
 
 async def undelete_repository(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
     """Bring back a whole repository."""
-    await repositories.undelete_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
+    await repositories.undelete_repository(opened.state, OPERATOR, RepositoryName.parse(name))
     yield {"name": name}

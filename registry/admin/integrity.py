@@ -62,8 +62,8 @@ async def scrub(
     throttle = Throttle(
         rate or opened.settings.scrub.rate_bytes_per_second, time.monotonic() + max_duration
     )
-    due = opened.shared.clock.wall_ms()
-    run = Scrub(opened.database, opened.root.directory, throttle, due, opened.shared.clock)
+    due = opened.state.clock.wall_ms()
+    run = Scrub(opened.database, opened.root.directory, throttle, due, opened.state.clock)
     try:
         async for finding in run.run():
             yield {"finding": finding.to_json()}
@@ -87,7 +87,7 @@ class BackgroundScrub:
         self._manifests_at = 0
 
     async def turn(self) -> Mapping[str, object] | None:
-        opened, clock = self._opened, self._opened.shared.clock
+        opened, clock = self._opened, self._opened.state.clock
         settings = opened.settings.scrub
         due = clock.wall_ms() - int(settings.interval_days * DAY_MS)
         throttle = Throttle(settings.rate_bytes_per_second)

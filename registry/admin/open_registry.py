@@ -22,5 +22,5 @@ class OpenRegistry:
     database: SQLiteDatabase
     store: FilesystemBlobStore
     registry: Registry
-    shared: RegistryState
+    state: RegistryState
     collector: GarbageCollector

@@ -24,7 +24,7 @@ async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
 
 async def delete(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
     """Delete a whole repository."""
-    await delete_repository(opened.shared, OPERATOR, RepositoryName.parse(name))
+    await delete_repository(opened.state, OPERATOR, RepositoryName.parse(name))
     yield {"name": name, "undelete_seconds": opened.settings.gc.undelete_seconds}
 
 
@@ -38,9 +38,9 @@ async def size(
         names = (RepositoryName.parse(name),)
     for each in names:
         if tag is None:
-            found = await usage.of_repository(opened.shared, each)
+            found = await usage.of_repository(opened.state, each)
         else:
-            found = await usage.of_tag(opened.shared, each, Tag.parse(tag))
+            found = await usage.of_tag(opened.state, each, Tag.parse(tag))
         label = str(each) if tag is None else f"{each}:{tag}"
         yield {"name": label, **asdict(found), "bytes": found.bytes}
 
@@ -53,9 +53,9 @@ async def tag_history(
     Among them, in its time, each deletion of the repository, which ended all its tags.
     """
     repository, parsed = RepositoryName.parse(name), None if tag is None else Tag.parse(tag)
-    changes = [(each.at, asdict(each)) for each in await history(opened.shared, repository, parsed)]
+    changes = [(each.at, asdict(each)) for each in await history(opened.state, repository, parsed)]
     deleted = [
-        (each.at, {"deletion": asdict(each)}) for each in await deletions(opened.shared, repository)
+        (each.at, {"deletion": asdict(each)}) for each in await deletions(opened.state, repository)
     ]
     for _, document in merge(changes, deleted, key=itemgetter(0)):
         yield document

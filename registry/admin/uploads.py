@@ -15,7 +15,7 @@ from registry.storage.metadata.uploads import OpenUpload
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
     """Every open session, the oldest first."""
-    for found in await list_uploads(opened.shared):
+    for found in await list_uploads(opened.state):
         yield {**document(found.upload), "idle_ms": found.idle_ms, "bytes": found.bytes}
 
 
@@ -31,7 +31,7 @@ async def cancel(
     def choose(upload: OpenUpload) -> bool:
         return every or upload.id in chosen or (address is not None and upload.address == address)
 
-    ended = await cancel_uploads(opened.shared, OPERATOR, choose)
+    ended = await cancel_uploads(opened.state, OPERATOR, choose)
     missing = chosen - {upload.id for upload in ended}
     for upload in ended:
         yield document(upload)

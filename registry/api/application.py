@@ -59,14 +59,14 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hot path: everything that a request costs besides its handler."""
         started = time.perf_counter()
-        exchange = Exchange(scope, send, f"{self._run_id}{next(self._numbers):08x}")
+        exchange = ResponseRecorder(scope, send, f"{self._run_id}{next(self._numbers):08x}")
         hold = Hold(self._held)
         try:
             response = await self._respond(exchange.line, hold, scope, receive)
@@ -114,7 +114,7 @@ class Application:
         repository = await authorizer.authorize_in(request, endpoint.access, name)
         return await endpoint.handler(request, repository)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan: open before the first request, close after the last."""
         await receive()
         try:
@@ -126,7 +126,7 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-class Exchange:
+class ResponseRecorder:
     """What goes back to the client, and what the log will say of it."""
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry.backup import directory as backup_directory
-from registry.backup.directory import Backup, Label, NamedFile
+from registry.backup.directory import Backup, Label, ReferencedFile
 from registry.errors import StartupError
 from registry.integrity.findings import Finding
 from registry.services.context import RegistryState
@@ -30,25 +30,27 @@ class Stopped(Exception):
     """The backup was told to stop, between two files."""
 
 
-class Lost(NamedTuple):
+class LostFile(NamedTuple):
     """A file that the registry does not have, or not whole."""
 
-    file: NamedFile
+    file: ReferencedFile
     found: int | None
     """Its size in bytes; None without a file."""
     is_backed_up: bool
     """A backup that was taken before has it."""
 
 
-class Taken(NamedTuple):
+class BackupResult(NamedTuple):
     """What is in a backup, how much of it is new, and what the registry itself had lost."""
 
     label: Label
     new: int
-    lost: Sequence[Lost]
+    lost: Sequence[LostFile]
 
 
-async def take(shared: RegistryState, root: Path, target: Path, *, link: bool = True) -> Taken:
+async def take_backup(
+    state: RegistryState, root: Path, target: Path, *, link: bool = True
+) -> BackupResult:
     """Back up everything that was acknowledged before.
 
     A file that is missing, or that has another size than its row says, stops nothing: everything
@@ -56,12 +58,12 @@ async def take(shared: RegistryState, root: Path, target: Path, *, link: bool = 
     """
     stop = threading.Event()
     directory = Backup(target)
-    taken_at = shared.clock.wall_ms()
+    taken_at = state.clock.wall_ms()
     with contextlib.ExitStack() as held:
-        async with shared.trash_lock:
-            held.enter_context(shared.backups.run())
+        async with state.trash_lock:
+            held.enter_context(state.backups.run())
         await in_own_thread(directory.prepare)
-        await shared.database.operator.copy_to(directory.new_database)
+        await state.database.operator.copy_to(directory.new_database)
         copying = asyncio.ensure_future(in_own_thread(copy, root, directory, taken_at, link, stop))
         try:
             return await asyncio.shield(copying)
@@ -73,11 +75,13 @@ async def take(shared: RegistryState, root: Path, target: Path, *, link: bool = 
             raise
 
 
-def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event) -> Taken:
+def copy(
+    root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event
+) -> BackupResult:
     backup_directory.finish_database(directory.new_database)
     backup_directory.sync_path(directory.new_database)
     names, size, new, lost = [], 0, 0, []
-    for file in backup_directory.named_files(directory.new_database):
+    for file in backup_directory.referenced_files(directory.new_database):
         if stop.is_set():
             raise Stopped
         found = backup_directory.size_of(root, file.physical)
@@ -88,13 +92,13 @@ def copy(root: Path, directory: Backup, taken_at: int, link: bool, stop: threadi
             names.append(file.physical)
             size += file.size
         if found != file.size:
-            lost.append(Lost(file, found, is_backed_up))
+            lost.append(LostFile(file, found, is_backed_up))
     label = Label(taken_at, len(names), size)
     directory.finish(label, names)
-    return Taken(label, new, lost)
+    return BackupResult(label, new, lost)
 
 
-async def finding_of(shared: RegistryState, lost: Lost) -> Finding:
+async def lost_file_finding(state: RegistryState, lost: LostFile) -> Finding:
     """What a lost file means: in the trash no harm to anything that can be pulled.
 
     There it may also be what a push healed, or what a purge was broken off after.
@@ -105,7 +109,7 @@ async def finding_of(shared: RegistryState, lost: Lost) -> Finding:
     kept = "the backup has it, from before" if lost.is_backed_up else ""
     if file.is_trash:
         return Finding("I1", f"trash {file.digest}", found, expected, harmless=True, repaired=kept)
-    affects = await shared.database.operator.read(partial(checks.tags_on_blob, digest=file.digest))
+    affects = await state.database.operator.read(partial(checks.tags_on_blob, digest=file.digest))
     return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 
 
@@ -116,12 +120,12 @@ def restore(source: Path, root: Root) -> Label:
     if the root holds anything else.
     """
     label = check_complete(source)
-    check_fillable(root.path)
+    check_restore_target(root.path)
     directory = Backup(source)
     target = Backup(root.path)
     for name in ("", *FAN_OUT):
         (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
-    for file in backup_directory.named_files(directory.database):
+    for file in backup_directory.referenced_files(directory.database):
         backup_directory.copy_blob(source, root.path, file.physical, link=False)
     # The database last: a restore that was cut short is no registry.
     backup_directory.copy_durably(directory.database, target.new_database)
@@ -141,7 +145,7 @@ def check_complete(source: Path) -> Label:
     return label
 
 
-def check_fillable(root: Path) -> None:
+def check_restore_target(root: Path) -> None:
     """Raise StartupError unless it is new, empty, or what a restore left that was cut short."""
     try:
         strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + backup_directory.NEW}

@@ -31,7 +31,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedFile:
+class ReferencedFile:
     """A file that a database names: of a blob, or in the trash."""
 
     physical: str
@@ -92,14 +92,14 @@ class Backup:
                     (self.path / BLOBS / directory / name).unlink()
 
 
-def named_files(database: Path) -> Iterator[NamedFile]:
+def referenced_files(database: Path) -> Iterator[ReferencedFile]:
     """Every file that a copied database names: of blobs, and in the trash."""
     connection = sqlite3.connect(database)
     try:
         for table in ("blobs", "trash"):
             query = f"SELECT physical, digest, size FROM {table}"  # noqa: S608 - of the two above
             for physical, digest, size in connection.execute(query):
-                yield NamedFile(physical, digest, size, is_trash=table == "trash")
+                yield ReferencedFile(physical, digest, size, is_trash=table == "trash")
     except sqlite3.DatabaseError as error:
         raise StartupError(f"{database} is damaged: {error}") from error
     finally:

@@ -41,17 +41,19 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except SettingsInvalid as error:
-            refuse(*error.problems)
+            exit_with_errors(*error.problems)
         except (StartupError, CommandRefused, OCIError) as error:
-            refuse(str(error))
+            exit_with_errors(str(error))
         except BrokenPipeError:
             raise  # nobody reads what we say: click ends without a word
         except ImportError as error:
             if (error.name or "").partition(".")[0] != "uvicorn":
                 raise
-            refuse(f"this uvicorn is not one that the registry's server can build on: {error}")
+            exit_with_errors(
+                f"this uvicorn is not one that the registry's server can build on: {error}"
+            )
         except OSError as error:
-            refuse(_told(error))
+            exit_with_errors(_format_os_error(error))
         except KeyboardInterrupt:
             click.echo("Interrupted; run it again to go on, or to begin again.", err=True)
             sys.exit(INTERRUPTED)
@@ -59,12 +61,12 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def _told(error: OSError) -> str:
+def _format_os_error(error: OSError) -> str:
     what = error.strerror or str(error)
     return what if error.filename is None else f"{error.filename}: {what}"
 
 
-def refuse(*problems: str) -> NoReturn:
+def exit_with_errors(*problems: str) -> NoReturn:
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     sys.exit(REFUSED)

@@ -14,8 +14,14 @@ from registry.cli.common import (
 )
 
 # Wording for a real run and for a dry run.
-_DONE = ("", "moved to the trash", "removed", "ended", "are free again")
-_WOULD = ("would be ", "would move to the trash", "would be removed", "would end", "would be free")
+_RUN_WORDS = ("", "moved to the trash", "removed", "ended", "are free again")
+_DRY_RUN_WORDS = (
+    "would be ",
+    "would move to the trash",
+    "would be removed",
+    "would end",
+    "would be free",
+)
 
 
 @click.command()
@@ -37,7 +43,7 @@ def gc(config: Path | None, root: str | None, dry_run: bool, all_orphans: bool) 
     # A server of before this argument need not know it.
     given = {"all_orphans": True} if all_orphans else {}
     for report in administer(config, root, "gc", dry_run=dry_run, **given):
-        click.echo(format_report(report, _WOULD if dry_run else _DONE))
+        click.echo(format_report(report, _DRY_RUN_WORDS if dry_run else _RUN_WORDS))
 
 
 def format_report(report: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
@@ -64,11 +70,11 @@ def format_report(report: dict[str, int], words: tuple[str, str, str, str, str])
         lines.append(f"{report['unknown_files']} unknown files: ignored")
     lines.append(f"{report['freed_bytes']} bytes {free}")
     if report["freed_bytes"] == 0:
-        lines.append(waiting(report["pushed_ms"] / 1000, report["deleted_ms"] / 1000))
+        lines.append(format_retention(report["pushed_ms"] / 1000, report["deleted_ms"] / 1000))
     return "\n".join(lines)
 
 
-def waiting(pushed: float, deleted: float) -> str:
+def format_retention(pushed: float, deleted: float) -> str:
     """What an operator needs to know for whom nothing came back: for how long things are kept."""
     line = f"What was pushed is kept for up to {format_duration(pushed)} of the server's running"
     if deleted:

@@ -32,27 +32,27 @@ from registry.storage.retention import Cutoff
 
 IDENTITY = "garbage collector"
 # Candidates in memory at a time, of some 200 bytes each.
-GATHERED = 10_000
+MAX_CANDIDATES = 10_000
 Find = Callable[[Cutoff, Key, Connection], CandidatePage]
 
 
 class GarbageCollector:
     """Collects what nothing names.  One pass at a time."""
 
-    def __init__(self, shared: RegistryState, *, share: float = SHARE) -> None:
+    def __init__(self, state: RegistryState, *, share: float = SHARE) -> None:
         """``share`` of the time it holds the write lock, at most."""
-        self._shared = shared
-        self._begun = shared.clock.monotonic_ms()
-        self._throttle = LockThrottle(shared.database, "gc", share)
-        self._turn = asyncio.Lock()
+        self._state = state
+        self._begun = state.clock.monotonic_ms()
+        self._throttle = LockThrottle(state.database, "gc", share)
+        self._lock = asyncio.Lock()
         self.last: GcReport | None = None
 
     async def count_epoch(self) -> int:
         """Begin the next epoch if its time has come; the number of the present one."""
-        shared = self._shared
-        return await shared.database.write(
+        state = self._state
+        return await state.database.write(
             lambda connection: epochs.advance(
-                connection, shared.clock, shared.retention.epoch_ms, begun=self._begun
+                connection, state.clock, state.retention.epoch_ms, begun=self._begun
             ),
             on=None,
             purpose="gc",
@@ -60,40 +60,40 @@ class GarbageCollector:
 
     async def collect(self, *, sweeps: bool = True, all_orphans: bool = False) -> GcReport:
         """One pass.  ``all_orphans`` are swept although they are many."""
-        async with self._turn:
+        async with self._lock:
             report, throttle = GcReport(), self._throttle
             await self.count_epoch()
-            await expire_uploads(self._shared, throttle, report)
+            await expire_uploads(self._state, throttle, report)
             await self._collect_manifests(throttle, report)
             await self._end_memberships(throttle, report)
-            await deleted_repositories.clear(self._shared, throttle, report)
-            await purge(self._shared, throttle, report)
+            await deleted_repositories.delete_expired_rows(self._state, throttle, report)
+            await purge(self._state, throttle, report)
             if sweeps:
-                await sweep(self._shared, report, all_orphans=all_orphans)
+                await sweep(self._state, report, all_orphans=all_orphans)
             self.last = report
             return report
 
     async def _collect_manifests(self, throttle: LockThrottle, report: GcReport) -> None:
-        if self._shared.retention.untagged_ms == 0:
+        if self._state.retention.untagged_ms == 0:
             return
-        cutoff = await untagged_cutoff(self._shared)
+        cutoff = await untagged_cutoff(self._state)
 
         def unit(keys: Sequence[Key], connection: Connection) -> int:
-            change = self._shared.begin_change(connection, IDENTITY)
-            return sum(drop_manifest(connection, change, cutoff, key) for key in keys)
+            change = self._state.begin_change(connection, IDENTITY)
+            return sum(collect_manifest(connection, change, cutoff, key) for key in keys)
 
-        async for found in find_candidates(self._shared, candidates.untagged_manifests, cutoff):
+        async for found in find_candidates(self._state, candidates.untagged_manifests, cutoff):
             report.manifests += sum(await throttle.run_batches(found, unit))
 
     async def _end_memberships(self, throttle: LockThrottle, report: GcReport) -> None:
-        cutoff = await lease_cutoff(self._shared)
+        cutoff = await lease_cutoff(self._state)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
-            change = self._shared.begin_change(connection, IDENTITY)
-            return candidates.drop_members(connection, change, cutoff, keys)
+            change = self._state.begin_change(connection, IDENTITY)
+            return candidates.delete_members(connection, change, cutoff, keys)
 
-        async for found in by_digest(
-            find_candidates(self._shared, candidates.unused_members, cutoff)
+        async for found in sorted_by_digest(
+            find_candidates(self._state, candidates.unused_members, cutoff)
         ):
             for freed in await throttle.run_batches(found, unit):
                 report.members += freed.members
@@ -102,18 +102,18 @@ class GarbageCollector:
 
 
 async def find_candidates(
-    shared: RegistryState, find: Find, cutoff: Cutoff
+    state: RegistryState, find: Find, cutoff: Cutoff
 ) -> AsyncIterator[list[Key]]:
     """The candidates of a whole table, a stretch at a time."""
     position: Key | None = START
     while position is not None:
-        found = await shared.database.operator.read(partial(find, cutoff, position))
+        found = await state.database.operator.read(partial(find, cutoff, position))
         if found.found:
             yield found.found
         position = found.next
 
 
-async def by_digest(slices: AsyncIterator[list[Key]]) -> AsyncIterator[list[Key]]:
+async def sorted_by_digest(slices: AsyncIterator[list[Key]]) -> AsyncIterator[list[Key]]:
     """Candidates of many stretches in the order of their digests, which is that of most indexes.
 
     Neighbours share pages: a unit then writes a quarter less to the log.
@@ -121,7 +121,7 @@ async def by_digest(slices: AsyncIterator[list[Key]]) -> AsyncIterator[list[Key]
     gathered: list[Key] = []
     async for found in slices:
         gathered += found
-        if len(gathered) >= GATHERED:
+        if len(gathered) >= MAX_CANDIDATES:
             yield sorted(gathered, key=digest_of)
             gathered = []
     if gathered:
@@ -132,7 +132,7 @@ def digest_of(key: Key) -> str:
     return key[1]
 
 
-def drop_manifest(connection: Connection, change: Change, cutoff: Cutoff, key: Key) -> int:
+def collect_manifest(connection: Connection, change: Change, cutoff: Cutoff, key: Key) -> int:
     """Collect the manifest if still nothing keeps it."""
     if not candidates.is_untagged(connection, cutoff, key):
         return 0

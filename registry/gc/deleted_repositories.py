@@ -9,31 +9,33 @@ from registry.services.retention import trash_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed
-from registry.storage.metadata.trash.repositories import Deleted
+from registry.storage.metadata.trash.repositories import DeletedRepository
 
 ROWS_AT_ONCE = 20
 
 
-async def clear(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
+async def delete_expired_rows(
+    state: RegistryState, throttle: LockThrottle, report: GcReport
+) -> None:
     """Clear the repositories whose time to come back is over."""
-    cutoff = await trash_cutoff(shared)
-    for deleted in await shared.database.operator.read(
-        lambda connection: deleted_repositories.due(connection, cutoff)
+    cutoff = await trash_cutoff(state)
+    for deleted in await state.database.operator.read(
+        lambda connection: deleted_repositories.find_expired(connection, cutoff)
     ):
-        while (freed := await clear_some(shared, throttle, deleted)) is not None:
+        while (freed := await delete_some_rows(state, throttle, deleted)) is not None:
             report.members += freed.members
             report.blobs += freed.blobs
             report.blob_bytes += freed.bytes
         report.repositories += 1
 
 
-async def clear_some(
-    shared: RegistryState, throttle: LockThrottle, deleted: Deleted
+async def delete_some_rows(
+    state: RegistryState, throttle: LockThrottle, deleted: DeletedRepository
 ) -> Freed | None:
     def unit(connection: Connection) -> Freed | None:
         freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_AT_ONCE)
         if freed is None:
-            change = shared.begin_change(connection, "garbage collector")
+            change = state.begin_change(connection, "garbage collector")
             deleted_repositories.mark_cleared(connection, change, deleted)
         return freed
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from registry.gc.collector import find_candidates
 from registry.gc.expired_uploads import find_expired
-from registry.gc.orphans import count_files, keep_orphans
+from registry.gc.orphans import count_files, report_kept_orphans
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
@@ -26,32 +26,32 @@ from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Cutoff
 
 
-async def dry_run(shared: RegistryState, *, all_orphans: bool = False) -> GcReport:
+async def dry_run(state: RegistryState, *, all_orphans: bool = False) -> GcReport:
     """What ``collect`` would say, if nothing changed until then."""
     report = GcReport()
-    ahead = await epochs_ahead(shared)
-    for upload in await find_expired(shared, ahead=ahead):
-        if not shared.locks.is_held(upload.id):
+    ahead = await epochs_ahead(state)
+    for upload in await find_expired(state, ahead=ahead):
+        if not state.locks.is_held(upload.id):
             report.uploads += 1
-            report.upload_bytes += await shared.store.offset(upload.id) or 0
-    going = await unkept_manifests(shared, advanced(await untagged_cutoff(shared), ahead))
+            report.upload_bytes += await state.store.offset(upload.id) or 0
+    going = await unreferenced_manifests(state, advanced(await untagged_cutoff(state), ahead))
     report.manifests = len(going)
-    cutoff = advanced(await trash_cutoff(shared), ahead)
-    ended = await ended_members(shared, advanced(await lease_cutoff(shared), ahead), going)
-    cleared = await cleared_members(shared, cutoff, report) - ended
-    await count_blobs(shared, report, ended, cleared)
-    files, size = await shared.database.operator.read(partial(trash_rows.due_bytes, cutoff))
+    cutoff = advanced(await trash_cutoff(state), ahead)
+    ended = await ended_members(state, advanced(await lease_cutoff(state), ahead), going)
+    cleared = await cleared_members(state, cutoff, report) - ended
+    await count_blobs(state, report, ended, cleared)
+    files, size = await state.database.operator.read(partial(trash_rows.expired_bytes, cutoff))
     report.purged += files
     report.purged_bytes += size
-    found = await count_files(shared, report)
+    found = await count_files(state, report)
     if found.has_too_many_orphans and not all_orphans:
-        keep_orphans(found, report)
+        report_kept_orphans(found, report)
     else:
         report.orphans, report.orphan_bytes = found.orphans, found.orphan_bytes
     return report
 
 
-async def epochs_ahead(shared: RegistryState) -> int:
+async def epochs_ahead(state: RegistryState) -> int:
     """How many epochs the pass would begin: one, or none.
 
     Before this boot's first epoch the process counts from its own start, which is now if the
@@ -59,10 +59,10 @@ async def epochs_ahead(shared: RegistryState) -> int:
     """
 
     def unit(connection: Connection) -> int:
-        clock, begun = shared.clock, shared.clock.monotonic_ms()
-        return int(epochs.is_due(connection, clock, shared.retention.epoch_ms, begun=begun))
+        clock, begun = state.clock, state.clock.monotonic_ms()
+        return int(epochs.is_due(connection, clock, state.retention.epoch_ms, begun=begun))
 
-    return await shared.database.operator.read(unit)
+    return await state.database.operator.read(unit)
 
 
 def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:
@@ -70,51 +70,51 @@ def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:
     return replace(cutoff, epoch=cutoff.epoch + ahead)
 
 
-async def unkept_manifests(shared: RegistryState, cutoff: Cutoff) -> set[Key]:
-    if shared.retention.untagged_ms == 0:
+async def unreferenced_manifests(state: RegistryState, cutoff: Cutoff) -> set[Key]:
+    if state.retention.untagged_ms == 0:
         return set()
     return {
         key
-        async for found in find_candidates(shared, candidates.untagged_manifests, cutoff)
+        async for found in find_candidates(state, candidates.untagged_manifests, cutoff)
         for key in found
     }
 
 
-async def ended_members(shared: RegistryState, cutoff: Cutoff, going: set[Key]) -> set[Key]:
+async def ended_members(state: RegistryState, cutoff: Cutoff, going: set[Key]) -> set[Key]:
     """Memberships that nothing needs, or used only by manifests this pass would delete."""
     ended = {
         key
-        async for found in find_candidates(shared, candidates.unused_members, cutoff)
+        async for found in find_candidates(state, candidates.unused_members, cutoff)
         for key in found
     }
     for manifest in going:
-        named = await shared.database.operator.read(
+        named = await state.database.operator.read(
             partial(dry_run_queries.only_referenced_by, going, manifest, cutoff)
         )
         ended.update(named)
     return ended
 
 
-async def cleared_members(shared: RegistryState, cutoff: Cutoff, report: GcReport) -> set[Key]:
+async def cleared_members(state: RegistryState, cutoff: Cutoff, report: GcReport) -> set[Key]:
     """Memberships of deleted repositories whose time is over."""
 
     def unit(connection: Connection) -> list[list[Key]]:
-        due = deleted_repositories.due(connection, cutoff)
+        due = deleted_repositories.find_expired(connection, cutoff)
         return [deleted_repositories.members(connection, deleted) for deleted in due]
 
-    found = await shared.database.operator.read(unit)
+    found = await state.database.operator.read(unit)
     report.repositories = len(found)
     return {key for members in found for key in members}
 
 
 async def count_blobs(
-    shared: RegistryState, report: GcReport, ended: set[Key], cleared: set[Key]
+    state: RegistryState, report: GcReport, ended: set[Key], cleared: set[Key]
 ) -> None:
     """Blobs that would lose their last membership; those that would not wait in the trash."""
     report.members = len(ended) + len(cleared)
-    at_once = shared.retention.undelete_ms == 0
+    at_once = state.retention.undelete_ms == 0
     last = {digest for _, digest in cleared}
-    for blob in await shared.database.operator.read(
+    for blob in await state.database.operator.read(
         partial(dry_run_queries.only_members_of, ended | cleared)
     ):
         report.blobs += 1

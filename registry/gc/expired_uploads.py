@@ -15,39 +15,39 @@ from registry.storage.metadata.uploads import OpenUpload
 from registry.storage.retention import SLACK_MS
 
 
-async def expire_uploads(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
+async def expire_uploads(state: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
     """End the sessions whose time is over; the row goes first, then the bytes.
 
     A session that a request is working on has not ended, however old it is.
     """
-    for upload in await find_expired(shared):
-        if shared.locks.is_held(upload.id):
+    for upload in await find_expired(state):
+        if state.locks.is_held(upload.id):
             continue
-        async with shared.locks.of(upload.id):
-            size = await shared.store.offset(upload.id)
+        async with state.locks.of(upload.id):
+            size = await state.store.offset(upload.id)
             if not await throttle.run(partial(delete_row, upload)):
                 continue
             # One that cannot be removed is an orphan now, which the sweep tries again.
-            await remove_file(shared, shared.store.discard, upload.id, report)
+            await remove_file(state, state.store.discard, upload.id, report)
         report.uploads += 1
         report.upload_bytes += size or 0
 
 
-async def find_expired(shared: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
+async def find_expired(state: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
     """The sessions whose time is over now, or will be so many epochs ahead."""
-    opened = await shared.database.operator.read(uploads.opened)
-    epoch = await present_epoch(shared) + ahead
-    shared.locks.evict_idle(shared.limits.idle_ms, but={upload.id for upload in opened})
-    return [upload for upload in opened if is_expired(shared, upload, epoch)]
+    opened = await state.database.operator.read(uploads.list_open)
+    epoch = await present_epoch(state) + ahead
+    state.locks.evict_idle(state.limits.idle_ms, but={upload.id for upload in opened})
+    return [upload for upload in opened if is_expired(state, upload, epoch)]
 
 
-def is_expired(shared: RegistryState, upload: OpenUpload, epoch: int) -> bool:
+def is_expired(state: RegistryState, upload: OpenUpload, epoch: int) -> bool:
     """Rest is measured in this process, in monotonic time; age as that of a lease.
 
     Rest that began before this process did is measured as age is: no restart puts its end off.
     """
-    limits, retention, now = shared.limits, shared.retention, shared.clock.wall_ms()
-    if shared.locks.idle_ms(upload.id) >= limits.idle_ms:
+    limits, retention, now = state.limits, state.retention, state.clock.wall_ms()
+    if state.locks.idle_ms(upload.id) >= limits.idle_ms:
         return True
 
     def has_passed(duration_ms: int, at: int, since_epoch: int) -> bool:
@@ -62,4 +62,4 @@ def is_expired(shared: RegistryState, upload: OpenUpload, epoch: int) -> bool:
 
 
 def delete_row(upload: OpenUpload, connection: Connection) -> bool:
-    return uploads.take(connection, upload.repository, upload.id)
+    return uploads.claim(connection, upload.repository, upload.id)

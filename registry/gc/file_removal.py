@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 async def remove_file(
-    shared: RegistryState, remove: Callable[[str], Awaitable[None]], name: str, report: GcReport
+    state: RegistryState, remove: Callable[[str], Awaitable[None]], name: str, report: GcReport
 ) -> bool:
     """Remove one file, by a step of the store; whether it is gone.
 
@@ -23,7 +23,7 @@ async def remove_file(
     try:
         await remove(name)
     except StorageFailed as error:
-        shared.guard.check_writable()
+        state.guard.check_writable()
         report.failed += 1
         log.warning("a file cannot be removed", extra={"file": name, "reason": error.reason})
         return False

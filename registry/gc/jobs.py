@@ -13,16 +13,16 @@ class GcJobs:
     """The jobs of the collector.  The first pass sweeps: a crash may have come before it."""
 
     def __init__(
-        self, shared: RegistryState, collector: GarbageCollector, *, interval: float, sweep: float
+        self, state: RegistryState, collector: GarbageCollector, *, interval: float, sweep: float
     ) -> None:
-        self._shared = shared
+        self._state = state
         self._collector = collector
         self._interval = interval
         self._sweep_ms = sweep * 1000
         self._swept: int | None = None
 
     def jobs(self) -> Sequence[Job]:
-        epoch = self._shared.retention.epoch_ms / 1000
+        epoch = self._state.retention.epoch_ms / 1000
         return (
             Job("epoch", epoch, self._count_epoch),
             Job("garbage collected", self._interval, self._collect),
@@ -32,12 +32,12 @@ class GcJobs:
         await self._collector.count_epoch()
 
     async def _collect(self) -> Mapping[str, object]:
-        now = self._shared.clock.monotonic_ms()
+        now = self._state.clock.monotonic_ms()
         sweeps = self._swept is None or now - self._swept >= self._sweep_ms
         report = await self._collector.collect(sweeps=sweeps)
         if sweeps:
             self._swept = now
-        held = self._shared.database.lock_times.of("gc")
+        held = self._state.database.lock_times.of("gc")
         return {
             **report.document(),
             "lock_ms": round(held.total_ms, 1),

@@ -25,34 +25,34 @@ from registry.storage.metadata import physical_names
 log = logging.getLogger(__name__)
 
 
-async def sweep(shared: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:
+async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:
     """Remove the files that no row names; none of them if they are too many, unless asked to."""
-    found = await count_files(shared, report)
+    found = await count_files(state, report)
     if found.has_too_many_orphans and not all_orphans:
-        keep_orphans(found, report)
+        report_kept_orphans(found, report)
         return
     if not found.orphans:
         return
-    async for listed in shared.store.listings():
-        for orphan in await without_row(shared, listed):
-            await remove_orphan(shared, orphan, report)
+    async for listed in state.store.listings():
+        for orphan in await without_row(state, listed):
+            await remove_orphan(state, orphan, report)
 
 
-async def count_files(shared: RegistryState, report: GcReport) -> FileCount:
+async def count_files(state: RegistryState, report: GcReport) -> FileCount:
     """Every file there is.  What this store never made is left alone, and told."""
     found = FileCount()
-    async for listed in shared.store.listings():
+    async for listed in state.store.listings():
         for unknown in (file for file in listed if file.kind == "unknown"):
             report.unknown_files += 1
             log.warning("unknown file, ignored", extra={"path": unknown.name})
-        orphans = await without_row(shared, listed)
+        orphans = await without_row(state, listed)
         found.files += sum(file.kind != "unknown" for file in listed)
         found.orphans += len(orphans)
         found.orphan_bytes += sum(orphan.size for orphan in orphans)
     return found
 
 
-def keep_orphans(found: FileCount, report: GcReport) -> None:
+def report_kept_orphans(found: FileCount, report: GcReport) -> None:
     report.kept_orphans, report.kept_orphan_bytes = found.orphans, found.orphan_bytes
     log.error(
         "files that no row names are kept, because they are many: is this the database of these "
@@ -61,14 +61,14 @@ def keep_orphans(found: FileCount, report: GcReport) -> None:
     )
 
 
-async def remove_orphan(shared: RegistryState, orphan: StoredFile, report: GcReport) -> None:
-    remove = shared.store.discard if orphan.kind == "upload" else shared.store.remove
-    if await remove_file(shared, remove, orphan.name, report):
+async def remove_orphan(state: RegistryState, orphan: StoredFile, report: GcReport) -> None:
+    remove = state.store.discard if orphan.kind == "upload" else state.store.remove
+    if await remove_file(state, remove, orphan.name, report):
         report.orphans += 1
         report.orphan_bytes += orphan.size
 
 
-async def without_row(shared: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
+async def without_row(state: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
     """Of files that were listed before, those of the store that no row names now."""
     ours = [file for file in listed if file.kind != "unknown"]
     if not ours:
@@ -80,7 +80,7 @@ async def without_row(shared: RegistryState, listed: list[StoredFile]) -> list[S
     def unit(connection: Connection) -> physical_names.ReferencedNames:
         return physical_names.referenced_names(connection, blobs, sessions)
 
-    named = await shared.database.operator.read(unit)
+    named = await state.database.operator.read(unit)
     return [
         file
         for file in ours

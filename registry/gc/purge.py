@@ -18,53 +18,53 @@ from registry.storage.retention import Cutoff
 log = logging.getLogger(__name__)
 
 # While these go, nothing can be undeleted, and no backup begin: few enough to wait for.
-AT_ONCE = 100
+FILES_AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
 
-async def purge(shared: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
+async def purge(state: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
     """Unlink what is due, and then forget it.
 
     The file goes before its row: in the other order a crash would leave a file that only a
     sweep finds.  While files go, nothing is undeleted and no backup begins.  A file that cannot
     be removed keeps its row, and the next pass tries it again.
     """
-    cutoff = await trash_cutoff(shared)
+    cutoff = await trash_cutoff(state)
     last: TrashedFile | None = None
     while True:
-        due, removed = await remove_due_files(shared, cutoff, last, report)
+        due, removed = await remove_due_files(state, cutoff, last, report)
         await throttle.run_batches([file.physical for file in removed], delete_rows)
         report.purged += len(removed)
         report.purged_bytes += sum(file.size for file in removed)
-        if len(due) < AT_ONCE:
+        if len(due) < FILES_AT_ONCE:
             break
         last = due[-1]
-    while await shared.database.operator.read(
-        lambda connection: trash_rows.has_due_rows(connection, cutoff)
+    while await state.database.operator.read(
+        lambda connection: trash_rows.has_expired_rows(connection, cutoff)
     ):
         await throttle.run(
-            lambda connection: trash_rows.delete_due_rows(connection, cutoff, ROWS_AT_ONCE)
+            lambda connection: trash_rows.delete_expired_rows(connection, cutoff, ROWS_AT_ONCE)
         )
 
 
 async def remove_due_files(
-    shared: RegistryState, cutoff: Cutoff, last: TrashedFile | None, report: GcReport
+    state: RegistryState, cutoff: Cutoff, last: TrashedFile | None, report: GcReport
 ) -> tuple[list[TrashedFile], list[TrashedFile]]:
     """Unlink some files that are due, after the last one: those that were, and that are gone.
 
     None while a backup needs them, or once there are none.
     """
-    async with shared.trash_lock:
-        if shared.backups.are_running:
+    async with state.trash_lock:
+        if state.backups.are_running:
             log.info("the trash is not purged while a backup runs")
             return [], []
-        due = await shared.database.operator.read(
-            lambda connection: trash_rows.due_files(connection, cutoff, AT_ONCE, last)
+        due = await state.database.operator.read(
+            lambda connection: trash_rows.expired_files(connection, cutoff, FILES_AT_ONCE, last)
         )
         removed = [
             file
             for file in due
-            if await remove_file(shared, shared.store.remove, file.physical, report)
+            if await remove_file(state, state.store.remove, file.physical, report)
         ]
         return due, removed
 

@@ -35,7 +35,7 @@ class LockThrottle:
         self._database = database
         self._share = min(share, 1.0)
         self._purpose = purpose
-        self._at_once = MIN_BATCH
+        self._batch_size = MIN_BATCH
         self._free_at = 0.0
 
     async def run_batches(
@@ -45,7 +45,7 @@ class LockThrottle:
         results = []
         position = 0
         while position < len(items):
-            some = items[position : position + self._at_once]
+            some = items[position : position + self._batch_size]
             position += len(some)
             results.append(await self.run(partial(unit, some)))
         return results
@@ -64,10 +64,10 @@ class LockThrottle:
         # With the commit, which may take longer than the unit where the disk is busy.
         held_ms = max(held.total_ms - before, milliseconds)
         self._free_at = time.monotonic() + held_ms / 1000 * (MARGIN / self._share - 1)
-        self._learn(milliseconds)
+        self._adjust_batch_size(milliseconds)
         return result
 
-    def _learn(self, milliseconds: float) -> None:
+    def _adjust_batch_size(self, milliseconds: float) -> None:
         # By half or double at most: one unit says little of the next.
-        fitting = self._at_once * min(2.0, max(0.5, TARGET_MS / max(milliseconds, 0.001)))
-        self._at_once = min(MAX_BATCH, max(MIN_BATCH, round(fitting)))
+        fitting = self._batch_size * min(2.0, max(0.5, TARGET_MS / max(milliseconds, 0.001)))
+        self._batch_size = min(MAX_BATCH, max(MIN_BATCH, round(fitting)))

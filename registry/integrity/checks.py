@@ -19,11 +19,11 @@ from oci.reference import Tag
 from registry.errors import StorageUnreadable
 from registry.integrity.findings import (
     AbsentEdge,
-    DamagedBlob,
-    DamagedManifest,
+    CorruptBlob,
+    CorruptManifest,
     DanglingRows,
     Finding,
-    UnnamedFile,
+    OrphanFile,
 )
 from registry.services.manifest_push import edges_of
 from registry.storage.blobs import names as blob_names
@@ -69,16 +69,16 @@ class Integrity:
         def unit(connection: Connection) -> list[Finding]:
             found = [
                 Finding("I15", "database", line, "a database without errors")
-                for line in checks.pragmas(connection, deep=self.deep)
+                for line in checks.sqlite_errors(connection, deep=self.deep)
             ]
             found += [
                 Finding("I4", "database", line, "the row that it names", target=DanglingRows())
-                for line in checks.dangling(connection)
+                for line in checks.foreign_key_violations(connection)
             ]
             found += [finding for rule in checks.RULES for finding in check_rule(connection, rule)]
             found += [
                 Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
-                for row in checks.broken_audit(connection)
+                for row in checks.broken_audit_rows(connection)
             ]
             mine, newest = schema.revisions(connection)
             if mine != newest:
@@ -98,8 +98,8 @@ class Integrity:
         while page := await self.database.read(partial(checks.blobs_after, last=last)):
             last = page[-1].digest
             self._count("blobs", len(page))
-            for row, problem in await in_own_thread(self._doubtful, page):
-                if await self.database.read(partial(checks.is_still, row=row)):
+            for row, problem in await in_own_thread(self._failing_blobs, page):
+                if await self.database.read(partial(checks.is_unchanged, row=row)):
                     yield await self.blob_finding(row, problem)
 
     async def manifests(self) -> AsyncIterator[Finding]:
@@ -130,7 +130,7 @@ class Integrity:
             for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
                 yield unknown_file(name)
         counted = FileCount()
-        for part in verify.PARTS:
+        for part in verify.DIRECTORIES:
             try:
                 names, orphans = await self._orphans(part)
             except OSError as error:
@@ -142,14 +142,14 @@ class Integrity:
             counted.orphans += len(orphans)
             for name in sorted(orphans):
                 is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
-                yield stale_file(part, name) if is_file else unknown_file(f"{part}/{name}")
+                yield orphan_file(part, name) if is_file else unknown_file(f"{part}/{name}")
         if counted.has_too_many_orphans:
             yield too_many_orphans(counted)
 
     async def count_files(self) -> FileCount:
         """How many files there are, and how many of them no row names."""
         counted = FileCount()
-        for part in verify.PARTS:
+        for part in verify.DIRECTORIES:
             with contextlib.suppress(OSError):
                 names, orphans = await self._orphans(part)
                 counted.files += len(names)
@@ -158,13 +158,17 @@ class Integrity:
 
     async def _orphans(self, part: str) -> tuple[list[str], set[str]]:
         """The files of a directory, and those of them that no row names."""
-        names = await in_own_thread(verify.names, self.root, part)
-        ask = checks.sessions_unknown if part == blob_names.UPLOADS else checks.unnamed
+        names = await in_own_thread(verify.list_files, self.root, part)
+        ask = (
+            checks.files_without_session
+            if part == blob_names.UPLOADS
+            else checks.unreferenced_files
+        )
         return names, await self.database.read(partial(ask, names=names))
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
-        for session, repository in await self.database.read(checks.sessions):
+        for session, repository in await self.database.read(checks.open_sessions):
             self._count("sessions", 1)
             if await in_own_thread(verify.upload_size, self.root, session) is None:
                 what = f"upload session {session} of {repository}"
@@ -174,14 +178,14 @@ class Integrity:
     def _count(self, what: str, number: int) -> None:
         self.counts[what] += number
 
-    def _doubtful(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
+    def _failing_blobs(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
         found = ((row, check_blob(self.root, row, deep=self.deep)) for row in page)
         return [(row, problem) for row, problem in found if problem is not None]
 
     async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
         affects = await self.database.read(partial(checks.tags_on_blob, digest=row.digest))
-        target = DamagedBlob(row.physical)
+        target = CorruptBlob(row.physical)
         return Finding(invariant, f"blob {row.digest}", found, expected, affects, target=target)
 
     async def manifest_finding(self, row: ManifestRow, problem: Problem) -> Finding:
@@ -189,13 +193,13 @@ class Integrity:
         affects = await self.database.read(
             partial(checks.tags_on_manifest, repository=row.repository_id, digest=row.digest)
         )
-        what, target = f"manifest {row.repository}@{row.digest}", DamagedManifest(row)
+        what, target = f"manifest {row.repository}@{row.digest}", CorruptManifest(row)
         return Finding(invariant, what, found, expected, affects, target=target)
 
 
 def check_rule(connection: Connection, rule: checks.Rule) -> list[Finding]:
     findings = []
-    for thing, repository, digest in checks.violations(connection, rule):
+    for thing, repository, digest in checks.rule_violations(connection, rule):
         if repository is None:
             affects = checks.tags_on_blob(connection, digest)
         else:
@@ -302,7 +306,7 @@ def too_many_orphans(counted: FileCount) -> Finding:
     return Finding("I9", "files", found, expected)
 
 
-def stale_file(part: str, name: str) -> Finding:
+def orphan_file(part: str, name: str) -> Finding:
     """A file that no row names.  The sweep takes only what has a name that the store gives."""
     is_ours = blob_names.is_session if part == blob_names.UPLOADS else blob_names.is_physical
     if is_ours(name):
@@ -310,7 +314,7 @@ def stale_file(part: str, name: str) -> Finding:
     else:
         expected = "a file of the store; the sweep leaves it alone, --repair removes it"
     path = f"{part}/{name}"
-    target = UnnamedFile(path)
+    target = OrphanFile(path)
     return Finding("I9", path, "no row names it", expected, harmless=True, target=target)
 
 

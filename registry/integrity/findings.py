@@ -30,14 +30,14 @@ INVARIANTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class DamagedBlob:
+class CorruptBlob:
     """Bytes that are missing or wrong, by the name that they had when they were looked at."""
 
     physical: str
 
 
 @dataclass(frozen=True, slots=True)
-class DamagedManifest:
+class CorruptManifest:
     """A manifest that is wrong, as it was when it was looked at."""
 
     row: ManifestRow
@@ -56,13 +56,13 @@ class DanglingRows:
 
 
 @dataclass(frozen=True, slots=True)
-class UnnamedFile:
+class OrphanFile:
     """A file that no row names, by its path in the root."""
 
     path: str
 
 
-Target = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows | UnnamedFile
+Target = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows | OrphanFile
 """What a finding is about, for a repair to choose its step by; the words are for people."""
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from registry.integrity.findings import (
     AbsentEdge,
-    DamagedBlob,
-    DamagedManifest,
+    CorruptBlob,
+    CorruptManifest,
     DanglingRows,
     Finding,
-    UnnamedFile,
+    OrphanFile,
 )
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import verify
@@ -21,7 +21,7 @@ from registry.storage.metadata import audit
 from registry.storage.metadata.integrity import checks, repairs
 from registry.storage.own_thread import in_own_thread
 
-RowTarget = DamagedBlob | DamagedManifest | AbsentEdge | DanglingRows
+RowTarget = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Repair:
     async def repair(self, finding: Finding) -> Finding:
         """The finding, with what was done about it."""
         target, done = finding.target, ""
-        if isinstance(target, UnnamedFile):
+        if isinstance(target, OrphanFile):
             done = await self._remove(finding, target.path)
         elif target is not None:
             done = await self._repair_rows(finding, target)
@@ -52,7 +52,7 @@ class Repair:
     async def _repair_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
             change = audit.Change.begin(connection, self.identity)
-            done = mend_rows(connection, change, target)
+            done = repair_rows(connection, change, target)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
                 audit.append(
@@ -68,9 +68,9 @@ class Repair:
             return ""
         directory, _, name = path.rpartition("/")
         if directory == blob_names.UPLOADS:
-            unnamed = checks.sessions_unknown
+            unnamed = checks.files_without_session
         elif directory.startswith(f"{blob_names.BLOBS}/"):
-            unnamed = checks.unnamed
+            unnamed = checks.unreferenced_files
         else:
             return ""
         if not await in_own_thread(verify.is_file, self.root, path):
@@ -92,14 +92,14 @@ class Repair:
         return "removed"
 
 
-def mend_rows(connection: Connection, change: audit.Change, target: RowTarget) -> str:
+def repair_rows(connection: Connection, change: audit.Change, target: RowTarget) -> str:
     """Mend what still is as it was found; in a few words what was done, or nothing."""
     match target:
-        case DamagedBlob():
+        case CorruptBlob():
             return repairs.mark_blob_corrupt(connection, target.physical)
-        case DamagedManifest():
+        case CorruptManifest():
             return repairs.mark_manifest_corrupt(connection, change, target.row)
         case AbsentEdge():
             return repairs.link_edges(connection, target.digest)
         case DanglingRows():
-            return repairs.drop_dangling(connection, change)
+            return repairs.delete_dangling_rows(connection, change)

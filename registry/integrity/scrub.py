@@ -22,9 +22,9 @@ from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
 
-AT_ONCE = 100
+BLOBS_AT_ONCE = 100
 # A scrub that is told to stop is heard within this time.
-NAP_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
 
 class Stopped(Exception):
@@ -41,23 +41,23 @@ class Throttle:
         self._stopped = threading.Event()
 
     @property
-    def is_over(self) -> bool:
+    def is_stopped(self) -> bool:
         return self._stopped.is_set() or time.monotonic() >= self._deadline
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def passing(self, count: int) -> None:
+    def acquire(self, count: int) -> None:
         """Wait until so many bytes more may be read; Stopped ends the reading."""
         self._free_at = max(self._free_at, time.monotonic()) + count / self._rate
-        while (left := self._free_at - time.monotonic()) > 0 or self.is_over:
-            if self.is_over:
+        while (left := self._free_at - time.monotonic()) > 0 or self.is_stopped:
+            if self.is_stopped:
                 raise Stopped
-            self._stopped.wait(min(left, NAP_SECONDS))
+            self._stopped.wait(min(left, POLL_SECONDS))
 
 
 @dataclass(slots=True)
-class Scrubbed:
+class ScrubProgress:
     """How far a scrub has come."""
 
     blobs: int = 0
@@ -76,7 +76,7 @@ class Scrub:
     throttle: Throttle
     due: int
     clock: Clock = field(default_factory=SystemClock)
-    done: Scrubbed = field(default_factory=Scrubbed)
+    done: ScrubProgress = field(default_factory=ScrubProgress)
 
     async def run(self) -> AsyncIterator[Finding]:
         """Everything that is found corrupt, marked before it is told."""
@@ -108,14 +108,14 @@ class Scrub:
         while page := await self.database.operator.read(partial(checks.manifests_after, last=last)):
             last = (page[-1].repository_id, page[-1].digest)
             for row in page:
-                await in_own_thread(self.throttle.passing, row.size)
+                await in_own_thread(self.throttle.acquire, row.size)
                 self.done.manifests += 1
                 problem = await in_own_thread(check_manifest, row, deep=True)
                 if problem is not None and not row.is_marked_corrupt:
-                    yield await self._mark(await self._facts.manifest_finding(row, problem))
+                    yield await self._mark(await self._checks.manifest_finding(row, problem))
 
     def _least_verified(self, connection: Connection) -> list[BlobRow]:
-        return checks.least_verified(connection, self.due, self._now, AT_ONCE)
+        return checks.least_verified(connection, self.due, self._now, BLOBS_AT_ONCE)
 
     @property
     def _now(self) -> int:
@@ -123,19 +123,19 @@ class Scrub:
         return max(self.clock.wall_ms(), self.due)
 
     @property
-    def _facts(self) -> Integrity:
+    def _checks(self) -> Integrity:
         return Integrity(self.database.operator, self.root)
 
     async def _blob(self, row: BlobRow) -> Finding | None:
         """None for a blob that is whole.  One that changed meanwhile is not marked."""
-        check = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.passing)
+        check = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.acquire)
         problem = await in_own_thread(check)
         self.done.blobs += 1
         self.done.bytes += row.size
         if problem is None:
             return None
-        finding = await self._facts.blob_finding(row, problem)
-        if not await self.database.operator.read(partial(checks.is_still, row=row)):
+        finding = await self._checks.blob_finding(row, problem)
+        if not await self.database.operator.read(partial(checks.is_unchanged, row=row)):
             return finding
         return await self._mark(finding)
 
@@ -146,5 +146,5 @@ class Scrub:
 
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:
-            verified = partial(checks.verified, physicals=physicals, at=self._now)
+            verified = partial(checks.mark_verified, physicals=physicals, at=self._now)
             await self.database.write(verified, on=None, purpose="scrub")

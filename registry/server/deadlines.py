@@ -23,7 +23,7 @@ class RateMeter:
     def arrived(self, count: int) -> None:
         self._arrived_bytes += count
 
-    def sends_too_slowly(self, now: float, *, may_send: bool) -> bool:
+    def is_too_slow(self, now: float, *, may_send: bool) -> bool:
         """Whether a whole window went by without its share of the body.
 
         A client that was made to wait starts a new window when it may go on.
@@ -37,7 +37,7 @@ class RateMeter:
         self._arrived_bytes = 0
         return False
 
-    def takes_nothing(self, now: float, sent_bytes: int, unsent_bytes: int) -> bool:
+    def is_stalled(self, now: float, sent_bytes: int, unsent_bytes: int) -> bool:
         """Whether there has long been something to take, and none of it went."""
         taken = (sent_bytes, unsent_bytes)
         if not unsent_bytes or taken != self._taken:

@@ -63,9 +63,9 @@ class Lifespan:
 
     async def _run(self) -> None:
         scope: Any = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
-        await self._app(scope, self._to_application.get, self._hear)
+        await self._app(scope, self._to_application.get, self._receive)
 
-    async def _hear(self, message: Any) -> None:
+    async def _receive(self, message: Any) -> None:
         kind = message["type"]
         if kind.endswith(".failed"):
             self._failure = message.get("message") or "the application says no more"

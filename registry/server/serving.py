@@ -126,7 +126,7 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._told_to_stop)
+                loop.add_signal_handler(number, self._handle_signal)
         except (ValueError, RuntimeError):  # not the main thread: whoever runs us calls stop()
             yield
             return
@@ -136,6 +136,6 @@ class Server(uvicorn.Server):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    def _told_to_stop(self) -> None:
+    def _handle_signal(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True

@@ -107,7 +107,7 @@ def missing_internals() -> list[str]:
     blanks: dict[str, Any] = dict.fromkeys(parameters)
     flow = flow_control.FlowControl(asyncio.Transport())
     missing += _absent(cycle(**blanks), "RequestResponseCycle", _CYCLE_ATTRIBUTES)
-    missing += _absent(_a_protocol(), "HttpToolsProtocol", _PROTOCOL_ATTRIBUTES)
+    missing += _absent(_unconnected_protocol(), "HttpToolsProtocol", _PROTOCOL_ATTRIBUTES)
     missing += _absent(flow, "FlowControl", _FLOW_ATTRIBUTES)
     return missing
 
@@ -116,7 +116,7 @@ def _absent(found: object, name: str, attributes: tuple[str, ...]) -> Iterator[s
     return (f"{name}.{each}" for each in attributes if not hasattr(found, each))
 
 
-def _a_protocol() -> object:
+def _unconnected_protocol() -> object:
     """A connection that is never made: its attributes are set when it begins."""
     config = uvicorn.Config(
         _no_application,

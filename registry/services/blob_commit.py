@@ -15,7 +15,7 @@ from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.integrity import checks
 
 # How long a verification counts: the scrub comes seldom, and a push of the same bytes often.
-TRUSTED_MS = 24 * 60 * 60 * 1000
+VERIFICATION_MS = 24 * 60 * 60 * 1000
 # A change that comes so soon after a verification cannot be told from one before it.
 CHANGE_MS = 2000
 
@@ -29,17 +29,17 @@ async def commit_blob(
     the new ones dropped; if they are missing, cut short or damaged, the new ones replace them.
     Raises BlobUploadUnknown if the session ended meanwhile.
     """
-    present = await check_present(context, digest)
+    present = await check_existing_bytes(context, digest)
 
     def unit(connection: Connection) -> bool:
-        if not uploads.take(connection, context.name, session):
+        if not uploads.claim(connection, context.name, session):
             raise BlobUploadUnknown(session)
         change = context.begin_change(connection)
         repository = repositories.ensure(connection, change, context.name)
         taken = blobs.add(connection, change, digest, new, broken=present.damaged)
         if present.verified is not None:
-            checks.verified(connection, [present.verified], change.at)
-        blobs.join(connection, change, repository, digest, session)
+            checks.mark_verified(connection, [present.verified], change.at)
+        blobs.add_member(connection, change, repository, digest, session)
         audit.append(connection, change, "blob.push", str(context.name), str(digest))
         return taken
 
@@ -57,14 +57,14 @@ async def commit_blob(
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class ExistingBytes:
     """Physical names of bytes that the digest has already: found damaged, or newly verified."""
 
     damaged: str | None = None
     verified: str | None = None
 
 
-async def check_present(context: RepositoryContext, digest: Digest) -> Present:
+async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> ExistingBytes:
     """Whether the bytes that the digest has already can be kept.
 
     They are read and hashed, unless they were less than TRUSTED_MS ago and the file has not been
@@ -73,25 +73,25 @@ async def check_present(context: RepositoryContext, digest: Digest) -> Present:
     """
     old = await context.database.look(blobs.VERIFICATION, digest)
     if old is None:
-        return Present()
+        return ExistingBytes()
     store, physical = context.store, old.blob.physical
     try:
         if await store.stat(physical) != old.blob.size:
-            return Present(damaged=physical)
+            return ExistingBytes(damaged=physical)
         changed_at = await store.changed_at(physical)
-        if is_trusted(old.verified_at, changed_at, context.shared.clock.wall_ms()):
-            return Present()
+        if is_recently_verified(old.verified_at, changed_at, context.state.clock.wall_ms()):
+            return ExistingBytes()
         actual = await store.verify(physical, digest.algorithm)
     except StorageUnreadable:
-        return Present(damaged=physical)
-    return Present(verified=physical) if actual == digest else Present(damaged=physical)
+        return ExistingBytes(damaged=physical)
+    return ExistingBytes(verified=physical) if actual == digest else ExistingBytes(damaged=physical)
 
 
-def is_trusted(verified_at: int | None, changed_at: int | None, now: int) -> bool:
+def is_recently_verified(verified_at: int | None, changed_at: int | None, now: int) -> bool:
     """Whether bytes need not be read again; all in milliseconds of wall time."""
     if verified_at is None or changed_at is None:
         return False
-    return now - TRUSTED_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
+    return now - VERIFICATION_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 
 
 async def delete_uncommitted(context: RepositoryContext, digest: Digest, new: StoredBlob) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from oci.digest import Digest
 from registry.errors import (
-    BlobDamaged,
+    BlobCorrupt,
     BlobInUse,
     BlobUnknown,
     BlobUnreadable,
@@ -61,8 +61,8 @@ class Blobs:
                 await reader.aclose()
             # If the row has other bytes by now, a push has healed it meanwhile.
             if await self._mark_corrupt(digest, stored):
-                raise BlobDamaged(digest)
-        raise await self._absent(digest)
+                raise BlobCorrupt(digest)
+        raise await self._unknown_or_corrupt(digest)
 
     async def delete(self, digest: Digest) -> None:
         """End the blob's membership in this repository.
@@ -74,13 +74,13 @@ class Blobs:
 
         def unit(connection: Connection) -> None:
             repository = repositories.find(connection, context.name)
-            if repository is None or blobs.member(connection, context.name, digest) is None:
+            if repository is None or blobs.find_member(connection, context.name, digest) is None:
                 raise BlobUnknown(digest)
             parent = edges.parent_of_blob(connection, repository, digest)
             if parent is not None:
                 raise BlobInUse(digest, parent)
             change = context.begin_change(connection)
-            blobs.leave(connection, change, repository, digest)
+            blobs.remove_member(connection, change, repository, digest)
             audit.append(connection, change, "blob.delete", str(context.name), str(digest))
 
         await context.database.write(unit, on=context.name)
@@ -88,10 +88,10 @@ class Blobs:
     async def _member(self, digest: Digest) -> StoredBlob | None:
         return await self._context.database.look(blobs.MEMBER, self._context.name, digest)
 
-    async def _absent(self, digest: Digest) -> BlobUnknown:
+    async def _unknown_or_corrupt(self, digest: Digest) -> BlobUnknown:
         """Why there is nothing to pull: only asked once a pull has failed."""
         is_corrupt = await self._context.database.look(blobs.IS_CORRUPT, self._context.name, digest)
-        return BlobDamaged(digest) if is_corrupt else BlobUnknown(digest)
+        return BlobCorrupt(digest) if is_corrupt else BlobUnknown(digest)
 
     async def _mark_corrupt(self, digest: Digest, stored: StoredBlob) -> bool:
         """The row says what the disk does not have: absent from now on, until pushed again.

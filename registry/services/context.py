@@ -166,7 +166,7 @@ class Caller:
     """Whether the identity is everybody's: then it bounds nobody."""
 
 
-ANYWHERE = Caller()
+UNKNOWN_CALLER = Caller()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +175,18 @@ class RepositoryContext:
 
     name: RepositoryName
     identity: str
-    shared: RegistryState
+    state: RegistryState
     # The caller may push: a positive answer must also renew the lease.
     may_push: bool = False
-    caller: Caller = ANYWHERE
+    caller: Caller = UNKNOWN_CALLER
 
     @property
     def database(self) -> Database:
-        return self.shared.database
+        return self.state.database
 
     @property
     def store(self) -> BlobStore:
-        return self.shared.store
+        return self.state.store
 
     def begin_change(self, connection: Connection) -> Change:
-        return self.shared.begin_change(connection, self.identity)
+        return self.state.begin_change(connection, self.identity)

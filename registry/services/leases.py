@@ -29,7 +29,7 @@ async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> in
     """The blob's size, with at least half of a lease on it; None if it is not here."""
 
     def renew(connection: Connection, change: Change, repository: int, _size: int) -> None:
-        blobs.renew(connection, change, repository, digest)
+        blobs.renew_lease(connection, change, repository, digest)
 
     return await check_and_renew(context, blobs.LEASED, digest, renew)
 
@@ -42,7 +42,7 @@ async def check_manifest_and_renew(
     def renew(
         connection: Connection, change: Change, repository: int, found: tuple[str, str, int]
     ) -> None:
-        manifests.renew(connection, change, repository, Digest.parse(found[0]))
+        manifests.renew_lease(connection, change, repository, Digest.parse(found[0]))
 
     return await check_and_renew(context, manifests.LEASED.by(reference), reference, renew)
 
@@ -60,8 +60,8 @@ async def check_and_renew(
     """
 
     def is_fresh(found: Leased[T]) -> bool:
-        return context.shared.retention.is_fresh(
-            found.lease, context.shared.clock.wall_ms(), found.epoch
+        return context.state.retention.is_fresh(
+            found.lease, context.state.clock.wall_ms(), found.epoch
         )
 
     def unit(connection: Connection) -> T | None:

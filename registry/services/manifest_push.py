@@ -31,27 +31,31 @@ PARSE_HERE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedManifest:
     """A manifest that was read and judged: what its row says, and what it names."""
 
     new: NewManifest
     named: tuple[Edge, ...]
 
 
-async def prepare(content: bytes, media_type: str | None, reference: Tag | Digest) -> Prepared:
+async def prepare(
+    content: bytes, media_type: str | None, reference: Tag | Digest
+) -> PreparedManifest:
     """Read the manifest, away from the loop if that would take long.
 
     Raises ManifestInvalid or DigestMismatch.
     """
     if len(content) <= PARSE_HERE_BYTES:
-        return prepare_here(content, media_type, reference)
-    return await asyncio.to_thread(prepare_here, content, media_type, reference)
+        return parse_and_check(content, media_type, reference)
+    return await asyncio.to_thread(parse_and_check, content, media_type, reference)
 
 
-def prepare_here(content: bytes, media_type: str | None, reference: Tag | Digest) -> Prepared:
+def parse_and_check(
+    content: bytes, media_type: str | None, reference: Tag | Digest
+) -> PreparedManifest:
     manifest = parse_manifest(content, media_type)
     digest = check_digest(content, reference)
-    return Prepared(new_manifest(digest, manifest), edges_of(manifest))
+    return PreparedManifest(new_manifest(digest, manifest), edges_of(manifest))
 
 
 def check_digest(content: bytes, reference: Tag | Digest) -> Digest:
@@ -122,15 +126,15 @@ def store_manifest(
     here: Presence,
 ) -> None:
     """Add the manifest and its edges, or find that the same one is here already."""
-    healed = manifests.replace_corrupt(connection, repository, new)
-    if healed:
+    was_replaced = manifests.replace_corrupt(connection, repository, new)
+    if was_replaced:
         edges.insert_edges(connection, repository, new.digest, named, here)
     found = manifests.media_type(connection, repository, new.digest)
     if found is None:
         manifests.put(connection, change, repository, new)
         edges.insert_edges(connection, repository, new.digest, named, here)
     elif found == new.media_type:
-        manifests.renew(connection, change, repository, new.digest)
+        manifests.renew_lease(connection, change, repository, new.digest)
     else:
         raise ManifestTypeMismatch(new.digest, found=new.media_type, expected=found)
 

@@ -27,7 +27,7 @@ from registry.storage.metadata.audit import Change
 # Some milliseconds of the write lock.
 TAGS_AT_ONCE = 200
 # A manifest that is undeleted has so many of its tags back; the others each come back by name.
-MOST_RESTORED_TAGS = 10_000
+MAX_UNDELETED_TAGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class Manifests:
             steps.check_precondition(connection, context.name, reference, if_match, if_absent)
             change = context.begin_change(connection)
             repository = repositories.ensure(connection, change, context.name)
-            here = edges.presence(connection, repository, named)
-            absent = steps.check_references(named, here, context.shared.policy.sparse)
+            here = edges.find_present(connection, repository, named)
+            absent = steps.check_references(named, here, context.state.policy.sparse)
             steps.store_manifest(connection, change, repository, new, named, here)
             steps.set_tags(connection, change, context.name, repository, digest, pointed)
             return absent
@@ -139,11 +139,11 @@ class Manifests:
         def unit(connection: Connection) -> tuple[list[Tag], bool]:
             repository = require_repository(connection, context.name)
             change = context.begin_change(connection)
-            return remove_some(connection, change, context.name, repository, reference, removed)
+            return delete_some(connection, change, context.name, repository, reference, removed)
 
         while not is_gone:
             some, is_gone = await context.database.write(unit, on=context.name)
-            removed += some[: MOST_RESTORED_TAGS - len(removed)]
+            removed += some[: MAX_UNDELETED_TAGS - len(removed)]
 
     async def _unknown(self, reference: Tag | Digest) -> ManifestUnknown | NameUnknown:
         name = self._context.name
@@ -167,7 +167,7 @@ def untag(context: RepositoryContext, tag: Tag, connection: Connection) -> None:
     audit.append(connection, change, "tag.delete", str(context.name), str(tag))
 
 
-def remove_some(
+def delete_some(
     connection: Connection,
     change: Change,
     name: RepositoryName,
@@ -188,7 +188,7 @@ def remove_some(
     if len(some) == TAGS_AT_ONCE:
         audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
         return some, False
-    if manifests.renew_some_kept(connection, change, repository, digest):
+    if manifests.renew_some_dependents(connection, change, repository, digest):
         if some:
             audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
         return some, False

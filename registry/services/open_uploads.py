@@ -21,23 +21,23 @@ class UploadStatus:
     bytes: int
 
 
-async def list_uploads(shared: RegistryState) -> Sequence[UploadStatus]:
+async def list_uploads(state: RegistryState) -> Sequence[UploadStatus]:
     """Every open session, the oldest first."""
-    opened = await shared.database.operator.read(uploads.opened)
-    return [await status_of(shared, upload) for upload in opened]
+    opened = await state.database.operator.read(uploads.list_open)
+    return [await status_of(state, upload) for upload in opened]
 
 
-async def status_of(shared: RegistryState, upload: OpenUpload) -> UploadStatus:
-    idle = max(0, shared.clock.wall_ms() - upload.touched_at)
-    if shared.locks.is_known(upload.id):
-        idle = shared.locks.idle_ms(upload.id)
-    if shared.locks.is_held(upload.id):
+async def status_of(state: RegistryState, upload: OpenUpload) -> UploadStatus:
+    idle = max(0, state.clock.wall_ms() - upload.touched_at)
+    if state.locks.is_known(upload.id):
+        idle = state.locks.idle_ms(upload.id)
+    if state.locks.is_held(upload.id):
         idle = 0
-    return UploadStatus(upload, idle, await shared.store.offset(upload.id) or 0)
+    return UploadStatus(upload, idle, await state.store.offset(upload.id) or 0)
 
 
 async def cancel_uploads(
-    shared: RegistryState, identity: str, choose: Callable[[OpenUpload], bool]
+    state: RegistryState, identity: str, choose: Callable[[OpenUpload], bool]
 ) -> Sequence[OpenUpload]:
     """End the sessions that are chosen, and drop their bytes; those that were ended.
 
@@ -45,23 +45,23 @@ async def cancel_uploads(
     """
     return [
         upload
-        for upload in await shared.database.operator.read(uploads.opened)
-        if choose(upload) and await cancel_upload(shared, identity, upload)
+        for upload in await state.database.operator.read(uploads.list_open)
+        if choose(upload) and await cancel_upload(state, identity, upload)
     ]
 
 
-async def cancel_upload(shared: RegistryState, identity: str, upload: OpenUpload) -> bool:
+async def cancel_upload(state: RegistryState, identity: str, upload: OpenUpload) -> bool:
     """End one session; False if it has ended, or become a blob, meanwhile."""
 
     def unit(connection: Connection) -> bool:
-        if not uploads.take(connection, upload.repository, upload.id):
+        if not uploads.claim(connection, upload.repository, upload.id):
             return False
-        change = shared.begin_change(connection, identity)
+        change = state.begin_change(connection, identity)
         audit.append(connection, change, "upload.cancel", str(upload.repository), upload.id)
         return True
 
-    if not await shared.database.write(unit, on=upload.repository):
+    if not await state.database.write(unit, on=upload.repository):
         return False
     # The row first: a file without a row is swept, a row without a file would be a broken session.
-    await shared.store.discard(upload.id)
+    await state.store.discard(upload.id)
     return True

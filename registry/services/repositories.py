@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oci.reference import RepositoryName
 from registry.services.blobs import Blobs
 from registry.services.context import (
-    ANYWHERE,
+    UNKNOWN_CALLER,
     Caller,
     ManifestPolicy,
     RegistryState,
@@ -57,8 +57,8 @@ class Repository:
 class Registry:
     """All repositories."""
 
-    def __init__(self, shared: RegistryState) -> None:
-        self._shared = shared
+    def __init__(self, state: RegistryState) -> None:
+        self._state = state
 
     def repository(
         self,
@@ -66,14 +66,14 @@ class Registry:
         identity: str,
         *,
         may_push: bool = False,
-        caller: Caller = ANYWHERE,
+        caller: Caller = UNKNOWN_CALLER,
     ) -> Repository:
         """A handle, whether or not the repository exists yet.  For the authorizer alone."""
-        return Repository(RepositoryContext(name, identity, self._shared, may_push, caller))
+        return Repository(RepositoryContext(name, identity, self._state, may_push, caller))
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
         """The repositories in byte order, after ``last``."""
-        found = await self._shared.database.read(
+        found = await self._state.database.read(
             lambda connection: repositories.names(connection, last=last, limit=limit(n))
         )
         return Page.of(found, n)
@@ -81,4 +81,4 @@ class Registry:
     @property
     def problem(self) -> str | None:
         """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
-        return self._shared.database.problem
+        return self._state.database.problem

@@ -7,24 +7,24 @@ from registry.storage.metadata import epochs
 from registry.storage.retention import Cutoff
 
 
-async def lease_cutoff(shared: RegistryState) -> Cutoff:
+async def lease_cutoff(state: RegistryState) -> Cutoff:
     """For memberships of blobs that no manifest names."""
-    epoch = await present_epoch(shared)
-    return Cutoff.lease(shared.clock.wall_ms(), epoch, shared.retention)
+    epoch = await present_epoch(state)
+    return Cutoff.lease(state.clock.wall_ms(), epoch, state.retention)
 
 
-async def untagged_cutoff(shared: RegistryState) -> Cutoff:
+async def untagged_cutoff(state: RegistryState) -> Cutoff:
     """For manifests that nothing keeps."""
-    epoch = await present_epoch(shared)
-    return Cutoff.untagged(shared.clock.wall_ms(), epoch, shared.retention)
+    epoch = await present_epoch(state)
+    return Cutoff.untagged(state.clock.wall_ms(), epoch, state.retention)
 
 
-async def trash_cutoff(shared: RegistryState) -> Cutoff:
+async def trash_cutoff(state: RegistryState) -> Cutoff:
     """For deletions: no longer to be undone."""
-    epoch = await present_epoch(shared)
-    return Cutoff.trash(shared.clock.wall_ms(), epoch, shared.retention)
+    epoch = await present_epoch(state)
+    return Cutoff.trash(state.clock.wall_ms(), epoch, state.retention)
 
 
-async def present_epoch(shared: RegistryState) -> int:
+async def present_epoch(state: RegistryState) -> int:
     """The number of the present epoch; 0 before the first."""
-    return await shared.database.look(epochs.CURRENT) or 0
+    return await state.database.look(epochs.CURRENT) or 0

@@ -14,10 +14,10 @@ from registry.storage.metadata.trash.repositories import Deletion
 
 
 async def history(
-    shared: RegistryState, name: RepositoryName, tag: Tag | None
+    state: RegistryState, name: RepositoryName, tag: Tag | None
 ) -> Sequence[TagChange]:
     """Every change, oldest first; also of a repository that was deleted."""
-    found = await shared.database.operator.read(
+    found = await state.database.operator.read(
         lambda connection: tags.history(connection, name, tag)
     )
     if not found:
@@ -26,8 +26,8 @@ async def history(
     return found
 
 
-async def deletions(shared: RegistryState, name: RepositoryName) -> Sequence[Deletion]:
+async def deletions(state: RegistryState, name: RepositoryName) -> Sequence[Deletion]:
     """When the repository was deleted with all its tags, oldest first; what was undone is not."""
-    return await shared.database.operator.read(
+    return await state.database.operator.read(
         lambda connection: deleted_repositories.deletions(connection, name)
     )

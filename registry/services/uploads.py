@@ -34,11 +34,11 @@ from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.uploads import Counts, StoredUpload
 
-Readable = Callable[[RepositoryName], bool]
+MayPull = Callable[[RepositoryName], bool]
 
-HOLDERS_AT_ONCE = 100
+SOURCES_AT_ONCE = 100
 # A client that names no repository to mount from can do without: it uploads the blob.
-MOST_HOLDERS = 1000
+MAX_SOURCES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Uploads:
         has another length: then nothing of it stays.  If the client goes away, what arrived
         stays.
         """
-        async with self._writing(session, start) as writer:
+        async with self._open_writer(session, start) as writer:
             await receive(writer, body, length)
             return UploadSession(session, writer.offset)
 
@@ -111,7 +111,7 @@ class Uploads:
         session; whatever ``append`` raises leaves it open.
         """
         try:
-            async with self._writing(session, start) as writer:
+            async with self._open_writer(session, start) as writer:
                 await receive(writer, body, length)
                 await run_shielded(self._finish(writer, session, digest))
         except BlobUploadUnknown:
@@ -142,7 +142,7 @@ class Uploads:
             raise BlobUploadUnknown(session)
 
     async def mount(
-        self, digest: Digest, source: Source | None, *, readable: Readable | None = None
+        self, digest: Digest, source: Source | None, *, readable: MayPull | None = None
     ) -> bool:
         """Make a blob of another repository a member of this one; False if that has no such blob.
 
@@ -150,14 +150,14 @@ class Uploads:
         that have the blob, not all are asked for.
         """
         context = self._context
-        name = await self._holder(digest, readable) if source is None else source.name
+        name = await self._find_source(digest, readable) if source is None else source.name
 
         def unit(connection: Connection) -> bool:
-            if name is None or blobs.member(connection, name, digest) is None:
+            if name is None or blobs.find_member(connection, name, digest) is None:
                 return False
             change = context.begin_change(connection)
             repository = repositories.ensure(connection, change, context.name)
-            blobs.join(connection, change, repository, digest, None)
+            blobs.add_member(connection, change, repository, digest, None)
             audit.append(connection, change, "blob.mount", str(context.name), str(digest))
             return True
 
@@ -166,16 +166,16 @@ class Uploads:
             return False
         return await context.database.write(unit, on=context.name)
 
-    async def _holder(self, digest: Digest, readable: Readable | None) -> RepositoryName | None:
+    async def _find_source(self, digest: Digest, readable: MayPull | None) -> RepositoryName | None:
         """A repository that has the blob and may be read; asked for without the write lock."""
         last = ""
-        for _ in range(0, MOST_HOLDERS, HOLDERS_AT_ONCE):
-            find = partial(blobs.holders, digest=digest, last=last, limit=HOLDERS_AT_ONCE)
+        for _ in range(0, MAX_SOURCES, SOURCES_AT_ONCE):
+            find = partial(blobs.repositories_with, digest=digest, last=last, limit=SOURCES_AT_ONCE)
             names = await self._context.database.read(find)
             for name in names:
                 if readable is None or readable(name):
                     return name
-            if len(names) < HOLDERS_AT_ONCE:
+            if len(names) < SOURCES_AT_ONCE:
                 break
             last = str(names[-1])
         return None
@@ -189,12 +189,12 @@ class Uploads:
             check_limits(context, uploads.count(connection, change.identity, address))
             uploads.add(connection, change, context.name, session, algorithm, address)
 
-        context.shared.locks.touch(session)
+        context.state.locks.touch(session)
         try:
             # The row before the file: a file without a row is an orphan, and is swept.
             await context.database.write(unit, on=context.name, grows=True)
         except BaseException:
-            context.shared.locks.forget(session)
+            context.state.locks.forget(session)
             raise
         try:
             await context.store.begin(session)
@@ -217,11 +217,11 @@ class Uploads:
         if await self._context.database.look(blobs.SESSION, name, digest) == session:
             return True
         here = await self._context.database.look(blobs.MEMBER, name, digest)
-        return here is not None and self._context.shared.committed.has(session, name, digest)
+        return here is not None and self._context.state.committed.has(session, name, digest)
 
     @contextlib.asynccontextmanager
-    async def _writing(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
-        async with self._context.shared.locks.of(session):
+    async def _open_writer(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
+        async with self._context.state.locks.of(session):
             upload = await self._find(session)
             upload = await self._touch(upload)
             writer = await self._context.store.writer(session, upload.algorithm)
@@ -235,7 +235,7 @@ class Uploads:
                 raise
             finally:
                 await writer.aclose()
-                if self._context.shared.locks.is_known(session):  # it has not ended meanwhile
+                if self._context.state.locks.is_known(session):  # it has not ended meanwhile
                     with contextlib.suppress(OCIError):
                         await self._touch(upload)
 
@@ -245,9 +245,9 @@ class Uploads:
         Most sessions are over before that is worth a commit.
         """
         context, session = self._context, upload.id
-        context.shared.locks.touch(session)
-        now = context.shared.clock.wall_ms()
-        if 0 <= now - upload.touched_at < context.shared.limits.touch_ms:
+        context.state.locks.touch(session)
+        now = context.state.clock.wall_ms()
+        if 0 <= now - upload.touched_at < context.state.limits.touch_ms:
             return upload
         await context.database.write(
             lambda connection: uploads.touch(connection, context.begin_change(connection), session),
@@ -262,8 +262,8 @@ class Uploads:
             await self._abandon(session)
             raise
         await commit_blob(self._context, session, digest, StoredBlob(writer.offset, physical))
-        self._context.shared.locks.forget(session)
-        self._context.shared.committed.add(session, self._context.name, digest)
+        self._context.state.locks.forget(session)
+        self._context.state.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
         """End a session that failed; how it failed is what the client is told of."""
@@ -273,10 +273,10 @@ class Uploads:
     async def _end(self, session: str) -> bool:
         """Drop the session's row and bytes; False if it has ended, or become a blob, before."""
         name = self._context.name
-        self._context.shared.locks.forget(session)
+        self._context.state.locks.forget(session)
         try:
             taken = await self._context.database.write(
-                lambda connection: uploads.take(connection, name, session), on=name
+                lambda connection: uploads.claim(connection, name, session), on=name
             )
         except CommitUnknown:
             raise  # the row may stay, and with it the session
@@ -289,7 +289,7 @@ class Uploads:
 
 def check_limits(context: RepositoryContext, counts: Counts) -> None:
     """Raise TooManyRequests if one more session would be one too many."""
-    limits, caller = context.shared.limits, context.caller
+    limits, caller = context.state.limits, context.caller
     bounds = []
     if not caller.is_anonymous:
         bounds.append((context.identity, counts.identity, limits.max_per_identity))

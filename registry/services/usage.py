@@ -10,14 +10,14 @@ from registry.storage.metadata import repositories, tags, usage
 from registry.storage.metadata.usage import Size
 
 
-async def of_repository(shared: RegistryState, name: RepositoryName) -> Size:
+async def of_repository(state: RegistryState, name: RepositoryName) -> Size:
     """The repository's blobs and manifests, or NameUnknown."""
-    return await shared.database.operator.read(
+    return await state.database.operator.read(
         lambda connection: usage.of_repository(connection, require(connection, name))
     )
 
 
-async def of_tag(shared: RegistryState, name: RepositoryName, tag: Tag) -> Size:
+async def of_tag(state: RegistryState, name: RepositoryName, tag: Tag) -> Size:
     """What the tag leads to, or NameUnknown, or ManifestUnknown."""
 
     def unit(connection: Connection) -> Size:
@@ -27,7 +27,7 @@ async def of_tag(shared: RegistryState, name: RepositoryName, tag: Tag) -> Size:
             raise ManifestUnknown(tag)
         return usage.of_manifest(connection, repository, digest, str(tag))
 
-    return await shared.database.operator.read(unit)
+    return await state.database.operator.read(unit)
 
 
 def require(connection: Connection, name: RepositoryName) -> int:

@@ -11,7 +11,7 @@ from registry.storage.metadata import audit, repositories
 from registry.storage.metadata.trash import repositories as deleted_repositories
 
 
-async def delete_repository(shared: RegistryState, identity: str, name: RepositoryName) -> None:
+async def delete_repository(state: RegistryState, identity: str, name: RepositoryName) -> None:
     """Gone from every answer on return, in one short transaction; its rows and bytes go later.
 
     Raises NameUnknown.
@@ -21,16 +21,16 @@ async def delete_repository(shared: RegistryState, identity: str, name: Reposito
         repository = repositories.find(connection, name)
         if repository is None:
             raise NameUnknown(name)
-        change = shared.begin_change(connection, identity)
+        change = state.begin_change(connection, identity)
         repositories.mark_deleted(connection, change, repository, name)
         audit.append(connection, change, "repository.delete", str(name), str(repository))
 
-    await shared.database.write(unit, on=name)
+    await state.database.write(unit, on=name)
 
 
-async def undelete_repository(shared: RegistryState, identity: str, name: RepositoryName) -> None:
+async def undelete_repository(state: RegistryState, identity: str, name: RepositoryName) -> None:
     """Bring a deleted repository back, as it was."""
-    cutoff = await trash_cutoff(shared)
+    cutoff = await trash_cutoff(state)
 
     def unit(connection: Connection) -> None:
         if repositories.find(connection, name) is not None:
@@ -39,7 +39,7 @@ async def undelete_repository(shared: RegistryState, identity: str, name: Reposi
         if deleted is None:
             raise CommandRefused(f"no deleted repository {name} that could come back")
         deleted_repositories.undelete(connection, deleted)
-        change = shared.begin_change(connection, identity)
+        change = state.begin_change(connection, identity)
         audit.append(connection, change, "repository.undelete", str(name), str(deleted.repository))
 
-    await shared.database.write(unit, on=name)
+    await state.database.write(unit, on=name)

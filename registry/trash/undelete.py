@@ -38,17 +38,17 @@ class UndeleteResult:
             getattr(self, each.name).extend(getattr(other, each.name))
 
 
-async def undelete_digest(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
+async def undelete_digest(state: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob or a manifest back to every repository that had it."""
-    async with shared.trash_lock:
-        places = await shared.database.operator.read(
-            lambda connection: trash_rows.places_of_manifest(connection, digest)
+    async with state.trash_lock:
+        targets = await state.database.operator.read(
+            lambda connection: trash_rows.manifest_targets(connection, digest)
         )
-        if places.repositories:
-            return await undelete_manifests(shared, identity, digest, places.repositories)
-        if places.deleted:
-            raise InDeletedRepository(digest, places.deleted)
-        return await undelete_blob(shared, identity, digest)
+        if targets.repositories:
+            return await undelete_manifests(state, identity, digest, targets.repositories)
+        if targets.deleted:
+            raise InDeletedRepository(digest, targets.deleted)
+        return await undelete_blob(state, identity, digest)
 
 
 class InDeletedRepository(CommandRefused):
@@ -62,74 +62,74 @@ class InDeletedRepository(CommandRefused):
 
 
 async def undelete_manifests(
-    shared: RegistryState, identity: str, digest: Digest, places: Sequence[int]
+    state: RegistryState, identity: str, digest: Digest, targets: Sequence[int]
 ) -> UndeleteResult:
     """Bring a manifest back, one repository after the other."""
-    await check_files(shared, digest, places)
+    await check_files(state, digest, targets)
 
     def unit(repository: int, connection: Connection) -> UndeleteResult | None:
         # A repository that was deleted meanwhile is left alone.
-        if repository not in trash_rows.places_of_manifest(connection, digest).repositories:
+        if repository not in trash_rows.manifest_targets(connection, digest).repositories:
             return None
         result = UndeleteResult()
-        change = shared.begin_change(connection, identity)
+        change = state.begin_change(connection, identity)
         undelete_manifest(connection, change, repository, digest, result)
         return result
 
-    found = await in_each(shared, places, unit)
+    found = await in_each(state, targets, unit)
     if found is None:
         raise CommandRefused(f"{digest} is not in the trash any more: try again")
     return found
 
 
 async def in_each(
-    shared: RegistryState,
-    places: Sequence[int],
+    state: RegistryState,
+    targets: Sequence[int],
     unit: Callable[[int, Connection], UndeleteResult | None],
 ) -> UndeleteResult | None:
     """Run the unit on each repository, by its row id; None where it found nothing in any."""
-    names = await shared.database.operator.read(
-        lambda connection: repositories.names_of(connection, places)
+    names = await state.database.operator.read(
+        lambda connection: repositories.names_of(connection, targets)
     )
     whole: UndeleteResult | None = None
     for repository, name in names.items():
-        found = await shared.database.write(partial(unit, repository), on=name, grows=True)
+        found = await state.database.write(partial(unit, repository), on=name, grows=True)
         if found is not None:
             whole = whole or UndeleteResult()
             whole.add(found)
     return whole
 
 
-async def undelete_blob(shared: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
+async def undelete_blob(state: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
     """Bring a blob's bytes and memberships back."""
-    file = await shared.database.operator.read(
+    file = await state.database.operator.read(
         lambda connection: trash_rows.find_file(connection, digest)
     )
     if file is not None:
-        await check_file(shared, file)
+        await check_file(state, file)
 
-    places = await shared.database.operator.read(
-        lambda connection: trash_rows.places_of_blob(connection, digest)
+    targets = await state.database.operator.read(
+        lambda connection: trash_rows.blob_targets(connection, digest)
     )
-    if not places.repositories and places.deleted:
-        raise InDeletedRepository(digest, places.deleted)
+    if not targets.repositories and targets.deleted:
+        raise InDeletedRepository(digest, targets.deleted)
 
     def unit(repository: int, connection: Connection) -> UndeleteResult | None:
-        if repository not in trash_rows.places_of_blob(connection, digest).repositories:
+        if repository not in trash_rows.blob_targets(connection, digest).repositories:
             return None
         result = UndeleteResult()
-        change = shared.begin_change(connection, identity)
+        change = state.begin_change(connection, identity)
         undelete_membership(connection, change, repository, digest, result)
         return result
 
-    found = await in_each(shared, places.repositories, unit)
+    found = await in_each(state, targets.repositories, unit)
     if found is None:
         raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
     return found
 
 
 async def undelete_tag(
-    shared: RegistryState, identity: str, name: RepositoryName, tag: Tag
+    state: RegistryState, identity: str, name: RepositoryName, tag: Tag
 ) -> UndeleteResult:
     """Point a deleted tag to where it pointed last, and bring that back if need be."""
 
@@ -146,22 +146,22 @@ async def undelete_tag(
         is_here = manifests.media_type(connection, repository, digest) is not None
         return repository, digest, is_here
 
-    async with shared.trash_lock:
-        repository, digest, is_here = await shared.database.operator.read(find)
+    async with state.trash_lock:
+        repository, digest, is_here = await state.database.operator.read(find)
         if not is_here:
-            await check_files(shared, digest, [repository])
+            await check_files(state, digest, [repository])
 
         def unit(connection: Connection) -> UndeleteResult:
             result = UndeleteResult()
             if repositories.find(connection, name) != repository:
                 raise CommandRefused(f"no repository {name} any more")
-            change = shared.begin_change(connection, identity)
+            change = state.begin_change(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
                 undelete_manifest(connection, change, repository, digest, result)
             retag(connection, change, repository, [tag], digest, result)
             return result
 
-        return await shared.database.write(unit, on=name, grows=True)
+        return await state.database.write(unit, on=name, grows=True)
 
 
 def undelete_manifest(
@@ -178,7 +178,7 @@ def undelete_manifest(
     for child in dict.fromkeys(edge.child for edge in named):
         if str(child) in found.present:
             undelete_child(connection, change, repository, child, result)
-    here = edges.presence(connection, repository, named)
+    here = edges.find_present(connection, repository, named)
     if manifests.media_type(connection, repository, digest) is None:
         steps.store_manifest(
             connection, change, repository, steps.new_manifest(digest, manifest), named, here
@@ -214,7 +214,7 @@ def undelete_membership(
         result.blobs.append(str(digest))
         name = repositories.name_of(connection, repository)
         audit.append(connection, change, "blob.undelete", name, str(digest))
-    blobs.join(connection, change, repository, digest, None)
+    blobs.add_member(connection, change, repository, digest, None)
     trash_rows.delete_member(connection, repository, digest)
 
 
@@ -227,24 +227,24 @@ def retag(
     result: UndeleteResult,
 ) -> None:
     """Point tags back, those that do not point somewhere by now."""
-    present = tags.pointed(connection, repository, names)
+    present = tags.current_digests(connection, repository, names)
     result.skipped_tags += sorted(name for name, where in present.items() if where != str(digest))
     absent = [tag for tag in names if str(tag) not in present]
     result.tags += map(str, tags.change_all(connection, change, repository, absent, digest))
 
 
-async def check_files(shared: RegistryState, digest: Digest, places: Sequence[int]) -> None:
+async def check_files(state: RegistryState, digest: Digest, targets: Sequence[int]) -> None:
     """The bytes that the manifest would bring back are on the disk, and are what they should."""
 
     def unit(connection: Connection) -> list[TrashedFile]:
         found: dict[str, TrashedFile] = {}
-        for repository in places:
+        for repository in targets:
             for file in needed_files(connection, repository, digest):
                 found[file.physical] = file
         return list(found.values())
 
-    for file in await shared.database.operator.read(unit):
-        await check_file(shared, file)
+    for file in await state.database.operator.read(unit):
+        await check_file(state, file)
 
 
 def needed_files(connection: Connection, repository: int, digest: Digest) -> list[TrashedFile]:
@@ -264,9 +264,9 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
     return files
 
 
-async def check_file(shared: RegistryState, file: TrashedFile) -> None:
+async def check_file(state: RegistryState, file: TrashedFile) -> None:
     """Raise CommandRefused if the bytes are gone, or not the digest's."""
-    reader = await shared.store.open(file.physical)
+    reader = await state.store.open(file.physical)
     if reader is None:
         raise CommandRefused(f"the file of blob {file.digest} is gone")
     expected = Digest.parse(file.digest)

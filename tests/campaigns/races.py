@@ -118,19 +118,19 @@ async def delete_blob(service: Service) -> None:
 
 
 async def undelete_manifest(service: Service) -> None:
-    await undelete_digest(service.shared, "operator", ONE.digest)
+    await undelete_digest(service.state, "operator", ONE.digest)
 
 
 async def delete_whole_repository(service: Service) -> None:
-    await delete_repository(service.shared, "operator", RepositoryName("team/new"))
+    await delete_repository(service.state, "operator", RepositoryName("team/new"))
 
 
 async def undelete_whole_repository(service: Service) -> None:
-    await undelete_repository(service.shared, "operator", RepositoryName("team/new"))
+    await undelete_repository(service.state, "operator", RepositoryName("team/new"))
 
 
 async def collect(service: Service) -> None:
-    await GarbageCollector(service.shared, share=1).collect(sweeps=False)
+    await GarbageCollector(service.state, share=1).collect(sweeps=False)
 
 
 UNITS: Mapping[str, Unit] = {
@@ -176,7 +176,7 @@ async def a_registry(root: Root) -> AsyncIterator[Service]:
     guard = WriteGuard()
     store = FilesystemBlobStore(root, guard=guard)
     async with SQLiteDatabase(root.database, guard) as database:
-        shared = RegistryState(
+        state = RegistryState(
             database,
             store,
             ManifestPolicy("index"),
@@ -184,7 +184,7 @@ async def a_registry(root: Root) -> AsyncIterator[Service]:
             retention=RETENTION,
             limits=UploadLimits(max_per_identity=MOST_SESSIONS),
         )
-        yield Service(root.path, database, store, Registry(shared), shared)
+        yield Service(root.path, database, store, Registry(state), state)
         await store.aclose()
 
 

@@ -34,7 +34,7 @@ class GcService:
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, by all clocks, with the epochs that a running server counts."""
-        step = self.service.shared.retention.epoch_ms
+        step = self.service.state.retention.epoch_ms
 
         def unit(connection: Connection) -> None:
             epochs.advance(connection, self.clock, step, begun=0)
@@ -56,4 +56,4 @@ async def a_gc_service(
 ) -> AsyncIterator[GcService]:
     clock = FakeClock()
     async with a_service(path, clock=clock, retention=retention, limits=limits) as service:
-        yield GcService(service, clock, GarbageCollector(service.shared, share=1))
+        yield GcService(service, clock, GarbageCollector(service.state, share=1))

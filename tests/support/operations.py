@@ -205,8 +205,8 @@ async def collect(service: Service, state: State) -> None:
     clock = FakeClock()
     clock.advance(LONG_MS + int(time.time() * 1000) - clock.wall_ms())
     retention = Retention(lease_ms=1, undelete_ms=0)
-    shared = dataclasses.replace(service.shared, clock=clock, retention=retention)
-    collector = GarbageCollector(shared, share=1)
+    registry_state = dataclasses.replace(service.state, clock=clock, retention=retention)
+    collector = GarbageCollector(registry_state, share=1)
     for _ in range(retention.lease_epochs + 1):
         clock.advance(retention.epoch_ms)
         await collector.count_epoch()

@@ -38,7 +38,7 @@ class Service:
     database: SQLiteDatabase
     store: BlobStore
     registry: Registry
-    shared: RegistryState
+    state: RegistryState
 
     def repository(
         self, name: str = "team/app", identity: str = "alice", *, may_push: bool = True
@@ -84,7 +84,7 @@ async def a_service(
         guard = WriteGuard.of(root, floor or MinimumFree())
         used = store or FilesystemBlobStore(root, FileOps(guard.on_disk_error, system), guard)
         async with database_class(root.database, guard) as database:
-            shared = RegistryState(
+            state = RegistryState(
                 database,
                 used,
                 policy or ManifestPolicy(),
@@ -94,7 +94,7 @@ async def a_service(
                 retention=retention or Retention(),
                 limits=limits or UploadLimits(),
             )
-            yield Service(path, database, used, Registry(shared), shared)
+            yield Service(path, database, used, Registry(state), state)
             await used.aclose()
 
 

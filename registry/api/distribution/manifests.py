@@ -67,7 +67,7 @@ async def push_manifest(request: RegistryRequest, repository: Repository) -> Res
     if not has_conditions(request.headers):
         pushed = await repository.manifests.push(reference, content, media_type, tags=tags)
         return _created(repository, pushed)
-    found = await _judged(request, repository, reference)
+    found = await _check_conditions(request, repository, reference)
     # What was judged must still be so when the tag moves.
     pushed = await repository.manifests.push(
         reference, content, media_type, tags=tags, if_match=found, if_absent=found is None
@@ -81,7 +81,7 @@ async def delete_manifest(request: RegistryRequest, repository: Repository) -> R
     return Response(status_code=HTTPStatus.ACCEPTED)
 
 
-async def _judged(
+async def _check_conditions(
     request: RegistryRequest, repository: Repository, reference: Tag | Digest
 ) -> Digest | None:
     """What is here now, if that is what If-Match and If-None-Match ask for.

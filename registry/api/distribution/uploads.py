@@ -20,12 +20,12 @@ async def start_upload(request: RegistryRequest, repository: Repository) -> Resp
 
     The Content-Type is not looked at: crane sends application/json here.
     """
-    mount, promised = request.query("mount"), request.query("digest")
+    mount, expected = request.query("mount"), request.query("digest")
     algorithm = request.algorithm
     if mount is not None and await _mount(request, repository, digest := Digest.parse(mount)):
         return _created(repository.name, digest)
-    if promised is not None:
-        digest = Digest.parse(promised)
+    if expected is not None:
+        digest = Digest.parse(expected)
         await repository.uploads.push(digest, request.chunks(), length=request.length)
         return _created(repository.name, digest)
     session = await repository.uploads.start(algorithm)
@@ -43,10 +43,10 @@ async def append_to_upload(request: RegistryRequest, repository: Repository) -> 
 
 async def complete_upload(request: RegistryRequest, repository: Repository) -> Response:
     """end-6: PUT a session, with its last bytes or none, and make a blob of it."""
-    promised = request.query("digest")
-    if promised is None:
+    expected = request.query("digest")
+    if expected is None:
         raise InvalidDigest("digest is missing, expected the digest of the whole blob")
-    digest, chunk = Digest.parse(promised), request.chunk
+    digest, chunk = Digest.parse(expected), request.chunk
     await repository.uploads.commit(
         request.upload_session, digest, request.chunks(), start=chunk.start, length=chunk.length
     )

@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
         self._refusal: bytes | None = None
         self._drained_bytes = 0
         self._pending = b""
-        self._patience_end = 0.0
+        self._wait_end = 0.0
 
     # What the transport tells
 
@@ -118,7 +118,7 @@ class Connection(HttpToolsProtocol):
             if pending:
                 self.data_received(pending)
             self._wait_if_idle()
-            self._read_on()
+            self._resume_reading()
 
     def shutdown(self) -> None:
         """The server stops: finish the exchange that is under way, and nothing else."""
@@ -132,13 +132,13 @@ class Connection(HttpToolsProtocol):
         self.deadline = now + _CHECK_SECONDS
         active = self._active
         sent = 0 if active is None or active.writer is None else active.writer.sent_bytes
-        if self._rate.takes_nothing(now, sent, self._unsent_bytes()):
+        if self._rate.is_stalled(now, sent, self._unsent_bytes()):
             self._reset()
         elif active is not None:
-            if active.more_body and self._rate.sends_too_slowly(now, may_send=self._may_send()):
+            if active.more_body and self._rate.is_too_slow(now, may_send=self._may_send()):
                 self._refuse(TooSlow("the body comes too slowly"))
-        elif now < self._patience_end:
-            self._wait_until(self._patience_end)
+        elif now < self._wait_end:
+            self._wait_until(self._wait_end)
         elif self._ignoring_input:
             self._reset()
         elif self._head_open:
@@ -175,7 +175,7 @@ class Connection(HttpToolsProtocol):
         assert isinstance(cycle, Exchange)
         return cycle
 
-    def _read_on(self) -> None:
+    def _resume_reading(self) -> None:
         if not self.pipeline and not self._pending:
             self.flow.resume_reading()
 
@@ -196,7 +196,7 @@ class Connection(HttpToolsProtocol):
             self._await_next_request()
 
     def _wait_until(self, moment: float) -> None:
-        self._patience_end = self.deadline = moment
+        self._wait_end = self.deadline = moment
         if self._unsent_bytes():
             self.deadline = min(moment, self.loop.time() + _CHECK_SECONDS)
 

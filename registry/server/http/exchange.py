@@ -29,7 +29,7 @@ class Exchange(RespondingCycle):
     ) -> None:
         super().__init__(**rest)
         self.unread_bytes = content_length
-        self._read_on = read_on
+        self._resume_reading = read_on
         self._parts: list[bytes | bytearray] = []
         self._waiting_bytes = 0
 
@@ -79,7 +79,7 @@ class Exchange(RespondingCycle):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
         if not self._parts and not self.disconnected and not self.response_complete:
-            self._read_on()
+            self._resume_reading()
             await self.message_event.wait()
         self.message_event.clear()
         # What has arrived is given to the application even when the client has gone:

@@ -16,22 +16,22 @@ class ChunkFraming:
     """Counts what was fed to the parser against what came out of it."""
 
     def __init__(self) -> None:
-        self._debt = 0
+        self._overhead = 0
 
     def chunk(self) -> None:
-        self._debt -= _BYTES_PER_CHUNK
+        self._overhead -= _BYTES_PER_CHUNK
 
     def body(self, count: int) -> None:
-        self._debt -= count
+        self._overhead -= count
 
-    def fed(self, count: int) -> None:
+    def consumed(self, count: int) -> None:
         """Called after the parser has told of everything in ``count`` bytes; may refuse them."""
-        self._debt = max(0, self._debt + count)
-        if self._debt > _SPARE_BYTES:
+        self._overhead = max(0, self._overhead + count)
+        if self._overhead > _SPARE_BYTES:
             raise MalformedRequest(f"chunks have more than {_SPARE_BYTES} bytes of extensions")
 
-    def began(self, data: bytes | memoryview) -> None:
-        """Called in place of ``fed`` with the first data of a request, which has its head too."""
+    def consumed_head(self, data: bytes | memoryview) -> None:
+        """Called instead of ``consumed`` with the first data of a request, its head included."""
         start = bytes(data[:_LOOKED_AT_BYTES])
         empty_lines = len(start) - len(start.lstrip(b"\r\n"))
-        self.fed(len(data) - (start.find(b"\r\n\r\n", empty_lines) + 4))
+        self.consumed(len(data) - (start.find(b"\r\n\r\n", empty_lines) + 4))

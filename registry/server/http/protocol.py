@@ -150,7 +150,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             loop=self.loop,
             executor=self._executor,
             content_length=head.content_length,
-            read_on=self._read_on,
+            read_on=self._resume_reading,
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -233,9 +233,9 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             return
         try:
             if framing is before and messages == self._messages:
-                framing.fed(len(data))
+                framing.consumed(len(data))
             elif was_between and messages + 1 == self._messages:
-                framing.began(data)
+                framing.consumed_head(data)
         except MalformedRequest:
             self.cycle.more_body = True  # what came of it is not taken for the whole
             raise

@@ -29,9 +29,9 @@ EXTENSIONS: dict[str, dict[object, object]] = {
 
 # Up to this much goes out in one write with its head; more is worth a call to sendfile.
 _JOINED_BYTES = 64 * 1024
-_COPIED_BYTES = 256 * 1024
+_READ_BYTES = 256 * 1024
 # A body nobody asked for that is cheaper to read than a new connection is to make.
-_SWALLOWED_BYTES = 64 * 1024
+_MAX_UNREAD_BYTES = 64 * 1024
 _WITHOUT_BODY = (204, 304)
 _NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 # What sendfile says of the socket, beside every ConnectionError; anything else is the file's.
@@ -60,7 +60,7 @@ class RespondingCycle(RequestResponseCycle):
         self._loop = loop
         self._executor = executor
         self._head = b""
-        self._owed_bytes: int | None = None
+        self._remaining_bytes: int | None = None
         self._has_body = True
 
     async def send(self, message: Any) -> None:
@@ -97,13 +97,13 @@ class RespondingCycle(RequestResponseCycle):
                 raise RuntimeError(f"invalid response header {given!r}: {value!r}")
             name = given.lower()
             if name == b"content-length":
-                self._owed_bytes = int(value)
+                self._remaining_bytes = int(value)
             elif name == b"transfer-encoding":
                 continue  # framing is ours to choose
             elif name == b"connection":
                 closes = b"close" in value.lower()
             lines += (name, b": ", value, b"\r\n")
-        if self._owed_bytes is None and self._has_body:
+        if self._remaining_bytes is None and self._has_body:
             lines.append(self._frame_without_length())
         if closes:
             self.keep_alive = False
@@ -125,7 +125,7 @@ class RespondingCycle(RequestResponseCycle):
             return False
         if self.waiting_for_100_continue or self.unread_bytes is None:
             return True
-        return self.unread_bytes > _SWALLOWED_BYTES
+        return self.unread_bytes > _MAX_UNREAD_BYTES
 
     def _frame_without_length(self) -> bytes:
         if self.scope["http_version"] == "1.0":
@@ -150,12 +150,12 @@ class RespondingCycle(RequestResponseCycle):
             self.transport.write(head)
             self.transport.write(data)
 
-    def _owe_less(self, count: int) -> None:
-        if self._owed_bytes is None:
+    def _count_body(self, count: int) -> None:
+        if self._remaining_bytes is None:
             return
-        if count > self._owed_bytes:
-            raise RuntimeError(f"response is {count - self._owed_bytes} bytes too long")
-        self._owed_bytes -= count
+        if count > self._remaining_bytes:
+            raise RuntimeError(f"response is {count - self._remaining_bytes} bytes too long")
+        self._remaining_bytes -= count
 
     async def _send_whole(self, body: bytes) -> None:
         """A body that is large is held until the client has taken it: someone counts such bytes."""
@@ -166,14 +166,14 @@ class RespondingCycle(RequestResponseCycle):
     def _send_body(self, body: bytes) -> None:
         if not self._has_body or not body:
             return
-        self._owe_less(len(body))
+        self._count_body(len(body))
         if self.chunked_encoding:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         self._write(body)
 
     def _finish(self) -> None:
-        if self._has_body and self._owed_bytes:
-            raise RuntimeError(f"response is {self._owed_bytes} bytes too short")
+        if self._has_body and self._remaining_bytes:
+            raise RuntimeError(f"response is {self._remaining_bytes} bytes too short")
         if self.chunked_encoding:
             self._write(b"0\r\n\r\n")
         self._flush_head()
@@ -215,7 +215,7 @@ class RespondingCycle(RequestResponseCycle):
             count = max(0, os.fstat(descriptor).st_size - offset)
         if not self._has_body or not count:
             return
-        self._owe_less(count)
+        self._count_body(count)
         if self.chunked_encoding:
             self._write(b"%x\r\n" % count)
         await self._send_range(descriptor, offset, count)
@@ -263,7 +263,7 @@ class RespondingCycle(RequestResponseCycle):
 
     async def _send_copies(self, file: int, offset: int, count: int) -> None:
         while count and not self.disconnected:
-            length = min(count, _COPIED_BYTES)
+            length = min(count, _READ_BYTES)
             try:
                 part = await self._loop.run_in_executor(
                     self._executor, os.pread, file, length, offset

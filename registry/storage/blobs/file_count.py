@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 # Of all files, this share may be removed without being asked for; and a few in any case.
 MAX_ORPHANS_PERCENT = 10
-FEW = 10
+ALWAYS_ALLOWED = 10
 
 
 @dataclass(slots=True)
@@ -32,4 +32,4 @@ class FileCount:
         >>> FileCount(files=10, orphans=10).has_too_many_orphans
         False
         """
-        return self.orphans > max(FEW, self.files * MAX_ORPHANS_PERCENT // 100)
+        return self.orphans > max(ALWAYS_ALLOWED, self.files * MAX_ORPHANS_PERCENT // 100)

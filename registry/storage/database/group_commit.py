@@ -39,7 +39,7 @@ class WorkResult:
     result: Any = None
     error: BaseException | None = None
 
-    def tell(self) -> None:
+    def deliver(self) -> None:
         """Runs in the loop that waits for the job."""
         if self.job.future.done():
             return  # nobody waits any more; the unit has happened all the same
@@ -157,7 +157,7 @@ def run(connection: Connection, batch: list[QueuedWork], lock_times: LockTimes) 
                 return [WorkResult(batch[0], result=batch[0].unit(connection))]
             return [timed(connection, job, lock_times) for job in batch]
     except Exception as error:  # noqa: BLE001 - told to everyone who waits
-        undo(connection)
+        roll_back(connection)
         return [WorkResult(job, error=error) for job in batch]
     finally:
         if len(batch) == 1:
@@ -187,7 +187,7 @@ def attempt(connection: Connection, job: QueuedWork) -> WorkResult:
     return WorkResult(job, result=result)
 
 
-def undo(connection: Connection) -> None:
+def roll_back(connection: Connection) -> None:
     """End what a failed COMMIT may have left open: no other transaction could begin."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection) and driver.in_transaction:
@@ -206,9 +206,9 @@ def deliver(outcomes: list[WorkResult]) -> None:
         loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
     for loop, told in loops.items():
         with contextlib.suppress(RuntimeError):  # closed: nobody is left there to wait
-            loop.call_soon_threadsafe(tell_all, told)
+            loop.call_soon_threadsafe(deliver_all, told)
 
 
-def tell_all(outcomes: list[WorkResult]) -> None:
+def deliver_all(outcomes: list[WorkResult]) -> None:
     for outcome in outcomes:
-        outcome.tell()
+        outcome.deliver()

@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 from registry.errors import StartupError
 from registry.storage.database import schema
 from registry.storage.database.contract import Connection, T, Work
-from registry.storage.database.readers import unreadable
+from registry.storage.database.readers import translate_read_error
 
 PRAGMAS = (
     "query_only=ON",
@@ -53,7 +53,7 @@ class Snapshot:
         schema, one that is no database, one whose last process died in the middle of what only
         a writer can undo.
         """
-        with indexed(path) as parameters:
+        with readonly_parameters(path) as parameters:
             engine = reading_engine(path, parameters)
             try:
                 try:
@@ -70,7 +70,7 @@ class Snapshot:
         try:
             return await asyncio.to_thread(self._read, unit)
         except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
-            raise unreadable(error) from error
+            raise translate_read_error(error) from error
 
     def _read(self, unit: Work[T]) -> T:
         with self._engine.connect() as connection, connection.begin():
@@ -78,7 +78,7 @@ class Snapshot:
 
 
 @contextmanager
-def indexed(path: Path) -> Iterator[str]:
+def readonly_parameters(path: Path) -> Iterator[str]:
     """The parameters with which SQLite reads a database and its log, and writes neither.
 
     SQLite finds its way in a log by the index in ``-shm``, which it would rebuild in place

@@ -47,7 +47,7 @@ class Readers:
         try:
             return await loop.run_in_executor(self._threads, step, *arguments)
         except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
-            raise unreadable(error) from error
+            raise translate_read_error(error) from error
 
     def _read(self, unit: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection, connection.begin():
@@ -65,7 +65,7 @@ class Readers:
             target.close()
 
 
-def unreadable(error: DatabaseError | sqlite3.DatabaseError | TimeoutError) -> Exception:
+def translate_read_error(error: DatabaseError | sqlite3.DatabaseError | TimeoutError) -> Exception:
     """The refusal for a disk that fails under a read, or keeps all readers; others as they are."""
     if isinstance(error, TimeoutError):
         return StorageUnreadable("all connections are in use for too long", what="its database")

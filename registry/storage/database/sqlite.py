@@ -23,7 +23,7 @@ from registry.storage.database.disk_errors import FAILURES, code_of
 from registry.storage.database.group_commit import Writer
 from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.point_read import PointRead
-from registry.storage.database.readers import Readers, unreadable
+from registry.storage.database.readers import Readers, translate_read_error
 from registry.storage.disk.write_guard import WriteGuard
 
 BUSY_TIMEOUT_MS = 10_000
@@ -94,7 +94,7 @@ class SQLiteDatabase:
             return await self._writer.submit(unit, purpose)
         except (DatabaseError, sqlite3.DatabaseError) as error:
             self._latch_if_failed(error)
-            raise translated(error) from error
+            raise translate_write_error(error) from error
 
     def _latch_if_failed(self, error: DatabaseError | sqlite3.Error) -> None:
         if code_of(error) in FAILURES:
@@ -117,7 +117,7 @@ class SQLiteDatabase:
         try:
             return read.first(self._inline, *values)
         except (DatabaseError, sqlite3.DatabaseError) as error:
-            raise unreadable(error) from error
+            raise translate_read_error(error) from error
 
     async def aclose(self) -> None:
         """Finish what was submitted, checkpoint the log, and close the database."""
@@ -159,7 +159,7 @@ def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
     return engine
 
 
-def translated(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
+def translate_write_error(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     """The refusal for a disk that is full or failing; any other error as it is."""
     if code_of(error) == sqlite3.SQLITE_FULL:
         return StorageFull()

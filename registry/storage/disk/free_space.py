@@ -22,7 +22,7 @@ RESERVE_SHARE = 64
 NEARLY_NOTHING = 16 * 1024 * 1024
 MIN_FREE_FILES = 1000
 # statvfs takes a microsecond or two; a thousand small uploads need not each pay it.
-KEPT_SECONDS = 0.25
+CACHE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class FreeSpace:
     def problem(self) -> str | None:
         """Why nothing may grow, in a sentence; None while it may."""
         now = self._clock()
-        if self._measured < 0 or now - self._measured > KEPT_SECONDS:
+        if self._measured < 0 or now - self._measured > CACHE_SECONDS:
             self._problem = self._measure()
             self._measured = now
         return self._problem

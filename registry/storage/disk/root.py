@@ -35,7 +35,7 @@ class Root:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Make the directory if there is none, and lock it."""
-        with refusing(path), ExitStack() as opened:
+        with translate_os_errors(path), ExitStack() as opened:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory = open_directory(path, opened)
             lock = os.open(LOCK, LOCK_FLAGS | os.O_CREAT, 0o600, dir_fd=directory)
@@ -49,7 +49,7 @@ class Root:
     @classmethod
     def open_to_read(cls, path: Path) -> Self:
         """Lock a root and change nothing in it, as on a file system that is read-only."""
-        with refusing(path), ExitStack() as opened:
+        with translate_os_errors(path), ExitStack() as opened:
             directory = open_directory(path, opened)
             lock = open_lock_to_read(directory, opened)
             take_locks(path, directory, lock)
@@ -81,7 +81,7 @@ def has_log(root: Path) -> bool:
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Translate what the system refuses to StartupError."""
     try:
         yield

@@ -110,12 +110,12 @@ IS_CORRUPT = PointRead(
 )
 
 
-def member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
+def find_member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
     """The blob, if this repository has it."""
     return MEMBER.first(connection, name, digest)
 
 
-def renew(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
+def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """Begin the membership's lease anew."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch}
@@ -163,7 +163,7 @@ def add(
         return True
     if old.state == "ok" and old.physical != broken:
         return False
-    discard(connection, change, digest, StoredBlob(old.size, old.physical))
+    trash_bytes(connection, change, digest, StoredBlob(old.size, old.physical))
     connection.execute(
         update(blobs)
         .where(blobs.c.digest == str(digest))
@@ -172,7 +172,7 @@ def add(
     return True
 
 
-def join(
+def add_member(
     connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
 ) -> None:
     """Make the blob a member of the repository, with a lease, and whole what named it."""
@@ -185,7 +185,7 @@ def join(
     edges.link_blob(connection, repository, digest)
 
 
-def leave(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
+def remove_member(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
     """End the blob's membership; bytes that no repository has go to the trash."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
@@ -194,7 +194,7 @@ def leave(connection: Connection, change: Change, repository: int, digest: Diges
     return True
 
 
-def discard(connection: Connection, change: Change, digest: Digest, old: StoredBlob) -> None:
+def trash_bytes(connection: Connection, change: Change, digest: Digest, old: StoredBlob) -> None:
     """Put bytes that no row names any more into the trash."""
     values = {"physical": old.physical, "digest": str(digest), "size": old.size}
     connection.execute(
@@ -212,7 +212,7 @@ def mark_corrupt(connection: Connection, physical: str) -> bool:
     return connection.execute(update(blobs).where(named).values(state="corrupt")).rowcount > 0
 
 
-def holders(
+def repositories_with(
     connection: Connection, digest: Digest, *, last: str, limit: int
 ) -> list[RepositoryName]:
     """Some repositories that have the blob, after ``last`` in the order of their names."""

@@ -41,7 +41,7 @@ class Presence:
         return str(edge.child) in self.blobs
 
 
-def presence(connection: Connection, repository: int, named: Sequence[Edge]) -> Presence:
+def find_present(connection: Connection, repository: int, named: Sequence[Edge]) -> Presence:
     """What the repository has of what is named."""
     digests = sorted({str(edge.child) for edge in named})
     children = sorted({str(edge.child) for edge in named if edge.kind == "child"})

@@ -21,7 +21,7 @@ from registry.storage.metadata.tables import epochs
 from registry.storage.retention import Cutoff
 
 # More than any lifetime is long, in any sensible setting; older rows say nothing any more.
-KEPT = 10_000
+MAX_ROWS = 10_000
 
 CURRENT = PointRead(
     select(func.coalesce(func.max(epochs.c.number), literal_column("0"))),
@@ -54,7 +54,7 @@ def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) 
     connection.execute(
         insert(epochs).values(number=number + 1, boot=clock.boot, monotonic_ms=now, begun_at=wall)
     )
-    connection.execute(delete(epochs).where(epochs.c.number <= number - KEPT))
+    connection.execute(delete(epochs).where(epochs.c.number <= number - MAX_ROWS))
     return number + 1
 
 
@@ -63,13 +63,15 @@ def is_due(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -
     return _age_ms(_latest(connection), clock, begun) >= epoch_ms
 
 
-def is_over(cutoff: Cutoff, at: Any, epoch: Any) -> ColumnElement[bool]:
+def is_expired(cutoff: Cutoff, at: Any, epoch: Any) -> ColumnElement[bool]:
     """Whether the moment of a row, by the wall clock and in epochs, is over; see Bound."""
-    return passed(at, epoch, cutoff.at, cutoff.epoch, cutoff.beyond)
+    return is_expired_by(at, epoch, cutoff.at, cutoff.epoch, cutoff.beyond)
 
 
-def passed(at: Any, epoch: Any, until: Any, until_epoch: Any, beyond: Any) -> ColumnElement[bool]:
-    """``is_over`` of a bound whose parts may be parameters."""
+def is_expired_by(
+    at: Any, epoch: Any, until: Any, until_epoch: Any, beyond: Any
+) -> ColumnElement[bool]:
+    """``is_expired`` of a bound whose parts may be parameters."""
     condition: ColumnElement[bool] = ((at <= until) | (at > beyond)) & (epoch <= until_epoch)
     return condition
 

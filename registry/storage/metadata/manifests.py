@@ -206,7 +206,7 @@ def replace_corrupt(connection: Connection, repository: int, new: NewManifest) -
     return True
 
 
-def renew(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
+def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """It was pushed again, or has lost what kept it: its lease begins anew."""
     connection.execute(
         update(manifests)
@@ -240,7 +240,9 @@ def remove(
     return True
 
 
-def renew_some_kept(connection: Connection, change: Change, repository: int, digest: Digest) -> int:
+def renew_some_dependents(
+    connection: Connection, change: Change, repository: int, digest: Digest
+) -> int:
     """Begin leases anew, a few at a time, of what this manifest alone may keep; how many.
 
     A row is written whole, with its content: so few are written in one transaction.

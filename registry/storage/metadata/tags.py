@@ -38,7 +38,7 @@ def change_all(
     statements for many tags as for one: others wait for the write lock meanwhile.
     """
     given, new = as_list([str(tag) for tag in names]), None if digest is None else str(digest)
-    old = pointed(connection, repository, names)
+    old = current_digests(connection, repository, names)
     changed = [tag for tag in dict.fromkeys(names) if old.get(str(tag)) != new]
     if not changed:
         return []
@@ -50,11 +50,13 @@ def change_all(
         _POINT.run(connection, **values)
     _REMEMBER.run(connection, **values, identity=change.identity)
     for lost in {old[str(tag)] for tag in changed if str(tag) in old}:
-        manifests.renew(connection, change, repository, Digest.parse(lost))
+        manifests.renew_lease(connection, change, repository, Digest.parse(lost))
     return changed
 
 
-def pointed(connection: Connection, repository: int, names: Sequence[Tag]) -> dict[str, str]:
+def current_digests(
+    connection: Connection, repository: int, names: Sequence[Tag]
+) -> dict[str, str]:
     """Of these tags, those that are there, each with the digest that it points to."""
     given = as_list([str(tag) for tag in names])
     return dict(_POINTED.run(connection, repository=repository, names=given))

@@ -76,7 +76,7 @@ def touch(connection: Connection, change: Change, session: str) -> None:
     )
 
 
-def take(connection: Connection, name: RepositoryName, session: str) -> bool:
+def claim(connection: Connection, name: RepositoryName, session: str) -> bool:
     """End the session; False if another has ended it.  Whoever takes it owns its bytes."""
     taken = connection.execute(
         delete(uploads).where(uploads.c.id == session, uploads.c.repository == str(name))
@@ -84,7 +84,7 @@ def take(connection: Connection, name: RepositoryName, session: str) -> bool:
     return taken.rowcount == 1
 
 
-def opened(connection: Connection) -> list[OpenUpload]:
+def list_open(connection: Connection) -> list[OpenUpload]:
     """Every open session, the oldest first; a setting bounds how many there are."""
     row = uploads.c
     query = select(

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from registry.admin.client import NotRunning, ask, connect
+from registry.admin.client import NotRunning, connect, send_command
 from registry.admin.command import Command, Document
-from registry.admin.control import SOCKET, listening
+from registry.admin.control import SOCKET, serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.app import administer, open_registry
 from registry.config import load_settings
@@ -45,7 +45,7 @@ def names(root: Path) -> list[str]:
 
 
 def test_a_command_is_done_by_the_server_that_runs(server: RegistryServer) -> None:
-    assert list(ask(server.root, "repo list", {})) == [{"name": "team/app"}]
+    assert list(send_command(server.root, "repo list", {})) == [{"name": "team/app"}]
     assert names(server.root) == ["team/app"]
 
 
@@ -90,7 +90,7 @@ def test_what_is_no_command_is_refused(
     server: RegistryServer, name: str, arguments: dict[str, str], said: str
 ) -> None:
     with pytest.raises(CommandRefused, match=said):
-        list(ask(server.root, name, arguments))
+        list(send_command(server.root, name, arguments))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_socket_nobody_listens_on_is_no_server(tmp_path: Path) -> None:
         dead.bind(os.path.relpath(tmp_path / SOCKET))
 
     with pytest.raises(NotRunning):
-        list(ask(tmp_path, "repo list", {}))
+        list(send_command(tmp_path, "repo list", {}))
 
 
 async def test_a_command_is_broken_off_when_nobody_waits_for_it(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_command_is_broken_off_when_nobody_waits_for_it(tmp_path: Path) 
         upgrade(root.database)
         async with (
             open_registry(settings, root) as opened,
-            listening(opened, {"endless": Command(endless)}),
+            serve_commands(opened, {"endless": Command(endless)}),
         ):
             with closing(connect(tmp_path / "root")) as client:
                 client.sendall(b'{"command": "endless"}\n')

@@ -255,8 +255,8 @@ def damage(database: Path) -> None:
 def test_an_old_sqlite_is_told_and_a_sound_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("json", "info", sys.stdout)
 
-    disk.warn_of_sqlite((3, 40, 1))
-    disk.warn_of_sqlite((3, 51, 3))
+    disk.warn_of_old_sqlite((3, 40, 1))
+    disk.warn_of_old_sqlite((3, 51, 3))
 
     (line,) = capsys.readouterr().out.splitlines()
     assert '"found": "3.40.1"' in line

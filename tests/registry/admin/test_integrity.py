@@ -37,8 +37,8 @@ async def opened_at(path: Path, clock: FakeClock, days: str = "7") -> AsyncItera
         schema.upgrade(root.database)
         async with open_registry(settings, root) as opened:
             await push_image(repository(opened), IMAGE, Tag("v1"))
-            shared = dataclasses.replace(opened.shared, clock=clock)
-            yield dataclasses.replace(opened, shared=shared)
+            state = dataclasses.replace(opened.state, clock=clock)
+            yield dataclasses.replace(opened, state=state)
 
 
 def repository(opened: OpenRegistry) -> Repository:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.backup import directory as storage_backup
-from registry.backup.backup import finding_of, restore, take
+from registry.backup.backup import lost_file_finding, restore, take_backup
 from registry.backup.directory import LABEL, Backup, Label
 from registry.cli.entry import main
 from registry.errors import StartupError
@@ -29,13 +29,13 @@ from tests.support.processes import registry_server
 from tests.support.storage import Service, a_service, pull_blob, push_blob, push_image
 
 
-def shared(service: Service) -> RegistryState:
-    return RegistryState(service.database, service.store, ManifestPolicy(), service.shared.guard)
+def state(service: Service) -> RegistryState:
+    return RegistryState(service.database, service.store, ManifestPolicy(), service.state.guard)
 
 
 async def back_up(service: Service, target: Path, *, link: bool = True) -> int:
     """Take it; how many files were new."""
-    return (await take(shared(service), service.root, target, link=link))[1]
+    return (await take_backup(state(service), service.root, target, link=link))[1]
 
 
 def restored_to(backup: Path, root: Path) -> Path:
@@ -126,10 +126,10 @@ async def test_a_second_backup_copies_only_what_is_new_and_drops_what_went(
 
 
 async def test_a_backup_waits_for_a_purge_to_end(service: Service, tmp_path: Path) -> None:
-    held = shared(service)
+    held = state(service)
     await push_blob(service.repository(), b"content")
     async with held.trash_lock:
-        backup = asyncio.create_task(take(held, service.root, tmp_path / "backup"))
+        backup = asyncio.create_task(take_backup(held, service.root, tmp_path / "backup"))
         done, _ = await asyncio.wait([backup], timeout=0.1)
         assert not done
     await backup
@@ -303,9 +303,9 @@ async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
     ((physical,),) = await service.rows("SELECT physical FROM trash")
     (service.root / "blobs" / physical[:2] / physical).unlink()
 
-    taken = await take(shared(service), service.root, tmp_path / "backup")
+    taken = await take_backup(state(service), service.root, tmp_path / "backup")
 
-    (finding,) = [await finding_of(shared(service), lost) for lost in taken.lost]
+    (finding,) = [await lost_file_finding(state(service), lost) for lost in taken.lost]
     assert (finding.what, finding.found, finding.harmless) == (f"trash {digest}", "no file", True)
     assert taken.label.blobs == 0
 
@@ -379,8 +379,8 @@ async def test_a_backup_that_is_broken_off_ends_before_a_file_goes(
         return True
 
     monkeypatch.setattr(storage_backup, "copy_blob", copy_blob)
-    sharing = shared(service)
-    taking = asyncio.create_task(take(sharing, service.root, tmp_path / "backup"))
+    sharing = state(service)
+    taking = asyncio.create_task(take_backup(sharing, service.root, tmp_path / "backup"))
     await asyncio.to_thread(held.wait)
 
     taking.cancel()

@@ -37,12 +37,12 @@ async def a_registry_with_garbage(gc_service: GcService) -> None:
     await push_image(two, an_image(3, seed="untagged"), Tag("kept"))
     await push_image(two, an_image(2, seed="loose"))
     await push_image(dead, an_image(2, seed="dead"), Tag("gone"))
-    shared = [await push_blob(repository, b"shared garbage") for repository in (one, two, dead)]
+    digests = [await push_blob(repository, b"shared garbage") for repository in (one, two, dead)]
     await push_blob(one, b"own garbage")
-    await two.blobs.delete(shared[0])
+    await two.blobs.delete(digests[0])
     session = await one.uploads.start()
     await one.uploads.append(session.id, body(b"half"), start=None, length=None)
-    await delete_repository(gc_service.service.shared, "op", RepositoryName("dead"))
+    await delete_repository(gc_service.service.state, "op", RepositoryName("dead"))
     stray = "01234567-89ab-4def-8123-456789abcdef"
     (gc_service.service.root / "uploads" / stray).write_bytes(b"orphan")
 
@@ -59,7 +59,7 @@ async def test_a_real_run_does_what_the_dry_run_said(gc_service: GcService, seco
 
     for _ in range(3):
         before = bytes_on_disk(gc_service)
-        said = await dry_run(gc_service.service.shared)
+        said = await dry_run(gc_service.service.state)
         assert bytes_on_disk(gc_service) == before
         done = await gc_service.collect()
 
@@ -98,7 +98,7 @@ async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Pat
 
         for _ in range(40):
             gc_service.clock.advance(10 * SECOND)
-            said = await dry_run(gc_service.service.shared)
+            said = await dry_run(gc_service.service.state)
             assert await gc_service.collect() == said
             went.uploads += said.uploads
             went.manifests += said.manifests
@@ -118,7 +118,7 @@ async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry
     epochs = await gc_service.service.rows("SELECT * FROM epochs")
     gc_service.service.database.guard.latch.trip("a test")
 
-    said = await dry_run(gc_service.service.shared)
+    said = await dry_run(gc_service.service.state)
 
     assert said.members > 0
     assert await gc_service.service.rows("SELECT * FROM epochs") == epochs

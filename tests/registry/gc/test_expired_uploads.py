@@ -126,7 +126,7 @@ async def test_no_restart_puts_off_the_end_of_a_session_that_rests(tmp_path: Pat
         async with a_service(
             tmp_path / "root", clock=clock, retention=SHORT, limits=LIMITS
         ) as service:
-            registry = GcService(service, clock, GarbageCollector(service.shared, share=1))
+            registry = GcService(service, clock, GarbageCollector(service.state, share=1))
             if not ended:
                 await registry.repository().uploads.start()
             await registry.pass_time(LIMITS.idle_ms / SECOND / 5)
@@ -144,7 +144,7 @@ async def test_a_request_lets_a_session_live_on_over_restarts(tmp_path: Path) ->
         async with a_service(
             tmp_path / "root", clock=clock, retention=SHORT, limits=LIMITS
         ) as service:
-            registry = GcService(service, clock, GarbageCollector(service.shared, share=1))
+            registry = GcService(service, clock, GarbageCollector(service.state, share=1))
             uploads = registry.repository().uploads
             session = session or (await uploads.start()).id
             await registry.pass_time(60)

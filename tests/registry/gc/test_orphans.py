@@ -12,7 +12,7 @@ from registry.errors import StorageFailed, StorageFull
 from registry.gc.dry_run import dry_run
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
-from registry.storage.blobs.file_count import FEW
+from registry.storage.blobs.file_count import ALWAYS_ALLOWED
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put
@@ -38,7 +38,7 @@ async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
 
     monkeypatch.setattr(FilesystemBlobStore, "listings", busy)
     report = GcReport()
-    await sweep(gc_service.service.shared, report)
+    await sweep(gc_service.service.state, report)
 
     assert report.orphans == 0
     for digest in pushed:
@@ -69,25 +69,29 @@ async def test_more_orphans_than_a_crash_leaves_are_kept_until_asked_for(
     gc_service: GcService,
 ) -> None:
     await push_blob(gc_service.repository(), b"has its row")
-    planted = plant(gc_service, FEW + 1)
+    planted = plant(gc_service, ALWAYS_ALLOWED + 1)
 
     kept = await gc_service.collect()
-    shown = await dry_run(gc_service.service.shared)
+    shown = await dry_run(gc_service.service.state)
 
     for report in (kept, shown):
-        assert (report.orphans, report.kept_orphans, report.freed_bytes) == (0, FEW + 1, 0)
-        assert report.kept_orphan_bytes == 6 * (FEW + 1)
+        assert (report.orphans, report.kept_orphans, report.freed_bytes) == (
+            0,
+            ALWAYS_ALLOWED + 1,
+            0,
+        )
+        assert report.kept_orphan_bytes == 6 * (ALWAYS_ALLOWED + 1)
     assert all(path.exists() for path in planted)
-    shown = await dry_run(gc_service.service.shared, all_orphans=True)
+    shown = await dry_run(gc_service.service.state, all_orphans=True)
     removed = await gc_service.collector.collect(all_orphans=True)
     for report in (removed, shown):
-        assert (report.orphans, report.kept_orphans) == (FEW + 1, 0)
+        assert (report.orphans, report.kept_orphans) == (ALWAYS_ALLOWED + 1, 0)
     assert not any(path.exists() for path in planted)
 
 
 async def test_a_lost_part_of_the_rows_costs_no_file(gc_service: GcService) -> None:
     """As after a log that was removed by hand, or an older database in the place of a newer."""
-    for number in range(FEW + 1):
+    for number in range(ALWAYS_ALLOWED + 1):
         await push_blob(gc_service.repository(), b"acknowledged %d" % number)
     before = gc_service.service.files()
 
@@ -102,11 +106,11 @@ async def test_a_lost_part_of_the_rows_costs_no_file(gc_service: GcService) -> N
 
 
 async def test_a_few_orphans_go_at_once(gc_service: GcService) -> None:
-    planted = plant(gc_service, FEW)
+    planted = plant(gc_service, ALWAYS_ALLOWED)
 
     report = await gc_service.collect()
 
-    assert (report.orphans, report.kept_orphans) == (FEW, 0)
+    assert (report.orphans, report.kept_orphans) == (ALWAYS_ALLOWED, 0)
     assert not any(path.exists() for path in planted)
 
 
@@ -144,7 +148,7 @@ async def test_a_pass_whose_transaction_fails_has_removed_no_file(
     monkeypatch.setattr(put, "move_to_trash", fail)
     with pytest.raises(StorageFull):
         await gc_service.collect()
-    await sweep(gc_service.service.shared, GcReport())
+    await sweep(gc_service.service.state, GcReport())
 
     assert gc_service.service.files() == before
     reader = gc_service.service.repository(may_push=False)

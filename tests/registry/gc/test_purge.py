@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.backup import directory as storage_backup
-from registry.backup.backup import take
+from registry.backup.backup import take_backup
 from registry.backup.directory import Label
 from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
@@ -34,17 +34,17 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
 
     monkeypatch.setattr(storage_backup.Backup, "finish", finish)
     async with a_gc_service(tmp_path / "root", retention=WINDOW) as registry:
-        repository, shared = registry.repository(), registry.service.shared
+        repository, state = registry.repository(), registry.service.state
         old = await push_blob(repository, b"old")
         await repository.blobs.delete(old)
         await registry.pass_time(700)
         young = await push_blob(repository, b"young")
         await repository.blobs.delete(young)
 
-        taking = asyncio.create_task(take(shared, registry.service.root, tmp_path / "backup"))
+        taking = asyncio.create_task(take_backup(state, registry.service.root, tmp_path / "backup"))
         await asyncio.to_thread(begun.wait)
         meanwhile = await registry.collect()
-        await undelete_digest(shared, "op", young)
+        await undelete_digest(state, "op", young)
         pulled = await pull_blob(repository, young)
         go_on.set()
         await taking
@@ -57,13 +57,13 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
 async def test_no_wait_for_the_writers_turn_keeps_an_undelete_waiting(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, shared = gc_service.repository(), gc_service.service.shared
+    repository, state = gc_service.repository(), gc_service.service.state
     await repository.blobs.delete(await push_blob(repository, b"content"))
     locked: list[bool] = []
     real = SQLiteDatabase.write
 
     async def write(database: SQLiteDatabase, unit: Work[Any], **options: Any) -> Any:
-        locked.append(shared.trash_lock.locked())
+        locked.append(state.trash_lock.locked())
         return await real(database, unit, **options)
 
     await gc_service.outlive_leases()

@@ -30,7 +30,7 @@ async def fill(gc_service: GcService) -> None:
     await push_image(repository, an_image(seed="untagged"))
     await push_image(gc_service.repository("gone/app"), an_image(seed="gone"), Tag("v1"))
     name = RepositoryName.parse("gone/app")
-    await delete_repository(gc_service.service.shared, "operator", name)
+    await delete_repository(gc_service.service.state, "operator", name)
     await repository.uploads.start()
     gc_service.clock.set_by(-AHEAD)
 
@@ -43,7 +43,7 @@ async def test_everything_goes_after_its_lifetime_in_epochs(tmp_path: Path) -> N
 
         for _ in range(3):
             await gc_service.pass_time(200)
-            shown = await dry_run(gc_service.service.shared)
+            shown = await dry_run(gc_service.service.state)
             done = await gc_service.collect()
             assert shown.document() == done.document()
 

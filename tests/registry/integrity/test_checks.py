@@ -245,7 +245,7 @@ async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
     stray.mkdir() if place.endswith("/") else stray.write_bytes(b"stray")
 
     (finding,) = await findings(full)
-    await sweep(full.shared, report := GcReport())
+    await sweep(full.state, report := GcReport())
     is_swept = not stray.exists()
     repaired = await findings(full, repair=True)
     is_mended = not stray.exists()

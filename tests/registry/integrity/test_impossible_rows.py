@@ -16,7 +16,7 @@ from registry.admin.integrity import fsck
 from registry.errors import BlobUnknown, StorageUnreadable
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
-from registry.storage.blobs.file_count import FEW
+from registry.storage.blobs.file_count import ALWAYS_ALLOWED
 from tests.support.images import an_image
 from tests.support.integrity import findings
 from tests.support.storage import Service, pull_blob, push_blob, push_image
@@ -101,14 +101,14 @@ async def test_a_directory_of_the_store_that_is_a_link_is_a_finding(
     with pytest.raises(StorageUnreadable, match="is no directory"):
         await pull_blob(service.repository(), digest)
     report = GcReport()
-    await sweep(service.shared, report)
+    await sweep(service.state, report)
     assert report.orphans == 0
 
 
 async def test_many_files_without_rows_are_wrong_and_no_repair_removes_them(
     service: Service,
 ) -> None:
-    for number in range(FEW + 1):
+    for number in range(ALWAYS_ALLOWED + 1):
         await push_blob(service.repository(), b"acknowledged %d" % number)
     before = service.files()
     await alter(service, "DELETE FROM repo_blobs")

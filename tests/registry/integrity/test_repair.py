@@ -102,7 +102,7 @@ async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_aga
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))
     await damage_manifest(service)
-    await delete_repository(service.shared, "alice", NAME)
+    await delete_repository(service.state, "alice", NAME)
     await push_image(service.repository(), IMAGE, Tag("v1"))
 
     [finding] = await found_by(service, root)
@@ -119,7 +119,7 @@ async def test_a_scrub_gets_past_a_damaged_manifest_of_a_deleted_repository(
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))
     await damage_manifest(service)
-    await delete_repository(service.shared, "alice", NAME)
+    await delete_repository(service.state, "alice", NAME)
     await push_image(service.repository(), IMAGE, Tag("v1"))
     run = Scrub(service.database, root, Throttle(1e12), due=0)
 

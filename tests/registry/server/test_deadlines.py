@@ -190,10 +190,10 @@ def test_a_window_counts_only_while_the_client_may_send() -> None:
     rate = RateMeter(Limits(body_window_seconds=10, body_bytes_per_second=100))
     rate.begin(0)
 
-    assert not rate.sends_too_slowly(9, may_send=True)
-    assert not rate.sends_too_slowly(15, may_send=False)
-    assert not rate.sends_too_slowly(20, may_send=True)
-    assert rate.sends_too_slowly(25, may_send=True)
+    assert not rate.is_too_slow(9, may_send=True)
+    assert not rate.is_too_slow(15, may_send=False)
+    assert not rate.is_too_slow(20, may_send=True)
+    assert rate.is_too_slow(25, may_send=True)
 
 
 def test_a_window_with_its_share_opens_the_next() -> None:
@@ -201,17 +201,17 @@ def test_a_window_with_its_share_opens_the_next() -> None:
     rate.begin(0)
     rate.arrived(1000)
 
-    assert not rate.sends_too_slowly(10, may_send=True)
+    assert not rate.is_too_slow(10, may_send=True)
     rate.arrived(999)
-    assert rate.sends_too_slowly(20, may_send=True)
+    assert rate.is_too_slow(20, may_send=True)
 
 
 def test_only_something_untaken_can_stall() -> None:
     rate = RateMeter(Limits(write_stall_seconds=10))
     rate.begin(0)
 
-    assert not rate.takes_nothing(100, sent_bytes=0, unsent_bytes=0)
-    assert not rate.takes_nothing(105, sent_bytes=0, unsent_bytes=50)
-    assert not rate.takes_nothing(110, sent_bytes=5, unsent_bytes=50)
-    assert not rate.takes_nothing(119, sent_bytes=5, unsent_bytes=50)
-    assert rate.takes_nothing(120, sent_bytes=5, unsent_bytes=50)
+    assert not rate.is_stalled(100, sent_bytes=0, unsent_bytes=0)
+    assert not rate.is_stalled(105, sent_bytes=0, unsent_bytes=50)
+    assert not rate.is_stalled(110, sent_bytes=5, unsent_bytes=50)
+    assert not rate.is_stalled(119, sent_bytes=5, unsent_bytes=50)
+    assert rate.is_stalled(120, sent_bytes=5, unsent_bytes=50)

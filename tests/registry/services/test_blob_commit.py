@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown, BlobUploadUnknown, StorageFailed, StorageFull
-from registry.services.blob_commit import TRUSTED_MS, is_trusted
+from registry.services.blob_commit import VERIFICATION_MS, is_recently_verified
 from registry.services.repositories import Repository
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.contract import Work
@@ -82,7 +82,7 @@ async def test_a_session_that_ended_between_rename_and_transaction_publishes_not
     request = asyncio.create_task(commit(repository, session.id))
     await gate.wait()
     assert await service.database.write(
-        lambda connection: uploads.take(connection, repository.name, session.id)
+        lambda connection: uploads.claim(connection, repository.name, session.id)
     )
     gate.open()
 
@@ -233,7 +233,7 @@ async def test_bytes_that_were_verified_not_long_ago_are_not_read_for_each_push(
         await push(service)
 
         found = []
-        for passed_ms in (60_000, 1000, TRUSTED_MS, 1000):
+        for passed_ms in (60_000, 1000, VERIFICATION_MS, 1000):
             clock.advance(passed_ms)
             await push(service)
             found.append(reads.count)
@@ -250,7 +250,7 @@ async def test_bytes_that_were_verified_not_long_ago_are_not_read_for_each_push(
         (1_000_000, 999_000, False),
         (1_000_000, 1_000_500, False),
         (1_000_001, 900_000, False),
-        (1_000_000 - TRUSTED_MS, 0, False),
+        (1_000_000 - VERIFICATION_MS, 0, False),
         (None, 900_000, False),
         (1_000_000, None, False),
     ],
@@ -267,4 +267,4 @@ async def test_bytes_that_were_verified_not_long_ago_are_not_read_for_each_push(
 def test_bytes_are_trusted_for_a_while_after_they_were_verified(
     verified_at: int | None, changed_at: int | None, expected: bool
 ) -> None:
-    assert is_trusted(verified_at, changed_at, now=1_000_000) is expected
+    assert is_recently_verified(verified_at, changed_at, now=1_000_000) is expected

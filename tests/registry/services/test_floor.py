@@ -37,7 +37,7 @@ async def test_below_the_floor_only_what_makes_room_goes_on(tmp_path: Path) -> N
         with pytest.raises(StorageFull):
             await repository.manifests.push(Tag("v2"), NEW.manifest, NEW.media_type)
         with pytest.raises(StorageFull):
-            await undelete_digest(service.shared, "op", GONE.digest)
+            await undelete_digest(service.state, "op", GONE.digest)
         with pytest.raises(StorageFull):
             await service.store.begin(str(uuid4()))
 

@@ -92,7 +92,7 @@ async def test_all_of_its_tags_come_back_with_it(service: Service) -> None:
     repository = service.repository()
     await repository.manifests.delete(IMAGE.digest)
 
-    restored = await undelete_digest(service.shared, "op", IMAGE.digest)
+    restored = await undelete_digest(service.state, "op", IMAGE.digest)
 
     assert restored.tags == list(map(str, TAGS))
     assert (await repository.tags.list(last=None, n=None)).items == tuple(TAGS)
@@ -101,7 +101,7 @@ async def test_all_of_its_tags_come_back_with_it(service: Service) -> None:
 async def test_of_very_many_tags_as_many_come_back_as_one_row_may_hold(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest_service, "MOST_RESTORED_TAGS", TAGS_AT_ONCE + 1)
+    monkeypatch.setattr(manifest_service, "MAX_UNDELETED_TAGS", TAGS_AT_ONCE + 1)
     await push_tags(service)
     await service.repository().manifests.delete(IMAGE.digest)
 
@@ -166,7 +166,7 @@ async def test_a_deleted_repositorys_edges_go_some_at_a_time(
         document["layers"] = IMAGE_LAYERS * copies
         content = json.dumps(document).encode()
         await repository.manifests.push(Tag(f"of-{copies}"), content, IMAGE.media_type)
-    await delete_repository(gc_service.service.shared, "op", repository.name)
+    await delete_repository(gc_service.service.state, "op", repository.name)
     await gc_service.outlive_leases()
     units.changed.clear()
 

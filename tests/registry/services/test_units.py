@@ -42,9 +42,9 @@ async def test_what_comes_back_comes_back_to_one_repository_after_the_other(
         layer = Digest.parse(str(next(iter(image.blobs))))
         del service.database.written[:]
 
-        result = await undelete_digest(service.shared, "operator", image.digest)
-        await delete_repository(service.shared, "operator", RepositoryName("team/a"))
-        await undelete_repository(service.shared, "operator", RepositoryName("team/a"))
+        result = await undelete_digest(service.state, "operator", image.digest)
+        await delete_repository(service.state, "operator", RepositoryName("team/a"))
+        await undelete_repository(service.state, "operator", RepositoryName("team/a"))
 
         assert [str(each.on) for each in service.database.written] == [*names, "team/a", "team/a"]
         assert result.manifests == [str(image.digest)] * 2

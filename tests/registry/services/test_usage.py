@@ -21,7 +21,7 @@ async def test_a_repository_counts_each_blob_once(service: Service) -> None:
     blob = next(iter(image.blobs))
     await two.uploads.mount(blob, one)
 
-    size = await usage.of_repository(service.shared, ONE)
+    size = await usage.of_repository(service.state, ONE)
 
     total = sum(map(len, image.blobs.values())) + 3
     assert (size.manifests, size.blobs) == (1, 4)
@@ -35,7 +35,7 @@ async def test_a_tag_alone_has_everything_it_leads_to(service: Service) -> None:
     index = an_index()
     await push_index(service.repository("one"), index, A)
 
-    size = await usage.of_tag(service.shared, ONE, A)
+    size = await usage.of_tag(service.state, ONE, A)
 
     blobs = {digest: blob for image in index.images for digest, blob in image.blobs.items()}
     assert (size.manifests, size.blobs, size.shared) == (3, len(blobs), 0)
@@ -50,8 +50,8 @@ async def test_what_another_tag_needs_is_shared(service: Service) -> None:
     await push_index(repository, index, A)
     await push_image(repository, child, B)
 
-    of_index = await usage.of_tag(service.shared, ONE, A)
-    of_child = await usage.of_tag(service.shared, ONE, B)
+    of_index = await usage.of_tag(service.state, ONE, A)
+    of_child = await usage.of_tag(service.state, ONE, B)
 
     own = {digest for digest in index.images[1].blobs if digest not in child.blobs}
     assert of_index.unique == sum(len(index.images[1].blobs[digest]) for digest in own)
@@ -63,14 +63,14 @@ async def test_two_tags_on_one_manifest_share_it_all(service: Service) -> None:
     image = an_image()
     await push_image(service.repository("one"), image, A, B)
 
-    size = await usage.of_tag(service.shared, ONE, A)
+    size = await usage.of_tag(service.state, ONE, A)
 
     assert (size.unique, size.shared) == (0, sum(map(len, image.blobs.values())))
 
 
 async def test_what_is_not_there_has_no_size(service: Service) -> None:
     with pytest.raises(NameUnknown):
-        await usage.of_repository(service.shared, TWO)
+        await usage.of_repository(service.state, TWO)
     await push_blob(service.repository("two"), b"something")
     with pytest.raises(ManifestUnknown):
-        await usage.of_tag(service.shared, TWO, A)
+        await usage.of_tag(service.state, TWO, A)

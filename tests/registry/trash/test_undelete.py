@@ -35,7 +35,7 @@ async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: GcServi
     await repository.manifests.delete(image.digest)
     assert (await window.collect()).blobs == 3
 
-    restored = await undelete_digest(window.service.shared, "op", image.digest)
+    restored = await undelete_digest(window.service.state, "op", image.digest)
 
     assert (restored.manifests, len(restored.blobs)) == ([str(image.digest)], 3)
     assert restored.tags == ["one", "two"]
@@ -51,7 +51,7 @@ async def test_a_tag_that_points_elsewhere_by_now_is_left_alone(window: GcServic
     await repository.manifests.delete(old.digest)
     await push_image(repository, new, ONE)
 
-    restored = await undelete_digest(window.service.shared, "op", old.digest)
+    restored = await undelete_digest(window.service.state, "op", old.digest)
 
     assert (restored.tags, restored.skipped_tags) == (["two"], ["one"])
     assert (await repository.manifests.pull(ONE)).digest == new.digest
@@ -68,7 +68,7 @@ async def test_an_index_comes_back_with_the_children_it_had(window: GcService) -
     await repository.manifests.delete(late.digest)
     await window.collect()
 
-    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.state, "op", NAME, ONE)
 
     # The one that was deleted while the index was there was not missed by it.
     assert set(restored.manifests) == {str(index.digest), str(late.digest)}
@@ -80,13 +80,13 @@ async def test_a_tag_comes_back_to_where_it_was(window: GcService) -> None:
     await push_image(repository, image, ONE)
     await repository.manifests.delete(ONE)
 
-    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.state, "op", NAME, ONE)
 
     assert (restored.tags, restored.manifests) == (["one"], [])
     with pytest.raises(CommandRefused, match="is there"):
-        await undelete_tag(window.service.shared, "op", NAME, ONE)
+        await undelete_tag(window.service.state, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="never was"):
-        await undelete_tag(window.service.shared, "op", NAME, TWO)
+        await undelete_tag(window.service.state, "op", NAME, TWO)
 
 
 async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
@@ -97,7 +97,7 @@ async def test_a_tag_comes_back_with_the_manifest_that_was_deleted_under_it(
     await push_image(repository, image, ONE)
     await repository.manifests.delete(image.digest)
 
-    restored = await undelete_tag(window.service.shared, "op", NAME, ONE)
+    restored = await undelete_tag(window.service.state, "op", NAME, ONE)
 
     assert (restored.manifests, restored.tags, restored.skipped_tags) == (
         [str(image.digest)],
@@ -115,7 +115,7 @@ async def test_a_blob_comes_back_where_it_was_and_nowhere_else(window: GcService
     await one.blobs.delete(digest)
     await two.blobs.delete(digest)
 
-    restored = await undelete_digest(window.service.shared, "op", digest)
+    restored = await undelete_digest(window.service.state, "op", digest)
 
     assert restored.blobs == [str(digest)] * 2
     assert await pull_blob(one, digest) == await pull_blob(two, digest) == b"wanted"
@@ -137,7 +137,7 @@ async def test_after_the_window_it_is_gone_for_good(window: GcService) -> None:
     assert (early.purged, late.purged) == (0, 1)
     assert window.service.files() == set()
     with pytest.raises(CommandRefused, match="gone for good"):
-        await undelete_digest(window.service.shared, "op", digest)
+        await undelete_digest(window.service.state, "op", digest)
     rows = await window.service.rows("SELECT 1 FROM trash_members UNION SELECT 1 FROM trash")
     assert rows == []
 
@@ -151,7 +151,7 @@ async def test_bytes_that_are_damaged_stay_in_the_trash(window: GcService) -> No
     (window.service.root / file).write_bytes(b"Wanted")
 
     with pytest.raises(CommandRefused, match="damaged"):
-        await undelete_digest(window.service.shared, "op", digest)
+        await undelete_digest(window.service.state, "op", digest)
 
 
 async def test_a_blob_pushed_again_keeps_its_new_bytes(window: GcService) -> None:
@@ -160,7 +160,7 @@ async def test_a_blob_pushed_again_keeps_its_new_bytes(window: GcService) -> Non
     await repository.blobs.delete(digest)
     await push_blob(repository, b"wanted")
 
-    restored = await undelete_digest(window.service.shared, "op", digest)
+    restored = await undelete_digest(window.service.state, "op", digest)
 
     assert restored.blobs == []
     assert await pull_blob(repository, digest) == b"wanted"
@@ -171,16 +171,16 @@ async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
 ) -> None:
     repository, image = window.repository(), an_image()
     await push_image(repository, image, ONE)
-    shared = window.service.shared
+    state = window.service.state
 
-    await delete_repository(shared, "op", NAME)
+    await delete_repository(state, "op", NAME)
 
     assert (await window.service.registry.names(last=None, n=None)).items == ()
     with pytest.raises(NameUnknown):
         await repository.manifests.pull(ONE)
     assert not await window.repository("thief").uploads.mount(next(iter(image.blobs)), None)
     await window.collect()
-    await undelete_repository(shared, "op", NAME)
+    await undelete_repository(state, "op", NAME)
     assert (await repository.manifests.pull(ONE)).content == image.manifest
 
 
@@ -189,9 +189,9 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
 ) -> None:
     repository, index = window.repository(), an_index()
     await push_index(repository, index, ONE, TWO)
-    shared = window.service.shared
+    state = window.service.state
     session = await repository.uploads.start()
-    await delete_repository(shared, "op", NAME)
+    await delete_repository(state, "op", NAME)
     await push_blob(window.repository(), b"a new one of the same name")
 
     await window.pass_time(700)
@@ -201,8 +201,8 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
     assert report.purged == 4
     assert report.orphans == 1, session
     with pytest.raises(CommandRefused, match="there is a repository"):
-        await undelete_repository(shared, "op", NAME)
-    changes = await history(shared, NAME, None)
+        await undelete_repository(state, "op", NAME)
+    changes = await history(state, NAME, None)
     assert [change.tag for change in changes] == ["one", "two"]
 
 
@@ -212,7 +212,7 @@ async def test_the_history_of_a_tag_says_who_when_from_and_to(window: GcService)
     await push_image(window.service.repository(identity="bob"), new, ONE)
     await window.service.repository(identity="carol").manifests.delete(ONE)
 
-    changes = await history(window.service.shared, NAME, ONE)
+    changes = await history(window.service.state, NAME, ONE)
 
     assert [(each.identity, each.before, each.after) for each in changes] == [
         ("alice", None, str(old.digest)),
@@ -225,32 +225,32 @@ async def test_the_history_of_a_tag_says_who_when_from_and_to(window: GcService)
 async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
     window: GcService,
 ) -> None:
-    repository, shared = window.repository(), window.service.shared
+    repository, state = window.repository(), window.service.state
     image, blob = an_image(), await push_blob(window.repository(), b"blob")
     await push_image(repository, image, ONE)
     await repository.manifests.delete(image.digest)
     await repository.blobs.delete(blob)
-    await delete_repository(shared, "op", NAME)
+    await delete_repository(state, "op", NAME)
 
     for digest in (image.digest, blob):
         with pytest.raises(CommandRefused, match="registry repo undelete team/app"):
-            await undelete_digest(shared, "op", digest)
+            await undelete_digest(state, "op", digest)
 
-    await undelete_repository(shared, "op", NAME)
+    await undelete_repository(state, "op", NAME)
     for digest in (image.digest, blob):
-        await undelete_digest(shared, "op", digest)
+        await undelete_digest(state, "op", digest)
     assert (await repository.manifests.pull(ONE)).content == image.manifest
     assert await pull_blob(repository, blob) == b"blob"
 
 
 async def test_what_was_also_elsewhere_comes_back_there_alone(window: GcService) -> None:
-    image, shared = an_image(), window.service.shared
+    image, state = an_image(), window.service.state
     for name in ("team/app", "team/other"):
         await push_image(window.repository(name), image, ONE)
         await window.repository(name).manifests.delete(image.digest)
-    await delete_repository(shared, "op", NAME)
+    await delete_repository(state, "op", NAME)
 
-    restored = await undelete_digest(shared, "op", image.digest)
+    restored = await undelete_digest(state, "op", image.digest)
 
     assert restored.manifests == [str(image.digest)]
     assert (await window.repository("team/other").manifests.pull(ONE)).digest == image.digest
@@ -261,18 +261,18 @@ async def test_what_was_also_elsewhere_comes_back_there_alone(window: GcService)
 async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhile(
     window: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, shared, image = window.repository(), window.service.shared, an_image()
+    repository, state, image = window.repository(), window.service.state, an_image()
     await push_image(repository, image, ONE)
     await repository.manifests.delete(image.digest)
     real = undelete.check_files
 
     async def delete_first(*arguments: Any) -> None:
         await real(*arguments)
-        await delete_repository(shared, "op", NAME)
+        await delete_repository(state, "op", NAME)
 
     monkeypatch.setattr(undelete, "check_files", delete_first)
 
     with pytest.raises(CommandRefused, match="no repository team/app any more"):
-        await undelete_tag(shared, "op", NAME, ONE)
+        await undelete_tag(state, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="undelete"):
-        await undelete_digest(shared, "op", image.digest)
+        await undelete_digest(state, "op", image.digest)

@@ -10,7 +10,7 @@ from registry.errors import StorageFailed, StorageFull
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def refusal(error: OSError, *, action: str = "store this") -> OCIError:
+def to_storage_error(error: OSError, *, action: str = "store this") -> OCIError:
     """For a step that writes: StorageFull when there is no room, StorageFailed for the rest."""
     if error.errno in _FULL:
         return StorageFull()

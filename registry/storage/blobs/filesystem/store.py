@@ -15,7 +15,7 @@ from oci.digest import Digest, Digester
 from registry.errors import BlobUploadUnknown, StorageUnreadable
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem.directories import prepare
-from registry.storage.blobs.filesystem.errors import refusal
+from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.filesystem.upload_file import UploadFile, hash_file
@@ -34,7 +34,7 @@ WORKERS = 8
 REMOVE = "remove a file"
 CHUNK_BYTES = 256 * 1024
 # Hashes of sessions between two requests.  One that falls out is computed again from the file.
-KEPT_DIGESTERS = 1024
+MAX_DIGESTERS = 1024
 
 
 class FilesystemBlobStore:
@@ -130,7 +130,7 @@ class FilesystemBlobStore:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.add_done_callback(partial(close_late, close))
+            opening.add_done_callback(partial(close_when_opened, close))
             raise
 
     async def _run(
@@ -141,7 +141,7 @@ class FilesystemBlobStore:
         try:
             return await loop.run_in_executor(self._executor, step, *arguments)
         except OSError as error:
-            raise refusal(error, action=action) from error
+            raise to_storage_error(error, action=action) from error
 
     async def _read(self, step: Callable[..., T], *arguments: object) -> T:
         """The same for a step that changes nothing."""
@@ -214,11 +214,11 @@ class FilesystemBlobStore:
 
     def _keep_digester(self, session: str, digester: Digester) -> None:
         self._digesters[session] = digester
-        while len(self._digesters) > KEPT_DIGESTERS:
+        while len(self._digesters) > MAX_DIGESTERS:
             del self._digesters[next(iter(self._digesters))]
 
 
-def close_late(close: Callable[[T], object], opening: asyncio.Future[T | None]) -> None:
+def close_when_opened(close: Callable[[T], object], opening: asyncio.Future[T | None]) -> None:
     if opening.cancelled() or opening.exception() is not None:
         return
     opened = opening.result()

@@ -19,7 +19,7 @@ from registry.errors import BlobUploadUnknown
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
-from registry.storage.blobs.filesystem.errors import refusal
+from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.waiting import run_shielded
@@ -40,7 +40,7 @@ HASH_APART_BYTES = 256 * 1024
 WRITEBACK_BYTES = 8 * 1024 * 1024
 
 # Told the hash of the whole file when the writer lets go of it.
-Keep = Callable[[Digester], None]
+KeepDigester = Callable[[Digester], None]
 
 
 class UploadFile:
@@ -55,7 +55,7 @@ class UploadFile:
         session: str,
         fd: int,
         digester: Digester | None,
-        keep: Keep,
+        keep: KeepDigester,
         memory: UploadMemory,
     ) -> None:
         self._executor = executor
@@ -67,37 +67,37 @@ class UploadFile:
         self._digester = digester
         self._keep = keep
         self._memory = memory
-        self._counted = 0
+        self._accounted = 0
         self._written = os.fstat(fd).st_size
-        self._pushed_out = self._written
+        self._written_back = self._written
         self._direct: DirectFile | None = None
         self._may_be_direct = True
-        self._gathered: list[Buffer] = []
+        self._chunks: list[Buffer] = []
         self._jobs: list[asyncio.Future[Any]] = []
-        self._sent = self._written  # where what is gathered begins
+        self._submitted = self._written  # where what is gathered begins
         self.offset = self._written
 
     async def write(self, chunk: bytes) -> None:
         """Hot path: gather; hand a full batch to the workers once they have done the one before."""
-        self._gathered.append(chunk)
+        self._chunks.append(chunk)
         self.offset += len(chunk)
-        self._count()
-        if self.offset - self._sent >= BATCH_BYTES or len(self._gathered) >= BATCH_CHUNKS:
-            await self._send(self._cut())
+        self._account()
+        if self.offset - self._submitted >= BATCH_BYTES or len(self._chunks) >= BATCH_CHUNKS:
+            await self._submit(self._take_batch())
         elif self._memory.is_full:
-            await self._send(self._cut())
+            await self._submit(self._take_batch())
             await self._finish_batch()
 
     async def flush(self) -> None:
-        if self._gathered:
-            batch, self._gathered = self._gathered, []
-            await self._send(batch)
+        if self._chunks:
+            batch, self._chunks = self._chunks, []
+            await self._submit(batch)
         await self._finish_batch()
 
     async def rewind(self, offset: int) -> None:
         await self.flush()
         await self._run(self._truncate, offset)
-        self.offset = self._sent = offset
+        self.offset = self._submitted = offset
 
     async def commit(self, digest: Digest) -> str:
         await self.flush()
@@ -108,22 +108,22 @@ class UploadFile:
     async def aclose(self) -> None:
         await run_shielded(self._close())
 
-    def _cut(self) -> list[Buffer]:
+    def _take_batch(self) -> list[Buffer]:
         """What is gathered up to the last whole block; the rest begins the next batch."""
-        batch, self._gathered = self._gathered, []
+        batch, self._chunks = self._chunks, []
         rest = self.offset % BLOCK_BYTES
         if 0 < rest < len(batch[-1]):
             last = memoryview(batch[-1])
             batch[-1] = last[:-rest]
-            self._gathered = [last[-rest:]]
+            self._chunks = [last[-rest:]]
         return batch
 
-    async def _send(self, batch: list[Buffer]) -> None:
+    async def _submit(self, batch: list[Buffer]) -> None:
         await self._finish_batch()
         loop = asyncio.get_running_loop()
         length = sum(map(len, batch))
-        self._sent += length
-        self._count()
+        self._submitted += length
+        self._account()
         steps: list[Callable[[Sequence[Buffer]], None]] = [self._append, self._hash]
         if length < HASH_APART_BYTES:
             steps = [self._append_and_hash]
@@ -139,18 +139,18 @@ class UploadFile:
         errors = [error for job in jobs if (error := job.exception()) is not None]
         if not errors:
             return
-        self._gathered = []
-        self.offset = self._sent = self._written
-        self._count()
+        self._chunks = []
+        self.offset = self._submitted = self._written
+        self._account()
         if self._digester is not None and self._digester.size != self._written:
             self._digester = None  # it has hashed what was not written
-        raise refusal(errors[0]) if isinstance(errors[0], OSError) else errors[0]
+        raise to_storage_error(errors[0]) if isinstance(errors[0], OSError) else errors[0]
 
-    def _count(self) -> None:
+    def _account(self) -> None:
         """Tell the memory of all uploads how much of it this one has."""
-        now = self.offset - self._sent
-        self._memory.gathered += now - self._counted
-        self._counted = now
+        now = self.offset - self._submitted
+        self._memory.buffered += now - self._accounted
+        self._accounted = now
 
     async def _run(self, step: Callable[..., None], *arguments: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -166,11 +166,11 @@ class UploadFile:
                 "upload cut short: %s", error, extra={"session": self._session, "at": self.offset}
             )
         finally:
-            self._sent = self.offset
-            self._count()
+            self._submitted = self.offset
+            self._account()
             if self._direct is not None:
                 self._direct.close()
-                self._memory.give_back_direct()
+                self._memory.release_direct()
             os.close(self._fd)
         if self._digester is not None:
             self._keep(self._digester)
@@ -208,31 +208,31 @@ class UploadFile:
 
     def _open_directly(self) -> bool:
         """Whether the file is open for direct writes now; another batch may find room again."""
-        if not self._memory.take_direct():
+        if not self._memory.acquire_direct():
             return False
         self._direct = DirectFile.open(self._fd, MOST_BATCH_BYTES)
         if self._direct is None:
-            self._memory.give_back_direct()
+            self._memory.release_direct()
             self._may_be_direct = False
         return self._direct is not None
 
     def _write_cached(self, batch: Sequence[Buffer]) -> int:
         written = self._file_ops.write(self._fd, batch, self._written)
         end = self._written + written
-        dirty = end - self._pushed_out
+        dirty = end - self._written_back
         if dirty >= WRITEBACK_BYTES:
-            writeback.start(self._fd, self._pushed_out, dirty)
-            self._pushed_out = end
+            writeback.start(self._fd, self._written_back, dirty)
+            self._written_back = end
         return written
 
     def _truncate(self, offset: int) -> None:
         self._file_ops.truncate(self._fd, offset)
         self._written = offset
-        self._pushed_out = min(self._pushed_out, offset)
+        self._written_back = min(self._written_back, offset)
         self._digester = None  # it has hashed what is gone
 
     def _publish(self, digest: Digest, physical: str) -> None:
-        actual = self._actual(digest.algorithm)
+        actual = self._file_digest(digest.algorithm)
         self._digester = None
         if actual != digest:
             raise DigestMismatch(digest, actual)
@@ -253,7 +253,7 @@ class UploadFile:
             # Cancelled under our hands.
             raise BlobUploadUnknown(self._session) from None
 
-    def _actual(self, algorithm: str) -> Digest:
+    def _file_digest(self, algorithm: str) -> Digest:
         if self._digester is not None:
             actual = self._digester.digest()
             if actual.algorithm == algorithm:

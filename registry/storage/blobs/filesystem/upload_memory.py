@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import threading
 
-MAX_GATHERED_BYTES = 64 * 1024 * 1024
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 # Each has 2 MiB of memory of its own; further uploads go through the page cache.
 MAX_DIRECT_FILES = 64
 
 
 class UploadMemory:
-    """Shared by every upload of a store; ``gathered`` is changed in the loop only."""
+    """Shared by every upload of a store; ``buffered`` is changed in the loop only."""
 
     def __init__(
-        self, max_gathered: int = MAX_GATHERED_BYTES, max_direct: int = MAX_DIRECT_FILES
+        self, max_gathered: int = MAX_BUFFERED_BYTES, max_direct: int = MAX_DIRECT_FILES
     ) -> None:
         self._max_gathered = max_gathered
         self._direct = threading.BoundedSemaphore(max_direct)
-        self.gathered = 0
+        self.buffered = 0
 
     @property
     def is_full(self) -> bool:
         """Whether bytes must be written as they come, and not in batches."""
-        return self.gathered > self._max_gathered
+        return self.buffered > self._max_gathered
 
-    def take_direct(self) -> bool:
+    def acquire_direct(self) -> bool:
         """Whether one more upload may write past the page cache.  From any thread."""
         return self._direct.acquire(blocking=False)
 
-    def give_back_direct(self) -> None:
+    def release_direct(self) -> None:
         self._direct.release()

@@ -14,7 +14,7 @@ from registry.storage.disk.regular_file import DirectoryUnusable, NotRegular, op
 READ_BYTES = 1024 * 1024
 
 # Every directory that has files, relative to the root.
-PARTS = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
+DIRECTORIES = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
 # Told after each read how many bytes it was; may wait, and may raise to end the reading.
 OnRead = Callable[[int], None]
@@ -24,7 +24,7 @@ def unthrottled(_count: int) -> None:
     """For a reader without a throttle."""
 
 
-def names(root: int, part: str) -> list[str]:
+def list_files(root: int, part: str) -> list[str]:
     """The files in one of the PARTS, in no order; none where the directory is missing."""
     try:
         directory = os.open(part, DIRECTORY, dir_fd=root)
@@ -38,8 +38,8 @@ def names(root: int, part: str) -> list[str]:
 
 def unknown_files(root: int) -> Iterator[str]:
     """What lies among the directories of the store and is none of them."""
-    known = {part.rpartition("/")[2] for part in PARTS}
-    for name in names(root, BLOBS):
+    known = {part.rpartition("/")[2] for part in DIRECTORIES}
+    for name in list_files(root, BLOBS):
         if name not in known:
             yield f"{BLOBS}/{name}"
 

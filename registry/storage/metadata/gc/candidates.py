@@ -40,7 +40,7 @@ from registry.storage.retention import Cutoff
 
 START: Key = (0, "")
 # Rows in a stretch: a snapshot held for long would keep checkpoints from finishing.
-SPAN = 2000
+PAGE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
     return connection.scalar(query) is not None
 
 
-def drop_members(
+def delete_members(
     connection: Connection, change: Change, cutoff: Cutoff, keys: Sequence[Key]
 ) -> Freed:
     """End those of the memberships that are still unused; blobs nobody has go to the trash."""
@@ -79,7 +79,7 @@ def drop_members(
 def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
     row, edge = repo_blobs.c, manifest_edges.c
     named = exists().where(edge.repository_id == row.repository_id, edge.blob == row.digest)
-    return epochs.passed(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
+    return epochs.is_expired_by(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
 
 
 def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
@@ -100,7 +100,7 @@ def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
             tags.c.name < prefix.concat(literal("/")),
         ),
     )
-    condition = epochs.is_over(cutoff, row.lease_until, row.lease_epoch)
+    condition = epochs.is_expired(cutoff, row.lease_until, row.lease_epoch)
     condition &= row.media_type.in_(sorted(MANIFESTS | INDEXES))
     for reason in kept:
         condition &= ~reason
@@ -113,7 +113,7 @@ def _page(
     key = tuple_(table.c.repository_id, table.c.digest)
     order = (table.c.repository_id, table.c.digest)
     ahead = select(*order).where(key > tuple_(*map(literal, after))).order_by(*order)
-    end = connection.execute(ahead.limit(1).offset(SPAN - 1)).first()
+    end = connection.execute(ahead.limit(1).offset(PAGE_ROWS - 1)).first()
     query = ahead.where(condition)
     if end is not None:
         query = query.where(key <= tuple_(*map(literal, tuple(end))))

@@ -34,7 +34,7 @@ def only_referenced_by(
         select(edge.blob)
         .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.blob))
         .where(edge.repository_id == repository, edge.parent == parent)
-        .where(epochs.is_over(cutoff, row.lease_until, row.lease_epoch))
+        .where(epochs.is_expired(cutoff, row.lease_until, row.lease_epoch))
         .distinct()
     )
     found = []

@@ -116,18 +116,18 @@ RULES = (
 )
 
 
-def violations(connection: Connection, rule: Rule) -> list[tuple[str, int | None, str]]:
+def rule_violations(connection: Connection, rule: Rule) -> list[tuple[str, int | None, str]]:
     return [(row[0], row[1], row[2]) for row in connection.execute(text(rule.query))]
 
 
-def pragmas(connection: Connection, *, deep: bool) -> list[str]:
+def sqlite_errors(connection: Connection, *, deep: bool) -> list[str]:
     """What SQLite itself finds wrong with the file."""
     check = "integrity_check" if deep else "quick_check"
     found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {check}")]
     return [] if found == ["ok"] else [str(line) for line in found]
 
 
-def dangling(connection: Connection) -> list[str]:
+def foreign_key_violations(connection: Connection) -> list[str]:
     """Rows whose foreign key leads nowhere."""
     rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
     return [f"{table} row {rowid} names a row of {parent}" for table, rowid, parent, _ in rows]
@@ -159,18 +159,18 @@ def least_verified(connection: Connection, before: int, now: int, limit: int) ->
     return [BlobRow(*row) for row in connection.execute(query)]
 
 
-def verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
+def mark_verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
     """These bytes are their digests'."""
     connection.execute(update(blobs).where(blobs.c.physical.in_(physicals)).values(verified_at=at))
 
 
-def is_still(connection: Connection, row: BlobRow) -> bool:
+def is_unchanged(connection: Connection, row: BlobRow) -> bool:
     """Whether the blob still is what it was when it was looked at."""
     key = (blobs.c.digest == row.digest) & (blobs.c.physical == row.physical)
     return bool(connection.scalar(select(exists().where(key, blobs.c.state == row.state))))
 
 
-def unnamed(connection: Connection, names: Sequence[str]) -> set[str]:
+def unreferenced_files(connection: Connection, names: Sequence[str]) -> set[str]:
     """Of files under blobs/, those that no row names."""
     left = set(names)
     for batch in batches(names):
@@ -185,7 +185,7 @@ def unnamed(connection: Connection, names: Sequence[str]) -> set[str]:
     return left
 
 
-def sessions_unknown(connection: Connection, names: Sequence[str]) -> set[str]:
+def files_without_session(connection: Connection, names: Sequence[str]) -> set[str]:
     """Of files under uploads/, those whose session has no row."""
     left = set(names)
     for batch in batches(names):
@@ -193,7 +193,7 @@ def sessions_unknown(connection: Connection, names: Sequence[str]) -> set[str]:
     return left
 
 
-def sessions(connection: Connection) -> list[tuple[str, str]]:
+def open_sessions(connection: Connection) -> list[tuple[str, str]]:
     """Every open session and its repository."""
     return [
         (row[0], row[1]) for row in connection.execute(select(uploads.c.id, uploads.c.repository))
@@ -205,7 +205,7 @@ def manifests_after(connection: Connection, last: tuple[int, str]) -> list[Manif
     return _manifests(connection, _row_key > last)
 
 
-def is_still_manifest(connection: Connection, row: ManifestRow) -> bool:
+def is_manifest_unchanged(connection: Connection, row: ManifestRow) -> bool:
     """Whether the manifest still is what it was when it was looked at, edges and all."""
     return _manifests(connection, _row_key == (row.repository_id, row.digest)) == [row]
 
@@ -323,7 +323,7 @@ def tags_on_manifest(connection: Connection, repository: int, digest: str) -> tu
     return tuple(connection.scalars(text(_BY_MANIFEST), values))
 
 
-def broken_audit(connection: Connection) -> list[int]:
+def broken_audit_rows(connection: Connection) -> list[int]:
     """The ids of audit rows whose hash is not that of their content and the row before."""
     broken, previous = [], ""
     for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():

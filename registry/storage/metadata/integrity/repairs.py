@@ -9,7 +9,7 @@ from oci.reference import Tag
 from registry.storage.metadata import blobs, edges, manifests, tags
 from registry.storage.metadata import tables as t
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.integrity.checks import ManifestRow, is_digest, is_still_manifest
+from registry.storage.metadata.integrity.checks import ManifestRow, is_digest, is_manifest_unchanged
 
 _NO_BLOB = text(
     "blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM repo_blobs m"
@@ -38,7 +38,7 @@ def mark_blob_corrupt(connection: Connection, physical: str) -> str:
 
 def mark_manifest_corrupt(connection: Connection, change: Change, row: ManifestRow) -> str:
     """Mark a manifest as corrupt, as ``mark_blob_corrupt`` does, unless it has changed since."""
-    if not is_still_manifest(connection, row):
+    if not is_manifest_unchanged(connection, row):
         return ""
     if not is_digest(row.digest):
         return ""
@@ -47,7 +47,7 @@ def mark_manifest_corrupt(connection: Connection, change: Change, row: ManifestR
     return "marked corrupt" if is_new else ""
 
 
-def drop_dangling(connection: Connection, change: Change) -> str:
+def delete_dangling_rows(connection: Connection, change: Change) -> str:
     """Make absent whatever leads nowhere: edges, memberships, tags."""
     count = 0
     for repository, name in connection.execute(_UNHELD).all():

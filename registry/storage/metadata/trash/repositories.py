@@ -26,7 +26,7 @@ EDGES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedRepository:
     """A repository that was deleted, and when."""
 
     repository: int
@@ -43,12 +43,12 @@ class Deletion:
     identity: str
 
 
-def due(connection: Connection, cutoff: Cutoff) -> list[Deleted]:
+def find_expired(connection: Connection, cutoff: Cutoff) -> list[DeletedRepository]:
     """Those whose time to come back is over, and that still have rows."""
     return _found(connection, _is_due(cutoff))
 
 
-def find(connection: Connection, name: RepositoryName, cutoff: Cutoff) -> Deleted | None:
+def find(connection: Connection, name: RepositoryName, cutoff: Cutoff) -> DeletedRepository | None:
     """The last one of that name, if it can still come back."""
     row = deleted_repositories.c
     found = _found(connection, (row.name == str(name)) & ~_is_due(cutoff))
@@ -66,7 +66,7 @@ def deletions(connection: Connection, name: RepositoryName) -> list[Deletion]:
     return [Deletion(*found) for found in connection.execute(query)]
 
 
-def undelete(connection: Connection, deleted: Deleted) -> None:
+def undelete(connection: Connection, deleted: DeletedRepository) -> None:
     """Bring it back.  There must be no other of its name."""
     row = repositories.c
     connection.execute(
@@ -75,7 +75,9 @@ def undelete(connection: Connection, deleted: Deleted) -> None:
     connection.execute(delete(deleted_repositories).where(_is(deleted)))
 
 
-def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Freed | None:
+def delete_some_rows(
+    connection: Connection, deleted: DeletedRepository, limit: int
+) -> Freed | None:
     """Remove some of its rows, those that need others first; None once nothing is left.
 
     What becomes of its blobs counts from when it was deleted, not from now.
@@ -86,7 +88,9 @@ def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Fr
         delete(tags).where(tags.c.repository_id == repository, tags.c.name.in_(names))
     ).rowcount:
         return Freed()
-    if clear_edges(connection, repository) or delete_some_manifests(connection, repository, limit):
+    if delete_some_edges(connection, repository) or delete_some_manifests(
+        connection, repository, limit
+    ):
         return Freed()
     row = repo_blobs.c
     some = select(row.digest).where(row.repository_id == repository).limit(limit)
@@ -101,7 +105,7 @@ def delete_some_rows(connection: Connection, deleted: Deleted, limit: int) -> Fr
     return put.move_to_trash(connection, change, [(found[0], found[1]) for found in gone])
 
 
-def clear_edges(connection: Connection, repository: int) -> int:
+def delete_some_edges(connection: Connection, repository: int) -> int:
     """Remove some edges, which one manifest may have ten thousand of; how many."""
     edge = manifest_edges.c
     here = edge.repository_id == repository
@@ -128,34 +132,34 @@ def delete_some_manifests(connection: Connection, repository: int, limit: int) -
     return len(some)
 
 
-def mark_cleared(connection: Connection, change: Change, deleted: Deleted) -> None:
+def mark_cleared(connection: Connection, change: Change, deleted: DeletedRepository) -> None:
     """Nothing of it is left but its name, for the history of its tags."""
     connection.execute(
         update(deleted_repositories).where(_is(deleted)).values(cleared_at=change.at)
     )
 
 
-def members(connection: Connection, deleted: Deleted) -> list[Key]:
+def members(connection: Connection, deleted: DeletedRepository) -> list[Key]:
     """The blobs it still has."""
     row = repo_blobs.c
     query = select(row.repository_id, row.digest).where(row.repository_id == deleted.repository)
     return [(found[0], found[1]) for found in connection.execute(query)]
 
 
-def _is(deleted: Deleted) -> ColumnElement[bool]:
+def _is(deleted: DeletedRepository) -> ColumnElement[bool]:
     return deleted_repositories.c.repository_id == deleted.repository
 
 
 def _is_due(cutoff: Cutoff) -> ColumnElement[bool]:
     row = deleted_repositories.c
-    return epochs.is_over(cutoff, row.deleted_at, row.epoch)
+    return epochs.is_expired(cutoff, row.deleted_at, row.epoch)
 
 
-def _found(connection: Connection, condition: ColumnElement[bool]) -> list[Deleted]:
+def _found(connection: Connection, condition: ColumnElement[bool]) -> list[DeletedRepository]:
     row = deleted_repositories.c
     query = (
         select(row.repository_id, row.name, row.deleted_at, row.epoch)
         .where(row.cleared_at.is_(None), condition)
         .order_by(row.repository_id)
     )
-    return [Deleted(*found) for found in connection.execute(query)]
+    return [DeletedRepository(*found) for found in connection.execute(query)]

@@ -57,7 +57,7 @@ class TrashedManifest:
     present: frozenset[str]
 
 
-def due_files(
+def expired_files(
     connection: Connection, cutoff: Cutoff, limit: int, last: TrashedFile | None = None
 ) -> list[TrashedFile]:
     """Files whose time to come back is over, the oldest first; those after the last one."""
@@ -73,7 +73,7 @@ def due_files(
     return [TrashedFile(*row) for row in connection.execute(query)]
 
 
-def due_bytes(cutoff: Cutoff, connection: Connection) -> tuple[int, int]:
+def expired_bytes(cutoff: Cutoff, connection: Connection) -> tuple[int, int]:
     """How many files are due, and how many bytes they have."""
     query = select(func.count(), func.coalesce(func.sum(trash.c.size), 0)).select_from(trash)
     count, size = connection.execute(query.where(_due(trash, cutoff), _unnamed())).one()
@@ -85,7 +85,7 @@ def delete_files(connection: Connection, physicals: Sequence[str]) -> None:
     connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
 
 
-def has_due_rows(connection: Connection, cutoff: Cutoff) -> bool:
+def has_expired_rows(connection: Connection, cutoff: Cutoff) -> bool:
     """Whether any manifest or membership is due."""
     return any(
         connection.scalar(select(literal(1)).where(exists().where(_due(table, cutoff)))) is not None
@@ -93,7 +93,7 @@ def has_due_rows(connection: Connection, cutoff: Cutoff) -> bool:
     )
 
 
-def delete_due_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
+def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
     """Forget some of the manifests and memberships that are due; how many."""
     rows = trash_manifests.c
     due = select(rows.id).where(_due(trash_manifests, cutoff)).limit(limit)
@@ -166,7 +166,7 @@ def delete_manifest(connection: Connection, repository: int, digest: Digest) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class UndeleteTargets:
     """Where something of the trash can come back to, and where it could if that came back."""
 
     repositories: tuple[int, ...]
@@ -174,17 +174,17 @@ class Places:
     """The names of deleted repositories that can be undeleted."""
 
 
-def places_of_manifest(connection: Connection, digest: Digest) -> Places:
+def manifest_targets(connection: Connection, digest: Digest) -> UndeleteTargets:
     """Where a manifest can come back to."""
     return _places(connection, trash_manifests, digest)
 
 
-def places_of_blob(connection: Connection, digest: Digest) -> Places:
+def blob_targets(connection: Connection, digest: Digest) -> UndeleteTargets:
     """Where a blob can come back to."""
     return _places(connection, trash_members, digest)
 
 
-def _places(connection: Connection, table: Table, digest: Digest) -> Places:
+def _places(connection: Connection, table: Table, digest: Digest) -> UndeleteTargets:
     gone = deleted_repositories.c
     query = (
         select(table.c.repository_id, gone.name, gone.cleared_at)
@@ -194,7 +194,7 @@ def _places(connection: Connection, table: Table, digest: Digest) -> Places:
         .distinct()
     )
     rows = connection.execute(query).all()
-    return Places(
+    return UndeleteTargets(
         tuple(row.repository_id for row in rows if row.name is None),
         tuple(row.name for row in rows if row.name is not None and row.cleared_at is None),
     )
@@ -228,7 +228,7 @@ def delete_member(connection: Connection, repository: int, digest: Digest) -> No
 
 
 def _due(table: Table, cutoff: Cutoff) -> ColumnElement[bool]:
-    return epochs.is_over(cutoff, table.c.deleted_at, table.c.epoch)
+    return epochs.is_expired(cutoff, table.c.deleted_at, table.c.epoch)
 
 
 def _unnamed() -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError
 from oci.reference import RepositoryName
 from registry.errors import StorageUnreadable
 from registry.storage.database.contract import Connection
-from registry.storage.database.readers import Readers, unreadable
+from registry.storage.database.readers import Readers, translate_read_error
 from registry.storage.database.sqlite import OPERATOR_READERS, READERS
 from registry.storage.metadata import epochs
 from registry.storage.own_thread import in_own_thread
@@ -64,7 +64,7 @@ async def test_a_read_waits_for_a_thread_and_never_in_vain_for_a_connection(
 
 
 def test_connections_that_are_all_in_use_are_a_refusal() -> None:
-    refusal = unreadable(TimeoutError("QueuePool limit of size 4 overflow 0 reached"))
+    refusal = translate_read_error(TimeoutError("QueuePool limit of size 4 overflow 0 reached"))
 
     assert isinstance(refusal, StorageUnreadable)
     assert refusal.status == 503

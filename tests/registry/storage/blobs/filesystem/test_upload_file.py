@@ -155,7 +155,7 @@ async def test_a_file_that_grew_behind_our_back_is_read_again(
 async def test_kept_hashes_are_bounded(
     store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.storage.blobs.filesystem.store.KEPT_DIGESTERS", 3)
+    monkeypatch.setattr("registry.storage.blobs.filesystem.store.MAX_DIGESTERS", 3)
 
     for _ in range(5):
         await a_session(store, b"x")

@@ -45,15 +45,15 @@ async def test_what_is_gathered_in_all_is_written_beyond_a_bound(
     for _ in range(5):
         for writer in writers:
             await writer.write(bytes(CHUNK))
-            most = max(most, memory.gathered)
-    gathered = memory.gathered
+            most = max(most, memory.buffered)
+    gathered = memory.buffered
     for writer in writers:
         await writer.commit(Digest.of(bytes(5 * CHUNK)))
         await writer.aclose()
 
     assert 0 < gathered <= LIMIT
     assert most <= LIMIT + CHUNK
-    assert memory.gathered == 0
+    assert memory.buffered == 0
 
 
 async def test_an_upload_that_is_let_go_of_leaves_nothing_counted(
@@ -68,7 +68,7 @@ async def test_an_upload_that_is_let_go_of_leaves_nothing_counted(
     await rewound.write(bytes(10))
     await rewound.aclose()
 
-    assert memory.gathered == 0
+    assert memory.buffered == 0
 
 
 async def test_only_so_many_uploads_have_memory_of_their_own_for_direct_writes(
@@ -82,11 +82,11 @@ async def test_only_so_many_uploads_have_memory_of_their_own_for_direct_writes(
         for start in range(0, len(content), CHUNK):
             for writer in writers:
                 await writer.write(content[start : start + CHUNK])
-        is_taken = not memory.take_direct()
+        is_taken = not memory.acquire_direct()
         for writer in writers:
             await writer.commit(Digest.of(content))
             await writer.aclose()
         await store.aclose()
 
     assert is_taken
-    assert [memory.take_direct() for _ in range(3)] == [True, True, False]
+    assert [memory.acquire_direct() for _ in range(3)] == [True, True, False]
