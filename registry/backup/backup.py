@@ -1,7 +1,7 @@
-"""Backup of a registry that is in use, and restoring it somewhere else.
+"""Backup of a registry in use, and restore into a new root.
 
-First the rows, in one snapshot; then the files that they name.  No file goes meanwhile: purging
-waits until the backup is done.
+The rows are copied first, in one snapshot, then the files that they name.  Purging waits until the
+backup ends, so that no file is removed meanwhile.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from registry.storage.own_thread import in_own_thread
 
 
 class Stopped(Exception):
-    """The backup was told to stop, between two files."""
+    """Raised between two files when the backup is cancelled."""
 
 
 class LostFile(NamedTuple):
-    """A file that the registry does not have, or not whole."""
+    """A file that is missing or has the wrong size."""
 
     file: ReferencedFile
     found: int | None
     """Its size in bytes; None without a file."""
     is_backed_up: bool
-    """A backup that was taken before has it."""
+    """Whether an earlier backup in the same directory has it."""
 
 
 class BackupResult(NamedTuple):
-    """What is in a backup, how much of it is new, and what the registry itself had lost."""
+    """The backup's label, the number of new files, and the files that the registry has lost."""
 
     label: Label
     new: int
@@ -51,10 +51,9 @@ class BackupResult(NamedTuple):
 async def take_backup(
     state: RegistryState, root: Path, target: Path, *, link: bool = True
 ) -> BackupResult:
-    """Back up everything that was acknowledged before.
+    """Back up everything acknowledged before the call.
 
-    A file that is missing, or that has another size than its row says, stops nothing: everything
-    else is in the backup.
+    A file that is missing or of the wrong size is reported, and everything else is backed up.
     """
     stop = threading.Event()
     directory = Backup(target)
@@ -68,7 +67,7 @@ async def take_backup(
         try:
             return await asyncio.shield(copying)
         except asyncio.CancelledError:
-            # The thread goes on to the end of its file, and until then no file may go.
+            # The thread finishes its current file; until then no file may be purged.
             stop.set()
             with contextlib.suppress(Exception):
                 await copying
@@ -99,9 +98,9 @@ def copy(
 
 
 async def lost_file_finding(state: RegistryState, lost: LostFile) -> Finding:
-    """What a lost file means: in the trash no harm to anything that can be pulled.
+    """The finding for a lost file; one in the trash is harmless, because it cannot be pulled.
 
-    There it may also be what a push healed, or what a purge was broken off after.
+    A push may have replaced it, or a purge may have been interrupted after removing it.
     """
     file = lost.file
     found = "no file" if lost.found is None else f"a file of {lost.found} bytes"
@@ -114,10 +113,10 @@ async def lost_file_finding(state: RegistryState, lost: LostFile) -> Finding:
 
 
 def restore(source: Path, root: Root) -> Label:
-    """Fill an empty root with what a backup holds.  Nothing is linked: the backup stays apart.
+    """Fill an empty root with copies, not links, of a backup's files.
 
-    A restore that was cut short goes on.  Raises StartupError if there is no complete backup, or
-    if the root holds anything else.
+    An interrupted restore continues.  Raises StartupError if the backup is not complete, or if the
+    root holds anything else.
     """
     label = check_complete(source)
     check_restore_target(root.path)
@@ -127,7 +126,7 @@ def restore(source: Path, root: Root) -> Label:
         (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
     for file in backup_directory.referenced_files(directory.database):
         backup_directory.copy_blob(source, root.path, file.physical, link=False)
-    # The database last: a restore that was cut short is no registry.
+    # The database last: an interrupted restore must not look like a registry.
     backup_directory.copy_durably(directory.database, target.new_database)
     target.new_database.chmod(0o600)
     backup_directory.sync_all(root.path)
@@ -137,7 +136,7 @@ def restore(source: Path, root: Root) -> Label:
 
 
 def check_complete(source: Path) -> Label:
-    """What is in a backup.  Raises StartupError for what is none, or was never complete."""
+    """The label of a backup.  Raises StartupError if it is missing or was never completed."""
     directory = Backup(source)
     label = directory.label()
     if label is None or not directory.database.is_file():
@@ -146,7 +145,7 @@ def check_complete(source: Path) -> Label:
 
 
 def check_restore_target(root: Path) -> None:
-    """Raise StartupError unless it is new, empty, or what a restore left that was cut short."""
+    """Raise StartupError unless the root is new, empty, or left by an interrupted restore."""
     try:
         strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + backup_directory.NEW}
     except FileNotFoundError:

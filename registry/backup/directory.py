@@ -1,4 +1,4 @@
-"""A backup: a directory that is laid out as a root is, and complete once its label says so."""
+"""Backup directory: laid out like a root, and complete once it has a label."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COPY_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is in a backup.  It is written last."""
+    """The label: time, files and bytes of a complete backup.  Written last."""
 
     taken_at: int
     blobs: int
@@ -32,7 +32,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ReferencedFile:
-    """A file that a database names: of a blob, or in the trash."""
+    """A file that the copied database names: of a blob, or in the trash."""
 
     physical: str
     digest: str
@@ -41,10 +41,10 @@ class ReferencedFile:
 
 
 class Backup:
-    """A directory that holds a backup, or will.
+    """A directory for a backup.
 
-    Taken again into the same directory it only copies what is new; until it is complete, the
-    one before stays whole.
+    A second backup into the same directory copies only new files; until it is complete, the first
+    one stays valid.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Backup:
         return self.path / (DATABASE + NEW)
 
     def label(self) -> Label | None:
-        """What is in it, or None if it was never complete.  Raises StartupError if damaged."""
+        """The label, or None if the backup was never complete.  Raises StartupError if damaged."""
         try:
             return Label(**json.loads((self.path / LABEL).read_text()))
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class Backup:
             raise StartupError(f"{self.path / LABEL} is damaged: {error}") from error
 
     def prepare(self) -> None:
-        """Make the directories.  Raises StartupError where something else is."""
+        """Create the directories.  Raises StartupError if the directory has other content."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         strange = set(os.listdir(self.path)) - {LABEL, DATABASE, DATABASE + NEW, BLOBS}
         if strange:
@@ -81,7 +81,7 @@ class Backup:
         self.new_database.unlink(missing_ok=True)
 
     def finish(self, label: Label, named: Iterable[str]) -> None:
-        """Everything is copied: make it the backup, and drop what only the one before named."""
+        """Complete the backup, and delete files that only the previous one named."""
         sync_all(self.path)
         os.replace(self.new_database, self.database)
         write_durably(self.path / LABEL, json.dumps(asdict(label)) + "\n")
@@ -93,7 +93,7 @@ class Backup:
 
 
 def referenced_files(database: Path) -> Iterator[ReferencedFile]:
-    """Every file that a copied database names: of blobs, and in the trash."""
+    """Every file that a copied database names: blobs and trash."""
     connection = sqlite3.connect(database)
     try:
         for table in ("blobs", "trash"):
@@ -107,7 +107,7 @@ def referenced_files(database: Path) -> Iterator[ReferencedFile]:
 
 
 def finish_database(database: Path) -> None:
-    """Make a copied database one file, durable; sessions have no bytes in a backup."""
+    """Make the copied database a single file, without upload sessions."""
     connection = sqlite3.connect(database, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
@@ -117,7 +117,7 @@ def finish_database(database: Path) -> None:
 
 
 def size_of(root: Path, physical: str) -> int | None:
-    """The size of a blob's file in a root or a backup, in bytes; None if there is none."""
+    """The size in bytes of a blob's file in a root or a backup; None if missing."""
     try:
         found = (root / blob_path(physical)).stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -126,10 +126,9 @@ def size_of(root: Path, physical: str) -> int | None:
 
 
 def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
-    """Copy a blob's file, or link it, which no writer can tell: it never changes.
+    """Copy or hard-link a blob's file, which never changes.
 
-    Whether it had to be; False if it was there, with the same size.  A file that is missing is
-    not copied either: the database says what it should have been.
+    False if the target has it already, with the same size, or if the source lacks it.
     """
     if size_of(source, physical) in (None, size_of(target, physical)):
         return False

@@ -1,1 +1,1 @@
-"""Garbage collection, while clients push and pull."""
+"""Garbage collection, concurrent with pushes and pulls."""

@@ -1,8 +1,8 @@
-"""Collector: garbage is collected while clients push and pull.
+"""Collector: collects garbage while clients push and pull.
 
-One pass: count an epoch if it is time, end old uploads, collect untagged manifests, end
-memberships that nothing needs, give the trash back to the disk, sweep up files without rows.
-Each step may be broken off anywhere, and the next pass goes on.
+One pass: begin an epoch if due, expire uploads, collect untagged manifests, delete unused
+memberships, purge the trash, sweep orphans.  A step may be interrupted anywhere; the next pass
+continues.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
 IDENTITY = "garbage collector"
-# Candidates in memory at a time, of some 200 bytes each.
+# Candidates in memory at a time, of about 200 bytes each.
 MAX_CANDIDATES = 10_000
 Find = Callable[[Cutoff, Key, Connection], CandidatePage]
 
 
 class GarbageCollector:
-    """Collects what nothing names.  One pass at a time."""
+    """Collects unreferenced content.  One pass at a time."""
 
     def __init__(self, state: RegistryState, *, share: float = SHARE) -> None:
-        """``share`` of the time it holds the write lock, at most."""
+        """``share``: the largest share of wall time that it may hold the write lock."""
         self._state = state
         self._begun = state.clock.monotonic_ms()
         self._throttle = LockThrottle(state.database, "gc", share)
@@ -48,7 +48,7 @@ class GarbageCollector:
         self.last: GcReport | None = None
 
     async def count_epoch(self) -> int:
-        """Begin the next epoch if its time has come; the number of the present one."""
+        """Begin the next epoch if due; returns the current number."""
         state = self._state
         return await state.database.write(
             lambda connection: epochs.advance(
@@ -59,7 +59,7 @@ class GarbageCollector:
         )
 
     async def collect(self, *, sweeps: bool = True, all_orphans: bool = False) -> GcReport:
-        """One pass.  ``all_orphans`` are swept although they are many."""
+        """Run one pass.  With ``all_orphans``, orphans are swept even if they are too many."""
         async with self._lock:
             report, throttle = GcReport(), self._throttle
             await self.count_epoch()
@@ -104,7 +104,7 @@ class GarbageCollector:
 async def find_candidates(
     state: RegistryState, find: Find, cutoff: Cutoff
 ) -> AsyncIterator[list[Key]]:
-    """The candidates of a whole table, a stretch at a time."""
+    """The candidates of a whole table, a page at a time."""
     position: Key | None = START
     while position is not None:
         found = await state.database.operator.read(partial(find, cutoff, position))
@@ -114,9 +114,9 @@ async def find_candidates(
 
 
 async def sorted_by_digest(slices: AsyncIterator[list[Key]]) -> AsyncIterator[list[Key]]:
-    """Candidates of many stretches in the order of their digests, which is that of most indexes.
+    """Candidates of many pages sorted by digest, the order of most indexes.
 
-    Neighbours share pages: a unit then writes a quarter less to the log.
+    Neighbours share database pages: a unit then writes a quarter less to the log.
     """
     gathered: list[Key] = []
     async for found in slices:
@@ -133,7 +133,7 @@ def digest_of(key: Key) -> str:
 
 
 def collect_manifest(connection: Connection, change: Change, cutoff: Cutoff, key: Key) -> int:
-    """Collect the manifest if still nothing keeps it."""
+    """Collect the manifest if nothing keeps it still; returns 1, else 0."""
     if not candidates.is_untagged(connection, cutoff, key):
         return 0
     digest: Digest = stored_digest(key[1])

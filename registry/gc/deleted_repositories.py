@@ -1,4 +1,4 @@
-"""Deleted repositories: their rows are deleted, a few at a time."""
+"""Deleted repositories: delete their rows in batches, once the undelete window is over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 20
 async def delete_expired_rows(
     state: RegistryState, throttle: LockThrottle, report: GcReport
 ) -> None:
-    """Clear the repositories whose time to come back is over."""
+    """Delete the rows of repositories whose undelete window is over."""
     cutoff = await trash_cutoff(state)
     for deleted in await state.database.operator.read(
         lambda connection: deleted_repositories.find_expired(connection, cutoff)

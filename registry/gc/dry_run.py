@@ -1,8 +1,8 @@
-"""Dry run: the counts of a pass of the collector now, to the byte, without its effect.
+"""Dry run: the exact counts of a pass, without changing anything.
 
-The same queries and the same bounds as the pass; what the pass does by changing rows that its
-next step reads, is here kept in sets, and the epoch that it would begin is one number.  Nothing
-is written: it may be asked of a registry that is read-only.
+It uses the same queries and cutoffs as a pass.  Sets stand for the rows that a pass would change
+before its next step reads them, and a number for the epoch that it would begin.  Nothing is
+written, so it also works on a read-only registry.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from registry.storage.retention import Cutoff
 
 
 async def dry_run(state: RegistryState, *, all_orphans: bool = False) -> GcReport:
-    """What ``collect`` would say, if nothing changed until then."""
+    """The report that ``collect`` would give if nothing changed until then."""
     report = GcReport()
     ahead = await epochs_ahead(state)
     for upload in await find_expired(state, ahead=ahead):
@@ -52,10 +52,10 @@ async def dry_run(state: RegistryState, *, all_orphans: bool = False) -> GcRepor
 
 
 async def epochs_ahead(state: RegistryState) -> int:
-    """How many epochs the pass would begin: one, or none.
+    """The number of epochs that a pass would begin: one or none.
 
-    Before this boot's first epoch the process counts from its own start, which is now if the
-    registry is stopped; in a server the job that counts is at most its own delay away.
+    Before this boot's first epoch the process counts from its start, which is now for a stopped
+    registry; in a server the epoch job runs within its interval.
     """
 
     def unit(connection: Connection) -> int:
@@ -66,7 +66,7 @@ async def epochs_ahead(state: RegistryState) -> int:
 
 
 def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:
-    """The cutoff so many epochs ahead: each counts back from the present."""
+    """The cutoff after ``ahead`` more epochs."""
     return replace(cutoff, epoch=cutoff.epoch + ahead)
 
 
@@ -81,7 +81,7 @@ async def unreferenced_manifests(state: RegistryState, cutoff: Cutoff) -> set[Ke
 
 
 async def ended_members(state: RegistryState, cutoff: Cutoff, going: set[Key]) -> set[Key]:
-    """Memberships that nothing needs, or used only by manifests this pass would delete."""
+    """Memberships that are unused, or used only by manifests this pass would delete."""
     ended = {
         key
         async for found in find_candidates(state, candidates.unused_members, cutoff)
@@ -96,7 +96,7 @@ async def ended_members(state: RegistryState, cutoff: Cutoff, going: set[Key]) -
 
 
 async def cleared_members(state: RegistryState, cutoff: Cutoff, report: GcReport) -> set[Key]:
-    """Memberships of deleted repositories whose time is over."""
+    """Memberships of deleted repositories whose undelete window is over."""
 
     def unit(connection: Connection) -> list[list[Key]]:
         due = deleted_repositories.find_expired(connection, cutoff)
@@ -110,7 +110,7 @@ async def cleared_members(state: RegistryState, cutoff: Cutoff, report: GcReport
 async def count_blobs(
     state: RegistryState, report: GcReport, ended: set[Key], cleared: set[Key]
 ) -> None:
-    """Blobs that would lose their last membership; those that would not wait in the trash."""
+    """Count blobs that would lose their last membership, and those that would be purged at once."""
     report.members = len(ended) + len(cleared)
     at_once = state.retention.undelete_ms == 0
     last = {digest for _, digest in cleared}
@@ -119,7 +119,7 @@ async def count_blobs(
     ):
         report.blobs += 1
         report.blob_bytes += blob.size
-        # A blob goes when its last membership does: those of deleted repositories come last.
+        # A blob goes with its last membership; those of deleted repositories are deleted last.
         if at_once or blob.digest in last:
             report.purged += 1
             report.purged_bytes += blob.size

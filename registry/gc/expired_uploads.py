@@ -1,4 +1,4 @@
-"""Expired uploads: sessions that were idle, or open, for too long end."""
+"""Expired uploads: end sessions that were idle or open for too long."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from registry.storage.retention import SLACK_MS
 
 
 async def expire_uploads(state: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
-    """End the sessions whose time is over; the row goes first, then the bytes.
+    """End the expired sessions; the row is deleted first, then the bytes.
 
-    A session that a request is working on has not ended, however old it is.
+    A session in use by a request is not ended, however old it is.
     """
     for upload in await find_expired(state):
         if state.locks.is_held(upload.id):
@@ -27,14 +27,14 @@ async def expire_uploads(state: RegistryState, throttle: LockThrottle, report: G
             size = await state.store.offset(upload.id)
             if not await throttle.run(partial(delete_row, upload)):
                 continue
-            # One that cannot be removed is an orphan now, which the sweep tries again.
+            # A file that cannot be removed is now an orphan, which the next sweep tries again.
             await remove_file(state, state.store.discard, upload.id, report)
         report.uploads += 1
         report.upload_bytes += size or 0
 
 
 async def find_expired(state: RegistryState, *, ahead: int = 0) -> list[OpenUpload]:
-    """The sessions whose time is over now, or will be so many epochs ahead."""
+    """The sessions that have expired, or will have after ``ahead`` more epochs."""
     opened = await state.database.operator.read(uploads.list_open)
     epoch = await present_epoch(state) + ahead
     state.locks.evict_idle(state.limits.idle_ms, but={upload.id for upload in opened})
@@ -42,9 +42,9 @@ async def find_expired(state: RegistryState, *, ahead: int = 0) -> list[OpenUplo
 
 
 def is_expired(state: RegistryState, upload: OpenUpload, epoch: int) -> bool:
-    """Rest is measured in this process, in monotonic time; age as that of a lease.
+    """Idle time is measured in this process, in monotonic time; age like a lease's.
 
-    Rest that began before this process did is measured as age is: no restart puts its end off.
+    Idle time from before this process is measured like age, so that a restart does not prolong it.
     """
     limits, retention, now = state.limits, state.retention, state.clock.wall_ms()
     if state.locks.idle_ms(upload.id) >= limits.idle_ms:
@@ -54,7 +54,7 @@ def is_expired(state: RegistryState, upload: OpenUpload, epoch: int) -> bool:
         is_old = at + duration_ms <= now or at > now + SLACK_MS
         return is_old and since_epoch + retention.epochs(duration_ms) <= epoch
 
-    # A row may not tell of a request that came so soon after another.
+    # A row's time may be older than the last request by this much.
     rest = limits.idle_ms + limits.touch_ms
     return has_passed(limits.max_age_ms, upload.created_at, upload.created_epoch) or has_passed(
         rest, upload.touched_at, upload.touched_epoch

@@ -1,4 +1,4 @@
-"""File removal: a file that cannot be removed stops nothing, and is tried again."""
+"""File removal: a failure is counted, and the next pass tries again."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 async def remove_file(
     state: RegistryState, remove: Callable[[str], Awaitable[None]], name: str, report: GcReport
 ) -> bool:
-    """Remove one file, by a step of the store; whether it is gone.
+    """Remove one file with a method of the store; true if it is gone.
 
-    One that the disk does not remove is told and counted; the next pass tries it again.  Raises
-    StorageLatched where it is the disk itself that failed.
+    A failure is logged and counted; the next pass tries again.  Raises RegistryReadOnly if the disk
+    itself failed.
     """
     try:
         await remove(name)

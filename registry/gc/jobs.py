@@ -1,4 +1,4 @@
-"""Jobs: when the collector runs, and what it logs of a pass."""
+"""Jobs: the schedule of the collector, and the log of a pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from registry.services.context import RegistryState
 
 
 class GcJobs:
-    """The jobs of the collector.  The first pass sweeps: a crash may have come before it."""
+    """The jobs of the collector.  The first pass sweeps: a crash may have left orphans."""
 
     def __init__(
         self, state: RegistryState, collector: GarbageCollector, *, interval: float, sweep: float

@@ -1,12 +1,12 @@
-"""Orphans: files that no row names are deleted.  No clock has a say in it.
+"""Orphans: delete files that no row names, without regard to any clock.
 
-A file's row comes before the file, and one transaction turns a session's row into a blob's.
-So a name that was on the disk, and *after that* is in no row, never will be in one again.
-Asked the other way round, the row of a file that came in between would be missed.
+A file's row is written before the file, and one transaction turns a session's row into a blob's.
+So a file that was listed, and *after that* is named by no row, will never be named again.  In the
+opposite order, the row of a file created in between would be missed.
 
-A crash leaves a few such files.  Many of them mean that the database is not the one of these
-files: an older one was put in its place, or a part of it is lost.  Then the files are all that is
-left of what was acknowledged, and they stay unless an operator asks for their removal.
+A crash leaves a few orphans.  Many orphans mean that the database does not belong to these files:
+an older one was put in its place, or a part of it is lost.  Then the files are all that is left of
+acknowledged content, and they are kept unless an operator asks for their removal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:
-    """Remove the files that no row names; none of them if they are too many, unless asked to."""
+    """Remove orphans; none if they are too many, unless ``all_orphans``."""
     found = await count_files(state, report)
     if found.has_too_many_orphans and not all_orphans:
         report_kept_orphans(found, report)
@@ -39,7 +39,7 @@ async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = F
 
 
 async def count_files(state: RegistryState, report: GcReport) -> FileCount:
-    """Every file there is.  What this store never made is left alone, and told."""
+    """Count all files and orphans.  Unknown files are logged and ignored."""
     found = FileCount()
     async for listed in state.store.listings():
         for unknown in (file for file in listed if file.kind == "unknown"):
@@ -69,7 +69,7 @@ async def remove_orphan(state: RegistryState, orphan: StoredFile, report: GcRepo
 
 
 async def without_row(state: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
-    """Of files that were listed before, those of the store that no row names now."""
+    """The listed files of the store that no row names now."""
     ours = [file for file in listed if file.kind != "unknown"]
     if not ours:
         return []

@@ -1,4 +1,4 @@
-"""Purge: files of the trash go when their time to come back is over."""
+"""Purge: delete the files of the trash whose undelete window is over."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from registry.storage.retention import Cutoff
 
 log = logging.getLogger(__name__)
 
-# While these go, nothing can be undeleted, and no backup begin: few enough to wait for.
+# While a batch is removed no undelete or backup begins: few enough to wait for.
 FILES_AT_ONCE = 100
 ROWS_AT_ONCE = 50
 
 
 async def purge(state: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
-    """Unlink what is due, and then forget it.
+    """Remove the expired files, then their rows.
 
-    The file goes before its row: in the other order a crash would leave a file that only a
-    sweep finds.  While files go, nothing is undeleted and no backup begins.  A file that cannot
-    be removed keeps its row, and the next pass tries it again.
+    The file is removed before its row: in the other order a crash would leave an orphan.  While
+    files are removed no undelete or backup begins.  A file that cannot be removed keeps its row,
+    and the next pass tries again.
     """
     cutoff = await trash_cutoff(state)
     last: TrashedFile | None = None
@@ -50,9 +50,9 @@ async def purge(state: RegistryState, throttle: LockThrottle, report: GcReport) 
 async def remove_due_files(
     state: RegistryState, cutoff: Cutoff, last: TrashedFile | None, report: GcReport
 ) -> tuple[list[TrashedFile], list[TrashedFile]]:
-    """Unlink some files that are due, after the last one: those that were, and that are gone.
+    """Remove some expired files after ``last``; returns the expired ones, and those removed.
 
-    None while a backup needs them, or once there are none.
+    Both are empty while a backup runs, and at the end.
     """
     async with state.trash_lock:
         if state.backups.are_running:

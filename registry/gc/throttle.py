@@ -1,4 +1,4 @@
-"""Throttle: background work takes the write lock for moments, and seldom."""
+"""Throttle: limit the share of time that background work holds the write lock."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ K = TypeVar("K")
 
 # Largest share of wall time that background work may hold the write lock.
 SHARE = 0.02
-# Safety factor on each wait: the clock is read a moment too early.
+# Safety factor on each wait: the clock is read slightly too early.
 MARGIN = 1.01
-# Target time for a unit, commit not included: far below what a push would notice.
+# Target time for a unit, commit not included: short enough not to delay a push.
 TARGET_MS = 3.0
-# The first unit of its kind also has its statements compiled, under the lock.
+# Begin small: the first unit of a kind also compiles its statements, under the lock.
 MIN_BATCH = 1
 MAX_BATCH = 100
 
 
 class LockThrottle:
-    """Runs units of background work, each short, and waits in between.
+    """Runs short units of background work, with waits between them.
 
-    Nobody knows before how long a unit takes: so each is as large as the one before it allows,
-    and what it took decides how long to wait.
+    A unit's duration is not known in advance: the last one determines the next batch size and the
+    wait before it.
     """
 
     def __init__(self, database: Database, purpose: str, share: float = SHARE) -> None:
@@ -41,7 +41,7 @@ class LockThrottle:
     async def run_batches(
         self, items: Sequence[K], unit: Callable[[Sequence[K], Connection], T]
     ) -> list[T]:
-        """Hand the items to the unit, some at a time, each time in its own transaction."""
+        """Run the unit on batches of the items, each in its own transaction."""
         results = []
         position = 0
         while position < len(items):
@@ -51,7 +51,7 @@ class LockThrottle:
         return results
 
     async def run(self, unit: Callable[[Connection], T]) -> T:
-        """One unit in its transaction, after the wait that the one before it cost."""
+        """Run one unit in its transaction, after the wait due for the previous one."""
 
         def timed(connection: Connection) -> tuple[T, float]:
             started = time.perf_counter()
@@ -61,13 +61,13 @@ class LockThrottle:
         held = self._database.lock_times.of(self._purpose)
         before = held.total_ms
         result, milliseconds = await self._database.write(timed, on=None, purpose=self._purpose)
-        # With the commit, which may take longer than the unit where the disk is busy.
+        # Commit included: on a busy disk it may take longer than the unit.
         held_ms = max(held.total_ms - before, milliseconds)
         self._free_at = time.monotonic() + held_ms / 1000 * (MARGIN / self._share - 1)
         self._adjust_batch_size(milliseconds)
         return result
 
     def _adjust_batch_size(self, milliseconds: float) -> None:
-        # By half or double at most: one unit says little of the next.
+        # By a factor of two at most: durations vary between units.
         fitting = self._batch_size * min(2.0, max(0.5, TARGET_MS / max(milliseconds, 0.001)))
         self._batch_size = min(MAX_BATCH, max(MIN_BATCH, round(fitting)))

@@ -1,1 +1,1 @@
-"""Integrity: rows against files and bytes; fsck, scrub and repair."""
+"""Integrity: check rows against files and bytes (fsck, scrub), and repair."""

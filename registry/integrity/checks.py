@@ -1,7 +1,7 @@
-"""Checks: the contents of a root against its rows, while it is served or stopped.
+"""Checks: compare the files of a root with its rows, while it is served or stopped.
 
-Reads only.  On a root that is served, rows and files change meanwhile: whatever seems wrong is
-looked at a second time, against the rows of that moment.
+Read-only.  On a served root rows and files change meanwhile: each apparent error is checked again
+against the current rows.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from registry.storage.metadata.integrity.checks import BlobRow, ManifestRow, Tra
 from registry.storage.own_thread import in_own_thread
 
 Problem = tuple[str, str, str]
-"""Invariant, what was found, what was expected."""
+"""Rule id, found, expected."""
 
 Edges = tuple[Edge, ...]
-"""What a manifest names, in its order."""
+"""The edges of a manifest, in order."""
 
 
-# What is counted as it is looked at, in this order.
+# The things that are counted, in the order of the checks.
 KINDS = ("blobs", "manifests", "trashed manifests", "files", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
 class Integrity:
-    """The checks of one root.  ``deep`` ones read every byte that is kept."""
+    """The checks of one root.  With ``deep`` they read and hash every byte."""
 
     database: Rows
     root: int
@@ -57,14 +57,14 @@ class Integrity:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
     async def check(self) -> AsyncIterator[Finding]:
-        """Everything that is wrong, and every leftover, as they are found."""
+        """Every finding, harmless ones included, as they are found."""
         parts = (self.rows, self.blobs, self.manifests, self.trash, self.files, self.sessions)
         for part in parts:
             async for finding in part():
                 yield finding
 
     async def rows(self) -> AsyncIterator[Finding]:
-        """The database by itself: its pages, its foreign keys, its rules, its audit."""
+        """The database alone: pages, foreign keys, rules, schema and audit."""
 
         def unit(connection: Connection) -> list[Finding]:
             found = [
@@ -114,7 +114,7 @@ class Integrity:
                     yield await self.manifest_finding(row, problem)
 
     async def trash(self) -> AsyncIterator[Finding]:
-        """Every manifest that can be undeleted: whether undelete would bring it back."""
+        """Every manifest in the trash: whether it could be undeleted."""
         last = 0
         while page := await self.database.read(partial(checks.trashed_after, last=last)):
             last = page[-1].id
@@ -125,8 +125,9 @@ class Integrity:
                     yield Finding(problem[0], f"trash {row.repository}@{row.digest}", *problem[1:])
 
     async def files(self) -> AsyncIterator[Finding]:
-        """Every file: list, then ask.  The other way round a push would look like an orphan."""
-        with contextlib.suppress(OSError):  # told below, of each of its directories
+        """Every file, listed before its row is looked for: otherwise a push looks like an
+        orphan."""
+        with contextlib.suppress(OSError):  # reported below for each of its directories
             for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
                 yield unknown_file(name)
         counted = FileCount()
@@ -147,7 +148,7 @@ class Integrity:
             yield too_many_orphans(counted)
 
     async def count_files(self) -> FileCount:
-        """How many files there are, and how many of them no row names."""
+        """Count the files, and those that no row names."""
         counted = FileCount()
         for part in verify.DIRECTORIES:
             with contextlib.suppress(OSError):
@@ -157,7 +158,7 @@ class Integrity:
         return counted
 
     async def _orphans(self, part: str) -> tuple[list[str], set[str]]:
-        """The files of a directory, and those of them that no row names."""
+        """The files of a directory, and the orphans among them."""
         names = await in_own_thread(verify.list_files, self.root, part)
         ask = (
             checks.files_without_session
@@ -251,7 +252,7 @@ def check_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
 
 
 def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
-    """Whether the lists beside the bytes can be read, and the bytes are what they were."""
+    """Check the lists of tags and digests, and the bytes."""
     if parsed_list(row.tags, Tag.parse) is None:
         return "I3", f"tags {row.tags[:100]!r}", "a list of tags"
     present = parsed_list(row.present, Digest.parse)
@@ -270,7 +271,7 @@ def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
 def check_content(
     row: ManifestRow | TrashedRow, check_named: Callable[[Edges], Problem | None], *, deep: bool
 ) -> Problem | None:
-    """A manifest's bytes; if they are whole, what ``check_named`` says of what they name."""
+    """Check a manifest's bytes; if they are good, ``check_named`` checks the digests they name."""
     if len(row.content) != row.size:
         return "I3", f"{len(row.content)} bytes", f"{row.size} bytes"
     if not deep:
@@ -289,7 +290,7 @@ def check_content(
 
 
 def parsed_list(text: str, parse: Callable[[str], T]) -> list[T] | None:
-    """A list in JSON, each of it parsed; None where the text is no such list."""
+    """The parsed items of a JSON list; None if the text is no such list."""
     try:
         found = json.loads(text)
         return [parse(each) for each in found] if isinstance(found, list) else None
@@ -307,7 +308,7 @@ def too_many_orphans(counted: FileCount) -> Finding:
 
 
 def orphan_file(part: str, name: str) -> Finding:
-    """A file that no row names.  The sweep takes only what has a name that the store gives."""
+    """A file that no row names.  The sweep removes it only if its name is one the store gives."""
     is_ours = blob_names.is_session if part == blob_names.UPLOADS else blob_names.is_physical
     if is_ours(name):
         expected = "a file that a row names; the sweep will take it"

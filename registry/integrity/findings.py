@@ -1,13 +1,11 @@
-"""Findings: what is wrong, what was expected, and whom it affects.
+"""Findings: broken rules, with what was found and expected, and the tags affected.
 
-Of the invariants of the design, a root at rest shows these; the others are about answers over
-time (I5 and I6: nothing acknowledged is lost; I7: tags are linearizable; I8: offsets; I10: files
-elsewhere; I13: what is read; I14: who may; I16: recovery; I17: progress; I18: restarts), which
-only a log of the clients can show, or about another root (I20: what a backup restores).  There
-are no counters to compare with sums (I11): sizes are computed when they are asked for.
+docs/rules.md has all invariants.  A check of a root at rest can show those below; the others
+concern answers over time, which only a log of the clients can show, or another root (I20), and
+there are no counters to compare with sums (I11).
 
-I3 is also asked of the manifests in the trash, which can come back.  The blobs' bytes there are
-not read: undelete reads them before it brings them back, and refuses what is damaged.
+I3 is also checked for manifests in the trash, which can be undeleted.  The bytes of blobs there are
+not read: undelete reads them first, and refuses corrupt ones.
 """
 
 from __future__ import annotations
@@ -31,28 +29,28 @@ INVARIANTS = {
 
 @dataclass(frozen=True, slots=True)
 class CorruptBlob:
-    """Bytes that are missing or wrong, by the name that they had when they were looked at."""
+    """A blob's missing or wrong bytes, by physical name."""
 
     physical: str
 
 
 @dataclass(frozen=True, slots=True)
 class CorruptManifest:
-    """A manifest that is wrong, as it was when it was looked at."""
+    """A corrupt manifest, as it was when it was checked."""
 
     row: ManifestRow
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentEdge:
-    """Edges that say that a digest is absent, which is here."""
+    """Edges that mark a digest absent although it is present."""
 
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class DanglingRows:
-    """Rows that name rows which are not there."""
+    """Rows whose foreign key names a missing row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +61,15 @@ class OrphanFile:
 
 
 Target = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows | OrphanFile
-"""What a finding is about, for a repair to choose its step by; the words are for people."""
+"""The subject of a finding, by which a repair chooses its step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One broken rule.
 
-    A ``harmless`` one needs no repair: a crash left it, and the sweep or the next start takes it.
-    Without a ``target`` there is nothing that a repair could do.
+    A ``harmless`` one needs no repair: a crash left it, and the sweep or the next start removes it.
+    Without a ``target`` no repair is possible.
     """
 
     invariant: str

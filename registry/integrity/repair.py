@@ -1,4 +1,4 @@
-"""Repair: findings that can be repaired without losing whole bytes, each in the audit."""
+"""Repair: fix findings without losing good bytes; each repair is in the audit."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ RowTarget = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Mends one finding at a time.  What it cannot mend safely it leaves as it is.
+    """Repairs one finding at a time, and leaves alone those that it cannot repair safely.
 
-    Bytes that no row names are removed; rows that lead nowhere are made absent, as if what they
-    name had never been pushed; bytes that are wrong are marked, and never served.  The next
-    push heals both.
+    Files that no row names are removed.  Rows whose target is missing are deleted or marked absent,
+    as if it had never been pushed.  Corrupt bytes are marked, and not served.  Pushing the content
+    again restores both.
     """
 
     database: Database
@@ -38,10 +38,10 @@ class Repair:
     root: int
     identity: str = "fsck"
     keep_orphans: bool = False
-    """Remove no file, because those that no row names are too many for a crash to have left."""
+    """Remove no orphan, because there are more than a crash leaves."""
 
     async def repair(self, finding: Finding) -> Finding:
-        """The finding, with what was done about it."""
+        """The finding, with the repair that was made, if any."""
         target, done = finding.target, ""
         if isinstance(target, OrphanFile):
             done = await self._remove(finding, target.path)
@@ -63,7 +63,7 @@ class Repair:
         return await self.database.write(unit, on=None)
 
     async def _remove(self, finding: Finding, path: str) -> str:
-        """Remove a file that still has no row: names are never used again."""
+        """Remove a file that still has no row; names are never reused."""
         if self.keep_orphans:
             return ""
         directory, _, name = path.rpartition("/")
@@ -93,7 +93,7 @@ class Repair:
 
 
 def repair_rows(connection: Connection, change: audit.Change, target: RowTarget) -> str:
-    """Mend what still is as it was found; in a few words what was done, or nothing."""
+    """Repair rows that have not changed since the finding; describes the repair, or is empty."""
     match target:
         case CorruptBlob():
             return repairs.mark_blob_corrupt(connection, target.physical)

@@ -1,7 +1,7 @@
-"""Scrub: read every byte that is kept, at a bounded rate, longest unverified first.
+"""Scrub: read and verify every stored byte at a limited rate, longest unverified first.
 
-What is damaged is marked: never served again, told with the tags it affects, and healed when it
-is pushed again.
+Corrupt content is marked, reported with the tags it affects, and not served until it is pushed
+again.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
 
 BLOBS_AT_ONCE = 100
-# A scrub that is told to stop is heard within this time.
+# A stopped scrub ends within this time.
 POLL_SECONDS = 0.25
 
 
 class Stopped(Exception):
-    """The scrub was told to stop, in the middle of a blob."""
+    """Raised in the middle of a blob when the scrub is stopped."""
 
 
 class Throttle:
-    """Lets bytes pass at a rate.  Used in the thread that reads; stopped from another."""
+    """Limits reads to a rate.  Used in the reading thread; stopped from another."""
 
     def __init__(self, bytes_per_second: float, deadline: float = float("inf")) -> None:
         self._rate = bytes_per_second
@@ -48,7 +48,7 @@ class Throttle:
         self._stopped.set()
 
     def acquire(self, count: int) -> None:
-        """Wait until so many bytes more may be read; Stopped ends the reading."""
+        """Wait until ``count`` more bytes may be read.  Raises Stopped."""
         self._free_at = max(self._free_at, time.monotonic()) + count / self._rate
         while (left := self._free_at - time.monotonic()) > 0 or self.is_stopped:
             if self.is_stopped:
@@ -58,7 +58,7 @@ class Throttle:
 
 @dataclass(slots=True)
 class ScrubProgress:
-    """How far a scrub has come."""
+    """Counts of a scrub so far."""
 
     blobs: int = 0
     bytes: int = 0
@@ -69,7 +69,7 @@ class ScrubProgress:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """One scrub of what was last verified before ``due``, in milliseconds of wall time."""
+    """One scrub of content last verified before ``due``, in milliseconds of wall time."""
 
     database: Database
     root: int
@@ -79,7 +79,7 @@ class Scrub:
     done: ScrubProgress = field(default_factory=ScrubProgress)
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Everything that is found corrupt, marked before it is told."""
+        """Every finding of corrupt content, already marked."""
         try:
             async for finding in self.blobs():
                 yield finding
@@ -119,7 +119,7 @@ class Scrub:
 
     @property
     def _now(self) -> int:
-        """The wall time, never before ``due``: a clock set back must not make all due again."""
+        """The wall time, at least ``due``: a clock set back must not make all content due again."""
         return max(self.clock.wall_ms(), self.due)
 
     @property
@@ -127,7 +127,7 @@ class Scrub:
         return Integrity(self.database.operator, self.root)
 
     async def _blob(self, row: BlobRow) -> Finding | None:
-        """None for a blob that is whole.  One that changed meanwhile is not marked."""
+        """Verify one blob; None if it is good.  A blob that changed meanwhile is not marked."""
         check = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.acquire)
         problem = await in_own_thread(check)
         self.done.blobs += 1

@@ -1,1 +1,1 @@
-"""Background jobs: when each runs, and how it went."""
+"""Background jobs: their schedule and status."""

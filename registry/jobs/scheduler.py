@@ -1,4 +1,4 @@
-"""Scheduler: background jobs, each at its interval, whatever happens to another."""
+"""Scheduler: runs each background job at its interval, independently of the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from registry.errors import (
 log = structlog.get_logger()
 
 
-# What the store says of its disk: the words are all there is to know.
+# Disk errors, logged without a traceback.
 DISK_ERRORS = (
     StorageFull,
     StorageFailed,
@@ -36,7 +36,7 @@ DISK_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so often; what it returns is told in one line, None is not."""
+    """A periodic job; its result is logged in one line, unless it is None."""
 
     name: str
     interval_seconds: float
@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(slots=True)
 class JobStatus:
-    """How a job has gone so far."""
+    """Counts and the last result of a job."""
 
     runs: int = 0
     failures: int = 0
@@ -55,7 +55,7 @@ class JobStatus:
 
 
 class Scheduler:
-    """Runs every job in a loop of its own, until it is cancelled.
+    """Runs every job in its own loop until cancelled.
 
     A job that raises is logged once, tried again at its next interval, and logged once it recovers.
     """
@@ -81,7 +81,7 @@ class Scheduler:
         status, started = self.statuses[job.name], time.monotonic()
         try:
             result = await job.run()
-        except Exception as error:  # noqa: BLE001 - told, and tried again; nothing may end the scheduler
+        except Exception as error:  # noqa: BLE001 - logged, and tried again; no job may end the scheduler
             status.failures += 1
             self._background.job_failed(job.name)
             self._log_failure(job, status, error)

@@ -1,1 +1,1 @@
-"""What the registry does, in the words of the spec."""
+"""Services: the operations of the distribution specification on repositories."""

@@ -1,4 +1,4 @@
-"""Blob commit: the one transaction in which durable bytes become a blob of a repository."""
+"""Blob commit: one transaction that makes durable bytes a blob of a repository."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.integrity import checks
 
-# How long a verification counts: the scrub comes seldom, and a push of the same bytes often.
+# How long a verification counts: scrubs are rare, pushes of the same bytes frequent.
 VERIFICATION_MS = 24 * 60 * 60 * 1000
-# A change that comes so soon after a verification cannot be told from one before it.
+# A change this soon after a verification cannot be told from one before it.
 CHANGE_MS = 2000
 
 
 async def commit_blob(
     context: RepositoryContext, session: str, digest: Digest, new: StoredBlob
 ) -> None:
-    """Take the session's row, and add blob, membership, lease and audit, all or nothing.
+    """Delete the session's row, and add blob, membership, lease and audit, atomically.
 
-    ``new`` is durable already.  If the digest's bytes are here and whole, those are kept and
-    the new ones dropped; if they are missing, cut short or damaged, the new ones replace them.
+    ``new`` is durable already.  If the digest has good bytes already, they are kept and the new
+    ones deleted; if they are missing, truncated or corrupt, the new ones replace them.
     Raises BlobUploadUnknown if the session ended meanwhile.
     """
     present = await check_existing_bytes(context, digest)
@@ -46,8 +46,8 @@ async def commit_blob(
     try:
         taken = await context.database.write(unit, on=context.name)
     except (StorageFailed, CommitUnknown):
-        # The commit may have happened, or happen later; the log may still hold one that failed, and
-        # the next start bring it back.  It must find the file; without it the file is swept.
+        # The commit may have happened, or the next start may apply it from the write-ahead log: the
+        # file must exist then.  Otherwise the file is swept as an orphan.
         raise
     except Exception:
         await delete_uncommitted(context, digest, new)
@@ -58,18 +58,18 @@ async def commit_blob(
 
 @dataclass(frozen=True, slots=True)
 class ExistingBytes:
-    """Physical names of bytes that the digest has already: found damaged, or newly verified."""
+    """Physical names of the digest's existing bytes: found corrupt, or newly verified."""
 
     damaged: str | None = None
     verified: str | None = None
 
 
 async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> ExistingBytes:
-    """Whether the bytes that the digest has already can be kept.
+    """Find whether the digest's existing bytes can be kept.
 
-    They are read and hashed, unless they were less than TRUSTED_MS ago and the file has not been
-    written since: most pushes of what is here are of the same few base layers.  Reading 1 GiB
-    was measured at about one second of CPU on a busy machine of two cores.
+    They are read and hashed, unless that was less than VERIFICATION_MS ago and the file has not
+    been written since: most repeated pushes are of the same few base layers.  Reading 1 GiB was
+    measured at about one second of CPU on a busy machine of two cores.
     """
     old = await context.database.look(blobs.VERIFICATION, digest)
     if old is None:
@@ -88,20 +88,20 @@ async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> Ex
 
 
 def is_recently_verified(verified_at: int | None, changed_at: int | None, now: int) -> bool:
-    """Whether bytes need not be read again; all in milliseconds of wall time."""
+    """Whether the bytes need not be read again; all times in milliseconds of wall time."""
     if verified_at is None or changed_at is None:
         return False
     return now - VERIFICATION_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 
 
 async def delete_uncommitted(context: RepositoryContext, digest: Digest, new: StoredBlob) -> None:
-    """After a failure: drop the new bytes, unless a row names them after all."""
+    """After a failure, delete the new bytes, unless a row names them."""
     now = await context.database.look(blobs.BY_DIGEST, digest)
     if now is None or now.physical != new.physical:
         await delete_file(context, new)
 
 
 async def delete_file(context: RepositoryContext, new: StoredBlob) -> None:
-    """Best effort: bytes that no row names are swept sooner or later."""
+    """Delete new bytes, as far as possible: remaining ones are swept as orphans."""
     with contextlib.suppress(OCIError):
         await context.store.remove(new.physical)

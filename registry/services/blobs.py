@@ -34,15 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """The blobs of one repository: those that are its members, whoever else has them."""
+    """The blobs of one repository: its members only."""
 
     _context: RepositoryContext
 
     async def stat(self, digest: Digest) -> int:
-        """The blob's size in bytes, or what ``open`` raises.  To a pusher this is a promise.
+        """The blob's size in bytes; raises as ``open``.  Renews the lease for a pusher.
 
-        A row without its file is no blob: who is told that it is here does not push it, and so
-        does not heal it.
+        The file is opened too: a client that is told a lost blob exists would not push it again.
         """
         if self._context.may_push:
             await check_blob_and_renew(self._context, digest)
@@ -51,7 +50,7 @@ class Blobs:
         return reader.size
 
     async def open(self, digest: Digest) -> BlobReader:
-        """Hold the blob open for reading, or raise BlobUnknown, BlobDamaged or BlobUnreadable."""
+        """Open the blob for reading; raises BlobUnknown, BlobCorrupt or BlobUnreadable."""
         while (stored := await self._member(digest)) is not None:
             with translate_read_errors(digest):
                 reader = await self._context.store.open(stored.physical)
@@ -59,16 +58,16 @@ class Blobs:
                 return reader
             if reader is not None:
                 await reader.aclose()
-            # If the row has other bytes by now, a push has healed it meanwhile.
+            # If the row names other bytes now, a push has replaced them: try again.
             if await self._mark_corrupt(digest, stored):
                 raise BlobCorrupt(digest)
         raise await self._unknown_or_corrupt(digest)
 
     async def delete(self, digest: Digest) -> None:
-        """End the blob's membership in this repository.
+        """Delete the blob's membership in this repository.
 
-        Raises BlobUnknown, or BlobInUse while a manifest of this repository names the blob:
-        without it that manifest could not be pulled.
+        Raises BlobUnknown, or BlobInUse while a manifest of this repository names the blob, which
+        could not be pulled without it.
         """
         context = self._context
 
@@ -89,14 +88,14 @@ class Blobs:
         return await self._context.database.look(blobs.MEMBER, self._context.name, digest)
 
     async def _unknown_or_corrupt(self, digest: Digest) -> BlobUnknown:
-        """Why there is nothing to pull: only asked once a pull has failed."""
+        """The error for a failed pull."""
         is_corrupt = await self._context.database.look(blobs.IS_CORRUPT, self._context.name, digest)
         return BlobCorrupt(digest) if is_corrupt else BlobUnknown(digest)
 
     async def _mark_corrupt(self, digest: Digest, stored: StoredBlob) -> bool:
-        """The row says what the disk does not have: absent from now on, until pushed again.
+        """Mark a blob whose file is missing or truncated as corrupt, until it is pushed again.
 
-        False if the row does not name these bytes any more.
+        False if the row names other bytes now.
         """
         log.error(
             "blob lost or cut short",
@@ -107,13 +106,13 @@ class Blobs:
                 lambda connection: blobs.mark_corrupt(connection, stored.physical), on=None
             )
         except (StorageFull, StorageFailed, RegistryReadOnly, CommitUnknown):
-            # Nothing can be marked now; what is not here is not here all the same.
+            # The mark cannot be written now; the blob is reported as corrupt all the same.
             return True
 
 
 @contextlib.contextmanager
 def translate_read_errors(digest: Digest) -> Iterator[None]:
-    """Say of a disk that fails under a read whose bytes it does not give."""
+    """Translate StorageUnreadable to BlobUnreadable, which names the blob."""
     try:
         yield
     except StorageUnreadable as error:
@@ -121,6 +120,6 @@ def translate_read_errors(digest: Digest) -> Iterator[None]:
 
 
 async def probe(blob: BlobReader, start: int) -> None:
-    """Read one byte ahead of a response; StorageUnreadable if the disk does not give it."""
+    """Read one byte before the response begins; raises StorageUnreadable."""
     async for _ in blob.chunks(start, start + 1):
         pass

@@ -1,4 +1,4 @@
-"""Context: one repository as one identity sees it, and what the services work with."""
+"""Context: the state shared by all services, and one repository for one caller."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Sparse = Literal["refuse", "index", "any"]
 
 @dataclass(frozen=True, slots=True)
 class ManifestPolicy:
-    """Which manifests may name what is not there: none, indexes, or images too."""
+    """Which manifests may name absent content: none, indexes, or images too."""
 
     sparse: Sparse = "refuse"
 
 
 class SessionLocks:
-    """One request at a time for each upload session, and when each had its last one.
+    """A lock per upload session, and the time of its last request.
 
-    The process has the root to itself, so a lock in the process is enough, and dies with it.
+    The process has the root to itself, so an in-process lock is enough.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -52,7 +52,7 @@ class SessionLocks:
         return lock is not None and lock.locked()
 
     def touch(self, session: str) -> None:
-        """A request has come."""
+        """Record a request to the session."""
         self._used[session] = self._clock.monotonic_ms()
 
     def is_known(self, session: str) -> bool:
@@ -60,15 +60,15 @@ class SessionLocks:
         return session in self._used
 
     def forget(self, session: str) -> None:
-        """The session has ended."""
+        """Forget a session that has ended."""
         self._used.pop(session, None)
 
     def idle_ms(self, session: str) -> int:
-        """How long the session had no request, as far as this process can know."""
+        """Time since the session's last request, or since the start of this process."""
         return self._clock.monotonic_ms() - self._used.get(session, self._begun)
 
     def evict_idle(self, milliseconds: int, *, but: Collection[str]) -> None:
-        """Forget sessions that had no request for so long; those that are open are not."""
+        """Forget sessions that were idle for so long, except those in ``but``."""
         idle = [name for name in self._used if self.idle_ms(name) >= milliseconds]
         for name in idle:
             if name not in but:
@@ -76,10 +76,10 @@ class SessionLocks:
 
 
 class CommittedSessions:
-    """Which blobs the latest sessions became, so that each may be committed again.
+    """The blobs of the latest committed sessions, so that a commit may be repeated.
 
-    A blob's row remembers only the session that pushed it last; of two clients that push the same
-    blob, the other may miss its answer too.
+    A blob's row has only the session that pushed it last; another client that pushed the same blob
+    may repeat its commit too.
     """
 
     MOST = 4096
@@ -97,9 +97,9 @@ class CommittedSessions:
 
 
 class Backups:
-    """How many backups run: until they end, no file of the trash goes.
+    """The number of running backups: until they end, no file of the trash is purged.
 
-    Everything else goes on meanwhile, undeleting too: a backup takes hours where there is much.
+    Everything else continues meanwhile, undelete too: a large backup takes hours.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class Backups:
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """How many sessions may be open, and how long; in milliseconds."""
+    """Limits on open sessions: times in milliseconds, and counts."""
 
     idle_ms: int = DAY_MS
     max_age_ms: int = 7 * DAY_MS
@@ -130,13 +130,13 @@ class UploadLimits:
 
     @property
     def touch_ms(self) -> int:
-        """How old the time of a session's last request may be in its row."""
+        """The longest time that a row's last request may be out of date."""
         return self.idle_ms // 8
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryState:
-    """What every repository's services share."""
+    """The state that the services of all repositories share."""
 
     database: Database
     store: BlobStore
@@ -147,23 +147,23 @@ class RegistryState:
     retention: Retention = field(default_factory=Retention)
     limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)
-    # Held while files of the trash are removed: nothing comes back, no backup begins meanwhile.
+    # Held while files of the trash are removed: no undelete and no backup begins meanwhile.
     trash_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     backups: Backups = field(default_factory=Backups)
 
     def begin_change(self, connection: Connection, identity: str) -> Change:
-        """The change that the current transaction makes."""
+        """Begin the change that the current transaction makes."""
         return audit.Change.begin(connection, identity, self.clock, self.retention.lease_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What bounds a caller besides the identity."""
+    """A caller's network and anonymity, for limits on uploads."""
 
     address: str = ""
-    """The network that the request came from; empty where nobody knows."""
+    """The network of the request; empty if unknown."""
     is_anonymous: bool = False
-    """Whether the identity is everybody's: then it bounds nobody."""
+    """Whether the identity is shared by all callers: then no limit applies to it."""
 
 
 UNKNOWN_CALLER = Caller()
@@ -171,7 +171,7 @@ UNKNOWN_CALLER = Caller()
 
 @dataclass(frozen=True, slots=True)
 class RepositoryContext:
-    """One repository, and who is asking."""
+    """One repository and one caller."""
 
     name: RepositoryName
     identity: str

@@ -1,7 +1,7 @@
-"""Leases: what a pusher was told is here stays, until they can have named it.
+"""Leases: keep content that was reported as present to a pusher, until a manifest names it.
 
-A client asks with HEAD, skips what is there, and then pushes the manifest.  So the answer to
-someone who may push is a promise, and the promise is durable before the answer is given.
+A client asks with HEAD, skips what is there, and then pushes the manifest.  So a positive answer to
+a caller who may push renews the lease, durably, before it is sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Renew = Callable[[Connection, Change, int, T], None]
 
 
 async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> int | None:
-    """The blob's size, with at least half of a lease on it; None if it is not here."""
+    """The blob's size, with at least half of its lease left; None if it is missing."""
 
     def renew(connection: Connection, change: Change, repository: int, _size: int) -> None:
         blobs.renew_lease(connection, change, repository, digest)
@@ -37,7 +37,7 @@ async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> in
 async def check_manifest_and_renew(
     context: RepositoryContext, reference: Tag | Digest
 ) -> tuple[str, str, int] | None:
-    """Digest, media type and size, with at least half of a lease; None if it is not here."""
+    """Digest, media type and size, with at least half of a lease left; None if missing."""
 
     def renew(
         connection: Connection, change: Change, repository: int, found: tuple[str, str, int]
@@ -76,7 +76,7 @@ async def check_and_renew(
     found = await context.database.look(read, context.name, reference)
     if found is None or is_fresh(found):
         return None if found is None else found.value
-    # A registry that cannot write promises nothing, and takes no push that would rely on it.
+    # A registry that cannot write renews no lease, and accepts no push that would rely on one.
     with contextlib.suppress(StorageFull, StorageFailed, RegistryReadOnly):
         return await context.database.write(unit, on=context.name, purpose="lease")
     return found.value

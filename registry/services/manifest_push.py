@@ -1,4 +1,4 @@
-"""The steps of a manifest's push, in their order.
+"""Manifest push: its steps, in order.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
 """
@@ -26,13 +26,13 @@ from registry.storage.metadata.audit import Change
 from registry.storage.metadata.edges import Edge, EdgeKind, Presence
 from registry.storage.metadata.manifests import NewManifest
 
-# Below this, parsing takes less time than a thread takes to be woken.
+# Below this, parsing takes less time than waking a thread.
 PARSE_HERE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedManifest:
-    """A manifest that was read and judged: what its row says, and what it names."""
+    """A parsed manifest: the columns of its row, and its edges."""
 
     new: NewManifest
     named: tuple[Edge, ...]
@@ -41,7 +41,7 @@ class PreparedManifest:
 async def prepare(
     content: bytes, media_type: str | None, reference: Tag | Digest
 ) -> PreparedManifest:
-    """Read the manifest, away from the loop if that would take long.
+    """Parse and check the manifest, in a thread if it is large.
 
     Raises ManifestInvalid or DigestMismatch.
     """
@@ -59,7 +59,7 @@ def parse_and_check(
 
 
 def check_digest(content: bytes, reference: Tag | Digest) -> Digest:
-    """The digest the manifest is stored under: the one it was pushed by, or its sha256."""
+    """The digest to store the manifest under: the one it was pushed by, or its sha256."""
     if isinstance(reference, Tag):
         return Digest.of(content)
     actual = Digest.of(content, reference.algorithm)
@@ -69,7 +69,7 @@ def check_digest(content: bytes, reference: Tag | Digest) -> Digest:
 
 
 def edges_of(manifest: ImageManifest | ImageIndex) -> tuple[Edge, ...]:
-    """What the manifest names, in its order.  A subject is no edge: it need never exist."""
+    """The manifest's edges, in order.  A subject is no edge: it need not exist."""
     if isinstance(manifest, ImageIndex):
         return tuple(Edge("child", child.digest, child.size) for child in manifest.manifests)
     config = Edge("config", manifest.config.digest, manifest.config.size)
@@ -87,7 +87,7 @@ def check_precondition(
     if_match: Digest | None,
     if_absent: bool,
 ) -> None:
-    """The reference still leads where the client last saw it lead."""
+    """Raise PreconditionFailed unless the reference still has the digest the client expects."""
     if if_match is None and not if_absent:
         return
     row = manifests.size(connection, name, reference)
@@ -97,9 +97,9 @@ def check_precondition(
 
 
 def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> tuple[Digest, ...]:
-    """Every edge leads to something of this repository, as far as the policy asks for it.
+    """Check that the repository has every edge's digest, as far as the policy requires.
 
-    Returns what is absent by leave of the policy; a foreign layer is not absent, but elsewhere.
+    Returns the absent digests that the policy allows; foreign layers are not counted as absent.
     """
     missing = {
         edge.child: edge.kind for edge in named if edge.kind != "foreign" and not here.has(edge)
@@ -125,7 +125,7 @@ def store_manifest(
     named: Sequence[Edge],
     here: Presence,
 ) -> None:
-    """Add the manifest and its edges, or find that the same one is here already."""
+    """Insert the manifest and its edges, or renew the lease of an existing one."""
     was_replaced = manifests.replace_corrupt(connection, repository, new)
     if was_replaced:
         edges.insert_edges(connection, repository, new.digest, named, here)
@@ -147,20 +147,20 @@ def set_tags(
     digest: Digest,
     pointed: Sequence[Tag],
 ) -> None:
-    """Point the tags to the manifest, and write down the whole push."""
+    """Point the tags to the manifest, and append the push to the audit."""
     tags.change_all(connection, change, repository, pointed, digest)
     detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
     audit.append(connection, change, "manifest.push", str(name), str(digest), detail)
 
 
 def all_tags(reference: Tag | Digest, more: Sequence[Tag]) -> tuple[Tag, ...]:
-    """Each tag once, in the order given."""
+    """Every tag of the push once, in the order given."""
     first = (reference,) if isinstance(reference, Tag) else ()
     return tuple(dict.fromkeys((*first, *more)))
 
 
 def new_manifest(digest: Digest, manifest: ImageManifest | ImageIndex) -> NewManifest:
-    """The columns: for an image without an artifact type, its config's media type stands in."""
+    """The columns; the artifact type of an image defaults to its config's media type."""
     artifact_type = manifest.artifact_type
     if not artifact_type and isinstance(manifest, ImageManifest):
         artifact_type = manifest.config.media_type or None

@@ -24,9 +24,9 @@ from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
 
-# Some milliseconds of the write lock.
+# Tags per transaction: a few milliseconds of the write lock.
 TAGS_AT_ONCE = 200
-# A manifest that is undeleted has so many of its tags back; the others each come back by name.
+# Undelete restores at most this many tags of a manifest; others can be undeleted one by one.
 MAX_UNDELETED_TAGS = 10_000
 
 
@@ -50,7 +50,7 @@ class ManifestStat:
 
 @dataclass(frozen=True, slots=True)
 class PushedManifest:
-    """What became of a push; ``absent`` is what it names, and the policy let be missing."""
+    """The result of a push; ``absent`` has the missing digests that the policy allowed."""
 
     digest: Digest
     subject: Digest | None
@@ -74,7 +74,7 @@ class Manifests:
         return StoredManifest(stored_digest(digest), media_type, content)
 
     async def stat(self, reference: Tag | Digest) -> ManifestStat:
-        """Hot path: as ``pull``, without the bytes.  To a pusher this is a promise."""
+        """Hot path: as ``pull``, without the bytes.  Renews the lease for a pusher."""
         name = self._context.name
         if self._context.may_push:
             found = await check_manifest_and_renew(self._context, reference)
@@ -95,7 +95,7 @@ class Manifests:
         if_match: Digest | None = None,
         if_absent: bool = False,
     ) -> PushedManifest:
-        """Store the exact bytes, and point the tags to them; all of it or nothing.
+        """Store the exact bytes, and point the tags to them, atomically.
 
         Raises ManifestInvalid, DigestMismatch, ManifestTypeMismatch, or
         ManifestReferencesMissing with a ManifestBlobUnknown for each of the first digests that
@@ -122,11 +122,11 @@ class Manifests:
         return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:
-        """By tag: the tag alone.  By digest: the manifest, and every tag that points to it.
+        """Delete a tag alone, or, by digest, a manifest and every tag that points to it.
 
-        A manifest that has many tags, or keeps much else, goes in several transactions, the
-        manifest in the last: none holds the write lock for long.  Should the registry end in
-        between, some of the tags are gone, and deleting it again goes on.
+        A manifest with many tags, children or referrers is deleted in several short transactions,
+        itself in the last.  If the registry ends in between, some tags are gone, and repeating the
+        delete continues.
         """
         context = self._context
 
@@ -175,9 +175,9 @@ def delete_some(
     digest: Digest,
     removed: Sequence[Tag],
 ) -> tuple[list[Tag], bool]:
-    """Remove some tags of a manifest, and the manifest once few are left; whether it is gone.
+    """Delete some tags of a manifest, and the manifest once few are left; true if it is deleted.
 
-    ``removed`` are those that went before: with these they come back when it is undeleted.
+    ``removed``: the tags deleted before, which undelete restores too.
     Raises ManifestUnknown.
     """
     if manifests.media_type(connection, repository, digest) is None:
@@ -198,6 +198,6 @@ def delete_some(
 
 
 def stored_digest(text: str) -> Digest:
-    """A digest that was judged when it was stored."""
+    """A digest from the database, which was checked when it was stored."""
     algorithm, _, encoded = text.partition(":")
     return Digest(algorithm, encoded)

@@ -1,4 +1,4 @@
-"""Open uploads: every session there is, in any repository, for whoever operates the registry."""
+"""Open uploads: list and cancel sessions of any repository, for the operator."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from registry.storage.metadata.uploads import OpenUpload
 
 @dataclass(frozen=True, slots=True)
 class UploadStatus:
-    """An open session, and how far it has come."""
+    """An open session and its progress."""
 
     upload: OpenUpload
     idle_ms: int
-    """About how long it has had no request: 0 while one is working on it."""
+    """Approximate time since its last request: 0 while one is in progress."""
     bytes: int
 
 
 async def list_uploads(state: RegistryState) -> Sequence[UploadStatus]:
-    """Every open session, the oldest first."""
+    """Every open session, oldest first."""
     opened = await state.database.operator.read(uploads.list_open)
     return [await status_of(state, upload) for upload in opened]
 
@@ -39,9 +39,9 @@ async def status_of(state: RegistryState, upload: OpenUpload) -> UploadStatus:
 async def cancel_uploads(
     state: RegistryState, identity: str, choose: Callable[[OpenUpload], bool]
 ) -> Sequence[OpenUpload]:
-    """End the sessions that are chosen, and drop their bytes; those that were ended.
+    """End the chosen sessions and delete their bytes; returns those that were ended.
 
-    A request that is working on one is refused at its end, as if its client had cancelled it.
+    A request in progress on one is refused at its end, as if its client had cancelled it.
     """
     return [
         upload
@@ -51,7 +51,7 @@ async def cancel_uploads(
 
 
 async def cancel_upload(state: RegistryState, identity: str, upload: OpenUpload) -> bool:
-    """End one session; False if it has ended, or become a blob, meanwhile."""
+    """End one session; False if it has ended or been committed meanwhile."""
 
     def unit(connection: Connection) -> bool:
         if not uploads.claim(connection, upload.repository, upload.id):
@@ -62,6 +62,6 @@ async def cancel_upload(state: RegistryState, identity: str, upload: OpenUpload)
 
     if not await state.database.write(unit, on=upload.repository):
         return False
-    # The row first: a file without a row is swept, a row without a file would be a broken session.
+    # The row first: a file without a row is swept, a row without a file is a broken session.
     await state.store.discard(upload.id)
     return True

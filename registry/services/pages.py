@@ -1,4 +1,4 @@
-"""Page: part of a list, and whether there is more of it."""
+"""Page: a part of a list, and whether more follows."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list in its order.  With ``more``, the next page begins after the last."""
+    """Consecutive items of a list.  With ``more``, the next page begins after the last item."""
 
     items: tuple[T, ...]
     more: bool
 
     @classmethod
     def of(cls, found: Sequence[T], n: int | None) -> Self:
-        """The first ``n`` of what was found, by a query for one more than that."""
+        """The first ``n`` of the rows found by a query for one more."""
         if n is None:
             return cls(tuple(found), more=False)
-        # The spec wants no next page after one that asked for nothing.
+        # The spec allows no next page after a page of size 0.
         return cls(tuple(found[:n]), more=0 < n < len(found))
 
 
 def limit(n: int | None) -> int | None:
-    """How many to ask for, to see whether there are more than ``n``."""
+    """The query limit that shows whether more than ``n`` exist."""
     return None if n is None else n + 1

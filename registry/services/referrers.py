@@ -1,4 +1,4 @@
-"""Referrers: the manifests whose subject is a given manifest, there or not.
+"""Referrers: the manifests whose subject is a given digest, which need not exist.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
 """
@@ -38,7 +38,7 @@ class Referrers:
         At most ``n``, and at most ``max_bytes`` of JSON, but one at least if there is any and
         ``n`` is not 0.
 
-        An unknown repository or subject has none: that is an answer, not an error.
+        An unknown repository or subject has none, which is no error.
         """
 
         def unit(connection: Connection) -> Page[Descriptor]:
@@ -55,13 +55,13 @@ class Referrers:
 
 
 def first_page(found: Iterable[Descriptor], n: int, max_bytes: int) -> Page[Descriptor]:
-    """As many as fit, held only until they do not."""
+    """The first descriptors that fit in ``n`` and ``max_bytes``."""
     items: list[Descriptor] = []
     size = 0
     for descriptor in found:
         size += len(json.dumps(descriptor.to_json(), separators=(",", ":"))) + 1
         if len(items) == n or (items and size > max_bytes):
-            # The spec wants no next page after one that asked for nothing.
+            # The spec allows no next page after a page of size 0.
             return Page(tuple(items), more=n > 0)
         items.append(descriptor)
     return Page(tuple(items), more=False)

@@ -1,4 +1,4 @@
-"""Repositories: the handle through which everything in one repository is reached."""
+"""Repositories: the handle for all operations on one repository."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Caller", "ManifestPolicy", "Page", "Registry", "Repository"]
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One repository.  Whoever holds this was allowed to; only the authorizer makes one."""
+    """One repository, for an authorized caller: only the authorizer creates it."""
 
     _context: RepositoryContext
 
@@ -80,5 +80,5 @@ class Registry:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
+        """The reason that writes are refused, in a sentence; None if they are not."""
         return self._state.database.problem

@@ -1,4 +1,4 @@
-"""Retention: the cutoffs of this moment, at or before which leases and deletions have expired."""
+"""Retention: the current cutoffs of leases and deletions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def untagged_cutoff(state: RegistryState) -> Cutoff:
 
 
 async def trash_cutoff(state: RegistryState) -> Cutoff:
-    """For deletions: no longer to be undone."""
+    """For deletions whose undelete window is over."""
     epoch = await present_epoch(state)
     return Cutoff.trash(state.clock.wall_ms(), epoch, state.retention)
 

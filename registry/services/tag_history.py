@@ -1,4 +1,4 @@
-"""Tag history: where tags pointed, who pointed them there, and when."""
+"""Tag history: every change of a tag, with identity and time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from registry.storage.metadata.trash.repositories import Deletion
 async def history(
     state: RegistryState, name: RepositoryName, tag: Tag | None
 ) -> Sequence[TagChange]:
-    """Every change, oldest first; also of a repository that was deleted."""
+    """Every change, oldest first, deleted repositories included."""
     found = await state.database.operator.read(
         lambda connection: tags.history(connection, name, tag)
     )
@@ -27,7 +27,7 @@ async def history(
 
 
 async def deletions(state: RegistryState, name: RepositoryName) -> Sequence[Deletion]:
-    """When the repository was deleted with all its tags, oldest first; what was undone is not."""
+    """Every deletion of the repository that was not undone, oldest first."""
     return await state.database.operator.read(
         lambda connection: deleted_repositories.deletions(connection, name)
     )

@@ -37,20 +37,20 @@ from registry.storage.metadata.uploads import Counts, StoredUpload
 MayPull = Callable[[RepositoryName], bool]
 
 SOURCES_AT_ONCE = 100
-# A client that names no repository to mount from can do without: it uploads the blob.
+# Candidates for a mount without a source; if none is found, the client uploads the blob.
 MAX_SOURCES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One blob on its way in: ``offset`` bytes of it are here."""
+    """An upload session, with ``offset`` bytes received."""
 
     id: str
     offset: int
 
 
 class Source(Protocol):
-    """A repository that may be mounted from: a handle with ``pull`` on it."""
+    """A repository that the caller may pull from, to mount a blob."""
 
     @property
     def name(self) -> RepositoryName: ...
@@ -60,13 +60,13 @@ class Source(Protocol):
 class Uploads:
     """The upload sessions of one repository.
 
-    A session outlives requests and restarts.  Requests to one session take turns.
+    A session outlives requests and restarts.  Requests to one session run one at a time.
     """
 
     _context: RepositoryContext
 
     async def start(self, algorithm: str = "sha256") -> UploadSession:
-        """Begin a session; ``algorithm`` is the one its digest will probably have."""
+        """Begin a session; ``algorithm`` is the expected one of its digest."""
         if algorithm not in LENGTHS:
             raise InvalidDigest(
                 f"digest algorithm {algorithm[:32]!r}, expected one of {', '.join(LENGTHS)}"
@@ -76,7 +76,7 @@ class Uploads:
         return UploadSession(session, 0)
 
     async def status(self, session: str) -> UploadSession:
-        """How far the session has come, or BlobUploadUnknown."""
+        """The session's offset; raises BlobUploadUnknown."""
         await self._find(session)
         offset = await self._context.store.offset(session)
         if offset is None:
@@ -86,11 +86,11 @@ class Uploads:
     async def append(
         self, session: str, body: AsyncIterator[bytes], *, start: int | None, length: int | None
     ) -> UploadSession:
-        """Take a chunk that begins at ``start`` and has ``length`` bytes, where those are known.
+        """Append a chunk that begins at ``start`` and has ``length`` bytes, if those are known.
 
-        Raises RangeInvalid if it begins elsewhere than the session stands, SizeInvalid if it
-        has another length: then nothing of it stays.  If the client goes away, what arrived
-        stays.
+        Raises RangeInvalid if ``start`` is not the session's offset, SizeInvalid if the body has
+        another length: then nothing of it is kept.  If the client disconnects, the received bytes
+        are kept.
         """
         async with self._open_writer(session, start) as writer:
             await receive(writer, body, length)
@@ -105,22 +105,22 @@ class Uploads:
         start: int | None,
         length: int | None,
     ) -> None:
-        """Take the last chunk, which may be empty, and make the whole a blob.
+        """Append the last chunk, which may be empty, and commit the session as a blob.
 
-        On return the blob is durable.  Doing it again is a success.  DigestMismatch ends the
-        session; whatever ``append`` raises leaves it open.
+        On return the blob is durable.  A repeated commit succeeds.  DigestMismatch ends the
+        session; errors of ``append`` leave it open.
         """
         try:
             async with self._open_writer(session, start) as writer:
                 await receive(writer, body, length)
                 await run_shielded(self._finish(writer, session, digest))
         except BlobUploadUnknown:
-            # The answer to the first of two equal requests may have been lost on its way.
+            # The response to an earlier, equal request may have been lost.
             if not await self._is_committed(session, digest):
                 raise
 
     async def push(self, digest: Digest, body: AsyncIterator[bytes], *, length: int | None) -> None:
-        """A whole blob in one request: it becomes one, or leaves nothing behind."""
+        """Push a whole blob in one request; a failure leaves no session behind."""
         session = await self.start(digest.algorithm)
         try:
             await self.commit(session.id, digest, body, start=None, length=length)
@@ -132,10 +132,10 @@ class Uploads:
             raise
 
     async def cancel(self, session: str) -> None:
-        """End the session and drop its bytes, or raise BlobUploadUnknown.
+        """End the session and delete its bytes; raises BlobUploadUnknown.
 
-        Of this and ``commit``, whichever takes the session's row first succeeds, and the other
-        does not.
+        Of a concurrent ``cancel`` and ``commit``, the one that deletes the session's row first
+        succeeds.
         """
         await self._find(session)
         if not await run_shielded(self._end(session)):
@@ -144,10 +144,10 @@ class Uploads:
     async def mount(
         self, digest: Digest, source: Source | None, *, readable: MayPull | None = None
     ) -> bool:
-        """Make a blob of another repository a member of this one; False if that has no such blob.
+        """Make a blob of another repository a member of this one; False if that lacks the blob.
 
-        Without a source, any repository will do that is ``readable`` to who asks; of very many
-        that have the blob, not all are asked for.
+        Without a source, any repository that is ``readable`` to the caller is used, of the first
+        MAX_SOURCES that have the blob.
         """
         context = self._context
         name = await self._find_source(digest, readable) if source is None else source.name
@@ -167,7 +167,7 @@ class Uploads:
         return await context.database.write(unit, on=context.name)
 
     async def _find_source(self, digest: Digest, readable: MayPull | None) -> RepositoryName | None:
-        """A repository that has the blob and may be read; asked for without the write lock."""
+        """A readable repository that has the blob; searched without the write lock."""
         last = ""
         for _ in range(0, MAX_SOURCES, SOURCES_AT_ONCE):
             find = partial(blobs.repositories_with, digest=digest, last=last, limit=SOURCES_AT_ONCE)
@@ -191,7 +191,7 @@ class Uploads:
 
         context.state.locks.touch(session)
         try:
-            # The row before the file: a file without a row is an orphan, and is swept.
+            # The row before the file: a file without a row would be swept as an orphan.
             await context.database.write(unit, on=context.name, grows=True)
         except BaseException:
             context.state.locks.forget(session)
@@ -203,7 +203,7 @@ class Uploads:
             raise
 
     async def _find(self, session: str) -> StoredUpload:
-        """The session's row, or BlobUploadUnknown: also for another repository's session."""
+        """The session's row; raises BlobUploadUnknown, also for another repository's session."""
         found = None
         if is_session(session):
             found = await self._context.database.look(uploads.FIND, session, self._context.name)
@@ -212,7 +212,7 @@ class Uploads:
         return found
 
     async def _is_committed(self, session: str, digest: Digest) -> bool:
-        """Whether this very session has become this very blob."""
+        """Whether this session was committed as this blob."""
         name = self._context.name
         if await self._context.database.look(blobs.SESSION, name, digest) == session:
             return True
@@ -230,7 +230,7 @@ class Uploads:
                     raise RangeInvalid(start, session=session, offset=writer.offset)
                 yield writer
             except (StorageFailed, StorageUnreadable):
-                # What the disk has of it is anybody's guess: never to be resumed.
+                # The written bytes are unknown, so the session cannot be resumed.
                 await self._abandon(session)
                 raise
             finally:
@@ -240,9 +240,9 @@ class Uploads:
                         await self._touch(upload)
 
     async def _touch(self, upload: StoredUpload) -> StoredUpload:
-        """Remember that the session has a request; durably, if the last time is long ago.
+        """Record the time of a request, durably if the recorded one is old.
 
-        Most sessions are over before that is worth a commit.
+        Most sessions end before that needs a commit.
         """
         context, session = self._context, upload.id
         context.state.locks.touch(session)
@@ -266,12 +266,12 @@ class Uploads:
         self._context.state.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
-        """End a session that failed; how it failed is what the client is told of."""
+        """End a failed session; a further error must not hide the first."""
         with contextlib.suppress(OCIError):
             await self._end(session)
 
     async def _end(self, session: str) -> bool:
-        """Drop the session's row and bytes; False if it has ended, or become a blob, before."""
+        """Delete the session's row and bytes; False if it has ended or been committed."""
         name = self._context.name
         self._context.state.locks.forget(session)
         try:
@@ -288,7 +288,7 @@ class Uploads:
 
 
 def check_limits(context: RepositoryContext, counts: Counts) -> None:
-    """Raise TooManyRequests if one more session would be one too many."""
+    """Raise TooManyRequests if one more session would exceed a limit."""
     limits, caller = context.state.limits, context.caller
     bounds = []
     if not caller.is_anonymous:
@@ -308,7 +308,7 @@ def check_limits(context: RepositoryContext, counts: Counts) -> None:
 
 
 async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | None) -> None:
-    """Hot path: hand the body to the writer, chunk by chunk, and hold it to its length."""
+    """Hot path: pass the body to the writer chunk by chunk, and check its length."""
     begun = writer.offset
     async for chunk in body:
         await writer.write(chunk)

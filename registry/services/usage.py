@@ -1,4 +1,4 @@
-"""Usage: bytes of a repository or of a tag, and how many come back without it."""
+"""Usage: bytes of a repository or of a tag, and how many its deletion would free."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from registry.storage.metadata.usage import Size
 
 
 async def of_repository(state: RegistryState, name: RepositoryName) -> Size:
-    """The repository's blobs and manifests, or NameUnknown."""
+    """Sizes of the repository's blobs and manifests; raises NameUnknown."""
     return await state.database.operator.read(
         lambda connection: usage.of_repository(connection, require(connection, name))
     )
 
 
 async def of_tag(state: RegistryState, name: RepositoryName, tag: Tag) -> Size:
-    """What the tag leads to, or NameUnknown, or ManifestUnknown."""
+    """Sizes of everything the tag reaches; raises NameUnknown or ManifestUnknown."""
 
     def unit(connection: Connection) -> Size:
         repository = require(connection, name)

@@ -1,1 +1,1 @@
-"""What outlives a request: rows in a database, bytes in a store."""
+"""Storage: rows in a database, bytes in a blob store, and the disk under both."""

@@ -1,4 +1,4 @@
-"""Clock: wall time, which anybody may set, and monotonic time, which nobody can."""
+"""Clock: wall time, which can be set, and monotonic time, which cannot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock(Protocol):
-    """The time, in milliseconds.  Monotonic time only compares within one ``boot``."""
+    """The time, in milliseconds.  Two monotonic times compare only within one ``boot``."""
 
     def wall_ms(self) -> int:
         """Since 1970."""

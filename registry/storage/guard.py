@@ -1,4 +1,4 @@
-"""Guard: the contract of what stands between a write and the place where it goes."""
+"""Guard: the contract of the check before every write."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Guard(Protocol):
-    """Whether anything may be written now, and whether it may grow.
+    """Tells whether writes, and writes that grow the registry, are allowed.
 
     Beside the Database and the BlobStore, which both ask it.  Every check takes microseconds; what
     may wait for a disk says so.
@@ -14,29 +14,29 @@ class Guard(Protocol):
 
     @property
     def read_only_reason(self) -> str | None:
-        """What failed, after which nothing is written; None while everything is."""
+        """The failure after which nothing is written; None without one."""
         ...
 
     @property
     def problem(self) -> str | None:
-        """Why this registry is not ready for everything, in a sentence; None if it is."""
+        """The reason that writes are refused, in a sentence; None if they are not."""
         ...
 
     def check_writable(self) -> None:
-        """Raise RegistryReadOnly where something has failed."""
+        """Raise RegistryReadOnly after a failure."""
         ...
 
     def make_read_only(self, reason: str) -> None:
-        """From now on nothing is written, until ``allow_writes``; also after a restart."""
+        """Refuse writes until ``allow_writes``, also after a restart."""
         ...
 
     def allow_writes(self) -> str | None:
-        """Allow writing again; the reason there was.  Waits for the disk.
+        """Allow writes again; returns the reason they were refused.  Waits for the disk.
 
         Raises OSError while the disk still takes no file.
         """
         ...
 
     def refresh(self) -> None:
-        """Look how much space is left.  Waits for the disk."""
+        """Measure the free space.  Waits for the disk."""
         ...

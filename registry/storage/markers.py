@@ -2,8 +2,8 @@
 
 Two empty files.  ``registry.db.created`` is made with the database and stays: a root that has it
 is never taken for a new one.  ``registry.db.open`` is there while a process has the database open:
-SQLite removes the log when the last connection closes, so that a log which is missing while the
-marker is there was removed by somebody else, with the transactions that were only in it.
+SQLite removes the log when the last connection closes.  If the log is missing while the marker
+exists, something else removed it, with the transactions that were only in it.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def check_log_present(root: Root) -> None:
 
 
 def mark_created(root: Root) -> None:
-    """From now on the root had a database."""
+    """Record that this root has had a database."""
     if not exists(root, CREATED):
         make(root, CREATED)
 
 
 def expect_no_log(root: Root) -> None:
-    """Forget that the log must be there, durably: the next to close the database removes it."""
+    """Remove the marker, durably: the next process that closes the database removes the log."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(OPEN, dir_fd=root.directory)
         os.fsync(root.directory)
@@ -68,7 +68,7 @@ def expect_no_log(root: Root) -> None:
 
 @contextlib.contextmanager
 def expecting_log(root: Root) -> Iterator[None]:
-    """The log must be there from now until the block ends; the database is open meanwhile."""
+    """Keep the marker while the block runs, with the database open."""
     if exists(root, LOG):
         make(root, OPEN)
     try:
@@ -79,7 +79,7 @@ def expecting_log(root: Root) -> Iterator[None]:
 
 
 def files_of(root: Root) -> str | None:
-    """The first file of the store that is found, in words; None if there is none."""
+    """Describe the first file found in the store; None if there is none."""
     for directory in (BLOBS, UPLOADS):
         for folder, _, names in os.walk(root.path / directory):
             if names:
@@ -88,7 +88,7 @@ def files_of(root: Root) -> str | None:
 
 
 def make(root: Root, name: str) -> None:
-    """Make a marker, durably; a disk that does not take it only leaves us without its warning."""
+    """Make a marker, durably; without it only the warning at the next start is lost."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         os.close(os.open(name, flags, 0o600, dir_fd=root.directory))

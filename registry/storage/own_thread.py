@@ -1,4 +1,4 @@
-"""Own threads: for long steps of the operator's work, which no request may wait behind."""
+"""Own threads: long steps of operator commands run outside the shared thread pool."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 async def in_own_thread(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a step in a thread that ends with it.
+    """Run a step in a new thread that ends with it.
 
-    asyncio's shared threads are few, and requests need them: a scrub that sleeps in one, or a
-    backup that copies for hours, would keep it.  Cancelled, the step goes on to its end.
+    asyncio's shared threads are few, and requests need them: a scrub that sleeps, or a backup that
+    copies for hours, would occupy one.  If cancelled, the step still runs to its end.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="operator")
     try:

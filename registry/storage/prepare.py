@@ -1,4 +1,4 @@
-"""Prepare: a root's database is checked, made if the root is new, and brought up to date."""
+"""Prepare a root's database: check it, create it in a new root, upgrade its schema."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from registry.storage.disk.root import Root
 
 
 def prepare_database(root: Root) -> None:
-    """Make the database of a new root, or bring that of an old one to this program's schema.
+    """Create the database of a new root, or upgrade an existing one to this program's schema.
 
-    A disk that is full gives up the reserve file first: opening a database needs some pages.
+    On a full disk the reserve file is removed first: opening a database needs some pages.
     Raises StartupError, having changed nothing, where the database or its log is missing or
     damaged, or was written by a newer program.
     """
@@ -43,6 +43,6 @@ def upgrade_or_refuse(root: Root) -> None:
 
 
 def is_full(directory: int) -> bool:
-    """Whether so little is free that SQLite may not be able to open a database."""
+    """Whether free space is too low for SQLite to open a database."""
     disk = os.fstatvfs(directory)
     return disk.f_bavail * disk.f_frsize < NEARLY_NOTHING

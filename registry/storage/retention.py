@@ -1,8 +1,8 @@
 """Retention: how long unreferenced content is kept, by the wall clock and by epochs.
 
-An epoch is counted in monotonic time (``metadata/epochs.py``).  Something is over when its wall
-time has passed *and* so many epochs have begun since that its whole life must have passed in
-monotonic time too: no jump of the wall clock, however far, ends anything.
+An epoch is counted in monotonic time (``metadata/epochs.py``).  A time is over when it has passed
+by the wall clock *and* enough epochs have begun that it must have passed in monotonic time too: a
+jump of the wall clock ends nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
 LEASE_MS = DAY_MS
-# A clock may be set back by so much before what it wrote counts as written by a wrong clock.
+# Tolerance for a clock that is set back; times further ahead count as written by a wrong clock.
 SLACK_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What was just pushed, or promised to a pusher, is kept until it ends."""
+    """Keep content until then that was pushed, or reported as present to a pusher."""
 
     until: int
     epoch: int
@@ -47,14 +47,14 @@ class Retention:
     """0: untagged manifests are kept for good."""
 
     def epochs(self, duration_ms: int, least: int = 0) -> int:
-        """How many epochs must have begun since something, for it to be this old at least.
+        """The number of epochs after which a duration has certainly passed.
 
         >>> Retention(epoch_ms=1000).epochs(3000)
         4
         """
         if duration_ms <= 0:
             return least
-        # What happened just before an epoch began is younger than that epoch, hence one more.
+        # A time just before an epoch began is counted in the epoch before: hence one more.
         return max(least, math.ceil(duration_ms / self.epoch_ms) + 1)
 
     @property
@@ -62,17 +62,17 @@ class Retention:
         return self.epochs(self.lease_ms, least=2)
 
     def is_fresh(self, lease: Lease, now: int, epoch: int) -> bool:
-        """Whether at least half of a lease remains, in both times."""
+        """Whether at least half of a lease remains, by wall time and by epochs."""
         remaining, passed = lease.until - now, epoch - lease.epoch
         return remaining >= self.lease_ms // 2 and passed <= self.lease_epochs // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """Anything at or before it has expired, by the wall clock and by epochs.
+    """A cutoff: anything at or before it has expired, by the wall clock and by epochs.
 
-    A wall time after ``beyond`` was written by a clock that was ahead, and says nothing: then
-    only epochs count.
+    A wall time after ``beyond`` was written by a clock that was ahead, and is ignored: then only
+    epochs count.
     """
 
     at: int

@@ -1,1 +1,1 @@
-"""The trash, as an operator sees it: deleting repositories, and undeleting."""
+"""The trash, for operators: delete repositories, and undelete content."""

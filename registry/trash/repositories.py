@@ -1,4 +1,4 @@
-"""Repositories: deleted whole, and undeleted."""
+"""Repositories: delete and undelete a whole repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from registry.storage.metadata.trash import repositories as deleted_repositories
 
 
 async def delete_repository(state: RegistryState, identity: str, name: RepositoryName) -> None:
-    """Gone from every answer on return, in one short transaction; its rows and bytes go later.
+    """Delete the repository in one short transaction; its rows and bytes are deleted later.
 
     Raises NameUnknown.
     """
@@ -29,7 +29,7 @@ async def delete_repository(state: RegistryState, identity: str, name: Repositor
 
 
 async def undelete_repository(state: RegistryState, identity: str, name: RepositoryName) -> None:
-    """Bring a deleted repository back, as it was."""
+    """Undelete a repository as it was."""
     cutoff = await trash_cutoff(state)
 
     def unit(connection: Connection) -> None:

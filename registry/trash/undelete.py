@@ -1,7 +1,7 @@
-"""Undelete: bring back deleted or collected content while its bytes are here.
+"""Undelete: bring back deleted or collected content until its bytes are purged.
 
-Nothing is brought back that was not there: a manifest finds the blobs that it had, a blob the
-repositories that it was in, a tag the manifest that it pointed to last.
+A manifest comes back with the blobs that it had, a blob to the repositories that it was in, and a
+tag to the manifest that it last pointed to.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from registry.storage.metadata.trash.rows import TrashedFile, TrashedManifest
 
 @dataclass(slots=True)
 class UndeleteResult:
-    """What came back, and what did not and why."""
+    """The content that came back, and the tags that did not."""
 
     manifests: list[str] = field(default_factory=list)
     blobs: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     skipped_tags: list[str] = field(default_factory=list)
-    """Tags that point elsewhere by now, and were left alone."""
+    """Tags that point to another manifest now, and were not changed."""
 
     def add(self, other: UndeleteResult) -> None:
         for each in fields(self):
@@ -39,7 +39,7 @@ class UndeleteResult:
 
 
 async def undelete_digest(state: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
-    """Bring a blob or a manifest back to every repository that had it."""
+    """Undelete a blob or a manifest in every repository that had it."""
     async with state.trash_lock:
         targets = await state.database.operator.read(
             lambda connection: trash_rows.manifest_targets(connection, digest)
@@ -52,7 +52,7 @@ async def undelete_digest(state: RegistryState, identity: str, digest: Digest) -
 
 
 class InDeletedRepository(CommandRefused):
-    """It would come back where nobody can see it."""
+    """The content's repository is deleted itself."""
 
     def __init__(self, digest: Digest, names: Sequence[str]) -> None:
         super().__init__(
@@ -68,7 +68,7 @@ async def undelete_manifests(
     await check_files(state, digest, targets)
 
     def unit(repository: int, connection: Connection) -> UndeleteResult | None:
-        # A repository that was deleted meanwhile is left alone.
+        # Skip a repository that was deleted meanwhile.
         if repository not in trash_rows.manifest_targets(connection, digest).repositories:
             return None
         result = UndeleteResult()
@@ -101,7 +101,7 @@ async def in_each(
 
 
 async def undelete_blob(state: RegistryState, identity: str, digest: Digest) -> UndeleteResult:
-    """Bring a blob's bytes and memberships back."""
+    """Undelete a blob's bytes and memberships."""
     file = await state.database.operator.read(
         lambda connection: trash_rows.find_file(connection, digest)
     )
@@ -131,7 +131,7 @@ async def undelete_blob(state: RegistryState, identity: str, digest: Digest) -> 
 async def undelete_tag(
     state: RegistryState, identity: str, name: RepositoryName, tag: Tag
 ) -> UndeleteResult:
-    """Point a deleted tag to where it pointed last, and bring that back if need be."""
+    """Point a deleted tag to its last manifest, and undelete that if necessary."""
 
     def find(connection: Connection) -> tuple[int, Digest, bool]:
         repository = repositories.find(connection, name)
@@ -167,7 +167,7 @@ async def undelete_tag(
 def undelete_manifest(
     connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
-    """A manifest with its edges and tags; before it, what it named and the repository had."""
+    """Undelete a manifest, its edges and tags, after the content that it named."""
     found = trash_rows.find_manifest(connection, repository, digest)
     if found is None:
         raise CommandRefused(f"manifest {digest} is gone for good")
@@ -204,7 +204,7 @@ def undelete_child(
 def undelete_membership(
     connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
-    """A membership, and the blob's row if there is none by now."""
+    """Undelete a membership, and the blob's row if it has none."""
     if blobs.find(connection, digest) is None:
         file = trash_rows.find_file(connection, digest)
         if file is None or blobs.exists(connection, digest):
@@ -226,7 +226,7 @@ def retag(
     digest: Digest,
     result: UndeleteResult,
 ) -> None:
-    """Point tags back, those that do not point somewhere by now."""
+    """Point tags back, except those that point elsewhere now."""
     present = tags.current_digests(connection, repository, names)
     result.skipped_tags += sorted(name for name, where in present.items() if where != str(digest))
     absent = [tag for tag in names if str(tag) not in present]
@@ -234,7 +234,7 @@ def retag(
 
 
 async def check_files(state: RegistryState, digest: Digest, targets: Sequence[int]) -> None:
-    """The bytes that the manifest would bring back are on the disk, and are what they should."""
+    """Raise CommandRefused unless all bytes that the manifest needs are present and correct."""
 
     def unit(connection: Connection) -> list[TrashedFile]:
         found: dict[str, TrashedFile] = {}
@@ -248,7 +248,7 @@ async def check_files(state: RegistryState, digest: Digest, targets: Sequence[in
 
 
 def needed_files(connection: Connection, repository: int, digest: Digest) -> list[TrashedFile]:
-    """The files in the trash of what a manifest had, its children's included."""
+    """The files in the trash that a manifest and its children need."""
     files, waiting, seen = [], [digest], set()
     while waiting:
         each = waiting.pop()
@@ -265,7 +265,7 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
 
 
 async def check_file(state: RegistryState, file: TrashedFile) -> None:
-    """Raise CommandRefused if the bytes are gone, or not the digest's."""
+    """Raise CommandRefused if the file is missing or does not match the digest."""
     reader = await state.store.open(file.physical)
     if reader is None:
         raise CommandRefused(f"the file of blob {file.digest} is gone")

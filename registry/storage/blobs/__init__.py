@@ -1,1 +1,1 @@
-"""Blobs: immutable bytes, each file written once under a name never used again."""
+"""Blobs: immutable bytes, each written once, under a name that is never reused."""

@@ -1,21 +1,21 @@
-"""FileCount: how many files a store has, and how many of them no row names.
+"""FileCount: the number of files in a store, and of orphans among them.
 
-A crash leaves a few such files, which are called orphans.  Many of them mean that the database is
-not the one of these files: then they are all that is left of what was acknowledged.
+A crash leaves a few orphans.  Many orphans mean that the database does not belong to these files:
+then the files are all that is left of acknowledged content.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Of all files, this share may be removed without being asked for; and a few in any case.
+# Orphans up to this share of all files, or up to ALWAYS_ALLOWED, are removed without asking.
 MAX_ORPHANS_PERCENT = 10
 ALWAYS_ALLOWED = 10
 
 
 @dataclass(slots=True)
 class FileCount:
-    """The files of a store, and those of them that no row names."""
+    """The counts of files and orphans."""
 
     files: int = 0
     orphans: int = 0
@@ -23,7 +23,7 @@ class FileCount:
 
     @property
     def has_too_many_orphans(self) -> bool:
-        """Whether more of them than a crash leaves.
+        """Whether there are more orphans than a crash leaves.
 
         >>> FileCount(files=1000, orphans=100).has_too_many_orphans
         False

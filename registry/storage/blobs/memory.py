@@ -1,4 +1,4 @@
-"""A dict, for tests and for registries that may forget everything."""
+"""MemoryBlobStore: a dict, for tests and for registries without durable storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK_BYTES = 256 * 1024
 
 @dataclass(slots=True)
 class MemoryBlobStore:
-    """A BlobStore that lives as long as its process."""
+    """A BlobStore whose content ends with the process."""
 
     sessions: dict[str, bytearray] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)

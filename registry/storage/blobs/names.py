@@ -1,15 +1,14 @@
-"""Names: the physical names of blobs and sessions, and the directory layout, drawn once.
+"""Names: physical names of blobs, ids of sessions, and the directory layout.
 
 ::
 
     <root>/
-      uploads/<session uuid>                  bytes on their way in
-      blobs/<2 hex>/<encoded>-<session uuid>  bytes for good, mode 0444
+      uploads/<session uuid>                  bytes of an upload
+      blobs/<2 hex>/<encoded>-<session uuid>  bytes of a blob, mode 0444
 
-A physical name is the digest's encoded part and the upload session's id, so it is never used
-twice: a delete and a new push of the same digest cannot meet in one file.  Nothing a client
-wrote reaches a path but hex digits that were parsed as a digest and the id of a session that
-has a row.
+A physical name is the digest's encoded part and the upload session's id, so it is never reused: a
+delete and a new push of the same digest never concern the same file.  Of a client's text, only the
+hex digits of a parsed digest and the id of a session with a row reach a path.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ _PHYSICAL = re.compile(rf"(?:[0-9a-f]{{64}}|[0-9a-f]{{128}})-{_UUID}", re.ASCII)
 
 
 def is_session(text: str) -> bool:
-    """Whether this could be the id of an upload session."""
+    """Whether the text has the form of an upload session's id."""
     return _SESSION.fullmatch(text) is not None
 
 
 def is_physical(text: str) -> bool:
-    """Whether this could be the physical name of a blob."""
+    """Whether the text has the form of a blob's physical name."""
     return _PHYSICAL.fullmatch(text) is not None
 
 
 def session_of(physical: str) -> str:
-    """The upload session whose bytes these were."""
+    """The upload session that a physical name contains."""
     return physical.partition("-")[2]
 
 
@@ -48,7 +47,7 @@ def physical_name(digest: Digest, session: str) -> str:
 
 
 def upload_path(session: str) -> str:
-    """Raises FileNotFoundError for what cannot be a session's id, whatever a row says."""
+    """Raises FileNotFoundError for a malformed id, which a damaged row may hold."""
     if not is_session(session):
         raise no_file(session)
     return f"{UPLOADS}/{session}"
@@ -59,12 +58,12 @@ def blob_directory(physical: str) -> str:
 
 
 def blob_path(physical: str) -> str:
-    """Raises FileNotFoundError for what cannot be a physical name, whatever a row says."""
+    """Raises FileNotFoundError for a malformed name, which a damaged row may hold."""
     if not is_physical(physical):
         raise no_file(physical)
     return f"{blob_directory(physical)}/{physical}"
 
 
 def no_file(name: str) -> FileNotFoundError:
-    """The store has no file of a name that it never gives: such a name may lead anywhere."""
+    """A malformed name is treated as a missing file: as a path it could lead anywhere."""
     return FileNotFoundError(errno.ENOENT, "no name of the store", name)

@@ -14,7 +14,7 @@ from oci.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of the store: a session's while it is being written, then a blob's."""
+    """One file of the store: of an upload session, of a blob, or unknown."""
 
     kind: Literal["upload", "blob", "unknown"]
     name: str
@@ -22,20 +22,20 @@ class StoredFile:
 
 
 class BlobReader(Protocol):
-    """A blob held open: it stays readable, whatever is deleted meanwhile, until ``aclose``."""
+    """An open blob: readable until ``aclose``, even if it is deleted meanwhile."""
 
     @property
     def size(self) -> int: ...
 
     @property
     def file(self) -> BinaryIO | None:
-        """The open file, for a server that can send it without reading; None if there is none."""
+        """The open file, for a server that can use sendfile; None if there is none."""
         ...
 
     def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from ``start`` up to, not including, ``stop``.
 
-        Raises StorageUnreadable at the first that the disk does not give.
+        Raises StorageUnreadable at the first byte that cannot be read.
         """
         ...
 
@@ -43,112 +43,112 @@ class BlobReader(Protocol):
 
 
 class BlobWriter(Protocol):
-    """The bytes of one upload session, from where its previous writer stopped.
+    """Writes the bytes of one upload session, from where its previous writer stopped.
 
-    A session has one writer at a time.  ``offset`` counts what has been written here or by
-    earlier writers, and never more than what ``commit`` will hash.
+    A session has one writer at a time.  ``offset`` counts the bytes of this and earlier writers,
+    and never more than ``commit`` will hash.
     """
 
     @property
     def offset(self) -> int: ...
 
     async def write(self, chunk: bytes) -> None:
-        """Take a chunk; it may still be on its way when this returns.
+        """Accept a chunk; on return it may not be written yet.
 
         Raises StorageFull or StorageFailed, for this chunk or for one before it.
         """
         ...
 
     async def flush(self) -> None:
-        """Wait until everything taken is written, and raise what went wrong with it."""
+        """Wait until every accepted chunk is written; raises the error of any of them."""
         ...
 
     async def rewind(self, offset: int) -> None:
-        """Forget everything after ``offset``."""
+        """Truncate the session to ``offset`` bytes."""
         ...
 
     async def commit(self, digest: Digest) -> str:
-        """Make the bytes durable under a physical name that was never used before; return it.
+        """Make the bytes durable under a new physical name, and return it.
 
-        From then on the session has no bytes; ``offset`` still says how many they were.
-        Raises DigestMismatch, with the session as it was, if they are not the digest's, and
-        BlobUploadUnknown if the session was discarded meanwhile.
+        Afterwards the session has no bytes; ``offset`` still tells their number.
+        Raises DigestMismatch, leaving the session as it was, and BlobUploadUnknown if the session
+        was discarded meanwhile.
         """
         ...
 
     async def aclose(self) -> None:
-        """Write what was taken, as far as that can be done, and let go of the session."""
+        """Write the accepted chunks if possible, and release the session."""
         ...
 
 
 class BlobStore(Protocol):
-    """Immutable bytes, each kept under a physical name that is never used twice.
+    """Stores immutable blobs, each under a physical name that is never reused.
 
-    A blob's life has two halves.  While it is being written it belongs to one upload session
-    and no reader can see it.  ``commit`` moves it, whole and durable, to its physical name;
-    from then on it never changes.  Which physical name a digest has is for the database to
-    say: the store may hold more than rows name, never less.
+    While a blob is being written it belongs to one upload session and is invisible to readers.
+    ``commit`` moves it, complete and durable, to its physical name; then it never changes.  The
+    database maps digests to physical names: the store may have more files than rows name, never
+    fewer.
 
-    What only reads raises StorageUnreadable where the disk fails under it; what writes raises
-    StorageFull or StorageFailed.
+    On a failing disk, methods that only read raise StorageUnreadable, those that write StorageFull
+    or StorageFailed.
 
     Every implementation passes tests/registry/storage/blobs/test_stores.py.
     """
 
     async def begin(self, session: str) -> None:
-        """Give a new session its empty place.  Its row must exist before."""
+        """Create an empty session.  Its row must exist before."""
         ...
 
     async def offset(self, session: str) -> int | None:
-        """How many bytes the session has, or None if the store knows no such session."""
+        """The session's size in bytes, or None if the store has no such session."""
         ...
 
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        """Write to a session, hashing with ``algorithm`` on the way.
+        """Open a session for writing, hashing with ``algorithm`` meanwhile.
 
-        Raises BlobUploadUnknown if the store knows no such session.
+        Raises BlobUploadUnknown if the store has no such session.
         """
         ...
 
     async def discard(self, session: str) -> None:
-        """Drop a session's bytes.  Dropping what is not there is not an error."""
+        """Delete a session's bytes; a missing session is no error."""
         ...
 
     async def open(self, physical: str) -> BlobReader | None:
-        """Hold a blob open for reading, or None if it is not there.
+        """Open a blob for reading; None if it is missing.
 
-        Raises StorageUnreadable also where only its first byte cannot be read.
+        Raises StorageUnreadable also if just its first byte cannot be read.
         """
         ...
 
     async def stat(self, physical: str) -> int | None:
-        """The blob's size in bytes, or None if it is not there."""
+        """The blob's size in bytes, or None if it is missing."""
         ...
 
     async def changed_at(self, physical: str) -> int | None:
-        """When the bytes may last have changed, in milliseconds since 1970; None as ``stat``.
+        """The time of the last possible change, in milliseconds since 1970; None if missing.
 
-        As far as the store can tell: damage that the disk itself does leaves no time.
+        Corruption by the disk itself leaves no time.
         """
         ...
 
     async def verify(self, physical: str, algorithm: str) -> Digest | None:
-        """The digest of the blob's bytes as they can be read now, or None if it is not there."""
+        """The digest of the blob's bytes as read now, or None if it is missing."""
         ...
 
     async def remove(self, physical: str) -> None:
-        """Remove a blob that no row names.  Removing what is not there is not an error."""
+        """Remove a blob that no row names; a missing one is no error."""
         ...
 
     def listings(self) -> AsyncIterator[list[StoredFile]]:
-        """Every file there is, some at a time; each list is of one moment, and complete.
+        """Every file, one directory at a time; each list is a complete snapshot.
 
-        What cannot be listed is logged, and its files are missing.
+        A directory that cannot be listed is logged and left out.
 
-        A ``unknown`` has a name that this store never gives.
+        An ``unknown`` file has a name that this store never gives.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of the store.  Every reader and writer must be closed before."""
+        """Close the store.  Every reader and writer must be closed before."""
         ...

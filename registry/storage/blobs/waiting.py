@@ -1,4 +1,4 @@
-"""Waiting to the end: for steps that must not stop half-way because a client went away."""
+"""Shielded steps: run to the end although the client disconnects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Run it whole; being cancelled meanwhile is told afterwards."""
+    """Run to completion; a cancellation that arrives meanwhile is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -33,6 +33,6 @@ async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _report(error: BaseException | None) -> None:
-    """Log a bug whose caller has gone; refusals are logged where the disk is at fault."""
+    """Log an unexpected error whose caller was cancelled; an OCIError is an ordinary refusal."""
     if error is not None and not isinstance(error, OCIError):
-        log.error("a step failed that nobody waited for any more", exc_info=error)
+        log.error("a step failed after its caller was cancelled", exc_info=error)

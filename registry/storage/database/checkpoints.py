@@ -1,7 +1,7 @@
-"""Checkpoints: the write-ahead log is copied into the database, between two transactions.
+"""Checkpoints: copy the write-ahead log into the database between two transactions.
 
-Left alone, SQLite runs the checkpoint inside the commit that makes the log long: that commit waits
-for it, and its failure is not reported.  Only the writer's connection may run one: before SQLite
+By default SQLite runs the checkpoint inside the commit that makes the log long: that commit waits,
+and a failure is not reported.  Only the writer's connection may run one: before SQLite
 3.51.3, two that do may lose a transaction (https://www.sqlite.org/wal.html#walresetbug).
 """
 
@@ -12,10 +12,10 @@ import time
 
 from registry.storage.database.lock_times import LockTimes
 
-# Rows changed; each leaves one to three pages: a checkpoint of five to ten milliseconds.
+# Rows changed since the last one; at one to three pages each, a checkpoint takes 5 to 10 ms.
 DUE = 150
 OVERDUE = 2 * DUE
-# In case of few rows with much in them.  SQLite's own checkpoint comes at this size of the log.
+# SQLite's own checkpoint, for few but large rows.
 LAST_RESORT_PAGES = 8_000
 PRAGMA = f"wal_autocheckpoint={LAST_RESORT_PAGES}"
 
@@ -23,14 +23,14 @@ PURPOSE = "checkpoint"
 
 
 class Checkpointer:
-    """When one connection checkpoints its log."""
+    """Decides when the writer's connection checkpoints the log."""
 
     def __init__(self, lock_times: LockTimes) -> None:
         self._lock_times = lock_times
         self._checkpointed_at = 0
 
     def checkpoint_if_due(self, connection: sqlite3.Connection, *, idle: bool) -> None:
-        """Checkpoint a log that has become long; unless units are waiting, and it is not very long.
+        """Checkpoint a long log; with units waiting (not ``idle``), only a very long one.
 
         Raises sqlite3.Error if the disk fails.
         """

@@ -1,4 +1,4 @@
-"""Database: the contract of where the rows are.
+"""Database: the contract for reading and writing rows.
 
 A *unit* is a synchronous function of a Connection.  It only computes and queries, on what it was
 given and what it reads, and changes nothing that outlives it: **a unit may run again from its
@@ -23,7 +23,7 @@ Work = Callable[[Connection], T]
 
 
 class Rows(Protocol):
-    """Rows to read: those of a Database in use, or the Snapshot of one that is stopped."""
+    """Reads rows: of a Database in use, or of the Snapshot of a stopped registry."""
 
     async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, in one snapshot, away from the loop.
@@ -34,15 +34,15 @@ class Rows(Protocol):
 
 
 class OperatorRows(Rows, Protocol):
-    """Rows to read for long, with threads and connections that no request waits for."""
+    """Reads rows for long, with threads and connections that no request waits for."""
 
     async def copy_to(self, path: Path) -> None:
-        """Copy one snapshot of everything to a new SQLite database, while units go on."""
+        """Copy one snapshot of all rows to a new SQLite database, while units go on."""
         ...
 
 
 class Database(Rows, Protocol):
-    """Rows that are written by units of work, and point reads in microseconds.
+    """Writes rows by units of work, and reads single rows in microseconds.
 
     Every implementation passes tests/registry/storage/database/test_contract.py, with two
     Databases on the same rows.
@@ -50,17 +50,17 @@ class Database(Rows, Protocol):
 
     @property
     def operator(self) -> OperatorRows:
-        """For units that may read for long: passes over a table, checks, copies."""
+        """Readers for long units: passes over a table, checks, copies."""
         ...
 
     @property
     def lock_times(self) -> LockTimes:
-        """How long units held what others wait for, by purpose."""
+        """How long units held the write lock, by purpose."""
         ...
 
     @property
     def problem(self) -> str | None:
-        """Why nothing, or nothing new, may be written now, in a sentence; None if it may."""
+        """The reason that writes are refused, in a sentence; None if they are not."""
         ...
 
     async def look(self, read: PointRead[T], *values: object) -> T | None:

@@ -1,4 +1,4 @@
-"""Failures: SQLite's result codes that say that the disk has failed.
+"""Disk errors: SQLite's result codes for a failed disk.
 
 https://www.sqlite.org/rescode.html
 """
@@ -9,7 +9,7 @@ import sqlite3
 
 from sqlalchemy.exc import DatabaseError
 
-# The disk's errors, or what a failing disk makes of the file.
+# Errors of the disk, or of a file that a failing disk has damaged.
 FAILURES = frozenset(
     {
         sqlite3.SQLITE_IOERR,

@@ -40,9 +40,9 @@ class WorkResult:
     error: BaseException | None = None
 
     def deliver(self) -> None:
-        """Runs in the loop that waits for the job."""
+        """Set the future's result; runs in the event loop that waits for it."""
         if self.job.future.done():
-            return  # nobody waits any more; the unit has happened all the same
+            return  # cancelled; the unit was committed all the same
         if self.error is None:
             self.job.future.set_result(self.result)
         else:
@@ -50,22 +50,22 @@ class WorkResult:
 
 
 class Writer:
-    """Group commit: while one transaction reaches the disk, the next one gathers.
+    """Group commit: while one transaction is synced, units for the next one queue up.
 
-    Nothing waits for company: a lone unit is committed at once, and whatever arrives during
-    its fsync shares the next.  Each unit of a batch has its savepoint, so that one which
-    raises takes nothing with it.
+    No unit waits for others: a single one is committed at once, and units that arrive during its
+    fsync share the next commit.  Each unit of a batch has its own savepoint, so that one which
+    raises rolls back alone.
     """
 
     def __init__(self, engine: Engine, on_failure: Callable[[sqlite3.Error], None]) -> None:
-        """``on_failure`` hears, on the writer's thread, of what no unit waits for."""
+        """``on_failure`` is called, on the writer's thread, for errors of checkpoints."""
         self._engine = engine
         self._on_failure = on_failure
         self.lock_times = LockTimes()
         self._checkpointer = Checkpointer(self.lock_times)
         self._jobs: queue.SimpleQueue[QueuedWork | None] = queue.SimpleQueue()
         self._batch: list[QueuedWork] = []
-        # Held to submit, and to stop: no job may be left where no thread will find it.
+        # Held to submit and to stop: no work may be queued after the thread has died.
         self._stopping = threading.Lock()
         self._stopped: str | None = None
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
@@ -74,7 +74,7 @@ class Writer:
     async def submit(self, unit: Callable[[Connection], T], purpose: str = "request") -> T:
         """Run the unit and wait until it is durable.
 
-        A waiter that is cancelled leaves; its unit runs all the same.
+        If the caller is cancelled, its unit runs all the same.
         Raises WriterStopped if the thread has died, also while the unit waits for it.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -86,11 +86,11 @@ class Writer:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be written any more; None while the thread lives."""
+        """The reason that nothing can be written; None while the thread lives."""
         return None if self._stopped is None else str(WriterStopped(self._stopped))
 
     def close(self) -> None:
-        """Run what was submitted, then end the thread."""
+        """Run the submitted units, then end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
@@ -102,11 +102,11 @@ class Writer:
                     deliver(run(connection, batch, self.lock_times))
                     self._batch = []
                     self._checkpoint(connection)
-        except BaseException as error:  # noqa: BLE001 - the thread ends with it: everyone must know
+        except BaseException as error:  # noqa: BLE001 - reported to every waiting unit
             self._stop(error)
 
     def _stop(self, error: BaseException) -> None:
-        """Answer everyone who waits, and whoever comes later: this thread runs nothing more."""
+        """Fail every waiting and later unit with WriterStopped."""
         log.critical("the database's writer thread has died", exc_info=error)
         reason = repr(error)
         with self._stopping:
@@ -128,7 +128,7 @@ class Writer:
             self._on_failure(error)
 
     def _gather(self) -> list[QueuedWork] | None:
-        """The next batch: whatever is there by now; None once closed."""
+        """The next batch: all queued units, up to MAX_BATCH; None once closed."""
         job = self._jobs.get()
         if job is None:
             return None
@@ -146,9 +146,9 @@ class Writer:
 
 
 def run(connection: Connection, batch: list[QueuedWork], lock_times: LockTimes) -> list[WorkResult]:
-    """One transaction; if it cannot be committed, that is every unit's outcome.
+    """Run a batch in one transaction; a failed commit is the result of every unit.
 
-    What a unit held the lock for is its own time and, when it is alone, that of the commit.
+    Lock times: each unit's own time; a single unit's includes the commit.
     """
     started = time.perf_counter()
     try:
@@ -156,7 +156,7 @@ def run(connection: Connection, batch: list[QueuedWork], lock_times: LockTimes) 
             if len(batch) == 1:
                 return [WorkResult(batch[0], result=batch[0].unit(connection))]
             return [timed(connection, job, lock_times) for job in batch]
-    except Exception as error:  # noqa: BLE001 - told to everyone who waits
+    except Exception as error:  # noqa: BLE001 - raised to every waiting unit
         roll_back(connection)
         return [WorkResult(job, error=error) for job in batch]
     finally:
@@ -173,13 +173,13 @@ def timed(connection: Connection, job: QueuedWork, lock_times: LockTimes) -> Wor
 
 
 def attempt(connection: Connection, job: QueuedWork) -> WorkResult:
-    """One unit in its savepoint."""
+    """Run one unit in its savepoint."""
     savepoint = connection.begin_nested()
     try:
         result = job.unit(connection)
         savepoint.commit()
     except Exception as error:
-        # A full disk makes SQLite roll back the whole transaction: then nobody's unit happened.
+        # On a full disk SQLite rolls back the whole transaction: then every unit failed.
         if not is_open(connection):
             raise
         savepoint.rollback()
@@ -188,7 +188,7 @@ def attempt(connection: Connection, job: QueuedWork) -> WorkResult:
 
 
 def roll_back(connection: Connection) -> None:
-    """End what a failed COMMIT may have left open: no other transaction could begin."""
+    """Roll back after a failed COMMIT: an open transaction would keep others from beginning."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection) and driver.in_transaction:
         driver.rollback()
@@ -200,12 +200,12 @@ def is_open(connection: Connection) -> bool:
 
 
 def deliver(outcomes: list[WorkResult]) -> None:
-    """Wake each loop once, however many of its units were in the batch."""
+    """Deliver the results, with one wake-up per event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[WorkResult]] = {}
     for outcome in outcomes:
         loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
     for loop, told in loops.items():
-        with contextlib.suppress(RuntimeError):  # closed: nobody is left there to wait
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(deliver_all, told)
 
 

@@ -1,17 +1,17 @@
-"""Lock times: how long the write lock was held, and for which purpose."""
+"""Lock times: histograms of how long the write lock was held, by purpose."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-# Upper bounds, in milliseconds; the last bucket has what is longer.
+# Upper bounds, in milliseconds; a last bucket counts longer times.
 BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(slots=True)
 class Histogram:
-    """Durations by bucket.  One thread writes; others may read a moment's figures."""
+    """Durations by bucket.  One thread writes; others may read."""
 
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
     count: int = 0

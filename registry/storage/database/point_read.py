@@ -1,4 +1,4 @@
-"""Point reads: a Core statement compiled once, then run on the driver itself.
+"""Point reads: a Core statement compiled once, then run on the driver directly.
 
 SQLAlchemy spends about 100 µs on a select that SQLite answers in 5.  For the few statements
 that every pull runs, the statement stays Core (one meaning, every database), and only its

@@ -1,6 +1,6 @@
-"""Read-only: the database of a registry that is stopped, read without changing a byte.
+"""Read-only: read the database of a stopped registry without changing a byte.
 
-Nobody may write meanwhile: whoever takes a snapshot holds the root.
+The caller must hold the root's lock: nothing may write meanwhile.
 
 https://www.sqlite.org/wal.html#readonly
 """
@@ -36,9 +36,9 @@ READERS = 4
 
 
 class Snapshot:
-    """The rows as the last process left them, those in its log included.
+    """The rows as the last process left them, including those in its write-ahead log.
 
-    ``read`` is a Database's.  Opened by ``of``.
+    ``read`` is that of Database.  Opened by ``of``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -47,11 +47,10 @@ class Snapshot:
     @classmethod
     @contextmanager
     def of(cls, path: Path) -> Iterator[Self]:
-        """The database at a path, for as long as the block runs.
+        """Open the database at a path while the block runs.
 
-        Raises StartupError where there is none that can be read as it is: one of another
-        schema, one that is no database, one whose last process died in the middle of what only
-        a writer can undo.
+        Raises StartupError if it has another schema, is no database, or must be recovered by a
+        writer first.
         """
         with readonly_parameters(path) as parameters:
             engine = reading_engine(path, parameters)
@@ -79,14 +78,14 @@ class Snapshot:
 
 @contextmanager
 def readonly_parameters(path: Path) -> Iterator[str]:
-    """The parameters with which SQLite reads a database and its log, and writes neither.
+    """The URI parameters with which SQLite reads a database and its log and writes neither.
 
-    SQLite finds its way in a log by the index in ``-shm``, which it would rebuild in place
-    after a crash.  Told that the file is not to be written it rebuilds it in memory; but a file
-    there must be, so that one that is missing is there, empty, while the block runs.
+    SQLite needs the log's index in ``-shm``, which it would rebuild in place after a crash.  With
+    readonly_shm it rebuilds the index in memory, but the file must exist: a missing one is created,
+    empty, while the block runs.
     """
     if not has_content(path, "-wal") and not has_content(path, "-journal"):
-        # Without this, a log would be made, to find that it is empty.
+        # Without this, SQLite would create an empty log.
         yield "immutable=1"
         return
     index = path.with_name(f"{path.name}-shm")

@@ -1,4 +1,4 @@
-"""Readers: read-only connections, each with a thread that runs units on it."""
+"""Readers: a pool of threads with one read-only connection each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class Readers:
-    """As many threads as connections: a unit waits for a thread, and never for a connection.
+    """As many threads as connections: a unit waits for a thread, never for a connection.
 
-    Units that may take long have Readers of their own, so that no others wait behind them.
+    Long units use separate Readers, so that short ones do not wait behind them.
     """
 
     def __init__(self, engine: Engine, count: int, name: str) -> None:
-        """``engine`` has ``count`` connections for these readers."""
+        """``engine`` must have ``count`` connections."""
         self._engine = engine
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
 
@@ -34,11 +34,11 @@ class Readers:
         return await self._run(self._read, unit)
 
     async def copy_to(self, path: Path) -> None:
-        """Copy one snapshot of everything to a new database, while units go on."""
+        """Copy one snapshot of the database to a new file, while units go on."""
         await self._run(self._copy_to, path)
 
     async def aclose(self) -> None:
-        """Wait for the units that run, and close the connections."""
+        """Wait for running units, and close the connections."""
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         self._engine.dispose()
 
@@ -59,14 +59,14 @@ class Readers:
             with self._engine.connect() as connection:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection)
-                # All pages in one step: one snapshot, which no writer can disturb in WAL mode.
+                # All pages in one step are one snapshot, unaffected by writers in WAL mode.
                 driver.backup(target)
         finally:
             target.close()
 
 
 def translate_read_error(error: DatabaseError | sqlite3.DatabaseError | TimeoutError) -> Exception:
-    """The refusal for a disk that fails under a read, or keeps all readers; others as they are."""
+    """StorageUnreadable for a failing disk or if all readers stay busy; other errors unchanged."""
     if isinstance(error, TimeoutError):
         return StorageUnreadable("all connections are in use for too long", what="its database")
     if code_of(error) in FAILURES:

@@ -1,4 +1,4 @@
-"""The schema on disk: brought up to date at the start, never touched when it is newer than we."""
+"""Schema: upgraded at the start, never changed if it is newer than this program's."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from registry.storage.database.sqlite import sqlite_engine
 
 
 def migrations_directory() -> Path:
-    """Beside this package when installed; beside the package's parent in a checkout."""
+    """In the package when installed; beside it in a checkout."""
     package = Path(registry.__file__).parent
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
 def upgrade(database: Path, check_new: Callable[[], None] = lambda: None) -> None:
-    """Create the database, or bring it to this program's schema; idempotent.
+    """Create the database, or upgrade it to this program's schema; idempotent.
 
     ``check_new`` is called before tables are made in a database without any, and may raise.
-    Raises SchemaTooNew, having written nothing, if a newer program has been here.
+    Raises SchemaTooNew, having written nothing, if a newer program has written it.
     """
     config = alembic_config()
     engine = sqlite_engine(database)
@@ -46,7 +46,7 @@ def upgrade(database: Path, check_new: Callable[[], None] = lambda: None) -> Non
 
 
 def check_newest(connection: Connection) -> None:
-    """Raise StartupError, SchemaTooNew for one, unless the schema is this program's."""
+    """Raise StartupError (or SchemaTooNew) unless the schema is this program's."""
     config = alembic_config()
     found, expected = current_revision(connection), newest_revision(config)
     if found == expected:
@@ -67,7 +67,7 @@ def alembic_config() -> Config:
 
 
 def revisions(connection: Connection) -> tuple[str | None, str | None]:
-    """The schema that the database has, and the one that this program has."""
+    """The revisions of the database's schema and of this program's."""
     return current_revision(connection), newest_revision(alembic_config())
 
 

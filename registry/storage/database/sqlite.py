@@ -28,11 +28,11 @@ from registry.storage.disk.write_guard import WriteGuard
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
-# For what may take long: a check of every page, a copy of everything, a pass over a table.
+# For long reads: a check of every page, a backup, a pass over a table.
 OPERATOR_READERS = 4
 
-# NORMAL would be faster, and can bring back a row whose file is gone: after a power cut the
-# database may be older than an unlink that followed it.
+# NORMAL would be faster, but after a power cut the database may be older than a later unlink: rows
+# of removed files would return.
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -102,7 +102,7 @@ class SQLiteDatabase:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing, or nothing new, may be written now; None if it may."""
+        """The reason that writes, or growing writes, are refused; None if they are not."""
         return self._writer.problem or self.guard.problem
 
     @property
@@ -135,15 +135,15 @@ class SQLiteDatabase:
 
 
 def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
-    """An engine whose transactions are ours: IMMEDIATE where it may write."""
+    """An engine with explicit transactions: BEGIN IMMEDIATE where it may write."""
     engine = create_engine(
         f"sqlite:///{path}",
         pool_size=pool_size,
         max_overflow=0,
         connect_args={"check_same_thread": False, "isolation_level": None},
     )
-    # A deferred transaction that turns to writing is refused at once when another holds the
-    # lock, whatever the busy timeout says.
+    # A deferred transaction that starts to write fails at once with SQLITE_BUSY if another holds
+    # the lock; the busy timeout does not apply.
     begin = "BEGIN" if "query_only=ON" in pragmas else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "connect")
@@ -160,7 +160,7 @@ def sqlite_engine(path: Path, *pragmas: str, pool_size: int = 1) -> Engine:
 
 
 def translate_write_error(error: DatabaseError | sqlite3.DatabaseError) -> Exception:
-    """The refusal for a disk that is full or failing; any other error as it is."""
+    """StorageFull or StorageFailed for a full or failing disk; other errors unchanged."""
     if code_of(error) == sqlite3.SQLITE_FULL:
         return StorageFull()
     if code_of(error) in FAILURES:

@@ -1,4 +1,4 @@
-"""Startup errors: a database that cannot be opened, in one sentence.
+"""Startup errors: one sentence for each reason that a database cannot be opened.
 
 https://www.sqlite.org/rescode.html
 """
@@ -35,7 +35,7 @@ OTHER = "cannot be used as it is: restore a backup"
 
 @contextlib.contextmanager
 def startup_errors(database: Path) -> Iterator[None]:
-    """Translate what SQLite and alembic raise in the block to StartupError."""
+    """Translate errors of SQLite and alembic in the block to StartupError."""
     try:
         yield
     except (DatabaseError, sqlite3.Error) as error:

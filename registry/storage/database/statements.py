@@ -1,8 +1,7 @@
-"""Prepared statements: compiled once, for units that run while others wait for the write lock.
+"""Prepared statements: compiled once, for units that hold the write lock.
 
-SQLAlchemy spends on each run of a statement what SQLite needs for ten rows of it, and a thread that
-runs it once for each of many rows hands Python's lock over as often.  So many rows are handed
-over as one parameter: a list in JSON.
+SQLAlchemy's overhead per statement equals SQLite's work for ten rows, and each execution releases
+the GIL once.  So many rows are passed as one parameter: a JSON list.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from sqlalchemy.dialects import sqlite
 
 
 class Prepared:
-    """A statement all of whose values are ``bindparam``s."""
+    """A statement in which every value is a ``bindparam``."""
 
     def __init__(self, statement: UpdateBase | Select[Any]) -> None:
         self._statement = statement
         self._text, _ = compiled(statement)
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Any]:
-        """The rows of a select, or of RETURNING if there is one, as tuples."""
+        """Run it; returns the rows of a select, or of RETURNING, as tuples."""
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             return driver.execute(self._text, values).fetchall()
@@ -33,19 +32,19 @@ class Prepared:
 
 
 def compiled(statement: UpdateBase | Select[Any]) -> tuple[str, frozenset[str]]:
-    """The statement as SQLite reads it, and the names of its parameters."""
+    """The statement's SQL for SQLite, and the names of its parameters."""
     found = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
     assert all(value is None for value in found.params.values()), "a literal would be lost"
     return str(found), frozenset(found.params)
 
 
 def values_of(parameter: str) -> Select[Any]:
-    """The values of a list that is handed over as one parameter, by ``as_list``."""
+    """The values of a list that is passed as one parameter by ``as_list``."""
     return select(_elements(parameter))
 
 
 def columns_of(parameter: str, *places: int) -> Select[Any]:
-    """Of a list of rows that is handed over as one parameter, these columns."""
+    """Columns, by position, of a list of rows that is passed as one parameter by ``as_list``."""
     element = _elements(parameter)
     return select(*[func.json_extract(element, literal_column(f"'$[{n}]'")) for n in places])
 

@@ -1,1 +1,1 @@
-"""The disk of a root: its lock, its free space, and whether it may be written."""
+"""The disk of a root: lock, free space, and the read-only latch."""

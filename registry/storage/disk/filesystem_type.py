@@ -1,4 +1,4 @@
-"""Which file systems a root may be on: those whose locks and syncs mean what they say."""
+"""File system types: a root must be on one with reliable locks and syncs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from registry.errors import StartupError
 
-# statfs(2).  SQLite's locks and our syncs pass through another machine, or through nobody.
+# statfs(2).  Network file systems may not honour SQLite's locks or our syncs.
 NETWORK = {
     0x6969: "NFS",
     0x517B: "SMB",
@@ -21,11 +21,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def type_of(directory: int) -> int:
-    """The magic number of the file system; 0 where the system does not tell."""
+    """The file system's magic number; 0 if unknown."""
     call = getattr(_libc, "fstatfs", None)
     if call is None or os.uname().sysname != "Linux":
         return 0
-    # struct statfs begins with f_type, a long; 256 bytes are more than it has anywhere.
+    # struct statfs begins with f_type, a long, and is smaller than 256 bytes everywhere.
     answer = (ctypes.c_ulong * 32)()
     if call(directory, ctypes.byref(answer)) != 0:
         return 0
@@ -33,7 +33,7 @@ def type_of(directory: int) -> int:
 
 
 def check_local(directory: int) -> None:
-    """Raise StartupError on a file system that is known not to keep what it promises."""
+    """Raise StartupError on a network file system, whose locks and syncs are unreliable."""
     found = NETWORK.get(type_of(directory))
     if found is not None:
         raise StartupError(

@@ -1,4 +1,4 @@
-"""Free space: a minimum below which nothing grows, and a reserve file for deletes."""
+"""Free space: a minimum below which uploads are refused, and a reserve file for deletes."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ log = logging.getLogger(__name__)
 
 RESERVE = "ballast"
 RESERVE_BYTES = 64 * 1024 * 1024
-# Small disks, as tests have, give up less.
+# On small disks the reserve is this fraction of the disk.
 RESERVE_SHARE = 64
-# Below this the reserve file goes, before a commit is refused for want of a page.
+# Below this the reserve file is removed, before a commit fails for lack of a page.
 NEARLY_NOTHING = 16 * 1024 * 1024
 MIN_FREE_FILES = 1000
-# statvfs takes a microsecond or two; a thousand small uploads need not each pay it.
+# statvfs takes 1 to 2 µs: many small uploads share one measurement.
 CACHE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class MinimumFree:
-    """How much of the disk is left alone: the greater of the two."""
+    """Free space to keep: the greater of the two."""
 
     bytes: int = 0
     percent: float = 0.0
 
 
 class FreeSpace:
-    """The free space under a root.  From any thread.
+    """The free space under a root.  Thread-safe.
 
-    The reserve file is a file of nothing.  Given up when there is nothing else, it is the room in
-    which deletes are written down; uploads are refused until there is a reserve file again.
+    The reserve file holds no data.  On a full disk it is removed, so that deletes can be written;
+    uploads are refused until it exists again.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class FreeSpace:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing may grow, in a sentence; None while it may."""
+        """The reason that uploads are refused, in a sentence; None if they are not."""
         now = self._clock()
         if self._measured < 0 or now - self._measured > CACHE_SECONDS:
             self._problem = self._measure()
@@ -67,14 +67,14 @@ class FreeSpace:
             raise StorageFull()
 
     def release(self) -> bool:
-        """Give the reserve file up; whether there was one."""
+        """Remove the reserve file; false if there was none."""
         with self._lock:
             self._has_reserve = False
             self._measured = -1.0
             return release_reserve(self._directory)
 
     def refresh(self) -> None:
-        """Take a reserve file when there is room for one, and give it up when there is none."""
+        """Create the reserve file if there is space for it, and remove it if there is none."""
         disk = os.fstatvfs(self._directory)
         free = disk.f_bavail * disk.f_frsize
         if self._has_reserve:
@@ -121,7 +121,7 @@ class FreeSpace:
 
 
 def release_reserve(directory: int) -> bool:
-    """Remove the reserve file of a root; whether there was one."""
+    """Remove the reserve file of a root; false if there was none."""
     try:
         os.unlink(RESERVE, dir_fd=directory)
     except OSError:

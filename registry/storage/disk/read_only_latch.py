@@ -1,4 +1,4 @@
-"""The latch: once the disk has failed, nothing is written until an operator says so."""
+"""The latch: after a disk failure nothing is written until `registry unlatch`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from registry.storage.disk import regular_file
 log = logging.getLogger(__name__)
 
 MARKER = "read-only"
-# Made while the disk is well, so that tripping needs no free space: neither a file nor a block.
+# Created in advance, so that tripping needs no free inode or block.
 SPARE = "read-only.spare"
 MARKER_BYTES = 4096
 MAX_REASON = 1000
 
-# A FIFO in a marker's place must not hold the start up, nor the tripping of the latch.
+# A FIFO in a marker's place must not block the start or the tripping of the latch.
 _SAFE = regular_file.FLAGS
 
 
 class Syscalls(Protocol):
-    """The calls that make a marker: of ``os``, or a test's own."""
+    """The system calls that write a marker: ``os``, or a test's own."""
 
     def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
 
@@ -43,11 +43,11 @@ class Syscalls(Protocol):
 
 
 class Latch:
-    """Tripped by the first failure, for good: a file in the root says so to the next process.
+    """Tripped by the first failure; a marker file in the root keeps it tripped after a restart.
 
-    That file's name is what counts; why is written into it if the disk takes it.  Only where
-    the disk takes no change at all does the next process have to meet the failure itself.
-    Without a directory it is kept in memory alone.
+    The marker's existence counts; the reason is written into it if possible.  If the disk accepts
+    no change at all, only the next process's own failure trips its latch.  Without a directory the
+    latch is kept in memory only.
     """
 
     def __init__(self, directory: int | None = None, system: Syscalls = os) -> None:
@@ -60,12 +60,12 @@ class Latch:
                 self._prepare(self._marker)
 
     def check(self) -> None:
-        """Raise StorageLatched once tripped."""
+        """Raise RegistryReadOnly once tripped."""
         if self.reason is not None:
             raise RegistryReadOnly(self.reason)
 
     def trip(self, reason: str) -> None:
-        """Refuse from now on; the first reason stays.  From any thread."""
+        """Refuse writes from now on; the first reason is kept.  Thread-safe."""
         with self._lock:
             if self.reason is not None:
                 return
@@ -75,9 +75,9 @@ class Latch:
                 self._mark(self._marker, self.reason)
 
     def reset(self) -> str | None:
-        """Allow writing again; why it was not allowed, or None if it was.
+        """Allow writes again; returns the reason it was tripped, or None if it was not.
 
-        Raises OSError, and stays tripped, if the disk still does not take a file.
+        Raises OSError, and stays tripped, if a file still cannot be written.
         """
         with self._lock:
             if self.reason is not None and self._marker is not None:
@@ -99,19 +99,19 @@ class Latch:
         try:
             marker.write(reason)
         except OSError as error:
-            # The disk has failed, after all.
+            # Expected: the disk has failed.
             log.critical("the read-only marker is not durable", extra={"error": str(error)})
 
 
 class Marker:
-    """The file in a root that says that it is read-only, and the spare that it is made of."""
+    """The marker file that makes a root read-only, and the spare file it is made from."""
 
     def __init__(self, directory: int, system: Syscalls) -> None:
         self._directory = directory
         self._system = system
 
     def read(self) -> str | None:
-        """The reason; None without a marker.  One that cannot be read is one."""
+        """The reason, "unknown" if the marker is unreadable; None without a marker."""
         try:
             fd = os.open(MARKER, os.O_RDONLY | _SAFE, dir_fd=self._directory)
         except FileNotFoundError:
@@ -127,7 +127,7 @@ class Marker:
         return text or "unknown"
 
     def prepare(self) -> None:
-        """Have a spare, durably, with every block that a reason can need."""
+        """Create the spare, durably, with all blocks that a reason needs."""
         with contextlib.suppress(FileNotFoundError):
             found = os.stat(SPARE, dir_fd=self._directory, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode) and found.st_size == MARKER_BYTES:
@@ -136,9 +136,9 @@ class Marker:
         self._system.fsync(self._directory)
 
     def write(self, reason: str) -> None:
-        """Make the spare the marker; without one, a new file.
+        """Rename the spare to the marker, or create it if there is no spare.
 
-        Raises OSError where some of it is not durable, having done the rest.
+        Raises OSError if a step fails, after trying the others.
         """
         with contextlib.suppress(OSError):
             self._system.rename(
@@ -150,7 +150,7 @@ class Marker:
             self._system.fsync(self._directory)
 
     def remove(self) -> None:
-        """Show with a new spare that the disk takes a file again, then forget that it did not."""
+        """Write a new spare, which shows that the disk works again, then remove the marker."""
         with contextlib.suppress(FileNotFoundError):
             self._system.unlink(SPARE, dir_fd=self._directory)
         self._fill(SPARE, "")
@@ -158,7 +158,7 @@ class Marker:
         self._system.fsync(self._directory)
 
     def _fill(self, name: str, text: str) -> None:
-        """Write a file in place, to its whole length, and sync it."""
+        """Write a file in place, at its full length, and sync it."""
         content = text.encode(errors="replace")[: MARKER_BYTES - 1].ljust(MARKER_BYTES, b"\n")
         flags = os.O_WRONLY | os.O_CREAT | _SAFE
         fd = self._system.open(name, flags, 0o600, dir_fd=self._directory)

@@ -1,7 +1,7 @@
-"""Regular files: opened without waiting for anybody, and refused if they are anything else.
+"""Regular files: opened without blocking, and refused if they are of another type.
 
-Opening a FIFO waits for its other end, opening a link leads out of the root, and a device may
-do anything.  Every file of a root that is there already is opened through here.
+Opening a FIFO blocks until its other end is open, a symbolic link leads out of the root, and
+opening a device can have any effect.  Every existing file of a root is opened through here.
 
 https://man7.org/linux/man-pages/man2/open.2.html
 """
@@ -19,19 +19,19 @@ FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 PART = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-# What ``open`` says of a link, of a socket or of a FIFO that nobody reads, of a directory.
+# Errors of ``open`` for a symbolic link, a socket or FIFO without a reader, and a directory.
 _OTHER = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
 
 class NotRegular(OSError):
-    """Something else has the name of a file: a FIFO, a link, a directory, a device."""
+    """The path is a FIFO, a link, a directory or a device."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(errno.EINVAL, "not a regular file", os.fspath(path))
 
 
 class DirectoryUnusable(OSError):
-    """The directory of a file is missing, or something else has its name: a link, a file."""
+    """The directory of a file is missing, or is a link or a file."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(errno.ENOTDIR, f"its directory {path} {problem}", path)
@@ -40,7 +40,7 @@ class DirectoryUnusable(OSError):
 def open_regular(
     path: str | os.PathLike[str], access: int, *, directory: int | None = None, mode: int = 0o600
 ) -> int:
-    """Open a regular file, relative to ``directory`` where there is one; the descriptor.
+    """Open a regular file, relative to ``directory`` if given; returns the descriptor.
 
     ``access`` is O_RDONLY, O_WRONLY or O_RDWR, with O_CREAT if need be.  Raises NotRegular for
     anything that is no regular file, DirectoryUnusable where a directory on the way below
@@ -60,7 +60,7 @@ def open_regular(
 
 
 def size_of(path: str, directory: int) -> int | None:
-    """A regular file's size in bytes; None if there is none, or something else in its place.
+    """A regular file's size in bytes; None if it is missing or of another type.
 
     Raises DirectoryUnusable, as ``open_regular`` does.
     """
@@ -74,9 +74,9 @@ def size_of(path: str, directory: int) -> int | None:
 
 @contextmanager
 def parent_of(path: str, directory: int | None) -> Iterator[tuple[int | None, str]]:
-    """The directory of a path, open, and the last name: no link on the way is followed.
+    """The open directory of a path, and its last name; symbolic links are not followed.
 
-    Without ``directory`` the path is whole, and the caller's own: it is taken as it is.
+    Without ``directory`` the path is used unchanged.
     """
     *parts, name = path.split("/")
     if directory is None or not parts:

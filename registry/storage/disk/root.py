@@ -1,4 +1,4 @@
-"""The root directory: everything a registry keeps, held by one process at a time."""
+"""The root directory of a registry, locked by one process at a time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LOCK_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Root:
-    """An opened root.  The locks are the kernel's: they end with the process, however that ends.
+    """An open, locked root.  The locks are flock(2)'s: the kernel releases them with the process.
 
-    The directory itself is locked, so that removing the lock file lets nobody in; and the lock
-    file too, which says whose it is, and which an older program looks at.  ``open`` raises
-    RootInUse, naming the process that has it, or StartupError.
+    The directory is locked, so that removing the lock file lets no second process in; and so is the
+    lock file, which holds the process id and which older programs lock.  ``open`` raises RootInUse,
+    naming that process, or StartupError.
     """
 
     def __init__(self, path: Path, lock: int | None, directory: int) -> None:
@@ -30,11 +30,11 @@ class Root:
         self.directory = directory
         self._lock = lock
         self.was_unclean = has_log(path)
-        """Whether whoever had the root before was killed: a registry that ends leaves no log."""
+        """Whether the last process was killed: a registry that ends properly leaves no log."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Make the directory if there is none, and lock it."""
+        """Create the directory if missing, and lock it."""
         with translate_os_errors(path), ExitStack() as opened:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory = open_directory(path, opened)
@@ -48,7 +48,7 @@ class Root:
 
     @classmethod
     def open_to_read(cls, path: Path) -> Self:
-        """Lock a root and change nothing in it, as on a file system that is read-only."""
+        """Lock a root without changing it, as on a read-only file system."""
         with translate_os_errors(path), ExitStack() as opened:
             directory = open_directory(path, opened)
             lock = open_lock_to_read(directory, opened)
@@ -61,7 +61,7 @@ class Root:
         return self.path / DATABASE
 
     def close(self) -> None:
-        """Let another process have the root.  The last thing to be closed."""
+        """Release the locks.  Must be closed last."""
         os.close(self.directory)
         if self._lock is not None:
             os.close(self._lock)
@@ -82,7 +82,7 @@ def has_log(root: Path) -> bool:
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Translate what the system refuses to StartupError."""
+    """Translate an OSError in the block to StartupError."""
     try:
         yield
     except FileExistsError as error:

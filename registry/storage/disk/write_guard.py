@@ -1,4 +1,4 @@
-"""The guard: whether anything may be written now, and whether it may grow."""
+"""The write guard: whether writes, and writes that grow the registry, are allowed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class WriteGuard:
         return cls(Latch(root.directory), FreeSpace(root.directory, minimum))
 
     def check_writable(self) -> None:
-        """Raise StorageLatched once the disk has failed."""
+        """Raise RegistryReadOnly once the disk has failed."""
         self.latch.check()
 
     def check_free_space(self) -> None:
-        """Raise StorageLatched, or StorageFull below the minimum."""
+        """Raise RegistryReadOnly, or StorageFull below the minimum."""
         self.latch.check()
         if self.free_space is not None:
             self.free_space.check()
@@ -36,7 +36,7 @@ class WriteGuard:
         self.latch.trip(f"{call}: {error.strerror or error}")
 
     def release_reserve(self) -> bool:
-        """Give up the reserve file; whether there was one, and what failed may be tried again."""
+        """Remove the reserve file; if true, the failed write may be retried."""
         return self.free_space is not None and self.free_space.release()
 
     @property
@@ -56,7 +56,7 @@ class WriteGuard:
 
     @property
     def problem(self) -> str | None:
-        """Why this registry is not ready for everything; None if it is."""
+        """The reason that writes are refused; None if they are not."""
         if self.latch.reason is not None:
             return f"the registry is read-only since its disk failed ({self.latch.reason})"
         return None if self.free_space is None else self.free_space.problem

@@ -1,1 +1,1 @@
-"""Metadata: the rows that say which bytes exist, and what names them."""
+"""Metadata: the queries on blobs, manifests, tags, uploads and repositories."""

@@ -1,4 +1,4 @@
-"""Audit: each change with its identity, time and epoch, in a chain of hashes."""
+"""Audit: one row per change, with identity, time and epoch, in a chain of hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.storage.retention import LEASE_MS
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: whose, when by the wall clock, and in which epoch."""
+    """One change: its identity, wall time in milliseconds, and epoch."""
 
     identity: str
     at: int
@@ -24,7 +24,7 @@ class Change:
 
     @property
     def lease_until(self) -> int:
-        """A just-pushed blob or manifest that nothing names yet is kept so long."""
+        """Keep a pushed blob or manifest until then although nothing names it yet."""
         return self.at + self.lease_ms
 
     @classmethod
@@ -35,7 +35,7 @@ class Change:
         clock: Clock | None = None,
         lease_ms: int = LEASE_MS,
     ) -> Change:
-        """The change that the current transaction makes."""
+        """Begin the change that the current transaction makes."""
         now = (clock or SystemClock()).wall_ms()
         return cls(identity, now, epochs.current(connection), lease_ms)
 
@@ -48,10 +48,10 @@ def append(
     target: str,
     detail: str = "",
 ) -> None:
-    """Append to the audit: one row for each change, in the change's own transaction.
+    """Append one row to the audit, in the change's own transaction.
 
-    Every row's hash covers the row before it, so that a row cannot be altered, nor one in the
-    middle removed, without every later hash being wrong.
+    Each hash covers the row before it: altering a row, or removing one in the middle, makes every
+    later hash wrong.
     """
     latest = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)
     row = {
@@ -69,7 +69,7 @@ def append(
 def chained(previous: str, row: dict[str, object]) -> str:
     """The hash of an audit row that follows another."""
     keys = ("at", "identity", "action", "repository", "target", "detail")
-    # Length before value: no two rows can be written alike.
+    # Each value is preceded by its length, so that two different rows never hash alike.
     fields = [previous, *(str(row[key]) for key in keys)]
     line = "".join(f"{len(field)}:{field}" for field in fields)
     return hashlib.sha256(line.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Blobs: the queries.  Which bytes exist, under which physical name, and in which repositories."""
+"""Blobs: queries on stored bytes, their physical names, and the repositories that have them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from registry.storage.metadata.tables import (
 from registry.storage.metadata.trash import put
 from registry.storage.retention import Lease, Leased
 
-# A corrupt blob is as good as absent, until the next push heals it.
+# A corrupt blob is treated as absent until it is pushed again.
 _OK = text("blobs.state = 'ok'")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A blob's bytes: how many, and the name the store keeps them under."""
+    """A blob's size in bytes, and the physical name of its file."""
 
     size: int
     physical: str
@@ -36,7 +36,7 @@ class StoredBlob:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A whole blob, and when its bytes were last compared with the digest, by the wall clock."""
+    """A blob, and the wall time at which its bytes last matched the digest."""
 
     blob: StoredBlob
     verified_at: int | None
@@ -59,7 +59,7 @@ MEMBER = PointRead(
     "digest",
     into=stored_blob,
 )
-# The blob, whoever has it.  Nothing a client sees may depend on this.
+# The blob in any repository.  Answers to clients must not depend on it.
 BY_DIGEST = PointRead(
     select(blobs.c.size, blobs.c.physical).where(blobs.c.digest == bindparam("digest")).where(_OK),
     "digest",
@@ -95,7 +95,7 @@ LEASED: PointRead[Leased[int]] = PointRead(
     "digest",
     into=lambda row: Leased(row[0], Lease(row[1], row[2]), row[3]),
 )
-# Whether a repository has the blob, and its bytes are not what they were.
+# Whether a repository has the blob and it is marked corrupt.
 IS_CORRUPT = PointRead(
     select(blobs.c.digest)
     .select_from(repositories)
@@ -111,30 +111,30 @@ IS_CORRUPT = PointRead(
 
 
 def find_member(connection: Connection, name: RepositoryName, digest: Digest) -> StoredBlob | None:
-    """The blob, if this repository has it."""
+    """The blob, if it is a member of this repository."""
     return MEMBER.first(connection, name, digest)
 
 
 def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
-    """Begin the membership's lease anew."""
+    """Renew the membership's lease."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch}
     connection.execute(update(repo_blobs).where(key).values(**values))
 
 
 def find(connection: Connection, digest: Digest) -> StoredBlob | None:
-    """The blob, whoever has it.  Nothing a client sees may depend on this."""
+    """The blob in any repository.  Answers to clients must not depend on it."""
     return BY_DIGEST.first(connection, digest)
 
 
 def exists(connection: Connection, digest: Digest) -> bool:
-    """Whether there is a row for the blob, be it corrupt."""
+    """Whether the blob has a row, corrupt or not."""
     query = select(blobs.c.digest).where(blobs.c.digest == str(digest))
     return connection.scalar(query) is not None
 
 
 def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
-    """Whether the repository has the blob, be it corrupt."""
+    """Whether the repository has the blob, corrupt or not."""
     row = repo_blobs.c
     query = select(row.digest).where(row.repository_id == repository, row.digest == str(digest))
     return connection.scalar(query) is not None
@@ -143,10 +143,10 @@ def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
 def add(
     connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, broken: str | None
 ) -> bool:
-    """Record durable bytes, or keep those we have; whether the new ones were taken.
+    """Record new durable bytes unless good ones exist; true if the new ones were recorded.
 
-    ``broken`` is a physical name whose bytes were found missing or cut short: those are
-    replaced, as are corrupt ones, and what they leave goes to the trash.
+    ``broken`` is a physical name whose bytes were found missing or truncated: they are replaced, as
+    corrupt ones are, and the old file goes to the trash.
     """
     query = select(blobs.c.physical, blobs.c.size, blobs.c.state).where(
         blobs.c.digest == str(digest)
@@ -175,7 +175,7 @@ def add(
 def add_member(
     connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
 ) -> None:
-    """Make the blob a member of the repository, with a lease, and whole what named it."""
+    """Add the membership, set its lease, and link the edges that waited for the blob."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch, "session": session}
     renewed = connection.execute(update(repo_blobs).where(key).values(**values))
@@ -186,7 +186,7 @@ def add_member(
 
 
 def remove_member(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
-    """End the blob's membership; bytes that no repository has go to the trash."""
+    """Remove the membership; bytes that no repository has any more go to the trash."""
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
         return False
@@ -195,7 +195,7 @@ def remove_member(connection: Connection, change: Change, repository: int, diges
 
 
 def trash_bytes(connection: Connection, change: Change, digest: Digest, old: StoredBlob) -> None:
-    """Put bytes that no row names any more into the trash."""
+    """Move bytes that no blob row names any more to the trash."""
     values = {"physical": old.physical, "digest": str(digest), "size": old.size}
     connection.execute(
         insert(trash).values(**values, deleted_at=change.at, epoch=change.epoch, run=None)
@@ -203,10 +203,10 @@ def trash_bytes(connection: Connection, change: Change, digest: Digest, old: Sto
 
 
 def mark_corrupt(connection: Connection, physical: str) -> bool:
-    """The bytes are not what their row says: absent from now on, until a push heals them.
+    """Mark the bytes as corrupt: treated as absent until they are pushed again.
 
-    By their physical name: a push may have put whole bytes in their place meanwhile.  False if
-    no row names them, or they were marked before.
+    Selected by physical name: a push may have replaced them meanwhile.  False if no row names them,
+    or they are marked already.
     """
     named = (blobs.c.physical == physical) & _OK
     return connection.execute(update(blobs).where(named).values(state="corrupt")).rowcount > 0
@@ -215,7 +215,7 @@ def mark_corrupt(connection: Connection, physical: str) -> bool:
 def repositories_with(
     connection: Connection, digest: Digest, *, last: str, limit: int
 ) -> list[RepositoryName]:
-    """Some repositories that have the blob, after ``last`` in the order of their names."""
+    """Up to ``limit`` repositories that have the blob, by name, after ``last``."""
     query = (
         select(repositories.c.name)
         .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)

@@ -1,4 +1,4 @@
-"""Edges: what manifests name, and whether the repository has it."""
+"""Edges: the digests that a manifest names, and whether the repository has them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from oci.digest import Digest
 from registry.storage.metadata.tables import blobs, manifest_edges, manifests, repo_blobs
 
-# ``child``: what an index names, a manifest, or a blob (BuildKit's caches).
-# ``foreign``: a layer that lives elsewhere; it need not be here, but may be.
+# ``child``: an entry of an index, a manifest or, in BuildKit's caches, a blob.
+# ``foreign``: a layer with URLs of its own; the repository may have it or not.
 EdgeKind = Literal["config", "layer", "foreign", "child"]
 
 # SQLite takes 32,766 parameters in a statement, and older ones 999.
@@ -30,7 +30,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Of some digests, those that a repository has: as blobs, as manifests."""
+    """The digests, of those asked for, that a repository has as blobs and as manifests."""
 
     blobs: frozenset[str]
     manifests: frozenset[str]
@@ -42,7 +42,7 @@ class Presence:
 
 
 def find_present(connection: Connection, repository: int, named: Sequence[Edge]) -> Presence:
-    """What the repository has of what is named."""
+    """Find which of the named digests the repository has."""
     digests = sorted({str(edge.child) for edge in named})
     children = sorted({str(edge.child) for edge in named if edge.kind == "child"})
     return Presence(
@@ -54,7 +54,7 @@ def find_present(connection: Connection, repository: int, named: Sequence[Edge])
 def insert_edges(
     connection: Connection, repository: int, parent: Digest, named: Sequence[Edge], here: Presence
 ) -> None:
-    """Write a manifest's edges; what is not here is absent, and says so."""
+    """Insert a manifest's edges; a digest that the repository lacks is marked absent."""
     rows = [
         {
             "repository_id": repository,
@@ -77,7 +77,7 @@ def insert_edges(
 
 
 def link_blob(connection: Connection, repository: int, digest: Digest) -> None:
-    """A blob has come: the edges that name it are whole."""
+    """Link the edges that name a blob, once the repository has it."""
     edge = manifest_edges.c
     connection.execute(
         update(manifest_edges)
@@ -87,7 +87,7 @@ def link_blob(connection: Connection, repository: int, digest: Digest) -> None:
 
 
 def link_manifest(connection: Connection, repository: int, digest: Digest) -> None:
-    """A manifest has come: the indexes that name it are whole."""
+    """Link the indexes that name a manifest, once the repository has it."""
     edge = manifest_edges.c
     connection.execute(
         update(manifest_edges)
@@ -98,7 +98,7 @@ def link_manifest(connection: Connection, repository: int, digest: Digest) -> No
 
 
 def delete_edges(connection: Connection, repository: int, digest: Digest) -> None:
-    """A manifest goes: its edges with it, and those that name it are absent."""
+    """Delete a manifest's edges, and mark it absent in the edges of its parents."""
     edge = manifest_edges.c
     connection.execute(
         delete(manifest_edges).where(edge.repository_id == repository, edge.parent == str(digest))
@@ -111,7 +111,7 @@ def delete_edges(connection: Connection, repository: int, digest: Digest) -> Non
 
 
 def parent_of_blob(connection: Connection, repository: int, digest: Digest) -> Digest | None:
-    """A manifest of the repository that names the blob, if any does."""
+    """One manifest of the repository that names the blob; None if no manifest does."""
     edge = manifest_edges.c
     query = (
         select(edge.parent)

@@ -1,4 +1,4 @@
-"""Epochs: monotonic time that survives restarts, counted in rows."""
+"""Epochs: monotonic time that survives restarts, one row per epoch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.tables import epochs
 from registry.storage.retention import Cutoff
 
-# More than any lifetime is long, in any sensible setting; older rows say nothing any more.
+# Longer than any retention setting; older rows are never needed.
 MAX_ROWS = 10_000
 
 CURRENT = PointRead(
     select(func.coalesce(func.max(epochs.c.number), literal_column("0"))),
     into=lambda row: int(row[0]),
 )
-# For a read that has more to say: the number of the present epoch as one of its columns.
+# The current epoch's number, as a column of another query.
 COLUMN = (
     select(func.coalesce(func.max(epochs.c.number), literal_column("0")))
     .scalar_subquery()
@@ -36,15 +36,15 @@ COLUMN = (
 
 
 def current(connection: Connection) -> int:
-    """The number of the present epoch; 0 before the first."""
+    """The current epoch's number; 0 before the first."""
     return CURRENT.first(connection) or 0
 
 
 def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> int:
-    """Begin the next epoch if the present one is ``epoch_ms`` old; the number of the present one.
+    """Begin the next epoch if the current one is ``epoch_ms`` old; return the current number.
 
-    Never more than one for each ``epoch_ms`` of monotonic time.  After a reboot nobody knows how
-    old the last epoch is: then only time since ``begun``, when this process started, counts.
+    At most one begins per ``epoch_ms`` of monotonic time.  After a reboot the age of the last epoch
+    is unknown: then only time since ``begun``, when this process started, counts.
     """
     latest = _latest(connection)
     number = 0 if latest is None else int(latest.number)
@@ -64,14 +64,14 @@ def is_due(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -
 
 
 def is_expired(cutoff: Cutoff, at: Any, epoch: Any) -> ColumnElement[bool]:
-    """Whether the moment of a row, by the wall clock and in epochs, is over; see Bound."""
+    """Whether a row's wall time and epoch are at or before the cutoff; see Cutoff."""
     return is_expired_by(at, epoch, cutoff.at, cutoff.epoch, cutoff.beyond)
 
 
 def is_expired_by(
     at: Any, epoch: Any, until: Any, until_epoch: Any, beyond: Any
 ) -> ColumnElement[bool]:
-    """``is_expired`` of a bound whose parts may be parameters."""
+    """The condition of ``is_expired``, with a cutoff whose parts may be bind parameters."""
     condition: ColumnElement[bool] = ((at <= until) | (at > beyond)) & (epoch <= until_epoch)
     return condition
 
@@ -81,6 +81,6 @@ def _latest(connection: Connection) -> Row[Any] | None:
 
 
 def _age_ms(latest: Row[Any] | None, clock: Clock, begun: int) -> int:
-    """How old the present epoch is, as far as anybody can know."""
+    """The current epoch's age, at least; after a reboot, the time since ``begun``."""
     since = latest.monotonic_ms if latest is not None and latest.boot == clock.boot else begun
     return clock.monotonic_ms() - since

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from sqlalchemy import ColumnElement, Table, tuple_
 
-# What a transaction takes of rows that have contents: some milliseconds of the write lock.
+# Bytes of manifest rows per transaction: a few milliseconds of the write lock.
 BYTES_AT_ONCE = 1024 * 1024
 
 Key = tuple[int, str]
@@ -15,15 +15,15 @@ Key = tuple[int, str]
 
 
 def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
-    """The rows with these keys.
+    """The condition that selects the rows with these keys.
 
-    SQLite looks single values up in an index, and pairs only by reading the whole table.
+    SQLite uses an index for a list of single values; for pairs it scans the whole table.
     """
     pair = tuple_(table.c.repository_id, table.c.digest)
     return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
 def up_to_bytes(sizes: Sequence[tuple[str, int]], most: int = BYTES_AT_ONCE) -> list[str]:
-    """The first of some digests whose sizes come to ``most`` bytes together; one at least."""
+    """The first digests whose sizes add up to ``most`` bytes; at least one."""
     ends = accumulate(size for _, size in sizes)
     return [digest for (digest, size), end in zip(sizes, ends, strict=True) if end - size < most]

@@ -1,4 +1,4 @@
-"""Manifests: the queries, and the one door through which a manifest comes and goes."""
+"""Manifests: the queries; every insert and delete of a manifest goes through here."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from registry.storage.retention import Lease, Leased
 
 R = TypeVar("R")
 
-# What a transaction takes of rows that have contents: some milliseconds of the write lock.
+# Manifest rows per transaction: a few milliseconds of the write lock.
 ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NewManifest:
-    """A manifest about to be recorded: what the columns need of it."""
+    """The columns of a manifest to be inserted."""
 
     digest: Digest
     media_type: str
@@ -52,7 +52,7 @@ class NewManifest:
     annotations: str
 
 
-# Corrupt ones are as good as absent, until the next push heals them.
+# A corrupt manifest is treated as absent until it is pushed again.
 _WHOLE = ~exists().where(
     corrupt_manifests.c.repository_id == manifests.c.repository_id,
     corrupt_manifests.c.digest == manifests.c.digest,
@@ -133,12 +133,12 @@ def size(
 
 
 def media_type(connection: Connection, repository: int, digest: Digest) -> str | None:
-    """The media type the manifest was pushed as, or None if it is not here."""
+    """The media type the manifest was pushed with, or None if the repository lacks it."""
     return connection.scalar(select(manifests.c.media_type).where(_key(repository, digest)))
 
 
 def put(connection: Connection, change: Change, repository: int, new: NewManifest) -> None:
-    """Record a manifest with a lease, and whole the indexes that named it."""
+    """Insert a manifest with a lease, and link the indexes that name it."""
     connection.execute(
         insert(manifests).values(
             repository_id=repository,
@@ -159,7 +159,7 @@ def put(connection: Connection, change: Change, repository: int, new: NewManifes
 
 
 def mark_corrupt(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
-    """Absent from now on, until pushed again: the bytes are wrong.  Whether that is new."""
+    """Mark the manifest as corrupt: absent until it is pushed again.  True if newly marked."""
     values = {"repository_id": repository, "digest": str(digest), "found_at": change.at}
     known = select(corrupt_manifests.c.found_at).where(
         corrupt_manifests.c.repository_id == repository,
@@ -172,9 +172,9 @@ def mark_corrupt(connection: Connection, change: Change, repository: int, digest
 
 
 def replace_corrupt(connection: Connection, repository: int, new: NewManifest) -> bool:
-    """Whole a manifest that was corrupt, marked or not; whether it was.
+    """Replace a corrupt manifest's bytes, marked or not; true if it was corrupt.
 
-    Its edges are to be recorded anew.
+    Its old edges are deleted: the caller inserts the new ones.
     """
     cured = connection.execute(
         delete(corrupt_manifests).where(
@@ -207,10 +207,10 @@ def replace_corrupt(connection: Connection, repository: int, new: NewManifest) -
 
 
 def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
-    """It was pushed again, or has lost what kept it: its lease begins anew."""
+    """Renew the lease of a manifest that was pushed again, or lost a tag or parent."""
     connection.execute(
         update(manifests)
-        # Its row is written whole, with its content: not for some minutes of lease.
+        # An update rewrites the whole row, content included: not worth a few minutes of lease.
         .where(_key(repository, digest), _is_older(change))
         .values(lease_until=change.lease_until, lease_epoch=change.epoch)
     )
@@ -223,9 +223,9 @@ def remove(
     digest: Digest,
     pointed: Sequence[Tag] = (),
 ) -> bool:
-    """Move a manifest to the trash; whether it was there.  Its tags must be gone before.
+    """Move a manifest to the trash; false if it is not here.  Its tags must be removed first.
 
-    What it alone kept, its children and its referrers, has a lease from now on.
+    Its children and referrers, which nothing else may keep, get a new lease.
     """
     if not trash_rows.put_manifest(connection, change, repository, digest, pointed):
         return False
@@ -243,9 +243,9 @@ def remove(
 def renew_some_dependents(
     connection: Connection, change: Change, repository: int, digest: Digest
 ) -> int:
-    """Begin leases anew, a few at a time, of what this manifest alone may keep; how many.
+    """Renew the leases of some children and referrers of the manifest; returns how many.
 
-    A row is written whole, with its content: so few are written in one transaction.
+    Each update rewrites a whole row, content included, so one transaction renews only a few.
     """
     for kept in _kept_by(repository, digest):
         query = select(manifests.c.digest, manifests.c.size).where(kept, _is_older(change))
@@ -262,7 +262,7 @@ def renew_some_dependents(
 
 
 def _kept_by(repository: int, digest: Digest) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Children of a manifest, and its referrers."""
+    """The conditions for a manifest's children, and for its referrers."""
     row, edge = manifests.c, manifest_edges.c
     children = select(edge.manifest).where(
         edge.repository_id == repository, edge.parent == str(digest), edge.manifest.is_not(None)
@@ -272,7 +272,7 @@ def _kept_by(repository: int, digest: Digest) -> tuple[ColumnElement[bool], Colu
 
 
 def _is_older(change: Change) -> ColumnElement[bool]:
-    """A lease that was not begun in about this moment."""
+    """Whether the lease is clearly older than one that begins now."""
     row = manifests.c
     return (row.lease_until < change.lease_until - change.lease_ms // 10) | (
         row.lease_epoch < change.epoch

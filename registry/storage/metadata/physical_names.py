@@ -1,4 +1,4 @@
-"""Physical names: which of the store's names any row has."""
+"""Physical names: which files of the store are named by a row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class ReferencedNames:
-    """Physical names that blobs or the trash have, and sessions that are open."""
+    """Physical names in blobs or the trash, and ids of open sessions."""
 
     physicals: frozenset[str]
     sessions: frozenset[str]
@@ -24,7 +24,7 @@ class ReferencedNames:
 def referenced_names(
     connection: Connection, physicals: Sequence[str], sessions: Sequence[str]
 ) -> ReferencedNames:
-    """Of these, the names that some row has, all in the snapshot of one transaction."""
+    """The given names that some row has, in one snapshot."""
     found = [
         *_among(connection, blobs.c.physical, physicals),
         *_among(connection, trash.c.physical, physicals),

@@ -1,4 +1,4 @@
-"""Referrers: the query.  The manifests whose subject is a given digest."""
+"""Referrers: the query for manifests whose subject is a given digest."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def descriptors(
     last: Digest | None,
     limit: int,
 ) -> Generator[Descriptor, None, None]:
-    """Referrers after ``last``, by digest; only of one artifact type if asked for.
+    """Referrers after ``last``, ordered by digest; of one artifact type if given.
 
-    Read row by row, as they are asked for: the annotations of one may take 4 MiB.
+    Rows are read one at a time: the annotations of one may take 4 MiB.
     """
     row = manifests.c
     query = (

@@ -19,12 +19,12 @@ ID = PointRead(
 
 
 def find(connection: Connection, name: RepositoryName) -> int | None:
-    """The repository's row id, or None where nothing was ever pushed."""
+    """The repository's row id, or None if it does not exist."""
     return ID.first(connection, name)
 
 
 def ensure(connection: Connection, change: Change, name: RepositoryName) -> int:
-    """The repository's row id; the first thing pushed makes the repository."""
+    """The repository's row id; the first push creates the repository."""
     found = find(connection, name)
     if found is not None:
         return found
@@ -39,9 +39,9 @@ def ensure(connection: Connection, change: Change, name: RepositoryName) -> int:
 def mark_deleted(
     connection: Connection, change: Change, repository: int, name: RepositoryName
 ) -> None:
-    """Delete the repository: from now on nobody can ask for it, or finish an upload to it.
+    """Mark the repository as deleted: no request finds it, and its uploads end.
 
-    Its rows keep their places under a name that no request can have, until they are cleared.
+    Its rows stay, under a name that no request can have, until they are deleted in batches.
     """
     row = repositories.c
     connection.execute(
@@ -61,14 +61,14 @@ def mark_deleted(
 
 
 def name_of(connection: Connection, repository: int) -> str:
-    """The name, by the row id."""
+    """The name for a row id."""
     query = select(repositories.c.name).where(repositories.c.id == repository)
     name: str = connection.execute(query).scalar_one()
     return name
 
 
 def names_of(connection: Connection, found: Sequence[int]) -> dict[int, RepositoryName]:
-    """The names of those that are not deleted, by their row ids, which are few."""
+    """The names of repositories that are not deleted, by row id."""
     row = repositories.c
     query = (
         select(row.id, row.name)
@@ -79,7 +79,7 @@ def names_of(connection: Connection, found: Sequence[int]) -> dict[int, Reposito
 
 
 def names(connection: Connection, *, last: str | None, limit: int | None) -> list[RepositoryName]:
-    """Names after ``last`` in byte order; ``last`` need not be there."""
+    """Names after ``last`` in byte order; ``last`` need not exist."""
     query = (
         select(repositories.c.name)
         .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))

@@ -1,8 +1,8 @@
 """The schema, as SQLAlchemy tables.
 
 Digests are kept in their wire form, times as milliseconds since 1970 (``…_at``, ``…_until``).
-What must not vanish under something else is held by a foreign key that refuses (RESTRICT):
-the second net under every delete, whatever the code above it believed.
+A row that others need is protected by a foreign key with RESTRICT: a second check under every
+delete.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Big = BigInteger().with_variant(Integer(), "sqlite")
 # Names sort byte by byte ("ASCIIbetical"), as SQLite's text always does.
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 
-# How far the server has come: leases end only when wall time has passed *and* epochs have,
-# and an epoch is counted in monotonic time, so that no clock jump ends a lease.
+# Leases end only when wall time *and* enough epochs have passed.  An epoch is counted in monotonic
+# time, so that no clock jump ends a lease.
 epochs = Table(
     "epochs",
     metadata,
@@ -59,7 +59,7 @@ repositories = Table(
 )
 
 # A session's row exists before its file, and is taken by the transaction that adds the blob.
-# It bears the repository's name: a session alone does not make a repository.
+# It has the repository's name, not its id: a session alone does not create a repository.
 uploads = Table(
     "uploads",
     metadata,
@@ -69,9 +69,9 @@ uploads = Table(
     Column("algorithm", Text, nullable=False),
     Column("created_at", Big, nullable=False),
     Column("idle_epoch", Integer, nullable=False),
-    # The network that the session's client was in; empty where nobody knows.
+    # The network of the session's client; empty if unknown.
     Column("address", Text, nullable=False, server_default=text("''")),
-    # About when it had its last request; NULL where that was the first.
+    # Approximate time of its last request; NULL if there was only the first.
     Column("touched_at", Big),
     Column("touched_epoch", Integer),
     Index(None, "identity"),
@@ -87,7 +87,7 @@ blobs = Table(
     Column("physical", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
     Column("created_at", Big, nullable=False),
-    # When its bytes were last compared with the digest: by the push, or by a scrub.
+    # When its bytes last matched the digest: at a push, or in a scrub.
     Column("verified_at", Big),
     CheckConstraint("state IN ('ok', 'corrupt')", name="state"),
     Index(None, "verified_at"),
@@ -128,8 +128,8 @@ manifests = Table(
     sqlite_strict=True,
 )
 
-# What a manifest names, in its order.  ``child`` is always there; ``blob`` and ``manifest`` say
-# whether the repository has it.  An edge with neither is absent, until the piece is pushed.
+# The digests that a manifest names, in order.  ``child`` is always set; ``blob`` and ``manifest``
+# say whether the repository has it.  An edge with neither is absent, until that content is pushed.
 manifest_edges = Table(
     "manifest_edges",
     metadata,
@@ -165,8 +165,7 @@ manifest_edges = Table(
     sqlite_strict=True,
 )
 
-# Manifests whose bytes are not their digest's any more: as good as absent, until the next push
-# heals them.
+# Manifests whose bytes do not match their digest: treated as absent until they are pushed again.
 corrupt_manifests = Table(
     "corrupt_manifests",
     metadata,
@@ -213,7 +212,7 @@ tag_history = Table(
     sqlite_strict=True,
 )
 
-# Files that no row names any more.  They go later, so that a delete can be undone.
+# Files that no blob row names any more.  They are removed later, so that a delete can be undone.
 trash = Table(
     "trash",
     metadata,
@@ -228,8 +227,8 @@ trash = Table(
     sqlite_strict=True,
 )
 
-# Manifests that were deleted or collected, with all that is needed to put them back: their
-# bytes, the tags they had, and what they named and the repository had.
+# Manifests that were deleted or collected, with everything needed to undelete them: bytes, tags,
+# and the digests they named that the repository had.
 trash_manifests = Table(
     "trash_manifests",
     metadata,
@@ -249,7 +248,7 @@ trash_manifests = Table(
     sqlite_strict=True,
 )
 
-# Which repositories a blob was in: it can come back to those, and to no other.
+# The repositories that a blob was in: undelete returns it to those only.
 trash_members = Table(
     "trash_members",
     metadata,
@@ -262,8 +261,8 @@ trash_members = Table(
     sqlite_strict=True,
 )
 
-# A repository that was deleted keeps its rows until they are cleared away little by little,
-# under a name that nobody can ask for.  Its row stays, for the history of its tags.
+# A deleted repository keeps its rows, under a name that no request can have, until they are deleted
+# in batches.  Its own row stays, for the history of its tags.
 deleted_repositories = Table(
     "deleted_repositories",
     metadata,

@@ -1,4 +1,4 @@
-"""Tags: the queries, and the one door through which a tag changes."""
+"""Tags: the queries; every change of a tag goes through ``change_all``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from registry.storage.metadata.tables import deleted_repositories, repositories,
 def set_tag(
     connection: Connection, change: Change, repository: int, tag: Tag, digest: Digest | None
 ) -> bool:
-    """Point a tag to a manifest, or remove it (None); whether that changed anything.
+    """Point a tag to a manifest, or remove it (None); true if that changed anything.
 
-    Everything that moves a tag comes through ``change_all``.
+    One tag of ``change_all``.
     """
     return bool(change_all(connection, change, repository, [tag], digest))
 
@@ -32,10 +32,10 @@ def change_all(
     names: Sequence[Tag],
     digest: Digest | None,
 ) -> list[Tag]:
-    """Point tags to a manifest, or remove them (None); those that this changed.
+    """Point tags to a manifest, or remove them (None); returns the tags that changed.
 
-    Each leaves a row of history.  Manifests that lose a tag have a lease from now on.  As few
-    statements for many tags as for one: others wait for the write lock meanwhile.
+    Each change adds a row of history.  Manifests that lose a tag get a new lease.  Many tags take
+    as few statements as one: other units wait for the write lock meanwhile.
     """
     given, new = as_list([str(tag) for tag in names]), None if digest is None else str(digest)
     old = current_digests(connection, repository, names)
@@ -57,7 +57,7 @@ def change_all(
 def current_digests(
     connection: Connection, repository: int, names: Sequence[Tag]
 ) -> dict[str, str]:
-    """Of these tags, those that are there, each with the digest that it points to."""
+    """The given tags that exist, each with the digest that it points to."""
     given = as_list([str(tag) for tag in names])
     return dict(_POINTED.run(connection, repository=repository, names=given))
 
@@ -72,7 +72,7 @@ def find(connection: Connection, repository: int, tag: Tag) -> Digest | None:
 
 
 def last_digest(connection: Connection, repository: int, tag: Tag) -> Digest | None:
-    """The manifest the tag pointed to last, be it deleted since."""
+    """The manifest the tag last pointed to, even if the tag is deleted."""
     row = tag_history.c
     found = connection.scalar(
         select(row.digest)
@@ -85,7 +85,7 @@ def last_digest(connection: Connection, repository: int, tag: Tag) -> Digest | N
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """One step in the history of a tag: who pointed it where, or deleted it (None), and when."""
+    """One change of a tag, with the digests before and after; None stands for no tag."""
 
     tag: str
     version: int
@@ -96,7 +96,7 @@ class TagChange:
 
 
 def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> list[TagChange]:
-    """Every change of the tag, or of all tags, oldest first; of deleted repositories as well."""
+    """Every change of the tag, or of all tags, oldest first; deleted repositories included."""
     row, gone = tag_history.c, deleted_repositories.c
     before = func.lag(row.digest).over(
         partition_by=(row.repository_id, row.tag), order_by=row.version
@@ -127,7 +127,7 @@ def tags_of(connection: Connection, repository: int, digest: Digest, *, limit: i
 def names(
     connection: Connection, repository: int, *, last: str | None, limit: int | None
 ) -> list[Tag]:
-    """Tags after ``last`` in byte order; ``last`` need not be there."""
+    """Tags after ``last`` in byte order; ``last`` need not exist."""
     query = (
         select(tags.c.name)
         .where(tags.c.repository_id == repository)

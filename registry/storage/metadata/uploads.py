@@ -14,17 +14,17 @@ from registry.storage.metadata.tables import uploads
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """An open session: its id, and the algorithm its bytes are hashed with on the way in."""
+    """An open session: its id, and the algorithm that its bytes are hashed with."""
 
     id: str
     algorithm: str
     touched_at: int
-    """About when it had its last request, in milliseconds of wall time."""
+    """Approximate time of its last request, in milliseconds of wall time."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """An open session: whose it is, since when, and when it had its last request."""
+    """An open session: repository, identity, client address, and its times."""
 
     id: str
     repository: RepositoryName
@@ -39,7 +39,7 @@ class OpenUpload:
 _TOUCHED_AT = func.coalesce(uploads.c.touched_at, uploads.c.created_at)
 _TOUCHED_EPOCH = func.coalesce(uploads.c.touched_epoch, uploads.c.idle_epoch)
 
-# Both the id and the repository: another repository's session is no session here.
+# Selected by id and repository: a session is not found from another repository.
 FIND = PointRead(
     select(uploads.c.id, uploads.c.algorithm, _TOUCHED_AT)
     .where(uploads.c.id == bindparam("id"))
@@ -58,7 +58,7 @@ def add(
     algorithm: str,
     address: str = "",
 ) -> None:
-    """Open a session; before its first byte, so that a sweep can tell its file from an orphan."""
+    """Insert a session's row, before its file exists: a file without a row is an orphan."""
     values = {"id": session, "repository": str(name), "algorithm": algorithm, "address": address}
     connection.execute(
         insert(uploads).values(
@@ -68,7 +68,7 @@ def add(
 
 
 def touch(connection: Connection, change: Change, session: str) -> None:
-    """Write down that the session had a request."""
+    """Record the time of a request to the session."""
     connection.execute(
         update(uploads)
         .where(uploads.c.id == session)
@@ -77,7 +77,7 @@ def touch(connection: Connection, change: Change, session: str) -> None:
 
 
 def claim(connection: Connection, name: RepositoryName, session: str) -> bool:
-    """End the session; False if another has ended it.  Whoever takes it owns its bytes."""
+    """Delete the session's row; False if it is gone.  The unit that deletes it owns the bytes."""
     taken = connection.execute(
         delete(uploads).where(uploads.c.id == session, uploads.c.repository == str(name))
     )
@@ -85,7 +85,7 @@ def claim(connection: Connection, name: RepositoryName, session: str) -> bool:
 
 
 def list_open(connection: Connection) -> list[OpenUpload]:
-    """Every open session, the oldest first; a setting bounds how many there are."""
+    """Every open session, oldest first; a setting limits their number."""
     row = uploads.c
     query = select(
         row.id,
@@ -105,7 +105,7 @@ def list_open(connection: Connection) -> list[OpenUpload]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many sessions are open: the identity's, the address's, and all."""
+    """Numbers of open sessions: the identity's, the address's, and all."""
 
     identity: int
     address: int

@@ -1,4 +1,4 @@
-"""Usage: exact bytes of a repository and of a tag, and how many nothing else has."""
+"""Usage: exact bytes of a repository or of a tag, shared and unique."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 500
 class Size:
     """Bytes of blobs, each blob counted once, and of manifests.
 
-    ``unique`` of the blobs' bytes would come back if this alone were gone; ``shared`` would not.
+    Deleting the repository or tag would free ``unique`` bytes of blobs, and not ``shared`` ones.
     """
 
     manifests: int
@@ -34,14 +34,14 @@ class Size:
 
 @dataclass(slots=True)
 class Content:
-    """What one manifest leads to: manifests with their sizes, and blobs with theirs."""
+    """Reachable content: the sizes of manifests, and of blobs, by digest."""
 
     manifests: dict[str, int]
     blobs: dict[str, int]
 
 
 def of_repository(connection: Connection, repository: int) -> Size:
-    """Everything that is a member; shared is what other repositories have as well."""
+    """Size of all members; blobs that other repositories have too are shared."""
     other = repo_blobs.alias("other")
     is_shared = exists().where(
         other.c.digest == repo_blobs.c.digest, other.c.repository_id != repository
@@ -64,7 +64,7 @@ def of_repository(connection: Connection, repository: int) -> Size:
 
 
 def of_manifest(connection: Connection, repository: int, digest: Digest, tag: str) -> Size:
-    """What a tag leads to; shared is what stays if the tag goes, and all that it alone has."""
+    """Size of everything that a tag reaches; blobs that would stay without the tag are shared."""
     content = reachable(connection, repository, [str(digest)])
     kept = {
         each
@@ -87,7 +87,7 @@ def of_manifest(connection: Connection, repository: int, digest: Digest, tag: st
 
 
 def reachable(connection: Connection, repository: int, roots: Iterable[str]) -> Content:
-    """The manifests and blobs that these manifests lead to, themselves included; each once."""
+    """The manifests and blobs reachable from these manifests, themselves included; each once."""
     content, waiting = Content({}, {}), list(roots)
     while waiting:
         fresh = [each for each in dict.fromkeys(waiting) if each not in content.manifests]
@@ -141,7 +141,7 @@ def _parents(
 
 
 def _is_elsewhere(connection: Connection, repository: int, blob: str, content: Content) -> bool:
-    """Whether another repository has the blob, or another manifest of this one names it."""
+    """Whether another repository has the blob, or a manifest outside ``content`` names it."""
     row = repo_blobs.c
     other = select(row.digest).where(row.digest == blob, row.repository_id != repository)
     if connection.scalar(other.limit(1)) is not None:

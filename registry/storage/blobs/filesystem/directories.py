@@ -22,7 +22,7 @@ def prepare(file_ops: FileOps, root: int) -> None:
 
 
 def check_tree(root: int) -> None:
-    """Raise StartupError where something else is in the place of one of the directories.
+    """Raise StartupError if one of the directories exists as anything else.
 
     A symbolic link is not followed: its target may be anywhere, and on another file system.
     """
@@ -61,7 +61,7 @@ def make(file_ops: FileOps, parent: int, name: str) -> None:
 
 
 def check_one_device(root: int) -> None:
-    """A rename between uploads and blobs must not be a copy."""
+    """Raise StartupError if a rename from uploads to blobs would cross file systems."""
     device = os.fstat(root).st_dev
     for name in (UPLOADS, BLOBS):
         if os.stat(name, dir_fd=root, follow_symlinks=False).st_dev != device:

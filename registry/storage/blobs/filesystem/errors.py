@@ -1,4 +1,4 @@
-"""Errors: an OSError of the disk as the registry's own."""
+"""Errors: translate an OSError of the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def to_storage_error(error: OSError, *, action: str = "store this") -> OCIError:
-    """For a step that writes: StorageFull when there is no room, StorageFailed for the rest."""
+    """For a step that writes: StorageFull if the disk is full, else StorageFailed."""
     if error.errno in _FULL:
         return StorageFull()
     return StorageFailed(error.strerror or str(error), action=action)

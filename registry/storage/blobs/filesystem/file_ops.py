@@ -1,4 +1,4 @@
-"""File operations: every change of a file goes through here, and failures are reported."""
+"""File operations: every change of a file in the store, with disk failures reported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
-# The device or the file system has failed; what is on it can no longer be trusted to be there.
+# The device or the file system has failed: stored data may be lost.
 FATAL = frozenset({errno.EIO, errno.EROFS, errno.EUCLEAN})
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -21,7 +21,7 @@ OnDiskError = Callable[[str, OSError], None]
 
 
 class Syscalls(Protocol):
-    """The calls of the operating system that change files: ``os``, or a test's own."""
+    """The system calls that change files: ``os``, or a test's own."""
 
     def open(self, path: str, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
 
@@ -43,15 +43,15 @@ class Syscalls(Protocol):
 
 
 def ignore(call: str, error: OSError) -> None:
-    """For file operations that nobody watches."""
+    """Report nothing."""
 
 
 class FileOps:
-    """Every change of a file goes through here.  Paths are relative to a directory.
+    """Changes files; paths are relative to a directory's descriptor.
 
-    Each call raises what the system raises.  Before that, it reports an error that
-    is the disk's own, and of a sync that failed for anything but want of room: the kernel may
-    have dropped the bytes, and a second sync would say that all is well.
+    Each call raises the system's OSError.  Before that it reports an error of the disk itself, and
+    any failed sync except on a full disk: the kernel may have dropped the bytes, and a second fsync
+    would succeed.
     """
 
     def __init__(self, on_disk_error: OnDiskError = ignore, system: Syscalls = os) -> None:
@@ -59,7 +59,7 @@ class FileOps:
         self._system = system
 
     def create(self, directory: int, path: str) -> int:
-        """A new file, open; FileExistsError if there is one."""
+        """Create and open a file; raises FileExistsError."""
         try:
             return self._system.open(path, NEW, 0o600, dir_fd=directory)
         except OSError as error:
@@ -72,7 +72,7 @@ class FileOps:
             raise self._report("make directory", error) from None
 
     def write(self, fd: int, chunks: Sequence[Buffer], offset: int) -> int:
-        """Hot path: write every byte of the chunks, without joining them; how many that was."""
+        """Hot path: write all chunks, without joining them; returns the number of bytes."""
         buffers: list[Buffer] = list(chunks)
         total = 0
         try:
@@ -94,17 +94,17 @@ class FileOps:
             raise self._report("truncate", error) from None
 
     def sync(self, fd: int) -> None:
-        """Return when everything in the file is durable.  Never to be tried again."""
+        """Return when the file's content is durable.  Must not be retried after a failure."""
         try:
             self._system.fsync(fd)
         except OSError as error:
-            # Where room is only sought when bytes go out, a full disk shows here: no failure.
+            # With delayed allocation a full disk shows only at fsync: not a failure of the disk.
             if error.errno not in FULL:
                 self._on_disk_error("sync", error)
             raise
 
     def seal(self, fd: int) -> None:
-        """Nobody writes to this file any more."""
+        """Make the file read-only (mode 0444)."""
         try:
             self._system.fchmod(fd, 0o444)
         except OSError as error:
@@ -125,7 +125,7 @@ class FileOps:
             os.close(fd)
 
     def unlink(self, directory: int, path: str) -> None:
-        """Remove a file; one that is not there is not an error."""
+        """Remove a file; a missing one is no error."""
         try:
             self._system.unlink(path, dir_fd=directory)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Listing: the files of one directory of the store."""
+"""List the files of one directory of the store."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from registry.storage.blobs.filesystem.file_ops import DIRECTORY
 from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
 from registry.storage.blobs.store import StoredFile
 
-# Every directory that has files, relative to the root; and the one that has those directories.
+# Every directory that can hold files, relative to the root, with the parent of the fan-out.
 LISTED = (BLOBS, UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
 
 def files_in(root: int, directory: str) -> list[StoredFile]:
-    """The files in one of LISTED; what disappears meanwhile need not be there."""
+    """The files in one of LISTED; a file removed meanwhile may be missing."""
     known = frozenset(FAN_OUT if directory == BLOBS else ())
     fd = os.open(directory, DIRECTORY, dir_fd=root)
     try:

@@ -1,4 +1,4 @@
-"""Files: write aside, sync, rename."""
+"""FilesystemBlobStore: write to a session's file, sync, rename."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 WORKERS = 8
-# What a refusal says could not be done.
+# The action in an error message.
 REMOVE = "remove a file"
 CHUNK_BYTES = 256 * 1024
-# Hashes of sessions between two requests.  One that falls out is computed again from the file.
+# Hash states kept between two requests of a session.  An evicted one is recomputed from the file.
 MAX_DIGESTERS = 1024
 
 
@@ -119,13 +119,13 @@ class FilesystemBlobStore:
                 yield listed
 
     async def aclose(self) -> None:
-        """Wait for what is being written.  Every writer must be closed before."""
+        """Wait for writes in progress.  Every writer must be closed before."""
         await asyncio.to_thread(self._executor.shutdown)
 
     async def _open(
         self, step: Coroutine[Any, Any, T | None], close: Callable[[T], object]
     ) -> T | None:
-        """A step that opens; if nobody waits for it any more, what it opened is closed."""
+        """Run a step that opens a file; if cancelled, close the file once it is open."""
         opening = asyncio.ensure_future(step)
         try:
             return await asyncio.shield(opening)
@@ -136,7 +136,7 @@ class FilesystemBlobStore:
     async def _run(
         self, step: Callable[..., T], *arguments: object, action: str = "store this"
     ) -> T:
-        """One step in a worker thread; what the disk refuses is a refusal."""
+        """Run a writing step in a worker thread; raises StorageFull or StorageFailed."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, step, *arguments)
@@ -144,7 +144,7 @@ class FilesystemBlobStore:
             raise to_storage_error(error, action=action) from error
 
     async def _read(self, step: Callable[..., T], *arguments: object) -> T:
-        """The same for a step that changes nothing."""
+        """Run a reading step in a worker thread; raises StorageUnreadable."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, step, *arguments)
@@ -168,7 +168,7 @@ class FilesystemBlobStore:
         except (FileNotFoundError, NotRegular):
             return None
         try:
-            # While there is still an answer to give: after its head it could only break off.
+            # Fail before the response begins: after its head it could only be cut off.
             os.pread(fd, 1, 0)
         except OSError:
             os.close(fd)
@@ -188,7 +188,7 @@ class FilesystemBlobStore:
             found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        # A write sets both, and nobody can set the second back.
+        # A write sets both times, and no call can set ctime back.
         return max(found.st_mtime_ns, found.st_ctime_ns) // 1_000_000
 
     def _hash_blob(self, physical: str, algorithm: str) -> Digest | None:
@@ -206,7 +206,7 @@ class FilesystemBlobStore:
             self._file_ops.unlink(self._root, path_of(name))
 
     def _take_digester(self, session: str, algorithm: str, size: int) -> Digester | None:
-        """The hash of the session's file so far, or None if it must be read again."""
+        """The kept hash state of the session's file, or None if the file must be read again."""
         kept = self._digesters.pop(session, None)
         if kept is not None and kept.size == size:
             return kept
@@ -231,7 +231,7 @@ def close_file(file: BinaryIO) -> None:
 
 
 class FileReader:
-    """A BlobReader of an open file: it can be sent by the kernel, or read in a thread."""
+    """A BlobReader of an open file, which sendfile can send or a thread can read."""
 
     def __init__(self, file: BinaryIO, executor: ThreadPoolExecutor) -> None:
         self.file = file
@@ -239,7 +239,7 @@ class FileReader:
         self._executor = executor
 
     async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Hot path, where the server cannot send files itself."""
+        """Hot path where the server cannot use sendfile."""
         loop = asyncio.get_running_loop()
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:

@@ -1,7 +1,7 @@
-"""An upload session's file: chunks gathered into batches, hashed and written in a thread.
+"""UploadFile: chunks of a session buffered into batches, which threads hash and write.
 
-Hot path: the same buffers are hashed in one worker and written in another, while the loop
-gathers the next batch; so an upload holds two batches at most, however large the blob.
+Hot path: one worker hashes a batch while another writes it and the event loop fills the next one;
+an upload holds two batches at most, however large the blob.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from registry.storage.disk.write_guard import WriteGuard
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
-# The batch is full once a chunk has made it so, and chunks are at most this long.
+# A batch is full once a chunk makes it at least BATCH_BYTES; chunks are no longer than that.
 MOST_BATCH_BYTES = 2 * BATCH_BYTES
-# Chunks may be tiny; the kernel takes 1,024 buffers in one call.
+# Chunks may be tiny; pwritev takes at most 1,024 buffers (IOV_MAX).
 BATCH_CHUNKS = 1024
 READ_BYTES = 1024 * 1024
-# From here on a second worker is worth its wake-up.
+# Above this, hashing in a second worker is faster although it must be woken.
 HASH_APART_BYTES = 256 * 1024
-# 1 GiB, hashed and written: the fsync after it takes 0.00 s instead of 0.3 to 0.4.
+# Start writeback this often: the fsync after 1 GiB then takes 0.00 s instead of 0.3 to 0.4.
 WRITEBACK_BYTES = 8 * 1024 * 1024
 
-# Told the hash of the whole file when the writer lets go of it.
+# Called with the file's hash state when the writer closes.
 KeepDigester = Callable[[Digester], None]
 
 
 class UploadFile:
-    """The BlobWriter of FilesystemBlobStore.  See BlobWriter for what its methods promise."""
+    """The BlobWriter of FilesystemBlobStore; see there for the contract of its methods."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class UploadFile:
         self.offset = self._written
 
     async def write(self, chunk: bytes) -> None:
-        """Hot path: gather; hand a full batch to the workers once they have done the one before."""
+        """Hot path: buffer the chunk; submit a full batch after the previous one is done."""
         self._chunks.append(chunk)
         self.offset += len(chunk)
         self._account()
@@ -109,7 +109,7 @@ class UploadFile:
         await run_shielded(self._close())
 
     def _take_batch(self) -> list[Buffer]:
-        """What is gathered up to the last whole block; the rest begins the next batch."""
+        """The buffered bytes up to the last whole block; the rest begins the next batch."""
         batch, self._chunks = self._chunks, []
         rest = self.offset % BLOCK_BYTES
         if 0 < rest < len(batch[-1]):
@@ -130,7 +130,7 @@ class UploadFile:
         self._jobs = [loop.run_in_executor(self._executor, step, batch) for step in steps]
 
     async def _finish_batch(self) -> None:
-        """Wait for the batch that is being written; if it failed, nothing after it counts."""
+        """Wait for the submitted batch; if it failed, drop everything after it."""
         jobs = self._jobs
         if not jobs:
             return
@@ -147,7 +147,7 @@ class UploadFile:
         raise to_storage_error(errors[0]) if isinstance(errors[0], OSError) else errors[0]
 
     def _account(self) -> None:
-        """Tell the memory of all uploads how much of it this one has."""
+        """Update this upload's share of the memory of all uploads."""
         now = self.offset - self._submitted
         self._memory.buffered += now - self._accounted
         self._accounted = now
@@ -161,7 +161,7 @@ class UploadFile:
         try:
             await self.flush()
         except OCIError as error:
-            # Whoever sent these bytes is gone; the offset tells how far they got.
+            # The client is gone; it can resume from the offset.
             log.warning(
                 "upload cut short: %s", error, extra={"session": self._session, "at": self.offset}
             )
@@ -193,7 +193,7 @@ class UploadFile:
             raise
 
     def _write_directly(self, batch: Sequence[Buffer]) -> int | None:
-        """Write a full batch of whole blocks past the cache; None if it is none, or cannot be."""
+        """Write a full batch of whole blocks with O_DIRECT; None if that is not possible."""
         length = sum(map(len, batch))
         if not self._may_be_direct or length < BATCH_BYTES - BLOCK_BYTES:
             return None
@@ -207,7 +207,7 @@ class UploadFile:
         return written
 
     def _open_directly(self) -> bool:
-        """Whether the file is open for direct writes now; another batch may find room again."""
+        """Whether the file is open for direct writes; a later batch may try again."""
         if not self._memory.acquire_direct():
             return False
         self._direct = DirectFile.open(self._fd, MOST_BATCH_BYTES)
@@ -239,7 +239,7 @@ class UploadFile:
         self._file_ops.sync(self._fd)
         self._file_ops.seal(self._fd)
         self._rename(physical)
-        # Without this, a crash can forget the rename after we have said that it happened.
+        # Without this, a crash can undo the rename after it was acknowledged.
         self._file_ops.sync_directory(self._root, blob_names.blob_directory(physical))
 
     def _rename(self, physical: str) -> None:
@@ -250,7 +250,7 @@ class UploadFile:
             for path in (source, target):
                 with parent_of(path, self._root):
                     pass  # raises where it is the directory that is missing
-            # Cancelled under our hands.
+            # The session was cancelled meanwhile.
             raise BlobUploadUnknown(self._session) from None
 
     def _file_digest(self, algorithm: str) -> Digest:
@@ -262,7 +262,7 @@ class UploadFile:
 
 
 def hash_file(fd: int, algorithm: str) -> Digest:
-    """The digest of a whole file, read again from its start."""
+    """The digest of a whole file, read from its start."""
     digester = Digester(algorithm)
     while chunk := os.pread(fd, READ_BYTES, digester.size):
         digester.update(chunk)

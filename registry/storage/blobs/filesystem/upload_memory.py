@@ -1,11 +1,11 @@
-"""UploadMemory: what all uploads together hold in memory before it is written."""
+"""UploadMemory: a limit on the unwritten bytes that all uploads hold in memory."""
 
 from __future__ import annotations
 
 import threading
 
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
-# Each has 2 MiB of memory of its own; further uploads go through the page cache.
+# Each needs 2 MiB of aligned memory; further uploads go through the page cache.
 MAX_DIRECT_FILES = 64
 
 
@@ -21,11 +21,11 @@ class UploadMemory:
 
     @property
     def is_full(self) -> bool:
-        """Whether bytes must be written as they come, and not in batches."""
+        """Whether bytes must be written as they arrive instead of in batches."""
         return self.buffered > self._max_gathered
 
     def acquire_direct(self) -> bool:
-        """Whether one more upload may write past the page cache.  From any thread."""
+        """Whether one more upload may write with O_DIRECT.  Thread-safe."""
         return self._direct.acquire(blocking=False)
 
     def release_direct(self) -> None:

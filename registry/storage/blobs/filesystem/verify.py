@@ -1,4 +1,4 @@
-"""Verify: the store's files, their sizes and their digests.  Reads only."""
+"""Verify the store's files: names, sizes and digests.  Read-only."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from registry.storage.disk.regular_file import DirectoryUnusable, NotRegular, op
 
 READ_BYTES = 1024 * 1024
 
-# Every directory that has files, relative to the root.
+# Every directory that can hold files, relative to the root.
 DIRECTORIES = (UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
-# Told after each read how many bytes it was; may wait, and may raise to end the reading.
+# Called after each read with its number of bytes; may wait, and may raise to stop reading.
 OnRead = Callable[[int], None]
 
 
 def unthrottled(_count: int) -> None:
-    """For a reader without a throttle."""
+    """Never wait."""
 
 
 def list_files(root: int, part: str) -> list[str]:
-    """The files in one of the PARTS, in no order; none where the directory is missing."""
+    """The names in one of DIRECTORIES, unordered; none if it is missing."""
     try:
         directory = os.open(part, DIRECTORY, dir_fd=root)
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def list_files(root: int, part: str) -> list[str]:
 
 
 def unknown_files(root: int) -> Iterator[str]:
-    """What lies among the directories of the store and is none of them."""
+    """Names under blobs/ that are not directories of the store."""
     known = {part.rpartition("/")[2] for part in DIRECTORIES}
     for name in list_files(root, BLOBS):
         if name not in known:
@@ -62,7 +62,7 @@ def upload_size(root: int, session: str) -> int | None:
 
 
 def is_file(root: int, path: str) -> bool:
-    """Whether it is a regular file, as the store's are; or none any more."""
+    """Whether the path is a regular file, or does not exist any more."""
     try:
         return stat.S_ISREG(os.stat(path, dir_fd=root, follow_symlinks=False).st_mode)
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def is_file(root: int, path: str) -> bool:
 def hash_blob(
     root: int, physical: str, algorithm: str, on_read: OnRead = unthrottled
 ) -> Digest | None:
-    """The digest of a blob's file, read from the disk; None if there is none.
+    """The digest of a blob's file, read from the disk and not from the cache; None if missing.
 
     Raises OSError where it cannot be read, and whatever ``on_read`` raises.
     """
@@ -84,7 +84,7 @@ def hash_blob(
         return None
     digester = Digester(algorithm)
     try:
-        # What is in memory may be whole while the disk's copy is not.
+        # The cached copy may be good while the disk's is corrupt.
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         while chunk := os.pread(fd, READ_BYTES, digester.size):
             digester.update(chunk)

@@ -1,4 +1,4 @@
-"""Writeback: ask the kernel to begin writing what an fsync would otherwise have to wait for."""
+"""Writeback: start writing dirty pages early, so that the later fsync has less to wait for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def start(fd: int, offset: int, length: int) -> None:
-    """Begin to write a range to the disk, and do not wait for it.
+    """Start writing a range to the disk, without waiting.
 
-    A hint: where the kernel or the C library has no such call, or it fails, the fsync that
-    follows does all the work, and tells of any error.
+    Only a hint: if sync_file_range is missing or fails, the fsync that follows does the work and
+    reports errors.
     """
     call = getattr(_libc, "sync_file_range", None)
     if call is not None:

@@ -1,1 +1,1 @@
-"""Garbage: the queries that find it, and the deletes that ask again."""
+"""Garbage collection: the queries that find candidates, and the deletes that check again."""

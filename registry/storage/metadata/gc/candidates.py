@@ -1,7 +1,7 @@
-"""Candidates: the queries that find garbage, and the deletes that ask again.
+"""Candidates: the queries that find garbage, and the deletes that check again.
 
-What is found here is only a candidate.  Between finding and deleting it may have been pushed,
-named or asked for: so each delete carries the whole condition, in its own transaction.
+A row found here is only a candidate.  Before its deletion it may be pushed, named or asked for, so
+each delete repeats the whole condition in its own transaction.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
 START: Key = (0, "")
-# Rows in a stretch: a snapshot held for long would keep checkpoints from finishing.
+# Rows per page: a long read snapshot would keep checkpoints from finishing.
 PAGE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class CandidatePage:
-    """The candidates in one stretch of a table, and where the next stretch begins."""
+    """The candidates in one page of a table, and the key where the next page begins."""
 
     found: list[Key]
     next: Key | None
 
 
 def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
-    """Memberships that no manifest needs and no lease keeps, in the next stretch."""
+    """Memberships without an edge and with an expired lease, in the page after a key."""
     return _page(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch, cutoff.beyond), after)
 
 
 def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
-    """Manifests that nothing keeps, in the next stretch."""
+    """Manifests that nothing keeps, in the page after a key."""
     return _page(connection, manifests, _unkept(cutoff), after)
 
 
 def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
-    """Whether the manifest is one that nothing keeps, now."""
+    """Whether nothing keeps the manifest now."""
     query = select(manifests.c.digest).where(_is(manifests, key), _unkept(cutoff))
     return connection.scalar(query) is not None
 
@@ -70,7 +70,7 @@ def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
 def delete_members(
     connection: Connection, change: Change, cutoff: Cutoff, keys: Sequence[Key]
 ) -> Freed:
-    """End those of the memberships that are still unused; blobs nobody has go to the trash."""
+    """Delete the memberships that are still unused; blobs without any go to the trash."""
     values = {"at": cutoff.at, "epoch": cutoff.epoch, "beyond": cutoff.beyond}
     gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), **values)
     return put.move_to_trash(connection, change, gone)
@@ -85,7 +85,7 @@ def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
 def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
     """No tag, no parent, no living subject, no signature by tag, and no lease.
 
-    What we cannot read we cannot judge: manifests of another media type are kept.
+    Manifests of an unknown media type are kept: their references cannot be read.
     """
     row, edge, subject = manifests.c, manifest_edges.c, manifests.alias("subject").c
     # cosign's tags, and those of the referrers fallback: sha256-<hex>, sha256-<hex>.sig, ….

@@ -1,4 +1,4 @@
-"""Dry run: the rows that would go if some others went before them."""
+"""Dry run: the rows that would be deleted after some others were."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class FreeableBlob:
-    """A blob that no repository would have any more."""
+    """A blob whose last membership would be deleted."""
 
     digest: str
     size: int
@@ -48,7 +48,7 @@ def only_referenced_by(
 
 
 def only_members_of(ended: Collection[Key], connection: Connection) -> list[FreeableBlob]:
-    """Blobs all of whose memberships are among these."""
+    """Blobs whose memberships are all among the given ones."""
     memberships = Counter(digest for _, digest in ended)
     digests = sorted(memberships)
     found = []

@@ -1,4 +1,4 @@
-"""Checks: the queries.  Rows that ought not to exist, and what rows say of files."""
+"""Checks: queries for rows that break a rule, and for the files that rows expect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MANY_TAGS = 100
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """A blob as the database has it."""
+    """A blob's row."""
 
     digest: str
     size: int
@@ -40,7 +40,7 @@ class BlobRow:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A manifest and its edges as the database has them."""
+    """A manifest's row and its edges."""
 
     repository_id: int
     repository: str
@@ -54,7 +54,7 @@ class ManifestRow:
 
 @dataclass(frozen=True, slots=True)
 class TrashedRow:
-    """A manifest that can be undeleted, as the database has it: its lists are still JSON."""
+    """A row of a manifest in the trash; its lists are still JSON."""
 
     id: int
     repository: str
@@ -68,17 +68,18 @@ class TrashedRow:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Rows that ought not to exist: a query for what is found there and whom it affects."""
+    """One rule on rows: a query for the rows that break it and the tags they affect."""
 
     invariant: str
     found: str
     expected: str
     query: str
     is_edge: bool = False
-    """Whether the thing is a digest whose edges say that it is absent."""
+    """Whether the query's first column is a digest that edges wrongly mark absent."""
 
 
-# Each query gives the thing, and the repository and digest through which tags are affected.
+# Columns of each query: the finding's subject, then the repository and digest whose tags it
+# affects.
 RULES = (
     Rule(
         "I4",
@@ -121,14 +122,14 @@ def rule_violations(connection: Connection, rule: Rule) -> list[tuple[str, int |
 
 
 def sqlite_errors(connection: Connection, *, deep: bool) -> list[str]:
-    """What SQLite itself finds wrong with the file."""
+    """The errors that SQLite finds in its own file; empty if there are none."""
     check = "integrity_check" if deep else "quick_check"
     found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {check}")]
     return [] if found == ["ok"] else [str(line) for line in found]
 
 
 def foreign_key_violations(connection: Connection) -> list[str]:
-    """Rows whose foreign key leads nowhere."""
+    """Rows whose foreign key names a missing row."""
     rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
     return [f"{table} row {rowid} names a row of {parent}" for table, rowid, parent, _ in rows]
 
@@ -144,9 +145,9 @@ def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
 
 
 def least_verified(connection: Connection, before: int, now: int, limit: int) -> list[BlobRow]:
-    """Some whole blobs that were last verified before a time, longest ago first.
+    """Up to ``limit`` blobs last verified before a time, oldest first, corrupt ones excepted.
 
-    What was verified after ``now`` was so by a clock that was ahead: nobody knows when.
+    A verification later than ``now`` was written by a clock that was ahead, and does not count.
     """
     verified = blobs.c.verified_at
     due = verified.is_(None) | (verified < before) | (verified > now)
@@ -160,25 +161,26 @@ def least_verified(connection: Connection, before: int, now: int, limit: int) ->
 
 
 def mark_verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
-    """These bytes are their digests'."""
+    """Record that these files were read and match their digests."""
     connection.execute(update(blobs).where(blobs.c.physical.in_(physicals)).values(verified_at=at))
 
 
 def is_unchanged(connection: Connection, row: BlobRow) -> bool:
-    """Whether the blob still is what it was when it was looked at."""
+    """Whether the blob's row is still the one that was checked."""
     key = (blobs.c.digest == row.digest) & (blobs.c.physical == row.physical)
     return bool(connection.scalar(select(exists().where(key, blobs.c.state == row.state))))
 
 
 def unreferenced_files(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Of files under blobs/, those that no row names."""
+    """The files under blobs/, of those given, that no row names."""
     left = set(names)
     for batch in batches(names):
         for table in (blobs, trash):
             left -= set(
                 connection.scalars(select(table.c.physical).where(table.c.physical.in_(batch)))
             )
-        # Its session's row is taken by the transaction that names the file.
+        # An upload that is being committed: its transaction deletes the session's row and names the
+        # file.
         sessions = {name[-36:]: name for name in batch}
         query = select(uploads.c.id).where(uploads.c.id.in_(sessions))
         left -= {sessions[session] for session in connection.scalars(query)}
@@ -186,7 +188,7 @@ def unreferenced_files(connection: Connection, names: Sequence[str]) -> set[str]
 
 
 def files_without_session(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Of files under uploads/, those whose session has no row."""
+    """The files under uploads/, of those given, whose session has no row."""
     left = set(names)
     for batch in batches(names):
         left -= set(connection.scalars(select(uploads.c.id).where(uploads.c.id.in_(batch))))
@@ -201,12 +203,12 @@ def open_sessions(connection: Connection) -> list[tuple[str, str]]:
 
 
 def manifests_after(connection: Connection, last: tuple[int, str]) -> list[ManifestRow]:
-    """Some manifests with their edges, after one in the order of repository and digest."""
+    """The next page of manifests with their edges, ordered by repository and digest."""
     return _manifests(connection, _row_key > last)
 
 
 def is_manifest_unchanged(connection: Connection, row: ManifestRow) -> bool:
-    """Whether the manifest still is what it was when it was looked at, edges and all."""
+    """Whether the manifest's row and edges are still those that were checked."""
     return _manifests(connection, _row_key == (row.repository_id, row.digest)) == [row]
 
 
@@ -251,7 +253,7 @@ def _manifests(connection: Connection, condition: ColumnElement[bool]) -> list[M
 
 
 def trashed_after(connection: Connection, last: int) -> list[TrashedRow]:
-    """Some manifests of the trash, after one in the order of their ids."""
+    """The next page of manifests in the trash, ordered by id."""
     row = trash_manifests.c
     query = (
         select(
@@ -279,7 +281,7 @@ def edges_of(connection: Connection, repository: int, parent: str) -> tuple[Edge
         .where(edge.repository_id == repository, edge.parent == parent)
         .order_by(edge.position)
     )
-    # What is no digest is no edge that a manifest could have: it is missed when they are compared.
+    # A child that is no digest is skipped: comparing the edges with the manifest then fails.
     return tuple(
         Edge(row.kind, Digest.parse(row.child), row.size)
         for row in connection.execute(query)
@@ -313,18 +315,18 @@ _BY_MANIFEST = _AFFECTED.format(start="SELECT :repository, :digest")
 
 
 def tags_on_blob(connection: Connection, digest: str) -> tuple[str, ...]:
-    """The tags that cannot be pulled without the blob, in any repository; the first hundred."""
+    """The first 100 tags, of any repository, that cannot be pulled without the blob."""
     return tuple(connection.scalars(text(_BY_BLOB), {"digest": digest, "many": MANY_TAGS}))
 
 
 def tags_on_manifest(connection: Connection, repository: int, digest: str) -> tuple[str, ...]:
-    """The tags that cannot be pulled without the manifest; the first hundred."""
+    """The first 100 tags that cannot be pulled without the manifest."""
     values = {"repository": repository, "digest": digest, "many": MANY_TAGS}
     return tuple(connection.scalars(text(_BY_MANIFEST), values))
 
 
 def broken_audit_rows(connection: Connection) -> list[int]:
-    """The ids of audit rows whose hash is not that of their content and the row before."""
+    """The ids of audit rows whose hash does not follow from their content and the previous hash."""
     broken, previous = [], ""
     for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
         if row["hash"] != chained(previous, dict(row)):

@@ -1,4 +1,4 @@
-"""Repairs: changes to rows that contradict each other or the disk."""
+"""Repairs: changes to rows that contradict each other or the files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNHELD = text(
 
 
 def mark_blob_corrupt(connection: Connection, physical: str) -> str:
-    """Mark the bytes as corrupt: absent from now on, until they are pushed again."""
+    """Mark the bytes as corrupt: treated as absent until they are pushed again."""
     return "marked corrupt" if blobs.mark_corrupt(connection, physical) else ""
 
 
@@ -48,7 +48,7 @@ def mark_manifest_corrupt(connection: Connection, change: Change, row: ManifestR
 
 
 def delete_dangling_rows(connection: Connection, change: Change) -> str:
-    """Make absent whatever leads nowhere: edges, memberships, tags."""
+    """Delete tags and memberships, and mark edges absent, whose target does not exist."""
     count = 0
     for repository, name in connection.execute(_UNHELD).all():
         count += tags.set_tag(connection, change, repository, Tag(name), None)
@@ -69,7 +69,7 @@ def delete_dangling_rows(connection: Connection, change: Change) -> str:
 
 
 def link_edges(connection: Connection, digest: str) -> str:
-    """Whole the edges to what is here after all."""
+    """Relink edges whose target exists."""
     named = Digest.parse(digest)
     here = connection.execute(
         select(t.repo_blobs.c.repository_id).where(t.repo_blobs.c.digest == digest)

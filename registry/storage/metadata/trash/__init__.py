@@ -1,1 +1,1 @@
-"""The trash: what was deleted or collected, until its bytes go."""
+"""The trash: deleted and collected content, until its files are purged."""

@@ -1,4 +1,4 @@
-"""Put: ended memberships, and the bytes of blobs without any, go to the trash."""
+"""Put into the trash: deleted memberships, and the files of blobs without any."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_mem
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What one delete took away: memberships, and blobs that no repository has any more."""
+    """Counts of one delete: memberships, blobs that no repository has any more, and their bytes."""
 
     members: int = 0
     blobs: int = 0
@@ -23,7 +23,7 @@ class Freed:
 
 
 def move_to_trash(connection: Connection, change: Change, gone: Sequence[Key]) -> Freed:
-    """Remember memberships that have ended, and put blobs that nobody has into the trash."""
+    """Record deleted memberships, and move blobs without any membership to the trash."""
     if not gone:
         return Freed()
     when = {"at": change.at, "epoch": change.epoch}

@@ -1,4 +1,4 @@
-"""Deleted repositories: cleared away a few rows at a time, or brought back as they were."""
+"""Deleted repositories: rows deleted in batches, or undeleted as they were."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ class Deletion:
 
 
 def find_expired(connection: Connection, cutoff: Cutoff) -> list[DeletedRepository]:
-    """Those whose time to come back is over, and that still have rows."""
+    """Deleted repositories whose undelete window is over, and that still have rows."""
     return _found(connection, _is_due(cutoff))
 
 
 def find(connection: Connection, name: RepositoryName, cutoff: Cutoff) -> DeletedRepository | None:
-    """The last one of that name, if it can still come back."""
+    """The last deleted repository of that name, if it can still be undeleted."""
     row = deleted_repositories.c
     found = _found(connection, (row.name == str(name)) & ~_is_due(cutoff))
     return found[-1] if found else None
 
 
 def deletions(connection: Connection, name: RepositoryName) -> list[Deletion]:
-    """Every deletion of a repository of that name that was not undone, oldest first."""
+    """Every deletion, not undone, of a repository of that name, oldest first."""
     row = deleted_repositories.c
     query = (
         select(row.deleted_at, row.deleted_by)
@@ -67,7 +67,7 @@ def deletions(connection: Connection, name: RepositoryName) -> list[Deletion]:
 
 
 def undelete(connection: Connection, deleted: DeletedRepository) -> None:
-    """Bring it back.  There must be no other of its name."""
+    """Undelete the repository.  No other one may have its name."""
     row = repositories.c
     connection.execute(
         update(repositories).where(row.id == deleted.repository).values(name=deleted.name)
@@ -78,9 +78,9 @@ def undelete(connection: Connection, deleted: DeletedRepository) -> None:
 def delete_some_rows(
     connection: Connection, deleted: DeletedRepository, limit: int
 ) -> Freed | None:
-    """Remove some of its rows, those that need others first; None once nothing is left.
+    """Delete some of its rows, referencing rows first; None once nothing is left.
 
-    What becomes of its blobs counts from when it was deleted, not from now.
+    Its blobs go to the trash with the repository's deletion time, not the current one.
     """
     repository = deleted.repository
     names = select(tags.c.name).where(tags.c.repository_id == repository).limit(limit)
@@ -106,7 +106,7 @@ def delete_some_rows(
 
 
 def delete_some_edges(connection: Connection, repository: int) -> int:
-    """Remove some edges, which one manifest may have ten thousand of; how many."""
+    """Delete some edges, of which one manifest may have 10,000; returns how many."""
     edge = manifest_edges.c
     here = edge.repository_id == repository
     query = select(edge.parent, edge.position).where(here).order_by(edge.parent, edge.position)
@@ -121,7 +121,7 @@ def delete_some_edges(connection: Connection, repository: int) -> int:
 
 
 def delete_some_manifests(connection: Connection, repository: int, limit: int) -> int:
-    """Remove some manifests, whose edges must be gone; how many."""
+    """Delete some manifests, whose edges must be deleted before; returns how many."""
     row = manifests.c
     query = select(row.digest, row.size).where(row.repository_id == repository).limit(limit)
     found = [(each.digest, each.size) for each in connection.execute(query)]
@@ -133,14 +133,14 @@ def delete_some_manifests(connection: Connection, repository: int, limit: int) -
 
 
 def mark_cleared(connection: Connection, change: Change, deleted: DeletedRepository) -> None:
-    """Nothing of it is left but its name, for the history of its tags."""
+    """Record that all its rows are deleted; its name stays, for the history of its tags."""
     connection.execute(
         update(deleted_repositories).where(_is(deleted)).values(cleared_at=change.at)
     )
 
 
 def members(connection: Connection, deleted: DeletedRepository) -> list[Key]:
-    """The blobs it still has."""
+    """The keys of its remaining memberships."""
     row = repo_blobs.c
     query = select(row.repository_id, row.digest).where(row.repository_id == deleted.repository)
     return [(found[0], found[1]) for found in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""Rows of the trash: files, manifests and memberships that can still come back."""
+"""Rows of the trash: files, manifests and memberships that can be undeleted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from registry.storage.retention import Cutoff
 
 @dataclass(frozen=True, slots=True)
 class TrashedFile:
-    """Bytes on the disk that no blob has any more."""
+    """A file on the disk that no blob row names any more."""
 
     physical: str
     digest: str
@@ -48,7 +48,7 @@ class TrashedFile:
 
 @dataclass(frozen=True, slots=True)
 class TrashedManifest:
-    """A manifest that was deleted or collected, and what it had."""
+    """A deleted or collected manifest, its tags, and the digests that the repository had."""
 
     id: int
     media_type: str
@@ -60,7 +60,7 @@ class TrashedManifest:
 def expired_files(
     connection: Connection, cutoff: Cutoff, limit: int, last: TrashedFile | None = None
 ) -> list[TrashedFile]:
-    """Files whose time to come back is over, the oldest first; those after the last one."""
+    """Files whose undelete window is over, oldest first, after ``last``."""
     key = tuple_(trash.c.deleted_at, trash.c.physical)
     query = (
         select(trash.c.physical, trash.c.digest, trash.c.size, trash.c.deleted_at)
@@ -74,19 +74,19 @@ def expired_files(
 
 
 def expired_bytes(cutoff: Cutoff, connection: Connection) -> tuple[int, int]:
-    """How many files are due, and how many bytes they have."""
+    """The count of files whose undelete window is over, and their bytes."""
     query = select(func.count(), func.coalesce(func.sum(trash.c.size), 0)).select_from(trash)
     count, size = connection.execute(query.where(_due(trash, cutoff), _unnamed())).one()
     return count, size
 
 
 def delete_files(connection: Connection, physicals: Sequence[str]) -> None:
-    """The files are gone from the disk."""
+    """Delete the rows of files that were removed from the disk."""
     connection.execute(delete(trash).where(trash.c.physical.in_(physicals)))
 
 
 def has_expired_rows(connection: Connection, cutoff: Cutoff) -> bool:
-    """Whether any manifest or membership is due."""
+    """Whether the undelete window of any manifest or membership is over."""
     return any(
         connection.scalar(select(literal(1)).where(exists().where(_due(table, cutoff)))) is not None
         for table in (trash_manifests, trash_members)
@@ -94,7 +94,7 @@ def has_expired_rows(connection: Connection, cutoff: Cutoff) -> bool:
 
 
 def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
-    """Forget some of the manifests and memberships that are due; how many."""
+    """Delete some manifests and memberships whose undelete window is over; returns how many."""
     rows = trash_manifests.c
     due = select(rows.id).where(_due(trash_manifests, cutoff)).limit(limit)
     count = connection.execute(delete(trash_manifests).where(rows.id.in_(due))).rowcount
@@ -113,7 +113,7 @@ def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> i
 def put_manifest(
     connection: Connection, change: Change, repository: int, digest: Digest, pointed: Sequence[Tag]
 ) -> bool:
-    """Copy a manifest that is about to go; False if it is not here."""
+    """Copy a manifest to the trash before its deletion; False if it is not here."""
     edge, row = manifest_edges.c, manifests.c
     present = connection.scalars(
         select(edge.child)
@@ -138,7 +138,7 @@ def put_manifest(
 def find_manifest(
     connection: Connection, repository: int, digest: Digest
 ) -> TrashedManifest | None:
-    """The manifest as it was when it last went."""
+    """The manifest as it was at its last deletion."""
     row = trash_manifests.c
     found = connection.execute(
         select(row.id, row.media_type, row.content, row.tags, row.present)
@@ -158,7 +158,7 @@ def find_manifest(
 
 
 def delete_manifest(connection: Connection, repository: int, digest: Digest) -> None:
-    """The manifest is back: nothing of its going is kept."""
+    """Delete the manifest's rows in the trash, once it is undeleted."""
     row = trash_manifests.c
     connection.execute(
         delete(trash_manifests).where(row.repository_id == repository, row.digest == str(digest))
@@ -167,7 +167,7 @@ def delete_manifest(connection: Connection, repository: int, digest: Digest) -> 
 
 @dataclass(frozen=True, slots=True)
 class UndeleteTargets:
-    """Where something of the trash can come back to, and where it could if that came back."""
+    """The repositories that content of the trash can be undeleted to."""
 
     repositories: tuple[int, ...]
     deleted: tuple[str, ...]
@@ -175,12 +175,12 @@ class UndeleteTargets:
 
 
 def manifest_targets(connection: Connection, digest: Digest) -> UndeleteTargets:
-    """Where a manifest can come back to."""
+    """The repositories that a manifest can be undeleted to."""
     return _places(connection, trash_manifests, digest)
 
 
 def blob_targets(connection: Connection, digest: Digest) -> UndeleteTargets:
-    """Where a blob can come back to."""
+    """The repositories that a blob can be undeleted to."""
     return _places(connection, trash_members, digest)
 
 
@@ -201,7 +201,7 @@ def _places(connection: Connection, table: Table, digest: Digest) -> UndeleteTar
 
 
 def find_file(connection: Connection, digest: Digest) -> TrashedFile | None:
-    """The newest file that the digest's blob had."""
+    """The newest file in the trash for the digest."""
     query = (
         select(trash.c.physical, trash.c.digest, trash.c.size)
         .where(trash.c.digest == str(digest), _unnamed())
@@ -213,14 +213,14 @@ def find_file(connection: Connection, digest: Digest) -> TrashedFile | None:
 
 
 def undelete_file(connection: Connection, change: Change, file: TrashedFile) -> None:
-    """Make a file the digest's blob again.  There must be none."""
+    """Make the file the digest's blob again.  The digest must have no blob row."""
     connection.execute(delete(trash).where(trash.c.physical == file.physical))
     values = {"digest": file.digest, "size": file.size, "physical": file.physical}
     connection.execute(insert(blobs).values(**values, state="ok", created_at=change.at))
 
 
 def delete_member(connection: Connection, repository: int, digest: Digest) -> None:
-    """The blob is back in the repository."""
+    """Delete the membership's row in the trash, once the blob is undeleted."""
     row = trash_members.c
     connection.execute(
         delete(trash_members).where(row.repository_id == repository, row.digest == str(digest))
@@ -232,5 +232,5 @@ def _due(table: Table, cutoff: Cutoff) -> ColumnElement[bool]:
 
 
 def _unnamed() -> ColumnElement[bool]:
-    """The second net: no blob has this file, whatever the trash says."""
+    """A second check: no blob row names this file."""
     return ~exists().where(blobs.c.physical == trash.c.physical)
