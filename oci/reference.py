@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
+from oci import docker_hub
 from oci.digest import Digest
 from oci.errors import ErrorCode, OCIError, quoted
 
@@ -23,9 +24,6 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _HOST = re.compile(
     rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:.]{{2,45}}\])(?::[0-9]{{1,5}})?", re.ASCII
 )
-
-DOCKER_HUB = "docker.io"
-_DOCKER_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
 class InvalidName(OCIError):
@@ -115,8 +113,8 @@ class Reference:
         tag = Tag.parse(tag_text) if colon else None
         if tag is None and digest is None:
             tag = LATEST
-        if host in _DOCKER_HUB_ALIASES:
-            host = DOCKER_HUB
+        if host in docker_hub.NAMES:
+            host = docker_hub.DOCKER_HUB
             name_text = name_text if "/" in name_text else f"library/{name_text}"
         return cls(host, RepositoryName.parse(name_text), tag, digest)
 
@@ -133,7 +131,11 @@ class Reference:
     def familiar(self, default_host: str) -> str:
         """The shortest text that parses back to this reference: docker's FamiliarString."""
         name = str(self.name)
-        if self.host == DOCKER_HUB and name.startswith("library/") and name.count("/") == 1:
+        if (
+            self.host == docker_hub.DOCKER_HUB
+            and name.startswith("library/")
+            and name.count("/") == 1
+        ):
             name = name.removeprefix("library/")
         short = f"{name}{self._suffix()}"
         if _parses_as(short, default_host, self):

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.credentials.values import DOCKER_HUB, CredentialsInvalid, canonical
+from oci.docker_hub import DOCKER_HUB
+from runner.credentials.values import CredentialsInvalid, canonical
 
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+from oci import docker_hub
 
 
 class CredentialsInvalid(Exception):
@@ -93,7 +92,7 @@ def canonical(key: str) -> str:
     bare = key.removeprefix("https://").removeprefix("http://").rstrip("/")
     for version in ("/v1", "/v2"):
         bare = bare.removesuffix(version)
-    return DOCKER_HUB if bare in DOCKER_HUB_NAMES else bare
+    return docker_hub.DOCKER_HUB if bare in docker_hub.NAMES else bare
 
 
 def server(address: str) -> str:

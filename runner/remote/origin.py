@@ -9,13 +9,13 @@ from typing import Self
 
 import httpx2
 
+from oci import docker_hub
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.pinned import Addresses
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Docker Hub's name is not the name of its server; every client knows these two by heart.
-ENDPOINTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
-AUTH_HOSTS = {"docker.io": ("auth.docker.io",), "index.docker.io": ("auth.docker.io",)}
+ENDPOINTS = dict.fromkeys(docker_hub.NAMES, docker_hub.SERVER)
+AUTH_HOSTS = dict.fromkeys(docker_hub.NAMES, (docker_hub.AUTH_SERVER,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,12 @@
+"""Docker Hub: the one registry whose name is not the name of its server.
+
+https://github.com/distribution/reference/blob/main/normalize.go
+"""
+
+from typing import Final
+
+DOCKER_HUB: Final = "docker.io"
+SERVER: Final = "registry-1.docker.io"
+AUTH_SERVER: Final = "auth.docker.io"
+# What people and clients write for it; each means the first.
+NAMES: Final = frozenset({DOCKER_HUB, "index.docker.io", SERVER})
