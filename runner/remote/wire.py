@@ -1,8 +1,10 @@
 """What every exchange needs: send, read a short answer, understand a refusal."""
 
 import asyncio
+import os
 import re
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -102,8 +104,25 @@ def location(host: str, response: httpx2.Response) -> httpx2.URL:
 
 
 def describe(error: Exception) -> str:
-    """A failure of the wire in words; some of httpx2's have none of their own."""
+    """A failure of the wire in words; some of httpx2's have none of their own, or hide why."""
+    if isinstance(error, httpx2.ConnectError) and (reason := _refused_because(error)):
+        return reason
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def _refused_because(error: BaseException) -> str:
+    """The system's own words for a connection that could not be made; "" where it has none."""
+    causes: list[BaseException | None] = [error.__cause__, error.__context__]
+    if isinstance(error, BaseExceptionGroup):
+        causes += error.exceptions
+    for cause in causes:
+        if cause is not None and (reason := _refused_because(cause)):
+            return reason
+    # Those of TLS and of names have numbers of their own.
+    of_the_system = isinstance(error, OSError) and not isinstance(
+        error, (socket.gaierror, ssl.SSLError)
+    )
+    return os.strerror(error.errno) if of_the_system and error.errno else ""
 
 
 def _kind(error: Exception) -> Kind | None:

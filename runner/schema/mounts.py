@@ -80,7 +80,10 @@ class MountOption:
         options = [word for word in words if word != "ro"]
         for word in options:
             if word not in allowed:
-                raise BadRequest(f"invalid volume {text!r}: unknown option {word!r}")
+                known = ", ".join(sorted({"ro", "rw", *allowed, *_WITHOUT_MEANING}))
+                raise BadRequest(
+                    f"invalid volume {text!r}: unknown option {word!r}, expected one of {known}"
+                )
         if kind == "bind":
             source = posixpath.normpath(source)
             options.append("create")

@@ -1,18 +1,19 @@
 """Answers that come slowly, or never."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from oci.reference import RepositoryName, Tag
-from runner.errors import Unavailable
+from runner.errors import Kind, Unavailable
 from runner.remote import client, wire
 from runner.remote.client import RegistryClients
 from runner.remote.fetch import fetch_manifest
 from runner.remote.retry import RetryPolicy
-from runner.remote.wire import SLOW_SECONDS, SLOWEST_BYTES_PER_SECOND, body_chunks
+from runner.remote.wire import SLOW_SECONDS, SLOWEST_BYTES_PER_SECOND, body_chunks, send
 
 
 @pytest.fixture
@@ -87,3 +88,17 @@ async def test_a_body_that_comes_fast_enough_is_read_however_slow_its_reader() -
 
     assert await read(SomeBody([(1.0, size)] * 200)) == 200 * size
     assert await read(SomeBody([(0.001, 1)] * 200), pause=SLOW_SECONDS) == 200
+
+
+async def test_a_port_where_nothing_listens_is_told_in_the_systems_words() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+        async with httpx2.AsyncClient() as pool:
+            request = pool.build_request("GET", f"http://127.0.0.1:{port}/v2/")
+
+            with pytest.raises(Unavailable, match="cannot ask: Connection refused") as caught:
+                async with send(pool, request, "ask"):
+                    pass
+
+    assert caught.value.kind is Kind.REGISTRY_UNREACHABLE
