@@ -4,6 +4,7 @@ import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchExec
 from runner.runtime.contract import StdStream
+from runner.runtime.errors import RuntimeRefused
 from runner.schema import ExecOptions
 from tests.support.runner_containers import RunnerContainers, text_of
 
@@ -222,3 +223,24 @@ async def exec_death(runner: RunnerContainers) -> None:
     async for event in runner.events.subscribe():
         if event.action == "exec_die":
             return
+
+
+async def test_an_exec_that_could_not_be_started_has_not_run(
+    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await runner.start("sleep", "100")
+    exec_id = await runner.execs.create(container, sh("echo late"))
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise RuntimeRefused("not now")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(type(runner.deps.runtime), "exec", refuse)
+        with pytest.raises(RuntimeRefused, match="not now"):
+            await runner.execs.start(exec_id)
+
+    found = runner.execs.find(exec_id)
+    assert (found.running, found.exit_code) == (False, None)
+    streams = await runner.execs.start(exec_id)
+    assert streams is not None
+    assert text_of([frame async for frame in streams.frames()]) == "late\n"

@@ -13,6 +13,7 @@ import pytest
 from runner.errors import NoSuchContainer
 from runner.linux.inotify import FileWatch
 from runner.runtime.errors import RuntimeTimedOut
+from runner.schema import ExecOptions
 from runner.services.containers import containers as containers_module
 from runner.services.containers import starting
 from runner.services.containers.containers import Condition
@@ -166,6 +167,20 @@ async def test_a_runtime_that_hangs_is_ended_when_its_time_is_up(
         assert await has_ended(root)
         assert runner.containers.find(container).state is State.CREATED
         assert not os.listdir(run_dir / "b")
+
+
+async def test_an_exec_that_hangs_is_ended_when_its_time_is_up(root: Path, run_dir: Path) -> None:
+    async with a_hanging_runtime(root, run_dir, "exec", limit_seconds=2) as runner:
+        container = await runner.start("sleep", "100")
+        exec_id = await runner.execs.create(container, ExecOptions(("true",)))
+
+        async with asyncio.timeout(30):
+            with pytest.raises(RuntimeTimedOut, match="exec did not answer within 2 seconds"):
+                await runner.execs.start(exec_id)
+
+        assert await has_ended(root)
+        assert not runner.execs.find(exec_id).running
+        assert runner.containers.find(container).state is State.RUNNING
 
 
 @pytest.mark.parametrize("verb", ["create", "start"])
