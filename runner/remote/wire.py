@@ -119,10 +119,9 @@ def _refused_because(error: BaseException) -> str:
         if cause is not None and (reason := _refused_because(cause)):
             return reason
     # Those of TLS and of names have numbers of their own.
-    of_the_system = isinstance(error, OSError) and not isinstance(
-        error, (socket.gaierror, ssl.SSLError)
-    )
-    return os.strerror(error.errno) if of_the_system and error.errno else ""
+    if isinstance(error, OSError) and not isinstance(error, (socket.gaierror, ssl.SSLError)):
+        return os.strerror(error.errno) if error.errno else ""
+    return ""
 
 
 def _kind(error: Exception) -> Kind | None:
