@@ -3,14 +3,14 @@
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
 
-from registry.admin import disk, integrity
+from registry.admin import backup, disk, integrity
 from registry.admin.client import NotRunning, send_command
 from registry.admin.command import Document
 from registry.admin.commands import start
@@ -40,7 +40,7 @@ from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.database.startup_errors import startup_errors
-from registry.storage.disk.filesystem_type import check_local
+from registry.storage.disk.filesystem_type import check_local, is_read_only
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import DATABASE, Root
 from registry.storage.disk.write_guard import WriteGuard
@@ -145,35 +145,50 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
     Raises CommandRefused, or StartupError if neither can be.
     """
     if not settings.storage.root.is_dir():
-        raise StartupError(f"storage root {settings.storage.root}: there is no registry here")
+        raise no_registry(settings.storage.root)
     try:
         yield from send_command(settings.storage.root, command, arguments)
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
         if command == "fsck" and not arguments.get("repair"):
             yield from check(settings, deep=bool(arguments.get("deep")))
+        elif command == "backup" and is_read_only(settings.storage.root):
+            yield from backup_read_only(settings, **arguments)
         else:
             yield from run_offline(settings, command, arguments)
 
 
-def restore(settings: Settings, backup: Path) -> Iterator[Document]:
+def restore(settings: Settings, source: Path) -> Iterator[Document]:
     """Fill a new root from a backup, and have it checked; what fsck has to say."""
     root = settings.storage.root
-    check_complete(backup)
+    check_complete(source)
     check_restore_target(root)
     configure_logs(settings.logs.format, settings.logs.level)
     with Root.open(root) as opened:
-        restore_backup(backup, opened)
+        restore_backup(source, opened)
         prepare_database(opened)
     yield from check(settings, deep=True)
 
 
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
     """Have a root checked that no server has, and change nothing in it."""
+    with open_to_read(settings) as (root, rows):
+        yield from iterate(integrity.check(rows, root.directory, deep=deep))
+
+
+def backup_read_only(settings: Settings, directory: str, copy: bool) -> Iterator[Document]:
+    """Back up a root that no server has, and change nothing in it: its disk takes no write."""
+    with open_to_read(settings) as (root, rows):
+        yield from iterate(backup.backup_read_only(rows, root.path, directory, copy))
+
+
+@contextmanager
+def open_to_read(settings: Settings) -> Iterator[tuple[Root, Snapshot]]:
+    """A root that no server has, and its rows."""
     with Root.open_to_read(existing_root(settings)) as root:
         check_database(root)
         with Snapshot.of(root.database) as rows, startup_errors(root.database):
-            yield from iterate(integrity.check(rows, root.directory, deep=deep))
+            yield root, rows
 
 
 def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
@@ -198,9 +213,16 @@ def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> 
 def existing_root(settings: Settings) -> Path:
     """The root, which must hold a registry: a wrong directory is not made into one."""
     path = settings.storage.root
-    if not (path / DATABASE).is_file() and not (path / CREATED).is_file():
-        raise StartupError(f"storage root {path}: there is no registry here")
+    if not (path / DATABASE).exists() and not (path / CREATED).is_file():
+        raise no_registry(path)
     return path
+
+
+def no_registry(path: Path) -> StartupError:
+    return StartupError(
+        f"storage root {path}: there is no registry here; give the root of one with --root, or "
+        "make one by `registry serve`"
+    )
 
 
 def iterate(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
-from registry.backup.backup import lost_file_finding, take_backup
+from registry.backup.backup import lost_file_finding, take_backup, take_stopped_backup
 from registry.errors import CommandRefused, StartupError
+from registry.storage.clock import SystemClock
+from registry.storage.database.contract import OperatorRows, Rows
 
 
 async def backup(
@@ -21,15 +24,40 @@ async def backup(
     """
     root = opened.root.path
     target = check_target(directory, root)
-    try:
+    with translate_errors(directory):
         taken = await take_backup(opened.state, root, target, link=not copy)
+    async for document in documents(taken, opened.database.operator):
+        yield document
+
+
+async def backup_read_only(
+    rows: OperatorRows, root: Path, directory: str, copy: bool = False
+) -> AsyncGenerator[Document, None]:
+    """As ``backup``, of a stopped registry in which nothing can be written."""
+    target = check_target(directory, root)
+    taken_at = SystemClock().wall_ms()
+    with translate_errors(directory):
+        taken = await take_stopped_backup(rows, root, target, taken_at=taken_at, link=not copy)
+    async for document in documents(taken, rows):
+        yield document
+
+
+@contextlib.contextmanager
+def translate_errors(directory: str) -> Iterator[None]:
+    """Refuse the command for what the directory of the backup, or its disk, refuses."""
+    try:
+        yield
     except StartupError as error:
         raise CommandRefused(str(error)) from error
     except OSError as error:
         raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
+
+
+async def documents(taken: Taken, rows: Rows) -> AsyncGenerator[Document, None]:
+    """What the registry lost, then what is in the backup."""
     wrong = 0
     for lost in taken.lost:
-        finding = await lost_file_finding(opened.state, lost)
+        finding = await lost_file_finding(rows, lost)
         wrong += not finding.harmless
         yield {"finding": finding.to_json()}
     yield {"summary": {**asdict(taken.label), "new": taken.new, "wrong": wrong}}

@@ -36,7 +36,10 @@ async def cancel(
     for upload in ended:
         yield document(upload)
     if missing:
-        raise CommandRefused(f"no open upload {', '.join(sorted(missing))[:1000]}")
+        raise CommandRefused(
+            f"no open upload {', '.join(sorted(missing))[:1000]}; `registry upload list` shows "
+            "those that are"
+        )
 
 
 def document(upload: OpenUpload) -> Document:

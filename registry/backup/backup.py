@@ -21,6 +21,7 @@ from registry.errors import StartupError
 from registry.integrity.findings import Finding
 from registry.services.context import RegistryState
 from registry.storage.blobs.names import BLOBS, FAN_OUT
+from registry.storage.database.contract import OperatorRows, Rows
 from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata.integrity import checks
 from registry.storage.own_thread import in_own_thread
@@ -55,23 +56,35 @@ async def take_backup(
 
     A file that is missing or of the wrong size is reported, and everything else is backed up.
     """
-    stop = threading.Event()
-    directory = Backup(target)
     taken_at = state.clock.wall_ms()
     with contextlib.ExitStack() as held:
         async with state.trash_lock:
             held.enter_context(state.backups.run())
-        await in_own_thread(directory.prepare)
-        await state.database.operator.copy_to(directory.new_database)
-        copying = asyncio.ensure_future(in_own_thread(copy, root, directory, taken_at, link, stop))
-        try:
-            return await asyncio.shield(copying)
-        except asyncio.CancelledError:
-            # The thread finishes its current file; until then no file may be purged.
-            stop.set()
-            with contextlib.suppress(Exception):
-                await copying
-            raise
+        return await take_stopped_backup(
+            state.database.operator, root, target, taken_at=taken_at, link=link
+        )
+
+
+async def take_stopped_backup(
+    rows: OperatorRows, root: Path, target: Path, *, taken_at: int, link: bool = True
+) -> BackupResult:
+    """As ``take_backup``, of a root whose files nobody removes meanwhile; nothing is written there.
+
+    ``taken_at`` is in milliseconds of wall time.
+    """
+    stop = threading.Event()
+    directory = Backup(target)
+    await in_own_thread(directory.prepare)
+    await rows.copy_to(directory.new_database)
+    copying = asyncio.ensure_future(in_own_thread(copy, root, directory, taken_at, link, stop))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        # The thread goes on to the end of its file, and until then no file may go.
+        stop.set()
+        with contextlib.suppress(Exception):
+            await copying
+        raise
 
 
 def copy(
@@ -97,7 +110,7 @@ def copy(
     return BackupResult(label, new, lost)
 
 
-async def lost_file_finding(state: RegistryState, lost: LostFile) -> Finding:
+async def lost_file_finding(rows: Rows, lost: LostFile) -> Finding:
     """The finding for a lost file; one in the trash is harmless, because it cannot be pulled.
 
     A push may have replaced it, or a purge may have been interrupted after removing it.
@@ -108,7 +121,7 @@ async def lost_file_finding(state: RegistryState, lost: LostFile) -> Finding:
     kept = "the backup has it, from before" if lost.is_backed_up else ""
     if file.is_trash:
         return Finding("I1", f"trash {file.digest}", found, expected, harmless=True, repaired=kept)
-    affects = await state.database.operator.read(partial(checks.tags_on_blob, digest=file.digest))
+    affects = await rows.read(partial(checks.tags_on_blob, digest=file.digest))
     return Finding("I1", f"blob {file.digest}", found, expected, affects, repaired=kept)
 
 
@@ -140,7 +153,10 @@ def check_complete(source: Path) -> Label:
     directory = Backup(source)
     label = directory.label()
     if label is None or not directory.database.is_file():
-        raise StartupError(f"{source} is no complete backup")
+        raise StartupError(
+            f"{source} is no complete backup: give the directory of one, or take it again with "
+            "`registry backup`"
+        )
     return label
 
 

@@ -1,11 +1,18 @@
 """The listening socket: bound before anything else starts, so that a taken port is told early."""
 
+import errno
 import os
 import socket
 
 from registry.errors import StartupError
 
 _BACKLOG = 2048
+# What to do about an error, after the system's own words for it.
+ADVICE = {
+    errno.EADDRINUSE: "; end the program that has it, or give another with --listen",
+    errno.EADDRNOTAVAIL: "; give an address of this machine with --listen",
+    errno.EACCES: "; give a port above 1023 with --listen",
+}
 
 
 class CannotListen(StartupError):
@@ -35,5 +42,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return "no such host"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+        return "no such host; give an address of this machine with --listen"
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    return reason + ADVICE.get(error.errno or 0, "")

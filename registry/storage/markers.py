@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 from collections.abc import Iterator
 
 from registry.errors import StartupError
@@ -25,7 +26,16 @@ log = logging.getLogger(__name__)
 
 
 def check_database_present(root: Root) -> None:
-    """Raise StartupError where the database is missing or empty in a root that is not new."""
+    """Raise StartupError where the database is missing, empty or no file.
+
+    In a root that is new it may be missing.
+    """
+    found = stat_of(root, DATABASE)
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise StartupError(
+            f"storage root {root.path}: {DATABASE} is no regular file, expected the database; "
+            "restore a backup into a new root with `registry restore`"
+        )
     if not has_content(root, DATABASE) and not has_content(root, LOG):
         check_new(root)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -24,6 +25,20 @@ from tests.support.processes import NO_FLOOR
 OFFLINE = (("fsck",), ("gc",))
 SERVE = (("serve", "--listen", "127.0.0.1:0"),)
 ALL = (*SERVE, *OFFLINE)
+# Every other command that opens a root; only in the table's few rows below.
+OTHERS = (
+    ("scrub",),
+    ("unlatch",),
+    ("backup", "/nowhere/backup"),
+    ("undelete", "team/app:v1"),
+    ("repo", "list"),
+    ("repo", "size"),
+    ("repo", "delete", "team/app"),
+    ("repo", "undelete", "team/app"),
+    ("tag", "history", "team/app"),
+    ("upload", "list"),
+    ("upload", "cancel", "--all"),
+)
 
 
 @dataclass
@@ -91,6 +106,16 @@ def database_is_emptied(start: Start) -> None:
     os.truncate(start.database, 0)
 
 
+def database_is_a_directory(start: Start) -> None:
+    start.database.unlink()
+    start.database.mkdir()
+
+
+def root_is_no_registrys(start: Start) -> None:
+    start.root = start.root.with_name("empty")
+    start.root.mkdir()
+
+
 def database_is_garbage(start: Start) -> None:
     start.database.write_bytes(b"\xff" * 8192)
 
@@ -138,6 +163,10 @@ def port_is_taken(start: Start) -> None:
     start.arguments = ["--listen", f"127.0.0.1:{taken.getsockname()[1]}"]
 
 
+def host_is_unknown(start: Start) -> None:
+    start.arguments = ["--anonymous", "none", "--listen", "no-such-host.invalid:0"]
+
+
 def other_machines_are_not_decided_on(start: Start) -> None:
     start.arguments = ["--listen", "0.0.0.0:0"]
 
@@ -156,11 +185,13 @@ CASES: tuple[tuple[Callable[[Start], None], tuple[tuple[str, ...], ...], str], .
     (root_is_a_file, OFFLINE, "there is no registry here"),
     (root_is_below_a_file, SERVE, "Not a directory"),
     (root_is_below_a_file, OFFLINE, "there is no registry here"),
-    (root_is_in_use, ALL, "is in use by another registry, process"),
+    (root_is_in_use, (*ALL, *OTHERS), "is in use by another registry, process"),
     (lock_is_a_link, ALL, "Too many levels of symbolic links"),
     (database_is_removed, ALL, "registry.db is missing or empty"),
     (database_is_emptied, ALL, "registry.db is missing or empty"),
-    (database_is_garbage, ALL, "file is not a database"),
+    (database_is_a_directory, (*ALL, *OTHERS), "registry.db is no regular file"),
+    (database_is_garbage, (*ALL, *OTHERS), "file is not a database"),
+    (root_is_no_registrys, (*OFFLINE, *OTHERS), "there is no registry here; give the root"),
     (database_is_of_a_newer_program, ALL, "schema '9999', which this program does not know"),
     (log_is_removed, ALL, "the log registry.db-wal is missing"),
     (directory_is_a_file, SERVE, "uploads is no directory, expected a directory"),
@@ -169,6 +200,7 @@ CASES: tuple[tuple[Callable[[Start], None], tuple[tuple[str, ...], ...], str], .
     (database_fails, SERVE, "cannot be read or written: see to the disk (disk I/O error)"),
     (control_socket_is_a_directory, SERVE, "control.sock: Is a directory"),
     (port_is_taken, SERVE, "address already in use"),
+    (host_is_unknown, SERVE, "no such host; give an address of this machine"),
     (other_machines_are_not_decided_on, SERVE, "--anonymous none, pull or push"),
     (given_config("a = ["), ALL, "not TOML"),
     (given_config("a = " + "[" * 5000), ALL, "not TOML"),
@@ -193,3 +225,12 @@ def test_a_reason_not_to_start_is_one_sentence(
     result = run(start, command)
 
     is_one_sentence(result, expected)
+
+
+def test_the_table_has_every_command_that_opens_a_root() -> None:
+    groups = {name: each for name, each in main.commands.items() if isinstance(each, click.Group)}
+    words: set[tuple[str, ...]] = {(name,) for name in main.commands if name not in groups}
+    words |= {(name, word) for name, group in groups.items() for word in group.commands}
+    has = {command[: 2 if command[0] in groups else 1] for command in (*ALL, *OTHERS)}
+
+    assert words - has == {("check-config",), ("restore",)}

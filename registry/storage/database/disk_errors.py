@@ -21,6 +21,6 @@ FAILURES = frozenset(
 
 
 def code_of(error: DatabaseError | sqlite3.Error) -> int:
-    """SQLite's primary result code."""
+    """SQLite's primary result code; SQLITE_FULL also where the log's index found no room."""
     code: int = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    return code & 0xFF
+    return sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else code & 0xFF

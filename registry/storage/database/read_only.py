@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ from sqlalchemy.pool import QueuePool
 from registry.errors import StartupError
 from registry.storage.database import schema
 from registry.storage.database.contract import Connection, T, Work
-from registry.storage.database.readers import translate_read_error
+from registry.storage.database.readers import copy_database, translate_read_error
 
 PRAGMAS = (
     "query_only=ON",
@@ -38,7 +38,7 @@ READERS = 4
 class Snapshot:
     """The rows as the last process left them, including those in its write-ahead log.
 
-    ``read`` is that of Database.  Opened by ``of``.
+    OperatorRows, as a Database's are.  Opened by ``of``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -66,8 +66,15 @@ class Snapshot:
 
     async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, away from the loop.  Raises StorageUnreadable."""
+        return await self._run(self._read, unit)
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy everything to a new database.  Raises StorageUnreadable."""
+        await self._run(copy_database, self._engine, path)
+
+    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
         try:
-            return await asyncio.to_thread(self._read, unit)
+            return await asyncio.to_thread(step, *arguments)
         except (DatabaseError, sqlite3.DatabaseError, TimeoutError) as error:
             raise translate_read_error(error) from error
 

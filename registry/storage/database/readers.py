@@ -34,8 +34,8 @@ class Readers:
         return await self._run(self._read, unit)
 
     async def copy_to(self, path: Path) -> None:
-        """Copy one snapshot of the database to a new file, while units go on."""
-        await self._run(self._copy_to, path)
+        """Copy one snapshot of everything to a new database, while units go on."""
+        await self._run(copy_database, self._engine, path)
 
     async def aclose(self) -> None:
         """Wait for running units, and close the connections."""
@@ -53,16 +53,18 @@ class Readers:
         with self._engine.connect() as connection, connection.begin():
             return unit(connection)
 
-    def _copy_to(self, path: Path) -> None:
-        target = sqlite3.connect(path)
-        try:
-            with self._engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                # All pages in one step are one snapshot, unaffected by writers in WAL mode.
-                driver.backup(target)
-        finally:
-            target.close()
+
+def copy_database(engine: Engine, path: Path) -> None:
+    """Copy one snapshot of everything to a new database."""
+    target = sqlite3.connect(path)
+    try:
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            # All pages in one step: one snapshot, which no writer can disturb in WAL mode.
+            driver.backup(target)
+    finally:
+        target.close()
 
 
 def translate_read_error(error: DatabaseError | sqlite3.DatabaseError | TimeoutError) -> Exception:

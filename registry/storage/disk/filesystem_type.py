@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 from registry.errors import StartupError
 
@@ -30,6 +31,14 @@ def type_of(directory: int) -> int:
     if call(directory, ctypes.byref(answer)) != 0:
         return 0
     return int(answer[0]) & 0xFFFFFFFF
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file system of a path takes no write; False where there is none."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def check_local(directory: int) -> None:

@@ -14,6 +14,13 @@ from registry.errors import RootInUse, StartupError
 
 LOCK = "lock"
 DATABASE = "registry.db"
+# What to do about an error, after the system's own words for it.
+ADVICE = {
+    errno.ENOSPC: "; make room on its disk",
+    errno.EDQUOT: "; make room in its quota",
+    errno.EACCES: "; give it to the user of this process",
+    errno.EROFS: "; make it writable, or only use `registry fsck` and `registry backup`",
+}
 LOCK_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -41,8 +48,7 @@ class Root:
             lock = os.open(LOCK, LOCK_FLAGS | os.O_CREAT, 0o600, dir_fd=directory)
             opened.callback(os.close, lock)
             take_locks(path, directory, lock)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            write_process(lock)
             opened.pop_all()
             return cls(path, lock, directory)
 
@@ -88,7 +94,18 @@ def translate_os_errors(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise StartupError(f"storage root {path}: {os.strerror(errno.ENOTDIR)}") from error
     except OSError as error:
-        raise StartupError(f"storage root {path}: {error.strerror}") from error
+        advice = ADVICE.get(error.errno or 0, "")
+        raise StartupError(f"storage root {path}: {error.strerror}{advice}") from error
+
+
+def write_process(lock: int) -> None:
+    """Say in the lock file whose the root is; on a full disk nobody is told."""
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def open_directory(path: Path, opened: ExitStack) -> int:

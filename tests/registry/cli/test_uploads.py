@@ -42,7 +42,9 @@ def test_uploads_are_listed_and_cancelled(tmp_path: Path, live: bool) -> None:
         [each, "team/app", "anonymous", "127.0.0.1"] for each in (first, second, third)
     ]
     assert named == f"{first} of team/app is cancelled\n"
-    assert absent == "Error: no open upload another\n"
+    assert absent == (
+        "Error: no open upload another; `registry upload list` shows those that are\n"
+    )
     assert rest.endswith("2 uploads are cancelled\n")
     assert nothing == "0 uploads are cancelled\n"
 

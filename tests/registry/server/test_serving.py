@@ -131,7 +131,10 @@ def test_a_taken_port_is_told_in_one_sentence() -> None:
         with pytest.raises(CannotListen) as refused:
             listen("127.0.0.1", port)
 
-    assert str(refused.value) == f"cannot listen on 127.0.0.1:{port}: address already in use"
+    assert str(refused.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; end the program that has it, "
+        "or give another with --listen"
+    )
     assert isinstance(refused.value, StartupError)
 
 
