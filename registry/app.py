@@ -33,7 +33,7 @@ from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry
-from registry.storage.blobs.filesystem.directories import check_tree
+from registry.storage.blobs.filesystem.directories import check_tree, find_problem
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
 from registry.storage.database.contract import Database
@@ -106,7 +106,9 @@ def build_application(
 async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
     """What the server and the administrative commands work with, over an open root."""
     guard = WriteGuard.of(
-        root, MinimumFree(settings.disk.min_free_bytes, settings.disk.min_free_percent)
+        root,
+        MinimumFree(settings.disk.min_free_bytes, settings.disk.min_free_percent),
+        find_problem,
     )
     with startup_errors(root.database):
         opening = SQLiteDatabase(root.database, guard)

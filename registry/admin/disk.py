@@ -28,12 +28,11 @@ log = structlog.get_logger()
 
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:
-    """Watching the free space."""
-    free_space = opened.database.guard.free_space
-    assert free_space is not None, "an open registry has a root"
+    """Watching the free space, and that the directories are there."""
+    guard = opened.database.guard
 
     async def watch() -> None:
-        await asyncio.to_thread(free_space.refresh)
+        await asyncio.to_thread(guard.refresh)
 
     return (Job("disk", WATCH_SECONDS, watch),)
 

@@ -147,6 +147,7 @@ class BlobResponse(Response):
             await send({"type": "http.response.body", "body": self._tail, "more_body": False})
         finally:
             gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
 
 
 async def _disconnected(receive: Receive) -> None:

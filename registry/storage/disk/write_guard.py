@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from registry.storage.disk.free_space import FreeSpace, MinimumFree
 from registry.storage.disk.read_only_latch import Latch
 from registry.storage.disk.root import Root
@@ -13,13 +16,28 @@ class WriteGuard:
     Without a root there is no marker file and no check of free space.
     """
 
-    def __init__(self, latch: Latch | None = None, free_space: FreeSpace | None = None) -> None:
+    def __init__(
+        self,
+        latch: Latch | None = None,
+        free_space: FreeSpace | None = None,
+        find_problem: Callable[[], str | None] | None = None,
+    ) -> None:
+        """``find_problem`` says, once a second, what else is wrong with the root."""
         self.latch = latch or Latch()
         self.free_space = free_space
+        self._find_problem = find_problem
+        self._found: str | None = None
 
     @classmethod
-    def of(cls, root: Root, minimum: MinimumFree) -> WriteGuard:
-        return cls(Latch(root.directory), FreeSpace(root.directory, minimum))
+    def of(
+        cls,
+        root: Root,
+        minimum: MinimumFree,
+        find_problem: Callable[[int], str | None] | None = None,
+    ) -> WriteGuard:
+        """``find_problem`` is given the descriptor of the root."""
+        find = None if find_problem is None else partial(find_problem, root.directory)
+        return cls(Latch(root.directory), FreeSpace(root.directory, minimum), find)
 
     def check_writable(self) -> None:
         """Raise RegistryReadOnly once the disk has failed."""
@@ -50,13 +68,17 @@ class WriteGuard:
         return self.latch.reset()
 
     def refresh(self) -> None:
-        """Look how much space is left.  Waits for the disk."""
+        """Look how much space is left, and what else is wrong.  Waits for the disk."""
         if self.free_space is not None:
             self.free_space.refresh()
+        if self._find_problem is not None:
+            self._found = self._find_problem()
 
     @property
     def problem(self) -> str | None:
         """The reason that writes are refused; None if they are not."""
         if self.latch.reason is not None:
             return f"the registry is read-only since its disk failed ({self.latch.reason})"
+        if self._found is not None:
+            return self._found
         return None if self.free_space is None else self.free_space.problem

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 import structlog
 
 from registry.app import build_application
@@ -46,3 +47,26 @@ async def test_a_job_that_failed_is_named_and_nothing_more(root: Path) -> None:
 
     background.job_succeeded("gc")
     assert await readiness(root, background) == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("name", ["uploads", "blobs", "blobs/7f"])
+async def test_a_directory_that_is_removed_makes_it_not_ready(root: Path, name: str) -> None:
+    settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
+    with Root.open(root) as opened:
+        upgrade(opened.database)
+        async with lived(build_application(settings, opened)) as application:
+            client = client_of(application)
+            assert (await client.get("/readyz")).status_code == 200
+
+            (root / name).rename(root.with_name("elsewhere"))
+
+            for _ in range(600):  # the directories are looked at once a second
+                answer = await client.get("/readyz")
+                if answer.status_code != 200:
+                    break
+                await asyncio.sleep(0.05)
+
+    assert json.loads(answer.content) == {
+        "status": "not ready",
+        "reason": f"the directory {name} of the storage root is missing",
+    }

@@ -12,6 +12,7 @@ from registry.errors import (
     BlobUploadUnknown,
     RangeInvalid,
     SizeInvalid,
+    StorageFailed,
     TooManyRequests,
 )
 from registry.services.repositories import Repository
@@ -448,3 +449,18 @@ async def test_nothing_is_remembered_of_sessions_that_are_refused(
 
 def refuse(*_bounds: object) -> None:
     raise TooManyRequests("enough")
+
+
+@pytest.mark.parametrize(
+    ("name", "named"), [("uploads", "uploads"), ("blobs", "blobs/[0-9a-f]{2}")]
+)
+async def test_a_push_into_a_directory_that_was_removed_names_it(
+    service: Service, name: str, named: str
+) -> None:
+    (service.root / name).rename(service.root / "elsewhere")
+
+    with pytest.raises(StorageFailed, match=f"its directory {named} is missing"):
+        await push_blob(service.repository(), CONTENT)
+
+    (service.root / "elsewhere").rename(service.root / name)
+    assert await push_blob(service.repository(), CONTENT) == DIGEST

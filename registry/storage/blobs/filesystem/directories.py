@@ -9,6 +9,9 @@ from registry.errors import StartupError
 from registry.storage.blobs.filesystem.file_ops import DIRECTORY, FileOps
 from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS
 
+TREE = (UPLOADS, BLOBS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
+MISSING = "is missing"
+
 
 def prepare(file_ops: FileOps, root: int) -> None:
     """Make the directories that are missing, or raise StartupError."""
@@ -26,16 +29,32 @@ def check_tree(root: int) -> None:
 
     A symbolic link is not followed: its target may be anywhere, and on another file system.
     """
-    for path in (UPLOADS, BLOBS, *(f"{BLOBS}/{name}" for name in FAN_OUT)):
-        try:
-            mode = os.stat(path, dir_fd=root, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StartupError(f"storage root: {path}: {error.strerror}") from error
-        if not stat.S_ISDIR(mode):
-            found = "a symbolic link" if stat.S_ISLNK(mode) else "no directory"
-            raise StartupError(f"storage root: {path} is {found}, expected a directory")
+    for path in TREE:
+        found = problem_of(root, path)
+        if found not in (None, MISSING):
+            raise StartupError(f"storage root: {path} {found}, expected a directory")
+
+
+def find_problem(root: int) -> str | None:
+    """The first of the directories that is not in its place, in words; None if all are."""
+    for path in TREE:
+        found = problem_of(root, path)
+        if found is not None:
+            return f"the directory {path} of the storage root {found}"
+    return None
+
+
+def problem_of(root: int, path: str) -> str | None:
+    """Why the path cannot be used as a directory; None if it can."""
+    try:
+        mode = os.stat(path, dir_fd=root, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if stat.S_ISDIR(mode):
+        return None
+    return "is a symbolic link" if stat.S_ISLNK(mode) else "is no directory"
 
 
 def prepare_tree(file_ops: FileOps, root: int) -> None:
