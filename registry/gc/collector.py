@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from oci.digest import Digest
 from registry.gc import deleted_repositories
@@ -26,7 +27,7 @@ from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
-from registry.storage.metadata.keys import Key
+from registry.storage.metadata.keys import BYTES_AT_ONCE, Key
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
@@ -78,12 +79,16 @@ class GarbageCollector:
             return
         cutoff = await untagged_cutoff(self._state)
 
-        def unit(keys: Sequence[Key], connection: Connection) -> int:
+        def unit(keys: Sequence[Key], connection: Connection) -> CollectionResult:
             change = self._state.begin_change(connection, IDENTITY)
-            return sum(collect_manifest(connection, change, cutoff, key) for key in keys)
+            return collect_manifests(connection, change, cutoff, keys)
 
         async for found in find_candidates(self._state, candidates.untagged_manifests, cutoff):
-            report.manifests += sum(await throttle.run_batches(found, unit))
+            keys = found
+            while keys:
+                dropped = await throttle.run_batches(keys, unit)
+                report.manifests += sum(each.collected for each in dropped)
+                keys = [key for each in dropped for key in each.rest]
 
     async def _end_memberships(self, throttle: LockThrottle, report: GcReport) -> None:
         cutoff = await lease_cutoff(self._state)
@@ -132,12 +137,39 @@ def digest_of(key: Key) -> str:
     return key[1]
 
 
-def collect_manifest(connection: Connection, change: Change, cutoff: Cutoff, key: Key) -> int:
-    """Collect the manifest if nothing keeps it still; returns 1, else 0."""
-    if not candidates.is_untagged(connection, cutoff, key):
-        return 0
+class CollectionResult(NamedTuple):
+    """How many manifests a unit has collected, and which it has left to the next."""
+
+    collected: int
+    rest: Sequence[Key]
+
+
+def collect_manifests(
+    connection: Connection, change: Change, cutoff: Cutoff, keys: Sequence[Key]
+) -> CollectionResult:
+    """Collect the manifests that still nothing keeps, as many as one unit may.
+
+    Contents are copied to the trash, and what a manifest alone kept has its lease written with
+    its content: the sum of both bounds a unit, whatever clients have pushed.
+    """
+    count = size = 0
+    for position, key in enumerate(keys):
+        content = candidates.size_if_untagged(connection, cutoff, key)
+        if content is None:
+            continue
+        if size >= BYTES_AT_ONCE or renew_some_dependents(connection, change, key):
+            return CollectionResult(count, keys[position:])
+        collect_manifest(connection, change, key)
+        count, size = count + 1, size + content
+    return CollectionResult(count, ())
+
+
+def renew_some_dependents(connection: Connection, change: Change, key: Key) -> int:
+    return manifests.renew_some_dependents(connection, change, key[0], stored_digest(key[1]))
+
+
+def collect_manifest(connection: Connection, change: Change, key: Key) -> None:
     digest: Digest = stored_digest(key[1])
     manifests.remove(connection, change, key[0], digest)
     name = repositories.name_of(connection, key[0])
     audit.append(connection, change, "manifest.collect", name, str(digest))
-    return 1

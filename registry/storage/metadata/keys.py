@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Table, tuple_
 
-# Bytes of manifest rows per transaction: a few milliseconds of the write lock.
+T = TypeVar("T")
+
+# What a transaction takes of rows that have contents: some milliseconds of the write lock.
 BYTES_AT_ONCE = 1024 * 1024
 
 Key = tuple[int, str]
@@ -23,7 +26,7 @@ def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
     return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
-def up_to_bytes(sizes: Sequence[tuple[str, int]], most: int = BYTES_AT_ONCE) -> list[str]:
-    """The first digests whose sizes add up to ``most`` bytes; at least one."""
+def up_to_bytes(sizes: Sequence[tuple[T, int]], most: int = BYTES_AT_ONCE) -> list[T]:
+    """The first of some rows whose sizes come to ``most`` bytes together; one at least."""
     ends = accumulate(size for _, size in sizes)
-    return [digest for (digest, size), end in zip(sizes, ends, strict=True) if end - size < most]
+    return [row for (row, size), end in zip(sizes, ends, strict=True) if end - size < most]

@@ -61,10 +61,10 @@ def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> Ca
     return _page(connection, manifests, _unkept(cutoff), after)
 
 
-def is_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> bool:
-    """Whether nothing keeps the manifest now."""
-    query = select(manifests.c.digest).where(_is(manifests, key), _unkept(cutoff))
-    return connection.scalar(query) is not None
+def size_if_untagged(connection: Connection, cutoff: Cutoff, key: Key) -> int | None:
+    """The manifest's bytes, if it is one that nothing keeps, now; None if not."""
+    query = select(manifests.c.size).where(_is(manifests, key), _unkept(cutoff))
+    return connection.scalar(query)
 
 
 def delete_members(

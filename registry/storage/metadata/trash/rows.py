@@ -23,7 +23,7 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.keys import among
+from registry.storage.metadata.keys import among, up_to_bytes
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
@@ -94,10 +94,14 @@ def has_expired_rows(connection: Connection, cutoff: Cutoff) -> bool:
 
 
 def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
-    """Delete some manifests and memberships whose undelete window is over; returns how many."""
+    """Forget some of the manifests and memberships that are due; how many.
+
+    A manifest may have 4 MiB, all of whose pages are freed: so few of those go at once.
+    """
     rows = trash_manifests.c
-    due = select(rows.id).where(_due(trash_manifests, cutoff)).limit(limit)
-    count = connection.execute(delete(trash_manifests).where(rows.id.in_(due))).rowcount
+    due = select(rows.id, rows.size).where(_due(trash_manifests, cutoff)).limit(limit)
+    some = up_to_bytes([(found.id, found.size) for found in connection.execute(due)])
+    count = connection.execute(delete(trash_manifests).where(rows.id.in_(some))).rowcount
     row = trash_members.c
     members = [
         (found.repository_id, found.digest)
