@@ -9,7 +9,7 @@ from pathlib import Path
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
-from registry.backup.backup import lost_file_finding, take_backup, take_stopped_backup
+from registry.backup.backup import BackupResult, lost_file_finding, take_backup, take_stopped_backup
 from registry.errors import CommandRefused, StartupError
 from registry.storage.clock import SystemClock
 from registry.storage.database.contract import OperatorRows, Rows
@@ -53,7 +53,7 @@ def translate_errors(directory: str) -> Iterator[None]:
         raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
 
 
-async def documents(taken: Taken, rows: Rows) -> AsyncGenerator[Document, None]:
+async def documents(taken: BackupResult, rows: Rows) -> AsyncGenerator[Document, None]:
     """What the registry lost, then what is in the backup."""
     wrong = 0
     for lost in taken.lost:

@@ -305,7 +305,8 @@ async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
 
     taken = await take_backup(state(service), service.root, tmp_path / "backup")
 
-    (finding,) = [await lost_file_finding(state(service).database.operator, lost) for lost in taken.lost]
+    rows = state(service).database.operator
+    (finding,) = [await lost_file_finding(rows, lost) for lost in taken.lost]
     assert (finding.what, finding.found, finding.harmless) == (f"trash {digest}", "no file", True)
     assert taken.label.blobs == 0
 

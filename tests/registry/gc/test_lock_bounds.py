@@ -42,9 +42,7 @@ async def push_untagged(registry: GcService, count: int) -> list[Digest]:
 async def found(registry: GcService) -> tuple[Cutoff, list[Key]]:
     state = registry.service.state
     cutoff = await untagged_cutoff(state)
-    page = await state.database.operator.read(
-        partial(candidates.untagged_manifests, cutoff, START)
-    )
+    page = await state.database.operator.read(partial(candidates.untagged_manifests, cutoff, START))
     return cutoff, page.found
 
 
