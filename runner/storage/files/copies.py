@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,9 +17,20 @@ def link_or_copy(source: Path, place: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EXDEV, errno.EMLINK}:
             raise
-        found = source.lstat()
+        _copy(source, place)
+
+
+def _copy(source: Path, place: Path) -> None:
+    """A file of its own; of a device or a FIFO another node: nothing is read from what it is."""
+    found = source.lstat()
+    if stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
         shutil.copy2(source, place, follow_symlinks=False)
         os.chown(place, found.st_uid, found.st_gid, follow_symlinks=False)
+        return
+    os.mknod(place, stat.S_IFMT(found.st_mode) | 0o600, found.st_rdev)
+    os.chown(place, found.st_uid, found.st_gid)
+    os.chmod(place, found.st_mode & 0o7777)
+    os.utime(place, ns=(found.st_mtime_ns, found.st_mtime_ns))
 
 
 def copy_attributes(source: Path, found: os.stat_result, place: Path) -> None:
