@@ -178,3 +178,18 @@ def test_what_is_no_database_is_told_in_one_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(RecordsUnusable, match=r"records\.db: file is not a database"):
         Records(tmp_path / "records.db")
+
+
+def test_records_of_an_earlier_version_are_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    Records(path).close()
+    path.chmod(0o644)
+    log = path.with_name("records.db-wal")
+    log.touch(mode=0o644)
+    log.chmod(0o644)
+
+    opened = Records(path)
+
+    modes = {file.name: file.stat().st_mode & 0o777 for file in (path, log)}
+    opened.close()
+    assert modes == {"records.db": 0o600, "records.db-wal": 0o600}

@@ -37,10 +37,10 @@ def test_of_a_node_there_is_another_node(tmp_path: Path, kind: int) -> None:
     device = os.makedev(1, 3) if kind == stat.S_IFCHR else 0
     os.mknod(tmp_path / "node", kind | 0o600, device)
     os.chown(tmp_path / "node", 7, 8)
-    os.chmod(tmp_path / "node", 0o666)
+    os.chmod(tmp_path / "node", 0o620)
 
     link_or_copy(tmp_path / "node", tmp_path / "copy")
 
     found = (tmp_path / "copy").lstat()
-    assert (found.st_mode, found.st_rdev) == (kind | 0o666, device)
+    assert (found.st_mode, found.st_rdev) == (kind | 0o620, device)
     assert (found.st_uid, found.st_gid) == (7, 8)
