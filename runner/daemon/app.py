@@ -10,10 +10,12 @@ from runner.remote.client import RegistryClients
 from runner.runtime import versions
 from runner.runtime.conmon import Conmon
 from runner.runtime.errors import RuntimeRefused
+from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.services.containers.containers import Containers
 from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
@@ -59,13 +61,21 @@ async def _recovered(
     clients: RegistryClients,
     programs: dict[str, str],
 ) -> Services:
-    root, host, events = settings.root, Host.detect(), Events()
+    root, host, events, index = settings.root, Host.detect(), Events(), ContainerIndex()
     layers = LayerStore(root / "layers")
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     await layers.recover()
     await snapshotter.recover()
     store = ImageStore(ContentStore(root / "content"), layers, records, settings.default_registry)
-    images = Images(store, clients, snapshotter, events, root / "tmp", settings.parallel_downloads)
+    images = Images(
+        store,
+        clients,
+        snapshotter,
+        events,
+        root / "tmp",
+        settings.parallel_downloads,
+        users=index.list,
+    )
     runtime = Runc(programs["runtime"], settings.run_dir / "runc")
     monitor = Conmon(
         programs["monitor"],
@@ -74,12 +84,21 @@ async def _recovered(
         settings.run_dir / "exits",
         host.cgroups,
     )
-    volumes = Volumes(root / "volumes", records, events)
+    volumes = Volumes(root / "volumes", records, events, index.list)
     deps = ContainerDeps(
-        settings, records, snapshotter, images, volumes, runtime, monitor, events, host
+        settings,
+        index,
+        records,
+        snapshotter,
+        images,
+        volumes,
+        runtime,
+        monitor,
+        KernelMounter(),
+        events,
+        host,
     )
     containers = Containers(deps)
-    images.users = containers.list
     await images.recover()
     await containers.recover()
     warning = versions.warning(await versions.probe(programs["runtime"]))

@@ -1,14 +1,16 @@
-"""OCIRuntime: create, start, state, kill, delete, exec; Monitor: who watches a container.
+"""OCIRuntime: start, state, kill, delete, exec; Monitor: what watches a container; Mounter.
 
 https://github.com/opencontainers/runtime-spec/blob/main/runtime.md#lifecycle
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+
+from runner.linux.mounts import Mount
 
 RuntimeSpec = Mapping[str, Any]
 """A bundle's ``config.json``, as runtime-spec/config.md words it."""
@@ -242,3 +244,29 @@ class Monitor(Protocol):
     def forget(self, container: str) -> None:
         """Remove what is left of a container that ended: its exit code.  May be repeated."""
         ...
+
+
+class Mounter(Protocol):
+    """Mounts root filesystems, and in them what the user mounts.
+
+    A rootfs is an empty directory, then mounted by ``mount``, then perhaps filled by
+    ``mount_inside``; ``unmount`` leaves the empty directory, whatever was done before, and may be
+    repeated.  All of it blocks, for a short time.
+    """
+
+    def mount(self, mounts: Sequence[Mount], rootfs: Path) -> None:
+        """Mount a snapshot, in order, at one place."""
+        ...
+
+    def mount_inside(self, rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
+        """Make the mounts of the spec that are not the runtime's; returns it with those that are.
+
+        Raises BadRequest for an image that would lead a mount elsewhere.
+        """
+        ...
+
+    def unmount_inside(self, rootfs: Path) -> None:
+        """Undo ``mount_inside``: a container that was created has copies of its own."""
+        ...
+
+    def unmount(self, rootfs: Path) -> None: ...

@@ -15,12 +15,14 @@ from oci.mediatype import compression_of
 from runner.config import RunnerSettings
 from runner.errors import NoSuchImage
 from runner.runtime.conmon import Conmon
-from runner.runtime.contract import Frame, StdStream
+from runner.runtime.contract import Frame, Monitor, Mounter, OCIRuntime, StdStream
+from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions
 from runner.services.containers.containers import Condition, Containers
 from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.store import Image as StoredImage
@@ -28,7 +30,11 @@ from runner.services.volumes.volumes import Volumes
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
-from tests.support.images import Image, a_busybox_image
+from runner.storage.snapshots.snapshotter import Snapshotter
+from tests.support.images import Image, a_busybox_image, a_layer, an_image
+from tests.support.runner.fake_runtime import FakeHost, FakeMonitor, FakeRuntime
+from tests.support.runner.links import LinkMounter
+from tests.support.runner.plain_snapshotter import PlainSnapshotter
 
 BUSYBOX = "busybox"
 
@@ -120,17 +126,22 @@ def a_run_dir() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-@asynccontextmanager
-async def runner_containers(
-    root: Path, run_dir: Path, *, runtime_program: str = "runc", limit_seconds: float = 60
-) -> AsyncIterator[RunnerContainers]:
-    """Everything a daemon has for containers; another on the same paths is the next daemon."""
-    settings = RunnerSettings(root, run_dir, run_dir / "runner.sock")
+@dataclass(frozen=True)
+class OutsideThings:
+    """What containers are made with: the real things, or fakes."""
+
+    layers: LayerStore
+    snapshotter: Snapshotter
+    runtime: OCIRuntime
+    monitor: Monitor
+    mounter: Mounter
+    busybox: Image
+
+
+def real_things(
+    root: Path, run_dir: Path, runtime_program: str, limit_seconds: float
+) -> OutsideThings:
     layers = LayerStore(root / "layers")
-    snapshotter = OverlaySnapshotter(root / "snapshots", layers)
-    records, events, host = Records(root / "records.db"), Events(), Host.detect()
-    images, volumes = SomeImages(layers), Volumes(root / "volumes", records, events)
-    await images.add(BUSYBOX, a_busybox_image())
     runc = find_executable(runtime_program)
     runtime = Runc(runc, run_dir / "runc", limit_seconds=limit_seconds)
     monitor = Conmon(
@@ -138,14 +149,66 @@ async def runner_containers(
         runc,
         runtime.root,
         run_dir / "exits",
-        host.cgroups,
+        Host.detect().cgroups,
         limit_seconds=limit_seconds,
     )
+    snapshotter = OverlaySnapshotter(root / "snapshots", layers)
+    mounter = KernelMounter()
+    return OutsideThings(layers, snapshotter, runtime, monitor, mounter, a_busybox_image())
+
+
+def fake_things(root: Path, host: FakeHost) -> OutsideThings:
+    """For nobody has to be root; the image named busybox has no programs, only their accounts."""
+    layers = LayerStore(root / "layers")
+    accounts = {"etc/": b"", "etc/passwd": b"root:x:0:0::/:\nalice:x:1000:1000::/home:\n"}
+    return OutsideThings(
+        layers,
+        PlainSnapshotter(root / "snapshots", layers),
+        FakeRuntime(host),
+        FakeMonitor(host),
+        LinkMounter(),
+        an_image([a_layer(accounts)], cmd=["sh"]),
+    )
+
+
+@asynccontextmanager
+async def runner_containers(
+    root: Path,
+    run_dir: Path,
+    *,
+    runtime_program: str = "runc",
+    limit_seconds: float = 60,
+    fake: FakeHost | None = None,
+) -> AsyncIterator[RunnerContainers]:
+    """Everything a daemon has for containers; another on the same paths is the next daemon.
+
+    With a fake host, containers are no processes, and nobody has to be root.
+    """
+    settings = RunnerSettings(root, run_dir, run_dir / "runner.sock")
+    things = (
+        fake_things(root, fake)
+        if fake is not None
+        else real_things(root, run_dir, runtime_program, limit_seconds)
+    )
+    records, events, index = Records(root / "records.db"), Events(), ContainerIndex()
+    images = SomeImages(things.layers)
+    volumes = Volumes(root / "volumes", records, events, index.list)
+    await images.add(BUSYBOX, things.busybox)
     deps = ContainerDeps(
-        settings, records, snapshotter, images, volumes, runtime, monitor, events, host
+        settings,
+        index,
+        records,
+        things.snapshotter,
+        images,
+        volumes,
+        things.runtime,
+        things.monitor,
+        things.mounter,
+        events,
+        Host.detect(),
     )
     containers = Containers(deps)
-    execs = Execs(containers, runtime, events)
+    execs = Execs(containers, things.runtime, events)
     try:
         await containers.recover()
         yield RunnerContainers(containers, execs, volumes, events, images, deps, root, run_dir)

@@ -11,7 +11,7 @@ from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.events import Events
 from runner.services.images.images import Images
-from runner.services.images.store import ImageStore
+from runner.services.images.store import ImageStore, ImageUser
 from runner.storage.content import ContentStore
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
@@ -30,6 +30,7 @@ class RunnerImages:
     snapshotter: OverlaySnapshotter
     events: Events
     root: Path
+    users: list[ImageUser]
     told: list[ProgressEvent] = field(default_factory=list)
 
     def tell(self, event: ProgressEvent) -> None:
@@ -77,9 +78,9 @@ def _compose(root: Path, default_registry: str, clients: RegistryClients) -> Run
     records = Records(root / "records.db")
     store = ImageStore(ContentStore(root / "content"), layers, records, default_registry)
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
-    events = Events()
-    images = Images(store, clients, snapshotter, events, root / "tmp")
-    return RunnerImages(images, store, clients, snapshotter, events, root)
+    events, users = Events(), list[ImageUser]()
+    images = Images(store, clients, snapshotter, events, root / "tmp", users=lambda: users)
+    return RunnerImages(images, store, clients, snapshotter, events, root, users)
 
 
 async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:

@@ -27,6 +27,7 @@ from runner.services.containers.pending_streams import PendingStreams
 from runner.services.containers.supervisor import Supervisor
 from runner.services.containers.waiting import Condition, Waiter
 from runner.services.signals import parse_signal
+from runner.storage.snapshots.changes import usage
 
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
 
@@ -47,11 +48,10 @@ class Containers:
 
     def __init__(self, deps: ContainerDeps) -> None:
         self._deps = deps
-        self._all: dict[str, ContainerHandle] = {}
+        self._index = deps.index
         self._supervisor = Supervisor(self._deps, self._forget)
-        self._operations = Operations(self._deps, self._supervisor, self._drop)
+        self._operations = Operations(self._deps, self._supervisor, self._index.drop)
         self._under_way: set[asyncio.Task[Any]] = set()
-        deps.volumes.users = self.list
 
     def find(self, name: str) -> Container:
         """The container as it is now, or NoSuchContainer."""
@@ -59,21 +59,11 @@ class Containers:
 
     def list(self) -> tuple[Container, ...]:
         """Every container in whatever state, the newest first."""
-        return tuple(handle.view() for handle in reversed(self._all.values()))
+        return self._index.list()
 
     def handle(self, name: str) -> ContainerHandle:
         """For the other services: the container itself, not a view of it."""
-        if name in self._all:
-            return self._all[name]
-        named = [one for one in self._all.values() if one.name == name.removeprefix("/")]
-        if named:
-            return named[0]
-        begun = [one for id, one in self._all.items() if name and id.startswith(name)]
-        if len(begun) > 1:
-            raise Conflict(f"multiple containers found with ID prefix {name}")
-        if not begun:
-            raise NoSuchContainer(name)
-        return begun[0]
+        return self._index.find(name)
 
     def logs(
         self,
@@ -94,8 +84,8 @@ class Containers:
 
     async def changed_bytes(self, name: str) -> int:
         """What the container has written on top of its image."""
-        usage = await self._deps.snapshotter.usage(self.handle(name).id)
-        return usage.bytes
+        written = await usage(self._deps.snapshotter, self.handle(name).id)
+        return written.bytes
 
     async def top(
         self, name: str, arguments: Sequence[str] = ()
@@ -116,7 +106,7 @@ class Containers:
 
         Raises NoSuchImage, NameInUse, or BadRequest naming the option that makes no sense.
         """
-        making = creation.create(self._deps, options, name, platform, self._add)
+        making = creation.create(self._deps, options, name, platform, self._index.add)
         handle, warnings = await self._whole(making)
         return handle.view(), warnings
 
@@ -179,7 +169,7 @@ class Containers:
         found = self.handle(name)
         if force:
             await self._whole(self._operations.abort_start(found))
-            if found.id not in self._all:
+            if found not in self._index:
                 # It removed itself when its start was aborted.
                 return
         await self._do(
@@ -199,7 +189,7 @@ class Containers:
         All of them, or only those that ``selects`` is true of.
         """
         removed, size = [], 0
-        for handle in tuple(self._all.values()):
+        for handle in self._index.handles():
             selected = selects is None or selects(handle.view())
             if selected and handle.state in (State.CREATED, State.EXITED):
                 with suppress(RunnerError):
@@ -258,11 +248,12 @@ class Containers:
         """At the daemon's start: know every container, and what happened to it meanwhile."""
         for record in self._deps.records.containers.all():
             paths = self._deps.paths(record.id)
-            self._all[record.id] = ContainerHandle.from_record(record, paths)
+            self._index.add(ContainerHandle.from_record(record, paths))
         await self._deps.volumes.recover()
-        await self._supervisor.sweep(set(self._all))
+        known = self._index.handles()
+        await self._supervisor.sweep({handle.id for handle in known})
         # Side by side: the runtime is asked about each, and takes its time.
-        await asyncio.gather(*map(self._supervisor.recover, tuple(self._all.values())))
+        await asyncio.gather(*map(self._supervisor.recover, known))
 
     async def close(self) -> None:
         """At the daemon's stop: finish what is under way.  Containers stay as they are.
@@ -275,7 +266,7 @@ class Containers:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._supervisor.close()
-        for handle in self._all.values():
+        for handle in self._index.handles():
             for streams in handle.attaching:
                 streams.give_up()
             if handle.monitored is not None:
@@ -299,15 +290,9 @@ class Containers:
         """What the supervisor calls for a container that removes itself."""
         async with handle.lock:
             # A restart may have been quicker.
-            known = handle.id in self._all and not handle.restarting
+            known = handle in self._index and not handle.restarting
             if known and handle.state not in ALIVE:
                 await self._operations.forget(handle, volumes=True)
-
-    def _add(self, handle: ContainerHandle) -> None:
-        self._all[handle.id] = handle
-
-    def _drop(self, handle: ContainerHandle) -> None:
-        self._all.pop(handle.id, None)
 
     async def _connect(self, handle: ContainerHandle) -> None:
         if handle.state in ALIVE:
@@ -334,7 +319,7 @@ class Containers:
 
     async def _locked(self, handle: ContainerHandle, verb: _Verb) -> None:
         async with handle.lock:
-            if handle.id not in self._all:
+            if handle not in self._index:
                 raise NoSuchContainer(handle.name)
             await verb(handle)
 

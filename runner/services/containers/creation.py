@@ -98,7 +98,9 @@ async def _prepare_rootfs(
     # There from now on, so that its log can be waited for.
     await in_thread(handle.paths.directory.mkdir, parents=True, mode=0o711)
     undo.push_async_callback(in_thread, remove, handle.paths.directory)
-    await mount_points.fill_volumes(points, handle.paths.rootfs, handle.rootfs_mounts, deps.volumes)
+    await mount_points.fill_volumes(
+        points, handle.paths.rootfs, handle.rootfs_mounts, deps.volumes, deps.mounter
+    )
 
 
 def _check_healthcheck(options: ContainerOptions, image: Image) -> None:

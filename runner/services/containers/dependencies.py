@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runner.config import RunnerSettings
-from runner.runtime.contract import Monitor, OCIRuntime
+from runner.runtime.contract import Monitor, Mounter, OCIRuntime
 from runner.runtime.oci_spec.host import Host
 from runner.services.containers.handle import ContainerHandle, ContainerPaths
+from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.images.store import Image
 from runner.services.volumes.volumes import Volumes
@@ -33,12 +34,14 @@ class ContainerDeps:
     """The records, the disk, the runtime and its monitors; and who is told."""
 
     settings: RunnerSettings
+    index: ContainerIndex
     records: Records
     snapshotter: Snapshotter
     images: ImageFinder
     volumes: Volumes
     runtime: OCIRuntime
     monitor: Monitor
+    mounter: Mounter
     events: Events
     host: Host
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from oci.image_config import ImageConfig
 from runner.errors import RunnerError
-from runner.linux.mounts import Mount, mount, unmount
+from runner.linux.mounts import Mount
 from runner.runtime.bundle import prepare_sources
+from runner.runtime.contract import Mounter
 from runner.runtime.rootfs import is_of_the_kernel
 from runner.schema import ContainerOptions, MountOption
 from runner.services.containers.container import MountPoint
@@ -44,7 +45,11 @@ async def resolve_mounts(
 
 
 async def fill_volumes(
-    points: tuple[MountPoint, ...], rootfs: Path, mounts: tuple[Mount, ...], volumes: Volumes
+    points: tuple[MountPoint, ...],
+    rootfs: Path,
+    mounts: tuple[Mount, ...],
+    volumes: Volumes,
+    mounter: Mounter,
 ) -> None:
     """Copy what the image has at their places into volumes that are new.
 
@@ -60,9 +65,8 @@ async def fill_volumes(
     async with AsyncExitStack() as undo:
         await in_thread(rootfs.mkdir, parents=True, exist_ok=True, mode=0o700)
         undo.push_async_callback(in_thread, rootfs.rmdir)
-        undo.push_async_callback(in_thread, unmount, rootfs)
-        for one in mounts:
-            await in_thread(mount, one, rootfs)
+        undo.push_async_callback(in_thread, mounter.unmount, rootfs)
+        await in_thread(mounter.mount, mounts, rootfs)
         for point in empty:
             with ExitStack() as opened:
                 source = opened.enter_context(resolve_in_rootfs(rootfs, point.target))

@@ -11,8 +11,7 @@ from typing import Final
 import structlog
 
 from runner.errors import Conflict, RunnerError
-from runner.linux.mounts import mount, unmount
-from runner.runtime import bundle, rootfs
+from runner.runtime import bundle
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
 from runner.runtime.oci_spec.spec import Placement, runtime_spec
 from runner.runtime.oci_spec.users import User, find_user
@@ -113,7 +112,9 @@ async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
     if handle.monitored is not None:
         handle.monitored.close()
         handle.monitored = None
-    await asyncio.gather(deps.runtime.delete(handle.id, force=True), in_thread(clear, handle.paths))
+    await asyncio.gather(
+        deps.runtime.delete(handle.id, force=True), in_thread(clear, deps, handle.paths)
+    )
     deps.monitor.forget(handle.id)
 
 
@@ -125,13 +126,13 @@ async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
     handle.spec = None
-    await in_thread(clear, handle.paths)
+    await in_thread(clear, deps, handle.paths)
 
 
 async def _create_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
     handle.monitored = await deps.monitor.create(handle.launch)
     # The container has copies of its own; those on this host would only keep volumes busy.
-    await in_thread(unmount, handle.paths.rootfs, patience_seconds=0)
+    await in_thread(deps.mounter.unmount_inside, handle.paths.rootfs)
 
 
 async def _delete_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
@@ -201,8 +202,7 @@ def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
     bundle.prepare_sources(mounts)
     paths.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
     paths.rootfs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for one in handle.rootfs_mounts:
-        mount(one, paths.rootfs)
+    deps.mounter.mount(handle.rootfs_mounts, paths.rootfs)
     etc_files.write_files(paths.directory, desired.options, desired.hostname)
     placement = Placement(
         handle.id,
@@ -214,9 +214,7 @@ def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
         mounts,
     )
     spec = runtime_spec(desired.image, desired.options, placement, deps.host)
-    rootfs.check_kernel_directories(paths.rootfs)
-    rootfs.cover(paths.rootfs)
-    handle.spec = rootfs.mount_all(paths.rootfs, spec)
+    handle.spec = deps.mounter.mount_inside(paths.rootfs, spec)
     bundle.write_bundle(paths.bundle, handle.spec)
 
 
@@ -230,11 +228,9 @@ def _user(handle: ContainerHandle) -> User:
         os.close(root)
 
 
-def clear(paths: ContainerPaths) -> None:
+def clear(deps: ContainerDeps, paths: ContainerPaths) -> None:
     """Unmount the rootfs and remove the bundle, if they are there; blocking."""
-    # Twice: a start that did not come to its end left its cover, with the mounts below it.
-    unmount(paths.rootfs)
-    unmount(paths.rootfs)
+    deps.mounter.unmount(paths.rootfs)
     with suppress(FileNotFoundError):
         paths.rootfs.rmdir()
     bundle.remove_bundle(paths.bundle)

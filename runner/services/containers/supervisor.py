@@ -21,6 +21,7 @@ from runner.services.containers.starting import clear, release
 from runner.services.log_rotation import LogRotation
 from runner.storage.files.deletion import remove
 from runner.storage.records import NotRecorded
+from runner.storage.snapshots.snapshotter import owner
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
@@ -79,7 +80,7 @@ class Supervisor:
         for name in begun - known:
             await self._release_unknown(name)
         for key in await snapshotter.keys():
-            if key not in known:
+            if not owner(key) and key not in known:
                 await snapshotter.remove(key)
 
     async def handle_exit(self, handle: ContainerHandle, status: ExitStatus) -> None:
@@ -184,7 +185,7 @@ class Supervisor:
         await self._deps.monitor.kill(container)
         with suppress(RunnerError):
             await self._deps.runtime.delete(container, force=True)
-        await in_thread(clear, paths)
+        await in_thread(clear, self._deps, paths)
         self._deps.monitor.forget(container)
 
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:

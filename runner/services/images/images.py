@@ -4,8 +4,7 @@ Composition::
 
     clients = RegistryClients(insecure=settings.insecure_registries)
     store = ImageStore(content, layers, records, settings.default_registry)
-    images = Images(store, clients, snapshotter, events, settings.root / "tmp")
-    images.users = containers.list
+    images = Images(store, clients, snapshotter, events, settings.root / "tmp", users=index.list)
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -59,20 +58,21 @@ class Images:
         events: Events,
         scratch: Path,
         parallel_downloads: int = PARALLEL_DOWNLOADS,
+        users: Callable[[], Sequence[ImageUser]] = tuple,
     ) -> None:
+        """``users`` tells which containers there are, running or not."""
         self._store = store
         self._clients = clients
         self._events = events
         self._puller = Puller(store, clients, parallel_downloads)
         self._pusher = Pusher(store, clients, parallel_downloads)
-        self._remover = Remover(store, snapshotter, self._users)
+        self._remover = Remover(store, snapshotter, users)
         self._scratch = scratch
         self._importer = Importer(store, scratch)
         self._loader = Loader(store, scratch)
         self._saver = Saver(store)
         self._layer_sync = LayerSync(store.layers)
-        # Containers stand on images; who they are is told to us once they exist.
-        self.users: Callable[[], Sequence[ImageUser]] = tuple
+        self._users = users
 
     def find(self, name: str) -> Image:
         """The image, or NoSuchImage; Conflict when an ID's beginning fits several."""
@@ -276,9 +276,6 @@ class Images:
         for diff_id, blob in image.layers if image else ():
             if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
                 await restore(self._store, diff_id, blob)
-
-    def _users(self) -> Sequence[ImageUser]:
-        return self.users()
 
     def _tell(self, action: str, image: Image, name: str) -> None:
         attributes = {**image.config.labels, "name": name}

@@ -73,15 +73,21 @@ class Volumes:
     A volume exists from its record on, until that goes.
     """
 
-    def __init__(self, root: Path, records: Records, events: Events) -> None:
+    def __init__(
+        self,
+        root: Path,
+        records: Records,
+        events: Events,
+        users: Callable[[], Sequence[VolumeUser]] = tuple,
+    ) -> None:
+        """``users`` tells which containers there are, running or not."""
         self._root = root
         self._records = records
         self._events = events
         self._held: Counter[str] = Counter()
         # A removal takes the files after the record: nobody may make them anew in between.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        # Containers use volumes; who they are is told to us once they exist.
-        self.users: Callable[[], Sequence[VolumeUser]] = tuple
+        self._users = users
 
     async def create(
         self,
@@ -138,7 +144,7 @@ class Volumes:
     def users_of(self, name: str) -> tuple[str, ...]:
         """The IDs of the containers that use a volume, running or not."""
         return tuple(
-            user.id for user in self.users() if any(mount.volume == name for mount in user.mounts)
+            user.id for user in self._users() if any(mount.volume == name for mount in user.mounts)
         )
 
     async def usage(self, name: str) -> VolumeUsage:

@@ -74,7 +74,7 @@ class Layer:
 
 
 class LayerStore:
-    """Unpacked layers, by diff ID; passes as the ``Lowers`` of a snapshotter.
+    """Unpacked layers, by diff ID; the LayerSource of a snapshotter.
 
     A layer is written through a ``LayerWriter`` and is not there until that commits; then it
     is there whole and never changes.  Two writers of one layer do not disturb each other:

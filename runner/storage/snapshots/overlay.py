@@ -12,7 +12,6 @@ what changed: a renamed directory is there in full, and a copied-up file with it
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,26 +19,26 @@ from pathlib import Path
 from typing import Final
 
 from oci.digest import Digest
-from runner.errors import BadRequest
 from runner.linux.mounts import Mount
 from runner.storage.files.deletion import DeletionQueue, remove
 from runner.storage.files.durable import spread_children
-from runner.storage.files.walk import walk
-from runner.storage.layers.diff import diff
-from runner.storage.layers.store import LayerStore
-from runner.storage.snapshots.snapshotter import SnapshotExists, SnapshotUnknown, Usage
+from runner.storage.snapshots.snapshotter import (
+    LayerSource,
+    SnapshotExists,
+    SnapshotUnknown,
+    check_key,
+)
 from runner.storage.snapshots.stack import lower_directories
 from runner.tasks.threads import in_thread
 
 _OPTIONS: Final = ("index=off", "redirect_dir=off", "metacopy=off")
-_KEY: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
 _DEFAULT_ROOT_MODE: Final = 0o755
 
 
 class OverlaySnapshotter:
     """The Snapshotter of Linux; it keeps nothing in memory, the directories are the truth."""
 
-    def __init__(self, root: Path, layers: LayerStore) -> None:
+    def __init__(self, root: Path, layers: LayerSource) -> None:
         self._root = root
         self._layers = layers
         self._aside = root / ".aside"
@@ -72,18 +71,6 @@ class OverlaySnapshotter:
     async def changes(self, key: str) -> Path:
         await in_thread(self._read, key)
         return self._place(key) / "diff"
-
-    async def commit(self, key: str) -> Digest:
-        upper = await self.changes(key)
-        async with self._layers.writer(None, "none") as writer:
-            async for chunk in diff(upper):
-                await writer.write(chunk)
-            layer = await writer.commit()
-        await self.remove(key)
-        return layer.diff_id
-
-    async def usage(self, key: str) -> Usage:
-        return await in_thread(_usage, await self.changes(key))
 
     async def remove(self, key: str) -> None:
         await in_thread(self._remove, key)
@@ -146,18 +133,8 @@ class OverlaySnapshotter:
         return (Mount("overlay", "overlay", ("ro", *_options()), lower=(f"{place}/diff", *stack)),)
 
     def _place(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise BadRequest(f"invalid snapshot key {key!r}")
-        return self._root / key
+        return self._root / check_key(key)
 
 
 def _options() -> tuple[str, ...]:
     return _OPTIONS if os.geteuid() == 0 else (*_OPTIONS, "userxattr")
-
-
-def _usage(upper: Path) -> Usage:
-    size = inodes = 0
-    for entry in walk(upper):
-        size += entry.stat.st_blocks * 512
-        inodes += 1
-    return Usage(size, inodes)

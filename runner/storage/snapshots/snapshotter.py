@@ -3,14 +3,18 @@
 The words are containerd's: https://github.com/containerd/containerd/blob/main/core/snapshots/snapshotter.go
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from oci.digest import Digest
-from runner.errors import Conflict, NotFound
+from runner.errors import BadRequest, Conflict, NotFound
 from runner.linux.mounts import Mount
+from runner.storage.layers.store import Layer
+
+_KEY: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
+_OWNER_END: Final = "."
 
 
 class SnapshotUnknown(NotFound):
@@ -27,23 +31,15 @@ class SnapshotExists(Conflict):
         super().__init__(f"snapshot {key} exists")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a snapshot's own changes take: bytes on disk, and files of every kind."""
-
-    bytes: int
-    inodes: int
-
-
-class Lowers(Protocol):
+class LayerSource(Protocol):
     """Layers at rest, each under its diff ID, in whatever form they are kept.
 
     An unpacked layer is a directory; a layer kept as one filesystem image is the place where
     that image gets mounted.  The snapshotter sees directories and cannot tell.
     """
 
-    def has(self, diff_id: Digest) -> bool:
-        """Whether the layer is here, whole."""
+    def layer(self, diff_id: Digest) -> Layer:
+        """What is known of the layer besides its files, or LayerUnknown."""
         ...
 
     async def directory(self, diff_id: Digest) -> Path:
@@ -53,6 +49,10 @@ class Lowers(Protocol):
         """
         ...
 
+    def fixups(self, diff_id: Digest) -> Path:
+        """Where to keep what depends on the layer and is to go with it."""
+        ...
+
 
 class Snapshotter(Protocol):
     """Filesystem states, each under a key of the caller's: stacks of layers and what changed.
@@ -60,13 +60,16 @@ class Snapshotter(Protocol):
     ``prepare`` opens an *active* snapshot on top of layers, named lowest first by their diff
     IDs.  Its mounts are for the caller to mount, in order, at one place; after a reboot the
     caller asks for them again with ``mounts`` and everything written is still there.
-    ``commit`` freezes what changed into a new layer and ends the snapshot.  ``view`` is a
-    snapshot nobody can write to.  ``remove`` forgets one, mounted by nobody.
+    ``view`` is a snapshot nobody can write to.  ``remove`` forgets one, mounted by nobody.
+    What can be had of these, such as a commit, is a function in ``changes.py``.
+
+    A container's key is its ID.  Another owner's keys begin with its name and a dot, as in
+    ``build.1``, so that whoever removes what is left over finds only its own (``owner``).
 
     Each call happens whole or not at all, also when the daemon is killed in the middle: a
     half-made snapshot is not there, a half-removed one is gone at the next start.
 
-    Every implementation passes tests/runner/storage/test_snapshotters.py.
+    Every implementation passes tests/runner/storage/snapshots/test_snapshotters.py.
     """
 
     async def prepare(self, key: str, parents: Sequence[Digest]) -> tuple[Mount, ...]:
@@ -89,17 +92,6 @@ class Snapshotter(Protocol):
         """The directory of what was written, in overlayfs form, or SnapshotUnknown."""
         ...
 
-    async def commit(self, key: str) -> Digest:
-        """Freeze what changed into a layer and end the snapshot; returns the layer's diff ID.
-
-        The caller has unmounted it.  The layer's tar is whatever ``diff`` makes of it.
-        """
-        ...
-
-    async def usage(self, key: str) -> Usage:
-        """What was written on top of the layers, or SnapshotUnknown."""
-        ...
-
     async def remove(self, key: str) -> None:
         """Forget the snapshot; one that is not there is not an error."""
         ...
@@ -107,3 +99,20 @@ class Snapshotter(Protocol):
     async def keys(self) -> tuple[str, ...]:
         """Every snapshot there is."""
         ...
+
+
+def check_key(key: str) -> str:
+    """The key, or BadRequest for one that is a path and no name."""
+    if not _KEY.fullmatch(key):
+        raise BadRequest(f"invalid snapshot key {key!r}")
+    return key
+
+
+def owner(key: str) -> str:
+    """Whose snapshot it is: the name before the dot; none for a container's.
+
+    >>> owner("build.1"), owner("4f2a")
+    ('build', '')
+    """
+    name, dot, _ = key.partition(_OWNER_END)
+    return name if dot else ""

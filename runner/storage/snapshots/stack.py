@@ -12,9 +12,10 @@ from pathlib import Path
 from oci.digest import Digest
 from oci.layer import InvalidLayer
 from runner.linux.mounts import MAX_LOWER
-from runner.storage.layers.store import Layer, LayerStore
+from runner.storage.layers.store import Layer
 from runner.storage.snapshots.fixups import lower_with_fixups, make_once
 from runner.storage.snapshots.flatten import flatten
+from runner.storage.snapshots.snapshotter import LayerSource
 from runner.tasks.threads import in_thread
 
 # What overlayfs stacks at most (OVL_MAX_STACK), and containers/storage as well.
@@ -23,7 +24,7 @@ MAX_LAYERS = 500
 _MAX_DIRECTORIES = MAX_LOWER - 1
 
 
-async def lower_directories(layers: LayerStore, diff_ids: Sequence[Digest]) -> tuple[Path, ...]:
+async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> tuple[Path, ...]:
     """The directories to mount for these layers, named lowest first; the topmost comes first.
 
     At most ``MAX_LOWER - 1``, each once.  What has to be made for them is made now, and kept
@@ -60,7 +61,7 @@ def check_count(layers: int) -> None:
 
 
 async def _stacked(
-    layers: LayerStore,
+    layers: LayerSource,
     layer: Layer,
     directory: Path,
     lower: tuple[Path, ...],

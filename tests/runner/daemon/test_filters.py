@@ -83,7 +83,7 @@ async def services(
             SimpleNamespace(
                 containers=containers,
                 images=images.images,
-                volumes=Volumes(tmp_path / "volumes", records, events),
+                volumes=Volumes(tmp_path / "volumes", records, events, containers.list),
                 events=events,
             ),
         )
@@ -231,7 +231,6 @@ async def test_volumes_are_listed_and_pruned_by_their_filters(
     containers: FakeContainers,
 ) -> None:
     containers.all = (MIDDLE,)
-    services.volumes.users = containers.list
     names = {(await services.volumes.create()).name: "anonymous"}
     await services.volumes.create("blue", {"team": "blue"})
     await services.volumes.create("keep", {"team": "red", "keep": ""})

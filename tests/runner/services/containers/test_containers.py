@@ -8,34 +8,33 @@ from runner.linux.mounts import is_mounted
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
+from tests.support.runner import programs
 from tests.support.runner_containers import RunnerContainers, leftovers
-
-pytestmark = pytest.mark.needs_root
 
 
 async def test_a_container_runs_and_its_output_and_exit_code_are_kept(
-    runner: RunnerContainers,
+    any_runner: RunnerContainers,
 ) -> None:
-    code, stdout, stderr = await runner.run("sh", "-c", "echo out; echo err >&2; exit 3")
+    code, stdout, stderr = await any_runner.run(*programs.BOTH)
 
-    assert (code, stdout, stderr) == (3, "out\n", "err\n")
-    assert leftovers(runner) == []
+    assert (code, stdout, stderr) == (3, "out\nno newline", "err\n")
+    assert leftovers(any_runner) == []
 
 
-async def test_a_container_goes_through_its_states(runner: RunnerContainers) -> None:
+async def test_a_container_goes_through_its_states(any_runner: RunnerContainers) -> None:
     seen = []
-    container = await runner.create("sleep", "100", name="web")
-    seen.append(runner.containers.find("web").state)
-    await runner.containers.start("web")
-    seen.append(runner.containers.find("web").state)
-    await runner.containers.pause("web")
-    seen.append(runner.containers.find("web").state)
-    await runner.containers.unpause("web")
-    await runner.containers.stop("web", timeout=0)
-    seen.append(runner.containers.find("web").state)
+    container = await any_runner.create("sleep", "100", name="web")
+    seen.append(any_runner.containers.find("web").state)
+    await any_runner.containers.start("web")
+    seen.append(any_runner.containers.find("web").state)
+    await any_runner.containers.pause("web")
+    seen.append(any_runner.containers.find("web").state)
+    await any_runner.containers.unpause("web")
+    await any_runner.containers.stop("web", timeout=0)
+    seen.append(any_runner.containers.find("web").state)
 
     assert seen == ["created", "running", "paused", "exited"]
-    stopped = runner.containers.find(container)
+    stopped = any_runner.containers.find(container)
     assert stopped.exit_code == 137
     assert stopped.pid == 0
     assert stopped.started_at is not None
@@ -43,9 +42,9 @@ async def test_a_container_goes_through_its_states(runner: RunnerContainers) -> 
     assert stopped.started_at <= stopped.finished_at <= datetime.now(UTC)
 
 
-async def test_verbs_that_make_no_sense_are_refused(runner: RunnerContainers) -> None:
-    container = await runner.create("sleep", "100", name="web")
-    verbs = runner.containers
+async def test_verbs_that_make_no_sense_are_refused(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create("sleep", "100", name="web")
+    verbs = any_runner.containers
 
     for verb in (verbs.kill, verbs.pause, verbs.unpause):
         with pytest.raises(Conflict, match=r"is not (running|paused)"):
@@ -67,32 +66,34 @@ async def test_verbs_that_make_no_sense_are_refused(runner: RunnerContainers) ->
     assert verbs.find(container).state is State.PAUSED
 
 
-async def test_a_paused_container_can_be_stopped_and_removed(runner: RunnerContainers) -> None:
-    stopped = await runner.start("sleep", "100")
-    removed = await runner.start("sleep", "100")
-    await runner.containers.pause(stopped)
-    await runner.containers.pause(removed)
+async def test_a_paused_container_can_be_stopped_and_removed(any_runner: RunnerContainers) -> None:
+    stopped = await any_runner.start("sleep", "100")
+    removed = await any_runner.start("sleep", "100")
+    await any_runner.containers.pause(stopped)
+    await any_runner.containers.pause(removed)
 
-    await runner.containers.stop(stopped, timeout=0)
-    await runner.containers.remove(removed, force=True)
+    await any_runner.containers.stop(stopped, timeout=0)
+    await any_runner.containers.remove(removed, force=True)
 
-    assert runner.containers.find(stopped).state is State.EXITED
+    assert any_runner.containers.find(stopped).state is State.EXITED
     with pytest.raises(NoSuchContainer):
-        runner.containers.find(removed)
+        any_runner.containers.find(removed)
 
 
-async def test_stop_sends_the_containers_signal_and_waits_for_it(runner: RunnerContainers) -> None:
-    script = "trap 'echo bye; exit 5' USR1; echo ready; while :; do sleep 0.05; done"
-    container = await runner.start("sh", "-c", script, stop_signal="USR1")
-    async for _ in runner.containers.logs(container, follow=True):
+async def test_stop_sends_the_containers_signal_and_waits_for_it(
+    any_runner: RunnerContainers,
+) -> None:
+    container = await any_runner.start(*programs.READY, stop_signal="USR1")
+    async for _ in any_runner.containers.logs(container, follow=True):
         break
 
-    await runner.containers.stop(container, timeout=20)
+    await any_runner.containers.stop(container, timeout=20)
 
-    assert runner.containers.find(container).exit_code == 5
-    assert (await runner.output(container))[0] == "ready\nbye\n"
+    assert any_runner.containers.find(container).exit_code == 5
+    assert (await any_runner.output(container))[0] == "ready\nbye\n"
 
 
+@pytest.mark.needs_root
 async def test_a_stopped_container_starts_again_with_what_it_wrote(
     runner: RunnerContainers,
 ) -> None:
@@ -107,28 +108,28 @@ async def test_a_stopped_container_starts_again_with_what_it_wrote(
     assert await runner.containers.changed_bytes(container) > 0
 
 
-async def test_restart_stops_and_starts(runner: RunnerContainers) -> None:
-    container = await runner.start("sleep", "100")
-    before = runner.containers.find(container).pid
+async def test_restart_stops_and_starts(any_runner: RunnerContainers) -> None:
+    container = await any_runner.start("sleep", "100")
+    before = any_runner.containers.find(container).pid
 
-    await runner.containers.restart(container, timeout=0)
+    await any_runner.containers.restart(container, timeout=0)
 
-    after = runner.containers.find(container)
+    after = any_runner.containers.find(container)
     assert after.state is State.RUNNING
     assert after.pid not in (0, before)
 
 
-async def test_a_container_that_removes_itself_leaves_nothing(runner: RunnerContainers) -> None:
-    container = await runner.create("sh", "-c", "exit 7", auto_remove=True)
-    waiter = await runner.containers.wait(container, Condition.REMOVED)
-    events = runner.events.subscribe()
+async def test_a_container_that_removes_itself_leaves_nothing(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create(*programs.EXIT_7, auto_remove=True)
+    waiter = await any_runner.containers.wait(container, Condition.REMOVED)
+    events = any_runner.events.subscribe()
 
-    await runner.containers.start(container)
+    await any_runner.containers.start(container)
     status = await waiter.result()
 
     assert status.code == 7
-    assert runner.containers.list() == ()
-    assert leftovers(runner) == []
+    assert any_runner.containers.list() == ()
+    assert leftovers(any_runner) == []
     actions = []
     async for event in events:
         actions.append(event.action)
@@ -137,24 +138,24 @@ async def test_a_container_that_removes_itself_leaves_nothing(runner: RunnerCont
     assert actions == ["start", "die", "destroy"]
 
 
-async def test_waiting_for_what_does_not_run_answers_at_once(runner: RunnerContainers) -> None:
-    container = await runner.create("false")
+async def test_waiting_for_what_does_not_run_answers_at_once(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create("false")
 
-    never_ran = await (await runner.containers.wait(container)).result()
-    await runner.containers.start(container)
-    ended = await (await runner.containers.wait(container)).result()
-    again = await (await runner.containers.wait(container)).result()
+    never_ran = await (await any_runner.containers.wait(container)).result()
+    await any_runner.containers.start(container)
+    ended = await (await any_runner.containers.wait(container)).result()
+    again = await (await any_runner.containers.wait(container)).result()
 
     assert (never_ran.code, ended.code, again.code) == (0, 1, 1)
 
 
 async def test_who_waits_for_the_next_exit_is_told_when_it_is_removed_instead(
-    runner: RunnerContainers,
+    any_runner: RunnerContainers,
 ) -> None:
-    container = await runner.create("true")
-    waiter = await runner.containers.wait(container, Condition.NEXT_EXIT)
+    container = await any_runner.create("true")
+    waiter = await any_runner.containers.wait(container, Condition.NEXT_EXIT)
 
-    await runner.containers.remove(container)
+    await any_runner.containers.remove(container)
 
     async with asyncio.timeout(5):
         assert (await waiter.result()).code == 0
@@ -168,74 +169,73 @@ async def test_who_waits_for_the_next_exit_is_told_when_it_is_removed_instead(
     ],
 )
 async def test_a_program_that_cannot_run_leaves_the_container_created_with_dockers_code(
-    runner: RunnerContainers, command: tuple[str, ...], refusal: type[Exception], code: int
+    any_runner: RunnerContainers, command: tuple[str, ...], refusal: type[Exception], code: int
 ) -> None:
-    container = await runner.create(*command)
+    container = await any_runner.create(*command)
 
     with pytest.raises(refusal, match=command[0]):
-        await runner.containers.start(container)
+        await any_runner.containers.start(container)
 
-    found = runner.containers.find(container)
+    found = any_runner.containers.find(container)
     assert (found.state, found.exit_code) == (State.CREATED, code)
     assert command[0] in found.error
-    assert not is_mounted(runner.run_dir / "r" / container)
-    await runner.containers.remove(container)
-    assert leftovers(runner) == []
+    assert not is_mounted(any_runner.run_dir / "r" / container)
+    await any_runner.containers.remove(container)
+    assert leftovers(any_runner) == []
 
 
 async def test_a_failed_start_of_one_that_removes_itself_removes_it(
-    runner: RunnerContainers,
+    any_runner: RunnerContainers,
 ) -> None:
-    container = await runner.create("no-such-program", auto_remove=True)
-    waiter = await runner.containers.wait(container, Condition.REMOVED)
+    container = await any_runner.create("no-such-program", auto_remove=True)
+    waiter = await any_runner.containers.wait(container, Condition.REMOVED)
 
     with pytest.raises(CommandNotFound):
-        await runner.containers.start(container)
+        await any_runner.containers.start(container)
 
     assert (await waiter.result()).code == 127
-    assert leftovers(runner) == []
+    assert leftovers(any_runner) == []
 
 
-async def test_attaching_before_the_start_misses_nothing(runner: RunnerContainers) -> None:
-    container = await runner.create("sh", "-c", "echo one; echo two >&2")
-    streams = await runner.containers.attach(container, stdin=False, stdout=True, stderr=False)
+async def test_attaching_before_the_start_misses_nothing(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create(*programs.BOTH)
+    streams = await any_runner.containers.attach(container, stdin=False, stdout=True, stderr=False)
 
-    await runner.containers.start(container)
+    await any_runner.containers.start(container)
     frames = [frame async for frame in streams.frames()]
     await streams.aclose()
 
-    assert b"".join(frame.content for frame in frames) == b"one\n"
+    assert b"".join(frame.content for frame in frames) == b"out\nno newline"
 
 
-async def test_stdin_reaches_the_program_and_ends(runner: RunnerContainers) -> None:
-    container = await runner.create("wc", "-c", open_stdin=True, stdin_once=True)
-    streams = await runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
-    await runner.containers.start(container)
+async def test_stdin_reaches_the_program_and_ends(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create(*programs.CAT, open_stdin=True, stdin_once=True)
+    streams = await any_runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
+    await any_runner.containers.start(container)
 
     await streams.write(b"x" * 100_000)
     await streams.close_stdin()
     frames = [frame async for frame in streams.frames()]
     await streams.aclose()
 
-    assert b"".join(frame.content for frame in frames).strip() == b"100000"
+    assert b"".join(frame.content for frame in frames) == b"x" * 100_000
 
 
-async def test_a_terminal_has_the_size_it_is_given(runner: RunnerContainers) -> None:
-    script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done"
-    container = await runner.create("sh", "-c", script, tty=True, open_stdin=True)
-    streams = await runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
-    await runner.containers.start(container)
+async def test_a_terminal_has_the_size_it_is_given(any_runner: RunnerContainers) -> None:
+    container = await any_runner.create(*programs.SIZE, tty=True, console_size=(20, 70))
+    streams = await any_runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
+    await any_runner.containers.start(container)
     frames = streams.frames()
-    assert (await anext(frames)).content == b"ready\r\n"
+    assert (await anext(frames)).content == b"20 70\r\n"
 
-    await runner.containers.resize(container, 33, 77)
+    await any_runner.containers.resize(container, 33, 77)
     async with asyncio.timeout(20):
-        rest = b"".join([frame.content async for frame in frames])
+        assert (await anext(frames)).content == b"33 77\r\n"
 
-    assert rest == b"33 77\r\n"
     await streams.aclose()
 
 
+@pytest.mark.needs_root
 async def test_logs_follow_a_running_container_to_its_end(runner: RunnerContainers) -> None:
     container = await runner.create("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done")
     logs = runner.containers.logs(container, follow=True)
@@ -268,6 +268,7 @@ async def rows_of(runner: RunnerContainers, container: str) -> tuple[tuple[str, 
     return rows
 
 
+@pytest.mark.needs_root
 async def test_top_shows_the_containers_processes_only(runner: RunnerContainers) -> None:
     container = await two_sleepers(runner)
 
@@ -279,6 +280,7 @@ async def test_top_shows_the_containers_processes_only(runner: RunnerContainers)
     assert len(rows) < 4
 
 
+@pytest.mark.needs_root
 async def test_top_shows_the_columns_that_were_asked_for(runner: RunnerContainers) -> None:
     container = await two_sleepers(runner)
 
@@ -292,16 +294,17 @@ async def test_top_shows_the_columns_that_were_asked_for(runner: RunnerContainer
             await runner.containers.top(container, arguments)
 
 
-async def test_prune_removes_what_does_not_run(runner: RunnerContainers) -> None:
-    running = await runner.start("sleep", "100")
-    idle = await runner.create("true")
+async def test_prune_removes_what_does_not_run(any_runner: RunnerContainers) -> None:
+    running = await any_runner.start("sleep", "100")
+    idle = await any_runner.create("true")
 
-    removed, _ = await runner.containers.prune()
+    removed, _ = await any_runner.containers.prune()
 
     assert removed == (idle,)
-    assert [container.id for container in runner.containers.list()] == [running]
+    assert [container.id for container in any_runner.containers.list()] == [running]
 
 
+@pytest.mark.needs_root
 async def test_a_verb_goes_to_its_end_when_whoever_asked_has_gone(
     runner: RunnerContainers,
 ) -> None:
@@ -318,6 +321,7 @@ async def test_a_verb_goes_to_its_end_when_whoever_asked_has_gone(
     assert runner.containers.find(container).state is State.RUNNING
 
 
+@pytest.mark.needs_root
 async def test_many_containers_live_beside_each_other(runner: RunnerContainers) -> None:
     outcomes = await asyncio.gather(
         *(runner.run("sh", "-c", f"echo {n}; exit {n}") for n in range(8))

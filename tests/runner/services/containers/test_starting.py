@@ -21,14 +21,13 @@ from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
 from runner.services.containers.starting import StartAborted, StartFailed
+from tests.support.runner import programs
 from tests.support.runner_containers import (
     RunnerContainers,
     leftovers,
     remove_all,
     runner_containers,
 )
-
-pytestmark = pytest.mark.needs_root
 
 FAILURES = (OSError(5, "Input/output error"), ValueError("odd"), KeyError("gone"))
 
@@ -48,47 +47,47 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> Non
 @pytest.mark.parametrize("name", [step.name for step in starting.STEPS[:3]])
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
 async def test_a_step_that_fails_with_any_error_is_undone_and_told(
-    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+    any_runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
 ) -> None:
-    kept = await runner.create("true")
-    gone = await runner.create("true", auto_remove=True)
-    waiter = await runner.containers.wait(gone, Condition.REMOVED)
+    kept = await any_runner.create("true")
+    gone = await any_runner.create("true", auto_remove=True)
+    waiter = await any_runner.containers.wait(gone, Condition.REMOVED)
     with monkeypatch.context() as patched:
         fail_at(patched, name, error)
 
         for container in (kept, gone):
             with pytest.raises(StartFailed, match=f"cannot {name}: "):
-                await runner.containers.start(container)
+                await any_runner.containers.start(container)
 
     async with asyncio.timeout(20):
         assert (await waiter.result()).code == 128
     with pytest.raises(NoSuchContainer):
-        runner.containers.find(gone)
-    found = runner.containers.find(kept)
+        any_runner.containers.find(gone)
+    found = any_runner.containers.find(kept)
     assert (found.state, found.exit_code) == (State.CREATED, 128)
     assert f"cannot {name}" in found.error
-    assert not os.listdir(runner.run_dir / "b")
-    await runner.containers.start(kept)
+    assert not os.listdir(any_runner.run_dir / "b")
+    await any_runner.containers.start(kept)
 
 
 async def test_a_removal_that_fails_answers_who_waits_and_may_be_repeated(
-    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+    any_runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    container = await runner.create("true")
-    waiter = await runner.containers.wait(container, Condition.REMOVED)
+    container = await any_runner.create("true")
+    waiter = await any_runner.containers.wait(container, Condition.REMOVED)
 
     async def broken(key: str) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner.deps.snapshotter, "remove", broken)
+        patched.setattr(any_runner.deps.snapshotter, "remove", broken)
         with pytest.raises(OSError, match="Input/output"):
-            await runner.containers.remove(container)
+            await any_runner.containers.remove(container)
 
     async with asyncio.timeout(20):
         assert "not removed" in (await waiter.result()).error
-    await runner.containers.remove(container)
-    assert leftovers(runner) == []
+    await any_runner.containers.remove(container)
+    assert leftovers(any_runner) == []
 
 
 @asynccontextmanager
@@ -155,6 +154,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("verb", ["create", "start"])
+@pytest.mark.needs_root
 async def test_a_runtime_that_hangs_is_ended_when_its_time_is_up(
     root: Path, run_dir: Path, verb: str
 ) -> None:
@@ -185,6 +185,7 @@ async def test_an_exec_that_hangs_is_ended_when_its_time_is_up(root: Path, run_d
 
 @pytest.mark.parametrize("verb", ["create", "start"])
 @pytest.mark.parametrize("ending", ["kill", "stop", "remove"])
+@pytest.mark.needs_root
 async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
     root: Path, run_dir: Path, verb: str, ending: str
 ) -> None:
@@ -207,6 +208,7 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
         assert (runner.containers.list() == ()) == (ending == "remove")
 
 
+@pytest.mark.needs_root
 async def test_a_daemon_with_a_start_that_hangs_ends(
     root: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +226,7 @@ async def test_a_daemon_with_a_start_that_hangs_ends(
         assert await has_ended(root)
 
 
+@pytest.mark.needs_root
 async def test_a_program_that_reads_a_fifo_for_passwd_can_be_removed(
     runner: RunnerContainers,
 ) -> None:
@@ -241,6 +244,7 @@ async def test_a_program_that_reads_a_fifo_for_passwd_can_be_removed(
     assert leftovers(runner) == []
 
 
+@pytest.mark.needs_root
 async def test_a_stop_that_waits_holds_up_nobody(runner: RunnerContainers) -> None:
     script = "trap '' TERM; while true; do sleep 0.1; done"
     container = await runner.start("sh", "-c", script, stop_timeout=-1)
@@ -259,6 +263,7 @@ async def test_a_stop_that_waits_holds_up_nobody(runner: RunnerContainers) -> No
     assert runner.containers.find("renamed").exit_code == 137
 
 
+@pytest.mark.needs_root
 async def test_a_forced_removal_does_not_wait_for_a_stop(runner: RunnerContainers) -> None:
     container = await runner.start("sh", "-c", "trap '' TERM; while true; do sleep 0.1; done")
     waiting = asyncio.create_task(runner.containers.stop(container, timeout=600))
@@ -271,6 +276,7 @@ async def test_a_forced_removal_does_not_wait_for_a_stop(runner: RunnerContainer
     assert leftovers(runner) == []
 
 
+@pytest.mark.needs_root
 async def test_a_stop_that_waited_leaves_the_next_run_alone(runner: RunnerContainers) -> None:
     script = "trap 'exit 3' USR1; trap '' TERM; echo on; while true; do sleep 0.05; done"
     container = await runner.start("sh", "-c", script)
@@ -288,6 +294,7 @@ async def test_a_stop_that_waited_leaves_the_next_run_alone(runner: RunnerContai
     assert runner.containers.find(container).state is State.RUNNING
 
 
+@pytest.mark.needs_root
 async def test_a_container_that_removes_itself_survives_a_restart(
     runner: RunnerContainers,
 ) -> None:
@@ -298,15 +305,16 @@ async def test_a_container_that_removes_itself_survives_a_restart(
     assert runner.containers.find(container).state is State.RUNNING
 
 
-async def test_a_killed_container_has_ended(runner: RunnerContainers) -> None:
-    container = await runner.start("sleep", "60")
+async def test_a_killed_container_has_ended(any_runner: RunnerContainers) -> None:
+    container = await any_runner.start(*programs.SLEEP)
 
-    await runner.containers.kill(container)
+    await any_runner.containers.kill(container)
 
-    assert runner.containers.find(container).state is State.EXITED
-    await runner.containers.remove(container)
+    assert any_runner.containers.find(container).state is State.EXITED
+    await any_runner.containers.remove(container)
 
 
+@pytest.mark.needs_root
 async def test_a_paused_container_is_stopped_by_whatever_signal(runner: RunnerContainers) -> None:
     container = await runner.start("sh", "-c", "trap 'exit 6' USR1; while true; do sleep 0.1; done")
     await runner.containers.pause(container)

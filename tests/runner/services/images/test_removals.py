@@ -108,7 +108,7 @@ async def test_an_image_of_a_running_container_stays_even_by_force(
 ) -> None:
     registry.put(an_image())
     image = await runner.images.pull("app", progress=runner.tell)
-    runner.images.users = lambda: [User("c" * 64, image.id, "running")]
+    runner.users.append(User("c" * 64, image.id, "running"))
 
     with pytest.raises(Conflict, match="being used by running container cccccccccccc"):
         await runner.images.remove("app")
@@ -125,7 +125,7 @@ async def test_force_takes_the_image_but_not_the_layers_a_snapshot_stands_on(
     registry.put(source)
     image = await runner.images.pull("app", progress=runner.tell)
     await runner.snapshotter.prepare("container", image.config.diff_ids)
-    runner.images.users = lambda: [User("c" * 64, image.id, "exited")]
+    runner.users.append(User("c" * 64, image.id, "exited"))
 
     with pytest.raises(Conflict, match="must be forced"):
         await runner.images.remove("app")
@@ -194,10 +194,10 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
     assert {"Deleted": str(old.id)} in [item.to_json() for item in removed]
     assert size > 0
     assert [summary["Id"] for summary in runner.images.list()] == [str(new.id)]
-    runner.images.users = lambda: [User("c" * 64, new.id, "exited")]
+    runner.users.append(User("c" * 64, new.id, "exited"))
     await runner.images.prune(everything=True)
     assert runner.tags == ["app:latest"]
-    runner.images.users = tuple
+    runner.users.clear()
     await runner.images.prune(everything=True)
 
     assert runner.images.list() == ()

@@ -30,8 +30,13 @@ def records(tmp_path: Path) -> Iterator[Records]:
 
 
 @pytest.fixture
-def volumes(tmp_path: Path, records: Records) -> Volumes:
-    return Volumes(tmp_path / "volumes", records, Events())
+def users() -> list[AUser]:
+    return []
+
+
+@pytest.fixture
+def volumes(tmp_path: Path, records: Records, users: list[AUser]) -> Volumes:
+    return Volumes(tmp_path / "volumes", records, Events(), lambda: users)
 
 
 async def test_a_volume_is_a_directory_with_a_record(volumes: Volumes, tmp_path: Path) -> None:
@@ -67,9 +72,9 @@ async def test_a_name_that_is_no_name_is_refused(volumes: Volumes, name: str) ->
         await volumes.create(name)
 
 
-async def test_a_volume_in_use_is_not_removed(volumes: Volumes) -> None:
+async def test_a_volume_in_use_is_not_removed(volumes: Volumes, users: list[AUser]) -> None:
     volume = await volumes.create("store")
-    volumes.users = lambda: [AUser("c1", [AMount("store")]), AUser("c2", [AMount("other")])]
+    users += [AUser("c1", [AMount("store")]), AUser("c2", [AMount("other")])]
 
     with pytest.raises(Conflict, match=r"remove store: volume is in use - \[c1\]"):
         await volumes.remove("store", force=True)
@@ -95,14 +100,16 @@ async def test_removing_what_is_not_there_is_refused_unless_forced(volumes: Volu
     await volumes.remove("store", force=True)
 
 
-async def test_prune_takes_the_anonymous_ones_that_nobody_uses(volumes: Volumes) -> None:
+async def test_prune_takes_the_anonymous_ones_that_nobody_uses(
+    volumes: Volumes, users: list[AUser]
+) -> None:
     named, used, unused = (
         await volumes.create("store"),
         await volumes.create(),
         await volumes.create(),
     )
     (unused.mountpoint / "file").write_bytes(b"x" * 10_000)
-    volumes.users = lambda: [AUser("c1", [AMount(used.name)])]
+    users.append(AUser("c1", [AMount(used.name)]))
 
     removed, size = await volumes.prune()
     everything, _ = await volumes.prune(everything=True)
