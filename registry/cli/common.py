@@ -34,6 +34,13 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            run_translated(*args, **kwargs)
+        except KeyboardInterrupt:  # also in the middle of an import
+            click.echo("Interrupted; run it again to go on, or to begin again.", err=True)
+            sys.exit(INTERRUPTED)
+
+    def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
         from oci.errors import OCIError
         from registry.config import SettingsInvalid
         from registry.errors import CommandRefused, StartupError
@@ -54,9 +61,6 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
             )
         except OSError as error:
             exit_with_errors(_format_os_error(error))
-        except KeyboardInterrupt:
-            click.echo("Interrupted; run it again to go on, or to begin again.", err=True)
-            sys.exit(INTERRUPTED)
 
     return run
 
@@ -96,7 +100,7 @@ def administer(
 def format_duration(seconds: float) -> str:
     """A duration for people, in whole hours or else in seconds.
 
-    >>> format_duration(259_200), span(90)
+    >>> format_duration(259_200), format_duration(90)
     ('72 h', '90 s')
     """
     hours, rest = divmod(seconds, 3600)
