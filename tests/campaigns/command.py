@@ -1,4 +1,4 @@
-"""``python -m tests.campaigns.command crash|powerloss|faults|soak|races``: as long as one likes."""
+"""``python -m tests.campaigns.command CAMPAIGN``: as long as one likes."""
 
 import asyncio
 import sys
@@ -10,11 +10,13 @@ import click
 
 from tests.campaigns.crash import crash_campaign
 from tests.campaigns.faults import fault_campaign
+from tests.campaigns.machine import machine_campaign
 from tests.campaigns.powerloss import powerloss_campaign
 from tests.campaigns.races import race_all
 from tests.campaigns.soak import gc_soak
+from tests.campaigns.tags import tag_campaign
 from tests.campaigns.zygote import a_zygote
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 
 @click.group()
@@ -126,6 +128,37 @@ def races(rounds: int, directory: Path | None) -> None:
     begun = time.monotonic()
     count = asyncio.run(race_all(place, rounds, click.echo))
     click.echo(f"{count} races, {time.monotonic() - begun:.0f} s")
+
+
+@main.command()
+@click.option("--histories", default=40, show_default=True)
+@seed_option
+@directory_option
+@source_option
+def tags(histories: int, seed: int | None, directory: Path | None, source: Path | None) -> None:
+    """Record what clients see of tags through crashes, and find an order that explains it."""
+    seed, place = _begin(seed, directory)
+    with a_zygote(source) as zygote:
+        result = tag_campaign(
+            zygote, place, free_port(), histories=histories, seed=seed, tell=click.echo
+        )
+    click.echo("\n".join([*result.violations, f"seed {seed}: {result}"]))
+    sys.exit(bool(result.violations))
+
+
+@main.command()
+@click.option("--examples", default=12, show_default=True)
+@click.option("--steps", default=30, show_default=True, help="The longest sequence of requests.")
+@directory_option
+@source_option
+def machine(examples: int, steps: int, directory: Path | None, source: Path | None) -> None:
+    """Compare a registry with a model of it, through any sequence of requests and crashes."""
+    place = directory or Path(tempfile.mkdtemp(prefix="campaign-"))
+    click.echo(f"roots and logs in {place}")
+    begun = time.monotonic()
+    with a_zygote(source) as zygote:
+        machine_campaign(zygote, place, examples=examples, steps=steps)
+    click.echo(f"{examples} sequences as the model says, {time.monotonic() - begun:.0f} s")
 
 
 def _begin(seed: int | None, directory: Path | None) -> tuple[int, Path]:

@@ -5,12 +5,14 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from tests.campaigns.content import Manifest, a_blob, an_image
+from tests.campaigns.crash import SETTINGS, Tell
 from tests.campaigns.linearizability import Step, is_linearizable
 from tests.campaigns.wire import Answer, Connection, Cut, Refused
-from tests.campaigns.zygote import CrashingRegistry
+from tests.campaigns.zygote import CrashingRegistry, Zygote
 
 Kind = Literal["write", "read", "delete"]
 
@@ -120,3 +122,47 @@ class TagHistory:
             case "delete", 404:
                 return Step(begun, ended, "delete", missed=True)
         raise Refused(f"{kind} of a tag", answer)
+
+
+@dataclass
+class TagResult:
+    """How many histories were recorded, and the steps in them that a crash left unanswered."""
+
+    histories: int = 0
+    unknown: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.histories} histories, {self.unknown} steps unanswered; "
+            f"{len(self.violations)} violations"
+        )
+
+
+def tag_campaign(
+    zygote: Zygote,
+    directory: Path,
+    port: int,
+    *,
+    histories: int,
+    seed: int,
+    tell: Tell = lambda line: None,
+) -> TagResult:
+    """Record so many histories, each with the next seed; stop at the first that no order explains.
+
+    Raises Refused for an answer that no state of the tags allows.
+    """
+    registry = CrashingRegistry(zygote, directory / "root", port, SETTINGS)
+    registry.start()
+    result = TagResult()
+    try:
+        while result.histories < histories and not result.violations:
+            history = TagHistory(registry, seed + result.histories)
+            asyncio.run(history.record())
+            result.histories += 1
+            result.unknown += history.unknown
+            result.violations += history.violations
+            tell(f"history {result.histories} of {histories}: {len(history.violations)} violations")
+    finally:
+        registry.kill()
+    return result

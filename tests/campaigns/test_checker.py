@@ -19,7 +19,7 @@ from tests.campaigns.clients import Client, World
 from tests.campaigns.crash import SETTINGS
 from tests.campaigns.history import History
 from tests.campaigns.zygote import CrashingRegistry, Zygote
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 Damage = Callable[[Path], None]
 

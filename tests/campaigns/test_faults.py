@@ -1,4 +1,7 @@
-"""A disk that fills up or fails under the clients: nothing acknowledged is lost, and it goes on."""
+"""A disk that fills up or fails under the clients: nothing acknowledged is lost, and it goes on.
+
+A short form: ``scripts/campaign-faults`` has as many rounds as one likes.
+"""
 
 from pathlib import Path
 
@@ -6,15 +9,17 @@ import pytest
 
 from tests.campaigns.faults import CALLS, ERRORS, OF_STORE, Cards, fault_campaign, injected
 from tests.campaigns.zygote import Zygote
-from tests.support.processes import free_port, needs_program
+from tests.support.ports import free_port
+from tests.support.processes import needs_program
 
-ROUNDS = 12
-CAMPAIGNS = 5
+ROUNDS = 6
+CAMPAIGNS = 10
 SEED = 4
 
 pytestmark = pytest.mark.needs_root
 
 
+@pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_by_a_full_or_failing_disk(
     zygote: Zygote, tmp_path: Path
 ) -> None:

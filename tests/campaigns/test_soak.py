@@ -1,4 +1,7 @@
-"""Clients that keep to their leases never meet the collector."""
+"""Clients that keep to their leases never meet the collector.
+
+A short form: ``scripts/campaign-soak`` goes on for as long as one likes.
+"""
 
 from pathlib import Path
 
@@ -6,41 +9,58 @@ import pytest
 
 from tests.campaigns.soak import gc_soak
 from tests.campaigns.zygote import Zygote
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
-SECONDS = 60.0
+SECONDS = 15.0
 CLIENTS = 16
 SEED = 4
-RACE_SECONDS = 15.0
+RACE_SECONDS = 5.0
 RACERS = 4
+# How much happens in a soak is up to the machine's speed: the next one begins until enough did.
+SOAKS = 5
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    result = gc_soak(zygote, tmp_path, free_port(), seconds=SECONDS, clients=CLIENTS, seed=SEED)
+    done = blobs = purged = 0
 
-    assert result.violations == []
-    assert result.cuts == 0
-    assert result.counts["ok"] > 1000
-    assert result.collected.blobs > 0, "the collector had nothing to do"
-    assert result.collected.purged > 0
+    for seed in range(SEED, SEED + SOAKS):
+        result = gc_soak(zygote, tmp_path, free_port(), seconds=SECONDS, clients=CLIENTS, seed=seed)
+        assert result.violations == []
+        assert result.cuts == 0
+        done += result.counts["ok"]
+        blobs += result.collected.blobs
+        purged += result.collected.purged
+        if done > 1000 and min(blobs, purged) > 0:
+            break
+
+    assert done > 1000
+    assert min(blobs, purged) > 0, "the collector had nothing to do"
 
 
+@pytest.mark.timeout(600)
 def test_a_session_finished_and_cancelled_at_once_leaves_what_was_acknowledged(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    result = gc_soak(
-        zygote,
-        tmp_path,
-        free_port(),
-        seconds=RACE_SECONDS,
-        clients=RACERS,
-        seed=SEED,
-        only_races=True,
-    )
+    ok = fail = passes = 0
 
-    assert result.violations == []
-    assert min(result.counts["ok"], result.counts["fail"]) > 20, "no race had two outcomes"
-    assert result.collected.passes > 5
+    for seed in range(SEED, SEED + SOAKS):
+        result = gc_soak(
+            zygote,
+            tmp_path,
+            free_port(),
+            seconds=RACE_SECONDS,
+            clients=RACERS,
+            seed=seed,
+            only_races=True,
+        )
+        assert result.violations == []
+        ok, fail = ok + result.counts["ok"], fail + result.counts["fail"]
+        passes += result.collected.passes
+        if min(ok, fail) > 20 and passes > 5:
+            break
+
+    assert min(ok, fail) > 20, "no race had two outcomes"
+    assert passes > 5

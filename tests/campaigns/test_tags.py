@@ -1,31 +1,23 @@
 """Tags are linearizable, whatever their clients do at once, and whenever the server is killed.
 
-In CI as many histories as fit into half a minute.
+A short form: ``scripts/campaign-tags`` records as many histories as one likes.
 """
 
-import asyncio
 from pathlib import Path
 
-from tests.campaigns.crash import SETTINGS
-from tests.campaigns.tags import TagHistory
-from tests.campaigns.zygote import CrashingRegistry, Zygote
-from tests.support.processes import free_port
+import pytest
 
-HISTORIES = 40
+from tests.campaigns.tags import tag_campaign
+from tests.campaigns.zygote import Zygote
+from tests.support.ports import free_port
+
+HISTORIES = 12
 
 
+@pytest.mark.timeout(600)
 def test_tags_are_linearizable_through_crashes(zygote: Zygote, tmp_path: Path) -> None:
-    registry = CrashingRegistry(zygote, tmp_path / "root", free_port(), SETTINGS)
-    registry.start()
-    unknown = 0
-    try:
-        for seed in range(HISTORIES):
-            history = TagHistory(registry, seed)
+    result = tag_campaign(zygote, tmp_path, free_port(), histories=HISTORIES, seed=0)
 
-            asyncio.run(history.record())
-
-            assert history.violations == []
-            unknown += history.unknown
-    finally:
-        registry.kill()
-    assert unknown > 0, "no crash hit an operation on its way"
+    assert result.violations == []
+    assert result.histories == HISTORIES
+    assert result.unknown > 0, "no crash hit an operation on its way"

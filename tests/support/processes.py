@@ -1,32 +1,26 @@
 """Real servers for tests: each started on its own port and root, stopped by its own process id."""
 
 import os
+import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from tests.support.ports import free_port
+
 # Tests have to pass on a disk that is nearly full as well.
 NO_FLOOR = {"REGISTRY_DISK__MIN_FREE_BYTES": "0", "REGISTRY_DISK__MIN_FREE_PERCENT": "0"}
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def needs_program(name: str) -> str:
@@ -202,7 +196,7 @@ def docker_daemon(directory: Path) -> Iterator[dict[str, str]]:
     needs_program("docker")
     directory.mkdir(parents=True, exist_ok=True)
     # A path of a Unix socket holds at most 108 bytes; pytest's directories can be longer.
-    run = Path("/run") / f"slipway-test-{os.getpid()}-{free_port()}"
+    run = Path("/run") / f"slipway-test-{os.getpid()}-{secrets.token_hex(3)}"
     run.mkdir(mode=0o700)
     client = run / "client"
     client.mkdir()

@@ -1,6 +1,7 @@
 """Our runner in tests: its daemon as a process of its own, and the command that talks to it."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.images import a_busybox_layer
-from tests.support.processes import Server, free_port, needs_program
+from tests.support.processes import Server, needs_program
 
 COMMAND_SECONDS = 60
 
@@ -84,7 +85,7 @@ def runner(
     """A running daemon; afterwards its containers are removed and it is stopped."""
     needs_program("runc")
     needs_program("conmon")
-    run_dir = Path("/run") / f"st-{os.getpid()}-{free_port()}"
+    run_dir = Path("/run") / f"st-{os.getpid()}-{secrets.token_hex(3)}"
     run_dir.mkdir(mode=0o755)
     path = run_dir / "s"
     command: list[str | Path] = [

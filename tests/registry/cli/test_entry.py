@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.backup.directory import Backup, Label
 from registry.cli import main
-from tests.support.processes import free_port, make_registry_server, registry_server
+from tests.support.ports import free_port
+from tests.support.processes import make_registry_server, registry_server
 
 
 def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> Result:

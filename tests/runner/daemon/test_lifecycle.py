@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import free_port
 from tests.support.runners import Runner
 
 pytestmark = pytest.mark.needs_root
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.needs_root
 
 @pytest.fixture
 def run_dir() -> Iterator[Path]:
-    path = Path("/run") / f"st-{os.getpid()}-{free_port()}"
+    path = Path("/run") / f"st-{os.getpid()}-{secrets.token_hex(3)}"
     path.mkdir()
     yield path
     shutil.rmtree(path, ignore_errors=True)

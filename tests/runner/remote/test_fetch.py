@@ -16,7 +16,7 @@ from runner.remote.retry import RetryPolicy
 from tests.support.chaos import ChaosProxy
 from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import an_image
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 CONTENT = os.urandom(3_000_000)
 BLOB = Descriptor(OCI_LAYER_TAR, Digest.of(CONTENT), len(CONTENT))

@@ -17,7 +17,7 @@ from runner.remote.retry import RetryPolicy
 from runner.remote.schemes import Schemes
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import an_image
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.tls import tls_contexts
 
 SOURCE = an_image()
