@@ -1,13 +1,27 @@
 """What every test shares: which tests this machine can run, and the servers they talk to."""
 
 import os
+import signal
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from registry.storage.disk.free_space import RESERVE
 from tests.support.processes import RegistryServer, registry_server
+
+# How long an example takes is the machine's affair: no test fails of its load.
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, and have every child heed it: a shell's background commands ignore it."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,5 @@
 import json
-import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,7 @@ from oci.http import (
     parse_link,
     parse_range,
 )
+from tests.support.calls import count_calls
 
 
 @pytest.mark.parametrize(
@@ -73,11 +74,11 @@ def test_any_range_of_nothing_is_the_whole(header: str) -> None:
 
 def test_ht_4_ten_thousand_ranges_cost_nothing() -> None:
     header = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 20_000, 2))
-    started = time.process_time()
+
+    calls = count_calls(lambda: parse_range(header, 1_000_000))
 
     assert parse_range(header, 1_000_000) is None
-
-    assert time.process_time() - started < 0.05
+    assert calls < 100
 
 
 def test_ht_4_sixteen_parts_are_served_and_seventeen_are_not() -> None:
@@ -179,17 +180,20 @@ def test_any_header_is_challenges_or_is_refused(header: str) -> None:
         assert "expected" in str(refusal)
 
 
-def test_a_hostile_header_costs_linear_time() -> None:
-    started = time.process_time()
+@pytest.mark.parametrize(
+    "piece", ['a="' + "\\" * 1000, "a ", "a=b,", ",", 'a b="c",', '<a>;b="c",']
+)
+def test_a_hostile_header_costs_linear_time(piece: str) -> None:
+    # Half a million characters: what is quadratic in them does not end within a test's time.
+    header = piece * (500_000 // len(piece))
 
-    for header in ('a="' + "\\" * 50_000, "a " * 30_000, "a=b," * 20_000, "," * 60_000):
-        try:
+    def parse() -> None:
+        with suppress(InvalidChallenge):
             parse_challenge(header)
+        with suppress(InvalidLink):
             parse_link(header)
-        except (InvalidChallenge, InvalidLink):
-            continue
 
-    assert time.process_time() - started < 2
+    assert count_calls(parse) < 10 * len(header)
 
 
 targets = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="<>"))

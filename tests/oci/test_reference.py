@@ -1,5 +1,4 @@
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -108,14 +107,12 @@ def test_in_1_a_bad_tag_is_refused_with_a_reason(text: str, expected: str) -> No
 
 
 def test_in_1_a_hostile_name_costs_linear_time() -> None:
-    hostile = ["a" * 100_000, "a-" * 50_000, "a/" * 127 + "!", ("a" + "-" * 60) * 4 + "!"]
+    # What is more than linear in these does not end within a test's time.
+    hostile = ["a" * 10_000_000, "a-" * 5_000_000, "a/" * 127 + "!", ("a" + "-" * 60) * 4 + "!"]
 
-    started = time.process_time()
     for text in hostile:
         with pytest.raises(InvalidName):
             RepositoryName.parse(text)
-
-    assert time.process_time() - started < 0.1
 
 
 def test_a_colon_makes_it_a_digest() -> None:

@@ -3,12 +3,12 @@
 import io
 import json
 import logging
-import time
 
 import pytest
 import structlog
 
 from registry.logs import MAX_TEXT, RequestLine, RequestLog, configure_logs
+from tests.support.calls import count_calls
 
 LINE = RequestLine("abc", "127.0.0.1", "GET", "/v2/a/manifests/b", 200, 1234, "a", "b")
 
@@ -131,15 +131,9 @@ def test_less_important_lines_are_left_out() -> None:
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
 
 
-def test_a_line_costs_at_most_fifteen_microseconds() -> None:
+def test_a_line_costs_a_handful_of_calls() -> None:
     log = RequestLog("json", io.StringIO())
-    best = min(_seconds_for_a_thousand(log) for _ in range(10)) / 1000
+    log.write(LINE, 0.001)
 
-    assert best < 15e-6
-
-
-def _seconds_for_a_thousand(log: RequestLog) -> float:
-    started = time.perf_counter()
-    for _ in range(1000):
-        log.write(LINE, 0.001)
-    return time.perf_counter() - started
+    # It was 18 calls when a line took some 10 microseconds.
+    assert count_calls(lambda: log.write(LINE, 0.001)) < 30

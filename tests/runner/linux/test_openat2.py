@@ -130,23 +130,30 @@ def test_a_racer_cannot_lead_us_out(tree: Path, root: int) -> None:
     link, aside = tree / "link", tree / "aside"
     link.symlink_to("inside")
     stop = threading.Event()
+    swaps = 0
 
     def race() -> None:
+        nonlocal swaps
         targets = ["inside", str(tree.parent), "../", "/"]
         while not stop.is_set():
             for target in targets:
                 aside.symlink_to(target)
                 os.rename(aside, link)
+                swaps += 1
 
+    seen: set[bytes | None] = set()
+    attempts = 0
     racer = threading.Thread(target=race)
     racer.start()
     try:
-        seen = {_attempt(root, "link/secret") for _ in range(1500)}
+        # On a busy machine one of the two may have no turn for a while.
+        while min(attempts, swaps) < 1500 or b"container" not in seen:
+            seen.add(_attempt(root, "link/secret"))
+            attempts += 1
     finally:
         stop.set()
         racer.join()
 
-    assert b"container" in seen
     assert b"host" not in seen
 
 

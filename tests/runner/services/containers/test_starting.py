@@ -98,7 +98,8 @@ async def a_hanging_runtime(
     program = tmp_path / "runtime"
     program.write_text(
         "#!/bin/sh\n"
-        f'case " $* " in *" {verb} "*) echo $$ > {tmp_path}/hangs; sleep 1000 & wait;; esac\n'
+        f'case " $* " in *" {verb} "*) echo $$ > {tmp_path}/pid;'
+        f" mv {tmp_path}/pid {tmp_path}/hangs; sleep 1000 & wait;; esac\n"
         'exec runc "$@"\n'
     )
     program.chmod(0o755)
