@@ -40,12 +40,6 @@ class BlobUploadUnknown(OCIError):
         super().__init__(f"no upload session {session[:64]!r} in this repository")
 
 
-class BlobUploadInvalid(OCIError):
-    """The upload request contradicts itself."""
-
-    code = ErrorCode.BLOB_UPLOAD_INVALID
-
-
 class RangeInvalid(OCIError):
     """A chunk that does not begin where the session stands; the session survives."""
 
@@ -132,12 +126,6 @@ class Unauthorized(OCIError):
     code = ErrorCode.UNAUTHORIZED
 
 
-class Denied(OCIError):
-    """Known who is asking, and the answer is no."""
-
-    code = ErrorCode.DENIED
-
-
 class BlobInUse(OCIError):
     """A blob that a manifest of the repository still names cannot be deleted."""
 
@@ -149,12 +137,6 @@ class BlobInUse(OCIError):
             f"blob {digest} is named by manifest {manifest}; delete the manifest first",
             detail={"digest": str(digest), "manifest": str(manifest)},
         )
-
-
-class Unsupported(OCIError):
-    """Something this registry does not do."""
-
-    code = ErrorCode.UNSUPPORTED
 
 
 class TooLarge(OCIError):

@@ -115,12 +115,6 @@ class NotModified(RunnerError):
     status = HTTPStatus.NOT_MODIFIED
 
 
-class NotSupported(RunnerError):
-    """The Engine API has it, this version of the runner does not."""
-
-    status = HTTPStatus.NOT_IMPLEMENTED
-
-
 class Unavailable(RunnerError):
     """Something outside the runner does not answer: the daemon itself, a registry."""
 

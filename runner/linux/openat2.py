@@ -68,38 +68,6 @@ def open_in_root(
     return check(opened, name)
 
 
-def make_directories(root: int, path: str | bytes, mode: int = 0o755) -> int:
-    """Open the directory, making it and its missing parents inside ``root`` first.
-
-    Existing symlinks are followed inside the root; a dangling one is FileExistsError, and a
-    file in the way NotADirectoryError.  Returns an O_PATH descriptor, the caller's to close.
-    """
-    name = os.fsencode(path)
-    try:
-        return open_in_root(root, name, os.O_PATH | os.O_DIRECTORY)
-    except FileNotFoundError:
-        pass
-    current = open_in_root(root, b".", os.O_PATH | os.O_DIRECTORY)
-    walked = b""
-    for component in (part for part in name.split(b"/") if part not in {b"", b"."}):
-        walked += b"/" + component
-        parent = current
-        try:
-            current = _step(root, parent, walked, component, mode)
-        finally:
-            os.close(parent)
-    return current
-
-
-def _step(root: int, parent: int, walked: bytes, component: bytes, mode: int) -> int:
-    try:
-        return open_in_root(root, walked, os.O_PATH | os.O_DIRECTORY)
-    except FileNotFoundError:
-        os.mkdir(component, mode, dir_fd=parent)
-        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(component, flags, dir_fd=parent)
-
-
 def read_file(root: int, path: str | bytes, *, limit: int = 1 << 20) -> bytes:
     """The contents of a regular file inside ``root``; ValueError beyond ``limit`` bytes.
 

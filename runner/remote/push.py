@@ -81,11 +81,6 @@ async def push_manifest(
     await repository.registry.retry_policy.retry(attempt)
 
 
-async def has_manifest(repository: RemoteRepository, digest: Digest) -> bool:
-    """Whether the repository holds the manifest already."""
-    return await _exists(repository, f"manifests/{digest}", f"look for manifest {digest}")
-
-
 async def _has_blob(repository: RemoteRepository, digest: Digest) -> bool:
     return await _exists(repository, f"blobs/{digest}", f"look for blob {digest}")
 

@@ -51,19 +51,6 @@ def remove_bundle(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def write_files(
-    directory: Path, hostname: str, addresses: Sequence[str], extra_hosts: Sequence[str] = ()
-) -> None:
-    """Write hostname, hosts and resolv.conf into the container's directory.
-
-    Running containers have these files bound: they are updated in place, because a rename would
-    leave the container with the old one.  ``addresses`` are the container's own.
-    """
-    write_in_place(directory / "hostname", f"{hostname}\n")
-    write_in_place(directory / "hosts", hosts(hostname, addresses, extra_hosts))
-    write_in_place(directory / "resolv.conf", resolv_conf())
-
-
 def write_in_place(file: Path, text: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(file, flags, 0o644), "w", encoding="utf-8") as opened:

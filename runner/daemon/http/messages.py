@@ -93,10 +93,6 @@ class Request:
     body: AsyncIterator[bytes]
     parameters: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def wants_upgrade(self) -> bool:
-        return "upgrade" in self.headers
-
     async def json(self) -> dict[str, Any]:
         """The body, a JSON object; {} when there is no body."""
         content = bytearray()

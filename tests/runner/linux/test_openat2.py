@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.linux.openat2 import NO_SYMLINKS, make_directories, open_in_root, read_file
+from runner.linux.openat2 import NO_SYMLINKS, open_in_root, read_file
 
 
 @pytest.fixture
@@ -78,35 +78,6 @@ def test_a_nul_is_refused(root: int) -> None:
 def test_the_error_names_the_path(root: int) -> None:
     with pytest.raises(FileNotFoundError, match="no/such"):
         open_in_root(root, "no/such", os.O_RDONLY)
-
-
-def test_directories_are_made_inside(tree: Path, root: int) -> None:
-    (tree / "var").symlink_to("/etc")
-
-    os.close(make_directories(root, "/var/lib/app", 0o700))
-
-    assert (tree / "etc" / "lib" / "app").is_dir()
-    assert not (tree.parent / "etc").exists()
-
-
-def test_making_directories_twice_is_no_error(tree: Path, root: int) -> None:
-    os.close(make_directories(root, "a/b"))
-    os.close(make_directories(root, "a/./b/"))
-
-    assert os.listdir(tree / "a") == ["b"]
-
-
-def test_no_directory_is_made_where_a_symlink_dangles(tree: Path, root: int) -> None:
-    (tree / "link").symlink_to(tree.parent / "elsewhere")
-
-    with pytest.raises(FileExistsError):
-        make_directories(root, "link/a")
-    assert not (tree.parent / "elsewhere").exists()
-
-
-def test_no_directory_is_made_below_a_file(root: int) -> None:
-    with pytest.raises(NotADirectoryError):
-        make_directories(root, "etc/passwd/a")
 
 
 def test_a_fifo_does_not_hold_the_reader(tree: Path, root: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from oci.descriptor import Platform
 from oci.image_config import ImageConfig, encode_image_config
-from runner.runtime.bundle import remove_bundle, write_bundle, write_files
+from runner.runtime.bundle import remove_bundle, write_bundle
 from runner.runtime.conmon import Conmon
 from runner.runtime.contract import (
     ExitStatus,
@@ -29,6 +29,7 @@ from runner.runtime.oci_spec.spec import Placement, runtime_spec
 from runner.runtime.oci_spec.users import User
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions, MountOption
+from runner.services.containers.etc_files import write_files
 from tests.support.processes import needs_program
 from tests.support.runner.fake_runtime import FakeHost, FakeMonitor, FakeRuntime
 
@@ -79,7 +80,7 @@ class Engine:
         id_ = secrets.token_hex(32)
         files = self.run_dir / "f" / id_[:12]
         files.mkdir(parents=True)
-        write_files(files, "box", [])
+        write_files(files, ContainerOptions("test"), "box")
         place = Placement(
             id_, "box", rootfs or self.rootfs, user or User(), files, f"/slipway-test/{id_}", mounts
         )

@@ -12,7 +12,7 @@ from runner.runtime.bundle import (
     remove_bundle,
     resolv_conf,
     write_bundle,
-    write_files,
+    write_in_place,
 )
 from runner.schema import MountOption
 
@@ -32,19 +32,6 @@ def test_a_bundle_is_written_read_and_removed(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
-def test_files_are_updated_in_place(tmp_path: Path) -> None:
-    write_files(tmp_path, "first", ["10.0.0.2"])
-    inodes = {file.name: file.stat().st_ino for file in tmp_path.iterdir()}
-
-    write_files(tmp_path, "second", [], ["db:10.0.0.9"])
-
-    assert {file.name: file.stat().st_ino for file in tmp_path.iterdir()} == inodes
-    assert (tmp_path / "hostname").read_text() == "second\n"
-    assert "10.0.0.9\tdb\n" in (tmp_path / "hosts").read_text()
-    assert "first" not in (tmp_path / "hosts").read_text()
-    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o644}
-
-
 def test_a_link_put_in_place_of_a_file_is_not_written_through(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("kept")
@@ -53,7 +40,7 @@ def test_a_link_put_in_place_of_a_file_is_not_written_through(tmp_path: Path) ->
     (files / "hosts").symlink_to(victim)
 
     with pytest.raises(OSError, match="symbolic link"):
-        write_files(files, "name", [])
+        write_in_place(files / "hosts", "name")
 
     assert victim.read_text() == "kept"
 

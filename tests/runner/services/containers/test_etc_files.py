@@ -65,6 +65,8 @@ def test_the_files_are_changed_in_place_for_who_has_them_bound(tmp_path: Path) -
 
     assert (tmp_path / "hosts").stat().st_ino == inode
     assert "after" in (tmp_path / "hosts").read_text()
+    assert "before" not in (tmp_path / "hosts").read_text()
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o644}
 
 
 @pytest.mark.parametrize("domainname", ["a b", "a\nevil 10.0.0.1", "a\0", "a" * 65, "\x1b[2J"])
