@@ -22,21 +22,23 @@ from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
-from registry.backup.backup import check_complete, check_restore_target
+from registry.backup.backup import StoppedRegistry, check_complete, check_restore_target
 from registry.backup.backup import restore as restore_backup
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
 from registry.gc.jobs import GcJobs
+from registry.integrity.checks import Integrity
 from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.directories import check_tree, find_problem
+from registry.storage.blobs.filesystem.files import FilesystemFiles
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
-from registry.storage.database.contract import Database
+from registry.storage.database.contract import Database, OperatorRows, Rows
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.database.startup_errors import startup_errors
@@ -118,9 +120,7 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
             state = state_of(settings, database, store, guard)
             collector = GarbageCollector(state, share=settings.gc.lock_percent / 100)
             with expecting_log(root):
-                yield OpenRegistry(
-                    settings, root, database, store, Registry(state), state, collector
-                )
+                yield OpenRegistry(settings, root, Registry(state), state, collector)
         finally:
             await store.aclose()
 
@@ -175,13 +175,34 @@ def restore(settings: Settings, source: Path) -> Iterator[Document]:
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
     """Have a root checked that no server has, and change nothing in it."""
     with open_to_read(settings) as (root, rows):
-        yield from iterate(integrity.check(rows, root.directory, deep=deep))
+        yield from iterate(check_files(rows, root, deep=deep))
+
+
+async def check_files(rows: Rows, root: Root, *, deep: bool) -> AsyncGenerator[Document, None]:
+    async with (
+        FilesystemFiles(root.directory) as files,
+        aclosing(integrity.check(Integrity(rows, files, deep))) as documents,
+    ):
+        async for document in documents:
+            yield document
 
 
 def backup_read_only(settings: Settings, directory: str, copy: bool) -> Iterator[Document]:
     """Back up a root that no server has, and change nothing in it: its disk takes no write."""
     with open_to_read(settings) as (root, rows):
-        yield from iterate(backup.backup_read_only(rows, root.path, directory, copy))
+        yield from iterate(backup_files(rows, root, directory, copy))
+
+
+async def backup_files(
+    rows: OperatorRows, root: Root, directory: str, copy: bool
+) -> AsyncGenerator[Document, None]:
+    async with FilesystemFiles(root.directory) as files:
+        stopped = StoppedRegistry(rows, files)
+        async with aclosing(
+            backup.backup_read_only(stopped, root.path, directory, copy)
+        ) as documents:
+            async for document in documents:
+                yield document
 
 
 @contextmanager

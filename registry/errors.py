@@ -213,11 +213,12 @@ class StorageUnreadable(OCIError):
     def __init__(self, reason: str, *, what: str = "its disk") -> None:
         super().__init__(f"the registry could not read {what}: {reason}")
         self.reason = reason
+        self.what = what
 
     @classmethod
-    def of(cls, error: OSError) -> StorageUnreadable:
+    def of(cls, error: OSError, *, what: str = "its disk") -> StorageUnreadable:
         """What a call that only reads says of the disk."""
-        return StorageUnreadable(error.strerror or str(error))
+        return StorageUnreadable(error.strerror or str(error), what=what)
 
 
 class BlobUnreadable(StorageUnreadable):

@@ -9,10 +9,15 @@ from pathlib import Path
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
-from registry.backup.backup import BackupResult, lost_file_finding, take_backup, take_stopped_backup
+from registry.backup.backup import (
+    BackupResult,
+    Rows,
+    StoppedRegistry,
+    lost_file_finding,
+    take_backup,
+    take_stopped_backup,
+)
 from registry.errors import CommandRefused, StartupError
-from registry.storage.clock import SystemClock
-from registry.storage.database.contract import OperatorRows, Rows
 
 
 async def backup(
@@ -25,20 +30,19 @@ async def backup(
     root = opened.root.path
     target = check_target(directory, root)
     with translate_errors(directory):
-        taken = await take_backup(opened.state, root, target, link=not copy)
-    async for document in documents(taken, opened.database.operator):
+        taken = await take_backup(opened.state, target, link=not copy)
+    async for document in documents(taken, opened.state.database.operator):
         yield document
 
 
 async def backup_read_only(
-    rows: OperatorRows, root: Path, directory: str, copy: bool = False
+    stopped: StoppedRegistry, root: Path, directory: str, copy: bool = False
 ) -> AsyncGenerator[Document, None]:
     """As ``backup``, of a stopped registry in which nothing can be written."""
     target = check_target(directory, root)
-    taken_at = SystemClock().wall_ms()
     with translate_errors(directory):
-        taken = await take_stopped_backup(rows, root, target, taken_at=taken_at, link=not copy)
-    async for document in documents(taken, rows):
+        taken = await take_stopped_backup(stopped, target, link=not copy)
+    async for document in documents(taken, stopped.rows):
         yield document
 
 

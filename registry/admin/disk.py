@@ -13,12 +13,12 @@ import structlog
 
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
+from registry.admin.operator import OPERATOR
 from registry.background import BackgroundTasks
-from registry.errors import CommandRefused, StorageUnreadable
+from registry.errors import CommandRefused
+from registry.integrity import after_crash
 from registry.jobs.scheduler import Job
-from registry.storage.database.contract import Connection
-from registry.storage.metadata import audit
-from registry.storage.metadata.integrity import checks
+from registry.services.read_only import allow_writes
 
 WATCH_SECONDS = 1.0
 # https://www.sqlite.org/wal.html#walresetbug
@@ -29,10 +29,9 @@ log = structlog.get_logger()
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:
     """Watching the free space, and that the directories are there."""
-    guard = opened.database.guard
 
     async def watch() -> None:
-        await asyncio.to_thread(guard.refresh)
+        await asyncio.to_thread(opened.state.guard.refresh)
 
     return (Job("disk", WATCH_SECONDS, watch),)
 
@@ -45,7 +44,7 @@ async def check_after_crash(
 
     Before anything else, say if the registry is read-only: its reason is in an old log, at best.
     """
-    reason = opened.database.guard.latch.reason
+    reason = opened.state.guard.read_only_reason
     if reason is not None:
         log.critical("read-only: see to the disk, then run `registry unlatch`", reason=reason)
     if not opened.root.was_unclean:
@@ -59,13 +58,7 @@ async def check_after_crash(
 async def check_database(opened: OpenRegistry) -> None:
     """Latch the store if SQLite finds something wrong with its file."""
     started = time.monotonic()
-    check = partial(checks.sqlite_errors, deep=False)
-    try:
-        wrong = await opened.database.operator.read(check)
-    except StorageUnreadable as error:
-        wrong = [str(error)]
-    if wrong:
-        opened.database.guard.latch.trip(f"the database is damaged: {wrong[0]}")
+    wrong = await after_crash.check_database(opened.state)
     seconds = round(time.monotonic() - started, 3)
     log.info("checked the database after a crash", wrong=wrong[:10], seconds=seconds)
 
@@ -84,16 +77,8 @@ def warn_of_old_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_in
 
 async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
     """Allow writing again after the disk has failed; refused while it still fails."""
-    guard = opened.database.guard
     try:
-        reason = await asyncio.to_thread(guard.latch.reset)
+        reason = await allow_writes(opened.state, OPERATOR)
     except OSError as error:
         raise CommandRefused(f"the disk still takes no file: {error.strerror}") from error
-
-    def unit(connection: Connection) -> None:
-        change = audit.Change.begin(connection, "operator")
-        audit.append(connection, change, "unlatch", "", "", reason or "")
-
-    if reason is not None:
-        await opened.database.write(unit, on=None)
     yield {"reason": reason}

@@ -16,8 +16,6 @@ from registry.integrity.checks import Integrity
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
-from registry.storage.blobs.filesystem.file_ops import FileOps
-from registry.storage.database.contract import Rows
 
 DAY_MS = 24 * 60 * 60 * 1000
 # How often the background scrub looks for what is due.
@@ -30,29 +28,28 @@ async def fsck(
     opened: OpenRegistry, *, deep: bool = False, repair: bool = False
 ) -> AsyncGenerator[Document, None]:
     """Every finding as it is found, then how much was looked at and how much of it is wrong."""
-    database, root = opened.database, opened.root.directory
+    state = opened.state
+    checks = Integrity(state.database.operator, state.store, deep)
     repairer = None
     if repair:
-        counted = await Integrity(database.operator, root).count_files()
-        disk = FileOps(database.guard.on_disk_error)
-        repairer = Repair(database, disk, root, keep_orphans=counted.has_too_many_orphans)
-    async with aclosing(check(database.operator, root, deep=deep, repairer=repairer)) as documents:
+        counted = await checks.count_files()
+        repairer = Repair(state.database, state.store, keep_orphans=counted.has_too_many_orphans)
+    async with aclosing(check(checks, repairer)) as documents:
         async for document in documents:
             yield document
 
 
 async def check(
-    rows: Rows, root: int, *, deep: bool = False, repairer: Repair | None = None
+    checks: Integrity, repairer: Repair | None = None
 ) -> AsyncGenerator[Document, None]:
     """What fsck says, of a registry that runs or of one that is stopped."""
-    integrity = Integrity(rows, root, deep)
     wrong = harmless = 0
-    async for found in integrity.check():
+    async for found in checks.check():
         finding = found if repairer is None else await repairer.repair(found)
         wrong += not finding.harmless
         harmless += finding.harmless
         yield {"finding": finding.to_json()}
-    yield {"summary": {"wrong": wrong, "harmless": harmless, "looked_at": integrity.counts}}
+    yield {"summary": {"wrong": wrong, "harmless": harmless, "looked_at": checks.counts}}
 
 
 async def scrub(
@@ -63,7 +60,7 @@ async def scrub(
         rate or opened.settings.scrub.rate_bytes_per_second, time.monotonic() + max_duration
     )
     due = opened.state.clock.wall_ms()
-    run = Scrub(opened.database, opened.root.directory, throttle, due, opened.state.clock)
+    run = Scrub(opened.state.database, opened.state.store, throttle, due, opened.state.clock)
     try:
         async for finding in run.run():
             yield {"finding": finding.to_json()}
@@ -91,7 +88,7 @@ class BackgroundScrub:
         settings = opened.settings.scrub
         due = clock.wall_ms() - int(settings.interval_days * DAY_MS)
         throttle = Throttle(settings.rate_bytes_per_second)
-        run = Scrub(opened.database, opened.root.directory, throttle, due, clock)
+        run = Scrub(opened.state.database, opened.state.store, throttle, due, clock)
         with_manifests = self._manifests_at <= due
         try:
             async for finding in run.run() if with_manifests else run.blobs():

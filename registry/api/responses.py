@@ -15,8 +15,7 @@ from oci.digest import Digest
 from oci.http import ByteRange, format_link
 from registry.api.conditions import etag
 from registry.api.errors import JSON
-from registry.services.blobs import translate_read_errors
-from registry.storage.blobs.store import BlobReader
+from registry.services.blobs import BlobReader, translate_read_errors
 
 OCTETS = "application/octet-stream"
 

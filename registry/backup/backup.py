@@ -6,11 +6,10 @@ backup ends, so that no file is removed meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +19,15 @@ from registry.backup.directory import Backup, Label, ReferencedFile
 from registry.errors import StartupError
 from registry.integrity.findings import Finding
 from registry.services.context import RegistryState
-from registry.storage.blobs.names import BLOBS, FAN_OUT
-from registry.storage.database.contract import OperatorRows, Rows
+from registry.storage.blobs.names import BLOBS, FAN_OUT, blob_path
+from registry.storage.blobs.store import StoredFiles
+from registry.storage.blobs.waiting import run_shielded
+from registry.storage.clock import Clock, SystemClock
+from registry.storage.database.contract import OperatorRows
+from registry.storage.database.contract import Rows as Rows
 from registry.storage.disk.root import DATABASE, LOCK, Root
 from registry.storage.metadata.integrity import checks
 from registry.storage.own_thread import in_own_thread
-
-
-class Stopped(Exception):
-    """Raised between two files when the backup is cancelled."""
 
 
 class LostFile(NamedTuple):
@@ -49,56 +48,49 @@ class BackupResult(NamedTuple):
     lost: Sequence[LostFile]
 
 
-async def take_backup(
-    state: RegistryState, root: Path, target: Path, *, link: bool = True
-) -> BackupResult:
+@dataclass(frozen=True, slots=True)
+class StoppedRegistry:
+    """The rows and files of a registry from which nothing is removed meanwhile."""
+
+    rows: OperatorRows
+    files: StoredFiles
+    clock: Clock = field(default_factory=SystemClock)
+
+
+async def take_backup(state: RegistryState, target: Path, *, link: bool = True) -> BackupResult:
     """Back up everything acknowledged before the call.
 
     A file that is missing or of the wrong size is reported, and everything else is backed up.
     """
-    taken_at = state.clock.wall_ms()
     with contextlib.ExitStack() as held:
         async with state.trash_lock:
             held.enter_context(state.backups.run())
-        return await take_stopped_backup(
-            state.database.operator, root, target, taken_at=taken_at, link=link
-        )
+        stopped = StoppedRegistry(state.database.operator, state.store, state.clock)
+        return await take_stopped_backup(stopped, target, link=link)
 
 
 async def take_stopped_backup(
-    rows: OperatorRows, root: Path, target: Path, *, taken_at: int, link: bool = True
+    stopped: StoppedRegistry, target: Path, *, link: bool = True
 ) -> BackupResult:
-    """As ``take_backup``, of a root whose files nobody removes meanwhile; nothing is written there.
-
-    ``taken_at`` is in milliseconds of wall time.
-    """
-    stop = threading.Event()
-    directory = Backup(target)
+    """As ``take_backup``, where nobody removes files meanwhile; nothing is written there."""
+    directory, taken_at = Backup(target), stopped.clock.wall_ms()
     await in_own_thread(directory.prepare)
-    await rows.copy_to(directory.new_database)
-    copying = asyncio.ensure_future(in_own_thread(copy, root, directory, taken_at, link, stop))
-    try:
-        return await asyncio.shield(copying)
-    except asyncio.CancelledError:
-        # The thread goes on to the end of its file, and until then no file may go.
-        stop.set()
-        with contextlib.suppress(Exception):
-            await copying
-        raise
+    await stopped.rows.copy_to(directory.new_database)
+    await in_own_thread(backup_directory.finish_database, directory.new_database)
+    await in_own_thread(backup_directory.sync_path, directory.new_database)
+    return await copy_files(stopped.files, directory, taken_at, link=link)
 
 
-def copy(
-    root: Path, directory: Backup, taken_at: int, link: bool, stop: threading.Event
+async def copy_files(
+    store: StoredFiles, directory: Backup, taken_at: int, *, link: bool
 ) -> BackupResult:
-    backup_directory.finish_database(directory.new_database)
-    backup_directory.sync_path(directory.new_database)
+    """Copy the files that the new database names, and make it all the backup."""
     names, size, new, lost = [], 0, 0, []
     for file in backup_directory.referenced_files(directory.new_database):
-        if stop.is_set():
-            raise Stopped
-        found = backup_directory.size_of(root, file.physical)
+        found = await store.stat(file.physical)
         if found == file.size:
-            new += backup_directory.copy_blob(root, directory.path, file.physical, link=link)
+            # To its end, though nobody waits any more: until then no file may go.
+            new += await run_shielded(copy_file(store, directory, file, link=link))
         is_backed_up = backup_directory.size_of(directory.path, file.physical) == file.size
         if is_backed_up:
             names.append(file.physical)
@@ -106,8 +98,31 @@ def copy(
         if found != file.size:
             lost.append(LostFile(file, found, is_backed_up))
     label = Label(taken_at, len(names), size)
-    directory.finish(label, names)
+    await run_shielded(in_own_thread(directory.finish, label, names))
     return BackupResult(label, new, lost)
+
+
+async def copy_file(
+    store: StoredFiles, directory: Backup, file: ReferencedFile, *, link: bool
+) -> bool:
+    """Copy a blob's file, or link it; False if it is there, or has gone."""
+    if backup_directory.size_of(directory.path, file.physical) == file.size:
+        return False
+    target = directory.path / blob_path(file.physical)
+    target.unlink(missing_ok=True)
+    if link and await store.link(file.physical, target):
+        return True
+    reader = await store.open(file.physical)
+    if reader is None:
+        return False
+    try:
+        with await in_own_thread(backup_directory.begin_file, target) as new:
+            async for chunk in reader.chunks():
+                await in_own_thread(new.write, chunk)
+            await in_own_thread(backup_directory.finish_file, new, target)
+    finally:
+        await reader.aclose()
+    return True
 
 
 async def lost_file_finding(rows: Rows, lost: LostFile) -> Finding:
@@ -138,7 +153,7 @@ def restore(source: Path, root: Root) -> Label:
     for name in ("", *FAN_OUT):
         (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
     for file in backup_directory.referenced_files(directory.database):
-        backup_directory.copy_blob(source, root.path, file.physical, link=False)
+        backup_directory.copy_blob(source, root.path, file.physical)
     # The database last: an interrupted restore must not look like a registry.
     backup_directory.copy_durably(directory.database, target.new_database)
     target.new_database.chmod(0o600)

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from registry.errors import StartupError
 from registry.storage.blobs.names import BLOBS, FAN_OUT, blob_path
@@ -125,39 +126,39 @@ def size_of(root: Path, physical: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
-    """Copy or hard-link a blob's file, which never changes.
+def copy_blob(source: Path, target: Path, physical: str) -> None:
+    """Copy a blob's file from a backup to a root, unless it is there with the same size.
 
-    False if the target has it already, with the same size, or if the source lacks it.
+    A file that is missing is not copied either: the database says what it should have been.
     """
-    if size_of(source, physical) in (None, size_of(target, physical)):
-        return False
-    old, new = source / blob_path(physical), target / blob_path(physical)
-    new.unlink(missing_ok=True)
-    if link:
-        try:
-            os.link(old, new)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            pass  # another file system, or one without links
-        else:
-            return True
-    partial = new.with_name(new.name + NEW)
-    try:
-        copy_durably(old, partial)
-    except FileNotFoundError:
-        return False
-    os.replace(partial, new)
-    return True
+    if size_of(source, physical) not in (None, size_of(target, physical)):
+        copy_durably(source / blob_path(physical), target / blob_path(physical))
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    with open(open_regular(source, os.O_RDONLY), "rb") as old, target.open("wb") as new:
+    with (
+        open(open_regular(source, os.O_RDONLY), "rb") as old,
+        begin_file(target) as new,
+    ):
         shutil.copyfileobj(old, new, COPY_BYTES)
-        new.flush()
-        os.fchmod(new.fileno(), 0o444)
-        os.fsync(new.fileno())
+        finish_file(new, target)
+
+
+def begin_file(target: Path) -> BinaryIO:
+    """A file under another name, until it is finished."""
+    return unfinished(target).open("wb")
+
+
+def finish_file(new: BinaryIO, target: Path) -> None:
+    """Make a file durable, and give it its name."""
+    new.flush()
+    os.fchmod(new.fileno(), 0o444)
+    os.fsync(new.fileno())
+    os.replace(unfinished(target), target)
+
+
+def unfinished(target: Path) -> Path:
+    return target.with_name(target.name + NEW)
 
 
 def write_durably(path: Path, text: str) -> None:

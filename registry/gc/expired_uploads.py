@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from registry.gc.file_removal import remove_file
+from registry.gc.file_removal import try_to_remove
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
@@ -28,7 +28,7 @@ async def expire_uploads(state: RegistryState, throttle: LockThrottle, report: G
             if not await throttle.run(partial(delete_row, upload)):
                 continue
             # A file that cannot be removed is now an orphan, which the next sweep tries again.
-            await remove_file(state, state.store.discard, upload.id, report)
+            await try_to_remove(state, state.store.discard(upload.id), upload.id, report)
         report.uploads += 1
         report.upload_bytes += size or 0
 

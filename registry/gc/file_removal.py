@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from registry.errors import StorageFailed
 from registry.gc.report import GcReport
@@ -12,8 +12,8 @@ from registry.services.context import RegistryState
 log = logging.getLogger(__name__)
 
 
-async def remove_file(
-    state: RegistryState, remove: Callable[[str], Awaitable[None]], name: str, report: GcReport
+async def try_to_remove(
+    state: RegistryState, removal: Awaitable[None], name: str, report: GcReport
 ) -> bool:
     """Remove one file with a method of the store; true if it is gone.
 
@@ -21,7 +21,7 @@ async def remove_file(
     itself failed.
     """
     try:
-        await remove(name)
+        await removal
     except StorageFailed as error:
         state.guard.check_writable()
         report.failed += 1

@@ -12,17 +12,21 @@ acknowledged content, and they are kept unless an operator asks for their remova
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from functools import partial
 
-from registry.gc.file_removal import remove_file
+from registry.errors import StorageUnreadable
+from registry.gc.file_removal import try_to_remove
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.storage.blobs.file_count import FileCount
-from registry.storage.blobs.names import session_of
-from registry.storage.blobs.store import StoredFile
-from registry.storage.database.contract import Connection
+from registry.storage.blobs.store import StoredFile, remove_file
 from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
+
+# What has a name that the store gives.
+OURS = ("upload", "blob")
 
 
 async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = False) -> None:
@@ -33,20 +37,33 @@ async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = F
         return
     if not found.orphans:
         return
-    async for listed in state.store.listings():
+    async for listed in list_files(state):
         for orphan in await without_row(state, listed):
             await remove_orphan(state, orphan, report)
+
+
+async def list_files(state: RegistryState) -> AsyncIterator[list[StoredFile]]:
+    """Every file there is; where a directory cannot be listed, the others are."""
+    for part in range(state.store.parts):
+        try:
+            async for listed in state.store.listing(part):
+                yield listed
+        except StorageUnreadable as error:
+            log.error(
+                "a directory of the store cannot be listed",
+                extra={"directory": error.what, "reason": error.reason},
+            )
 
 
 async def count_files(state: RegistryState, report: GcReport) -> FileCount:
     """Count all files and orphans.  Unknown files are logged and ignored."""
     found = FileCount()
-    async for listed in state.store.listings():
-        for unknown in (file for file in listed if file.kind == "unknown"):
+    async for listed in list_files(state):
+        for unknown in (file for file in listed if file.kind not in OURS):
             report.unknown_files += 1
-            log.warning("unknown file, ignored", extra={"path": unknown.name})
+            log.warning("unknown file, ignored", extra={"path": unknown.path})
         orphans = await without_row(state, listed)
-        found.files += sum(file.kind != "unknown" for file in listed)
+        found.files += sum(file.kind in OURS for file in listed)
         found.orphans += len(orphans)
         found.orphan_bytes += sum(orphan.size for orphan in orphans)
     return found
@@ -62,28 +79,12 @@ def report_kept_orphans(found: FileCount, report: GcReport) -> None:
 
 
 async def remove_orphan(state: RegistryState, orphan: StoredFile, report: GcReport) -> None:
-    remove = state.store.discard if orphan.kind == "upload" else state.store.remove
-    if await remove_file(state, remove, orphan.name, report):
+    if await try_to_remove(state, remove_file(state.store, orphan), orphan.name, report):
         report.orphans += 1
         report.orphan_bytes += orphan.size
 
 
 async def without_row(state: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:
     """The listed files of the store that no row names now."""
-    ours = [file for file in listed if file.kind != "unknown"]
-    if not ours:
-        return []
-    blobs = [file.name for file in ours if file.kind == "blob"]
-    sessions = [session_of(name) for name in blobs]
-    sessions += [file.name for file in ours if file.kind == "upload"]
-
-    def unit(connection: Connection) -> physical_names.ReferencedNames:
-        return physical_names.referenced_names(connection, blobs, sessions)
-
-    named = await state.database.operator.read(unit)
-    return [
-        file
-        for file in ours
-        if file.name not in named.physicals
-        and (session_of(file.name) if file.kind == "blob" else file.name) not in named.sessions
-    ]
+    ours = [file for file in listed if file.kind in OURS]
+    return await state.database.operator.read(partial(physical_names.without_row, listed=ours))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from registry.gc.file_removal import remove_file
+from registry.gc.file_removal import try_to_remove
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
@@ -64,7 +64,7 @@ async def remove_due_files(
         removed = [
             file
             for file in due
-            if await remove_file(state, state.store.remove, file.physical, report)
+            if await try_to_remove(state, state.store.remove(file.physical), file.physical, report)
         ]
         return due, removed
 

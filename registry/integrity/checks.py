@@ -6,6 +6,7 @@ against the current rows.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -26,11 +27,11 @@ from registry.integrity.findings import (
     OrphanFile,
 )
 from registry.services.manifest_push import edges_of
-from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.file_count import FileCount
-from registry.storage.blobs.filesystem import verify
+from registry.storage.blobs.store import Pace, StoredFile, StoredFiles, unpaced
 from registry.storage.database import schema
 from registry.storage.database.contract import Connection, Rows, T
+from registry.storage.metadata import physical_names
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow, ManifestRow, TrashedRow
@@ -52,7 +53,7 @@ class Integrity:
     """The checks of one root.  With ``deep`` they read and hash every byte."""
 
     database: Rows
-    root: int
+    store: StoredFiles
     deep: bool = False
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
@@ -98,7 +99,7 @@ class Integrity:
         while page := await self.database.read(partial(checks.blobs_after, last=last)):
             last = page[-1].digest
             self._count("blobs", len(page))
-            for row, problem in await in_own_thread(self._failing_blobs, page):
+            for row, problem in await self._failing_blobs(page):
                 if await self.database.read(partial(checks.is_unchanged, row=row)):
                     yield await self.blob_finding(row, problem)
 
@@ -125,53 +126,42 @@ class Integrity:
                     yield Finding(problem[0], f"trash {row.repository}@{row.digest}", *problem[1:])
 
     async def files(self) -> AsyncIterator[Finding]:
-        """Every file, listed before its row is looked for: otherwise a push looks like an
-        orphan."""
-        with contextlib.suppress(OSError):  # reported below for each of its directories
-            for name in await in_own_thread(lambda: list(verify.unknown_files(self.root))):
-                yield unknown_file(name)
+        """Every file, listed before its row is looked for: a push must not look like an orphan."""
         counted = FileCount()
-        for part in verify.DIRECTORIES:
+        for part in range(self.store.parts):
             try:
-                names, orphans = await self._orphans(part)
-            except OSError as error:
-                found = f"not readable: {error.strerror}"
-                yield Finding("I9", part, found, "a directory of the store")
-                continue
-            self._count("files", len(names))
-            counted.files += len(names)
-            counted.orphans += len(orphans)
-            for name in sorted(orphans):
-                is_file = await in_own_thread(verify.is_file, self.root, f"{part}/{name}")
-                yield orphan_file(part, name) if is_file else unknown_file(f"{part}/{name}")
+                async for listed in self.store.listing(part):
+                    orphans = await self._orphans(listed, counted)
+                    self._count("files", len(listed))
+                    for file in orphans:
+                        yield unknown_file(file) if file.kind == "unknown" else orphan_file(file)
+            except StorageUnreadable as error:
+                found = f"not readable: {error.reason}"
+                yield Finding("I9", error.what, found, "a directory of the store")
         if counted.has_too_many_orphans:
             yield too_many_orphans(counted)
 
     async def count_files(self) -> FileCount:
         """Count the files, and those that no row names."""
         counted = FileCount()
-        for part in verify.DIRECTORIES:
-            with contextlib.suppress(OSError):
-                names, orphans = await self._orphans(part)
-                counted.files += len(names)
-                counted.orphans += len(orphans)
+        for part in range(self.store.parts):
+            with contextlib.suppress(StorageUnreadable):
+                async for listed in self.store.listing(part):
+                    await self._orphans(listed, counted)
         return counted
 
-    async def _orphans(self, part: str) -> tuple[list[str], set[str]]:
-        """The files of a directory, and the orphans among them."""
-        names = await in_own_thread(verify.list_files, self.root, part)
-        ask = (
-            checks.files_without_session
-            if part == blob_names.UPLOADS
-            else checks.unreferenced_files
-        )
-        return names, await self.database.read(partial(ask, names=names))
+    async def _orphans(self, listed: list[StoredFile], counted: FileCount) -> list[StoredFile]:
+        """Of these files, those that no row names; counted, but for what the store never made."""
+        orphans = await self.database.read(partial(physical_names.without_row, listed=listed))
+        counted.files += sum(file.kind != "unknown" for file in listed)
+        counted.orphans += sum(file.kind != "unknown" for file in orphans)
+        return orphans
 
     async def sessions(self) -> AsyncIterator[Finding]:
         """Every upload session's row against its file."""
         for session, repository in await self.database.read(checks.open_sessions):
             self._count("sessions", 1)
-            if await in_own_thread(verify.upload_size, self.root, session) is None:
+            if await upload_size(self.store, session) is None:
                 what = f"upload session {session} of {repository}"
                 expected = "a file; a client is told to begin again"
                 yield Finding("I9", what, "no file", expected, harmless=True)
@@ -179,9 +169,14 @@ class Integrity:
     def _count(self, what: str, number: int) -> None:
         self.counts[what] += number
 
-    def _failing_blobs(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
-        found = ((row, check_blob(self.root, row, deep=self.deep)) for row in page)
-        return [(row, problem) for row, problem in found if problem is not None]
+    async def _failing_blobs(self, page: list[BlobRow]) -> list[tuple[BlobRow, Problem]]:
+        checking = (check_blob(self.store, row, deep=self.deep) for row in page)
+        if self.deep:
+            problems = [await check for check in checking]  # one blob after the other is read
+        else:
+            problems = await asyncio.gather(*checking)
+        pairs = zip(page, problems, strict=True)
+        return [(row, problem) for row, problem in pairs if problem is not None]
 
     async def blob_finding(self, row: BlobRow, problem: Problem) -> Finding:
         invariant, found, expected = problem
@@ -212,16 +207,16 @@ def check_rule(connection: Connection, rule: checks.Rule) -> list[Finding]:
     return findings
 
 
-def check_blob(
-    root: int, row: BlobRow, *, deep: bool, on_read: verify.OnRead = verify.unthrottled
+async def check_blob(
+    store: StoredFiles, row: BlobRow, *, deep: bool, pace: Pace = unpaced
 ) -> Problem | None:
     if row.state != "ok":
         return "I1", "known to be corrupt", "whole bytes: push it again"
     expected = f"{row.size} bytes in {row.physical}"
     try:
-        size = verify.blob_size(root, row.physical)
-    except OSError as error:
-        return "I1", f"a file that cannot be looked at: {error.strerror}", expected
+        size = await store.stat(row.physical)
+    except StorageUnreadable as error:
+        return "I1", f"a file that cannot be looked at: {error.reason}", expected
     if size is None:
         return "I1", "no file", expected
     if size != row.size:
@@ -229,14 +224,22 @@ def check_blob(
     if not deep:
         return None
     try:
-        actual = verify.hash_blob(root, row.physical, Digest.parse(row.digest).algorithm, on_read)
-    except OSError as error:
-        return "I2", f"a file that cannot be read: {error.strerror}", expected
+        actual = await store.verify(row.physical, Digest.parse(row.digest).algorithm, pace)
+    except StorageUnreadable as error:
+        return "I2", f"a file that cannot be read: {error.reason}", expected
     except OCIError as error:
         return "I2", f"a digest that is none: {error}", expected
     if str(actual) != row.digest:
         return "I2", f"bytes with digest {actual}", row.digest
     return None
+
+
+async def upload_size(store: StoredFiles, session: str) -> int | None:
+    """How many bytes a session has; None where they cannot be had."""
+    try:
+        return await store.offset(session)
+    except StorageUnreadable:
+        return None
 
 
 def check_manifest(row: ManifestRow, *, deep: bool) -> Problem | None:
@@ -307,18 +310,16 @@ def too_many_orphans(counted: FileCount) -> Finding:
     return Finding("I9", "files", found, expected)
 
 
-def orphan_file(part: str, name: str) -> Finding:
+def orphan_file(file: StoredFile) -> Finding:
     """A file that no row names.  The sweep removes it only if its name is one the store gives."""
-    is_ours = blob_names.is_session if part == blob_names.UPLOADS else blob_names.is_physical
-    if is_ours(name):
-        expected = "a file that a row names; the sweep will take it"
-    else:
+    if file.kind == "misnamed":
         expected = "a file of the store; the sweep leaves it alone, --repair removes it"
-    path = f"{part}/{name}"
-    target = OrphanFile(path)
-    return Finding("I9", path, "no row names it", expected, harmless=True, target=target)
+    else:
+        expected = "a file that a row names; the sweep will take it"
+    found = "no row names it"
+    return Finding("I9", file.path, found, expected, harmless=True, target=OrphanFile(file))
 
 
-def unknown_file(what: str) -> Finding:
+def unknown_file(file: StoredFile) -> Finding:
     expected = "what the store made; it is left alone: remove it yourself if nobody needs it"
-    return Finding("I9", what, "none of ours", expected, harmless=True)
+    return Finding("I9", file.path, "none of ours", expected, harmless=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.integrity.checks import ManifestRow
 
 INVARIANTS = {
@@ -55,9 +56,9 @@ class DanglingRows:
 
 @dataclass(frozen=True, slots=True)
 class OrphanFile:
-    """A file that no row names, by its path in the root."""
+    """A file of the store that no row names."""
 
-    path: str
+    file: StoredFile
 
 
 Target = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows | OrphanFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from registry.errors import StorageFailed
 from registry.integrity.findings import (
     AbsentEdge,
     CorruptBlob,
@@ -13,13 +14,10 @@ from registry.integrity.findings import (
     Finding,
     OrphanFile,
 )
-from registry.storage.blobs import names as blob_names
-from registry.storage.blobs.filesystem import verify
-from registry.storage.blobs.filesystem.file_ops import FileOps
+from registry.storage.blobs.store import BlobStore, StoredFile, remove_file
 from registry.storage.database.contract import Connection, Database
-from registry.storage.metadata import audit
-from registry.storage.metadata.integrity import checks, repairs
-from registry.storage.own_thread import in_own_thread
+from registry.storage.metadata import audit, physical_names
+from registry.storage.metadata.integrity import repairs
 
 RowTarget = CorruptBlob | CorruptManifest | AbsentEdge | DanglingRows
 
@@ -34,8 +32,7 @@ class Repair:
     """
 
     database: Database
-    file_ops: FileOps
-    root: int
+    store: BlobStore
     identity: str = "fsck"
     keep_orphans: bool = False
     """Remove no orphan, because there are more than a crash leaves."""
@@ -44,7 +41,7 @@ class Repair:
         """The finding, with the repair that was made, if any."""
         target, done = finding.target, ""
         if isinstance(target, OrphanFile):
-            done = await self._remove(finding, target.path)
+            done = await self._remove(finding, target.file)
         elif target is not None:
             done = await self._repair_rows(finding, target)
         return dataclasses.replace(finding, repaired=done)
@@ -62,33 +59,25 @@ class Repair:
 
         return await self.database.write(unit, on=None)
 
-    async def _remove(self, finding: Finding, path: str) -> str:
-        """Remove a file that still has no row; names are never reused."""
+    async def _remove(self, finding: Finding, file: StoredFile) -> str:
+        """Remove a file that still has no row: names are never used again."""
         if self.keep_orphans:
-            return ""
-        directory, _, name = path.rpartition("/")
-        if directory == blob_names.UPLOADS:
-            unnamed = checks.files_without_session
-        elif directory.startswith(f"{blob_names.BLOBS}/"):
-            unnamed = checks.unreferenced_files
-        else:
-            return ""
-        if not await in_own_thread(verify.is_file, self.root, path):
             return ""
 
         def unit(connection: Connection) -> bool:
-            if not unnamed(connection, [name]):
+            if not physical_names.without_row(connection, [file]):
                 return False
             change = audit.Change.begin(connection, self.identity)
-            audit.append(connection, change, f"{self.identity}.remove", "", path, finding.found)
+            action = f"{self.identity}.remove"
+            audit.append(connection, change, action, "", file.path, finding.found)
             return True
 
         if not await self.database.write(unit, on=None):
             return ""
         try:
-            await in_own_thread(self.file_ops.unlink, self.root, path)
-        except OSError as error:
-            return f"not removed: {error.strerror}"
+            await remove_file(self.store, file)
+        except StorageFailed as error:
+            return f"not removed: {error.reason}"
         return "removed"
 
 

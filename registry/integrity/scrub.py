@@ -15,7 +15,7 @@ from functools import partial
 from registry.integrity.checks import Integrity, check_blob, check_manifest
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
-from registry.storage.blobs.filesystem.file_ops import FileOps
+from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata.integrity import checks
@@ -72,7 +72,7 @@ class Scrub:
     """One scrub of content last verified before ``due``, in milliseconds of wall time."""
 
     database: Database
-    root: int
+    store: BlobStore
     throttle: Throttle
     due: int
     clock: Clock = field(default_factory=SystemClock)
@@ -124,12 +124,11 @@ class Scrub:
 
     @property
     def _checks(self) -> Integrity:
-        return Integrity(self.database.operator, self.root)
+        return Integrity(self.database.operator, self.store)
 
     async def _blob(self, row: BlobRow) -> Finding | None:
         """Verify one blob; None if it is good.  A blob that changed meanwhile is not marked."""
-        check = partial(check_blob, self.root, row, deep=True, on_read=self.throttle.acquire)
-        problem = await in_own_thread(check)
+        problem = await check_blob(self.store, row, deep=True, pace=self.throttle.acquire)
         self.done.blobs += 1
         self.done.bytes += row.size
         if problem is None:
@@ -141,7 +140,7 @@ class Scrub:
 
     async def _mark(self, finding: Finding) -> Finding:
         self.done.corrupt += 1
-        repairer = Repair(self.database, FileOps(), self.root, "scrub")
+        repairer = Repair(self.database, self.store, "scrub")
         return await repairer.repair(finding)
 
     async def _verified(self, physicals: list[str]) -> None:

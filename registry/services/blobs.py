@@ -29,6 +29,8 @@ from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob
 
+__all__ = ["BlobReader", "Blobs", "probe", "translate_read_errors"]
+
 log = logging.getLogger(__name__)
 
 

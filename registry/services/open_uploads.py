@@ -10,6 +10,8 @@ from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, uploads
 from registry.storage.metadata.uploads import OpenUpload
 
+__all__ = ["OpenUpload", "UploadStatus", "cancel_upload", "cancel_uploads", "list_uploads"]
+
 
 @dataclass(frozen=True, slots=True)
 class UploadStatus:

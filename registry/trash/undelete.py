@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 
-from oci.digest import Digest, Digester
+from oci.digest import Digest
 from oci.manifest import parse_manifest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services import manifest_push as steps
 from registry.services.context import RegistryState
+from registry.storage.blobs.store import unpaced
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
@@ -266,15 +267,9 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
 
 async def check_file(state: RegistryState, file: TrashedFile) -> None:
     """Raise CommandRefused if the file is missing or does not match the digest."""
-    reader = await state.store.open(file.physical)
-    if reader is None:
-        raise CommandRefused(f"the file of blob {file.digest} is gone")
     expected = Digest.parse(file.digest)
-    digester = Digester(expected.algorithm)
-    try:
-        async for chunk in reader.chunks():
-            digester.update(chunk)
-    finally:
-        await reader.aclose()
-    if digester.digest() != expected:
+    actual = await state.store.verify(file.physical, expected.algorithm, unpaced)
+    if actual is None:
+        raise CommandRefused(f"the file of blob {file.digest} is gone")
+    if actual != expected:
         raise CommandRefused(f"the file of blob {expected} is damaged: it stays in the trash")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from pathlib import Path
+from typing import BinaryIO, Literal
 
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs.names import physical_name
-from registry.storage.blobs.store import BlobReader, BlobWriter, StoredFile
+from registry.storage.blobs.store import BlobReader, BlobWriter, Pace, StoredFile
+from registry.storage.own_thread import in_own_thread
 
 CHUNK_BYTES = 256 * 1024
 
@@ -48,16 +50,31 @@ class MemoryBlobStore:
     async def changed_at(self, physical: str) -> int | None:
         return 0 if physical in self.blobs else None
 
-    async def verify(self, physical: str, algorithm: str) -> Digest | None:
+    async def verify(
+        self, physical: str, algorithm: str, pace: Pace | None = None
+    ) -> Digest | None:
         content = self.blobs.get(physical)
+        if content is not None and pace is not None:
+            await in_own_thread(pace, len(content))
         return None if content is None else Digest.of(content, algorithm)
 
     async def remove(self, physical: str) -> None:
         self.blobs.pop(physical, None)
 
-    async def listings(self) -> AsyncIterator[list[StoredFile]]:
-        yield [StoredFile("upload", name, len(held)) for name, held in self.sessions.items()]
-        yield [StoredFile("blob", name, len(held)) for name, held in self.blobs.items()]
+    async def remove_misnamed(self, path: str) -> None:
+        return None
+
+    async def link(self, physical: str, target: Path) -> bool:
+        return False
+
+    @property
+    def parts(self) -> int:
+        return 2
+
+    async def listing(self, part: int) -> AsyncIterator[list[StoredFile]]:
+        held: Mapping[str, bytes | bytearray] = self.blobs if part else self.sessions
+        kind: Literal["blob", "upload"] = "blob" if part else "upload"
+        yield [StoredFile(kind, name, len(held), name) for name, held in held.items()]
 
     async def aclose(self) -> None:
         return None

@@ -5,20 +5,34 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-bl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from oci.digest import Digest
 
+Pace = Callable[[int], None]
+"""Told after each read how many bytes it was; may wait, and may raise to end the reading."""
+
+
+def unpaced(_count: int) -> None:
+    """For a reader that need not wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of the store: of an upload session, of a blob, or unknown."""
+    """One file of the store: a session's while it is being written, then a blob's.
 
-    kind: Literal["upload", "blob", "unknown"]
+    A ``misnamed`` one is in the place of one of these, under a name that the store never gives;
+    an ``unknown`` is anything else that is found there, and is never removed.
+    """
+
+    kind: Literal["upload", "blob", "misnamed", "unknown"]
     name: str
     size: int
+    path: str
+    """Where it is, for people; the name of what is misnamed or unknown."""
 
 
 class BlobReader(Protocol):
@@ -81,7 +95,59 @@ class BlobWriter(Protocol):
         ...
 
 
-class BlobStore(Protocol):
+class StoredFiles(Protocol):
+    """What a check reads of a store: of one that is in use, or of one that is stopped.
+
+    Everything raises StorageUnreadable where the disk fails under it.
+    """
+
+    @property
+    def parts(self) -> int:
+        """How many parts a listing has."""
+        ...
+
+    def listing(self, part: int) -> AsyncIterator[list[StoredFile]]:
+        """The files of one part, from 0, some at a time.
+
+        Each was there at some moment before it is yielded, so that whoever asks the rows *after*
+        it misses no row that came before the file.
+        """
+        ...
+
+    async def offset(self, session: str) -> int | None:
+        """The session's size in bytes, or None if the store has no such session."""
+        ...
+
+    async def stat(self, physical: str) -> int | None:
+        """The blob's size in bytes, or None if it is missing."""
+        ...
+
+    async def verify(
+        self, physical: str, algorithm: str, pace: Pace | None = None
+    ) -> Digest | None:
+        """The digest of the blob's bytes as they can be read now, or None if it is not there.
+
+        With a ``pace`` they are read for long: from the medium itself, whatever memory holds of
+        them, and on a thread that no request waits for, which calls it.
+        """
+        ...
+
+    async def open(self, physical: str) -> BlobReader | None:
+        """Open a blob for reading; None if it is missing.
+
+        Raises StorageUnreadable also if just its first byte cannot be read.
+        """
+        ...
+
+    async def link(self, physical: str, target: Path) -> bool:
+        """Give the blob's bytes a second name without copying them; False where that cannot be.
+
+        Nobody can tell the two apart: a blob never changes.
+        """
+        ...
+
+
+class BlobStore(StoredFiles, Protocol):
     """Stores immutable blobs, each under a physical name that is never reused.
 
     While a blob is being written it belongs to one upload session and is invisible to readers.
@@ -99,10 +165,6 @@ class BlobStore(Protocol):
         """Create an empty session.  Its row must exist before."""
         ...
 
-    async def offset(self, session: str) -> int | None:
-        """The session's size in bytes, or None if the store has no such session."""
-        ...
-
     async def writer(self, session: str, algorithm: str) -> BlobWriter:
         """Open a session for writing, hashing with ``algorithm`` meanwhile.
 
@@ -114,17 +176,6 @@ class BlobStore(Protocol):
         """Delete a session's bytes; a missing session is no error."""
         ...
 
-    async def open(self, physical: str) -> BlobReader | None:
-        """Open a blob for reading; None if it is missing.
-
-        Raises StorageUnreadable also if just its first byte cannot be read.
-        """
-        ...
-
-    async def stat(self, physical: str) -> int | None:
-        """The blob's size in bytes, or None if it is missing."""
-        ...
-
     async def changed_at(self, physical: str) -> int | None:
         """The time of the last possible change, in milliseconds since 1970; None if missing.
 
@@ -132,23 +183,27 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def verify(self, physical: str, algorithm: str) -> Digest | None:
-        """The digest of the blob's bytes as read now, or None if it is missing."""
-        ...
-
     async def remove(self, physical: str) -> None:
         """Remove a blob that no row names; a missing one is no error."""
         ...
 
-    def listings(self) -> AsyncIterator[list[StoredFile]]:
-        """Every file, one directory at a time; each list is a complete snapshot.
-
-        A directory that cannot be listed is logged and left out.
-
-        An ``unknown`` file has a name that this store never gives.
-        """
+    async def remove_misnamed(self, path: str) -> None:
+        """Remove a file that a listing told as misnamed."""
         ...
 
     async def aclose(self) -> None:
         """Close the store.  Every reader and writer must be closed before."""
         ...
+
+
+async def remove_file(store: BlobStore, file: StoredFile) -> None:
+    """Remove a file that was listed, and that no row names; never what is unknown."""
+    match file.kind:
+        case "upload":
+            await store.discard(file.name)
+        case "blob":
+            await store.remove(file.name)
+        case "misnamed":
+            await store.remove_misnamed(file.path)
+        case "unknown":
+            return

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, select
 
+from registry.storage.blobs.names import session_of
+from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.tables import blobs, trash, uploads
 
 # SQLite takes 32,766 parameters in a statement, and older ones 999.
 BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ReferencedNames:
-    """Physical names in blobs or the trash, and ids of open sessions."""
+def without_row(connection: Connection, listed: Sequence[StoredFile]) -> list[StoredFile]:
+    """Of files that were listed before, those that no row names now, in their order.
 
-    physicals: frozenset[str]
-    sessions: frozenset[str]
-
-
-def referenced_names(
-    connection: Connection, physicals: Sequence[str], sessions: Sequence[str]
-) -> ReferencedNames:
-    """The given names that some row has, in one snapshot."""
-    found = [
-        *_among(connection, blobs.c.physical, physicals),
-        *_among(connection, trash.c.physical, physicals),
+    A blob's row names its physical name, and so does the trash.  Before that its session's row
+    stands for it: the transaction that names the file takes that row.
+    """
+    names = [base_name(file) for file in listed]
+    sessions = [*names, *map(session_of, names)]
+    named = {
+        *_among(connection, blobs.c.physical, names),
+        *_among(connection, trash.c.physical, names),
+        *_among(connection, uploads.c.id, sessions),
+    }
+    return [
+        file
+        for file, name in zip(listed, names, strict=True)
+        if name not in named and session_of(name) not in named
     ]
-    return ReferencedNames(frozenset(found), frozenset(_among(connection, uploads.c.id, sessions)))
+
+
+def base_name(file: StoredFile) -> str:
+    """The last part of a name: what is misnamed has its path for one."""
+    return file.name.rpartition("/")[2]
 
 
 def _among(connection: Connection, column: Column[str], names: Sequence[str]) -> Iterator[str]:

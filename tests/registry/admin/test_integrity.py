@@ -62,7 +62,7 @@ async def damage_the_manifest(opened: OpenRegistry) -> None:
     def unit(connection: Connection) -> None:
         connection.execute(text("UPDATE manifests SET content = zeroblob(size)"))
 
-    await opened.database.write(unit)
+    await opened.state.database.write(unit, on=None)
 
 
 async def test_a_blob_is_read_again_once_its_days_are_over(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import alembic.command
 import httpx2
@@ -35,7 +36,7 @@ def state(service: Service) -> RegistryState:
 
 async def back_up(service: Service, target: Path, *, link: bool = True) -> int:
     """Take it; how many files were new."""
-    return (await take_backup(state(service), service.root, target, link=link))[1]
+    return (await take_backup(state(service), target, link=link))[1]
 
 
 def restored_to(backup: Path, root: Path) -> Path:
@@ -129,7 +130,7 @@ async def test_a_backup_waits_for_a_purge_to_end(service: Service, tmp_path: Pat
     held = state(service)
     await push_blob(service.repository(), b"content")
     async with held.trash_lock:
-        backup = asyncio.create_task(take_backup(held, service.root, tmp_path / "backup"))
+        backup = asyncio.create_task(take_backup(held, tmp_path / "backup"))
         done, _ = await asyncio.wait([backup], timeout=0.1)
         assert not done
     await backup
@@ -303,7 +304,7 @@ async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
     ((physical,),) = await service.rows("SELECT physical FROM trash")
     (service.root / "blobs" / physical[:2] / physical).unlink()
 
-    taken = await take_backup(state(service), service.root, tmp_path / "backup")
+    taken = await take_backup(state(service), tmp_path / "backup")
 
     rows = state(service).database.operator
     (finding,) = [await lost_file_finding(rows, lost) for lost in taken.lost]
@@ -373,15 +374,14 @@ async def test_a_backup_that_is_broken_off_ends_before_a_file_goes(
     held, go = threading.Event(), threading.Event()
     copied: list[str] = []
 
-    def copy_blob(source: Path, target: Path, physical: str, *, link: bool) -> bool:
+    def finish_file(_new: BinaryIO, target: Path) -> None:
         held.set()
         go.wait()
-        copied.append(physical)
-        return True
+        copied.append(target.name)
 
-    monkeypatch.setattr(storage_backup, "copy_blob", copy_blob)
+    monkeypatch.setattr(storage_backup, "finish_file", finish_file)
     sharing = state(service)
-    taking = asyncio.create_task(take_backup(sharing, service.root, tmp_path / "backup"))
+    taking = asyncio.create_task(take_backup(sharing, tmp_path / "backup", link=False))
     await asyncio.to_thread(held.wait)
 
     taking.cancel()

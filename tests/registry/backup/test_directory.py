@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ async def test_what_can_be_undeleted_can_be_undeleted_from_a_backup(
 ) -> None:
     await into_the_trash(service)
     assert await service.rows("SELECT physical FROM trash") != []
-    await take_backup(service.state, service.root, tmp_path / "backup", link=link)
+    await take_backup(service.state, tmp_path / "backup", link=link)
 
     root = await restored(tmp_path / "backup", tmp_path / "new")
 
@@ -70,7 +69,7 @@ async def test_what_can_be_undeleted_can_be_undeleted_from_a_backup(
 
 async def test_nothing_of_a_restored_root_is_the_backups(service: Service, tmp_path: Path) -> None:
     """A backup of links shares its files with the root; what is restored shares them with none."""
-    await take_backup(service.state, service.root, tmp_path / "backup", link=True)
+    await take_backup(service.state, tmp_path / "backup", link=True)
 
     root = await restored(tmp_path / "backup", tmp_path / "new")
 
@@ -82,7 +81,7 @@ async def test_nothing_of_a_restored_root_is_the_backups(service: Service, tmp_p
 async def test_a_session_has_no_place_in_a_backup(service: Service, tmp_path: Path) -> None:
     session = await service.repository().uploads.start()
     await service.repository().uploads.append(session.id, body(b"half"), start=0, length=None)
-    await take_backup(service.state, service.root, tmp_path / "backup")
+    await take_backup(service.state, tmp_path / "backup")
 
     root = await restored(tmp_path / "backup", tmp_path / "new")
 
@@ -94,11 +93,11 @@ async def test_a_copy_that_was_cut_short_is_not_taken_for_the_file(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfileobj", no_room)
+        patch.setattr(backup_directory, "finish_file", no_room)
         with pytest.raises(OSError, match="No space"):
-            await take_backup(service.state, service.root, tmp_path / "backup", link=False)
+            await take_backup(service.state, tmp_path / "backup", link=False)
 
-    await take_backup(service.state, service.root, tmp_path / "backup", link=False)
+    await take_backup(service.state, tmp_path / "backup", link=False)
 
     async with a_service(await restored(tmp_path / "backup", tmp_path / "new")) as new:
         assert await wrongs(new) == []
@@ -107,12 +106,12 @@ async def test_a_copy_that_was_cut_short_is_not_taken_for_the_file(
 async def test_a_backup_that_fails_leaves_the_one_before_whole(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await take_backup(service.state, service.root, tmp_path / "backup", link=False)
+    await take_backup(service.state, tmp_path / "backup", link=False)
     await push_blob(service.repository(), b"new")
     await service.repository().manifests.delete(KEPT.digest)
-    monkeypatch.setattr(backup_directory, "copy_blob", no_room)
+    monkeypatch.setattr(backup_directory, "begin_file", no_room)
     with pytest.raises(OSError, match="No space"):
-        await take_backup(service.state, service.root, tmp_path / "backup", link=False)
+        await take_backup(service.state, tmp_path / "backup", link=False)
     monkeypatch.undo()
 
     root = await restored(tmp_path / "backup", tmp_path / "new")
@@ -131,7 +130,7 @@ async def test_a_file_that_is_missing_does_not_stop_a_backup_and_is_found_in_it(
         "SELECT physical FROM blobs WHERE digest = :digest", digest=str(digest)
     )
     (service.root / "blobs" / physical[:2] / physical).unlink()
-    await take_backup(service.state, service.root, tmp_path / "backup", link=link)
+    await take_backup(service.state, tmp_path / "backup", link=link)
 
     root = await restored(tmp_path / "backup", tmp_path / "new")
 
@@ -143,7 +142,7 @@ async def test_a_file_that_is_missing_does_not_stop_a_backup_and_is_found_in_it(
 async def test_a_root_with_a_registry_is_not_restored_into(
     service: Service, tmp_path: Path
 ) -> None:
-    await take_backup(service.state, service.root, tmp_path / "backup")
+    await take_backup(service.state, tmp_path / "backup")
     await restored(tmp_path / "backup", tmp_path / "new")
     before = (tmp_path / "new" / "registry.db").stat()
 
@@ -161,6 +160,6 @@ async def test_a_fifo_in_an_empty_blobs_place_holds_no_backup_up(
     file.unlink()
     os.mkfifo(file)
 
-    taken = await take_backup(service.state, service.root, tmp_path / "backup", link=False)
+    taken = await take_backup(service.state, tmp_path / "backup", link=False)
 
     assert [(lost.file.digest, lost.found) for lost in taken.lost] == [(str(digest), None)]

@@ -25,18 +25,19 @@ async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
 ) -> None:
     """Asked before it lists, a sweep takes for an orphan what was pushed in between."""
     repository, pushed = gc_service.repository(), list[Digest]()
-    listings = FilesystemBlobStore.listings
+    listing = FilesystemBlobStore.listing
 
-    async def busy(store: FilesystemBlobStore) -> AsyncIterator[list[StoredFile]]:
-        pushed.append(await push_blob(repository, b"before the first listing"))
-        session = await repository.uploads.start()
-        await repository.uploads.append(session.id, body(b"half"), start=None, length=None)
-        async for number, listed in counted(listings(store)):
-            if number < 8:
-                pushed.append(await push_blob(repository, b"after listing %d" % number))
+    async def busy(store: FilesystemBlobStore, part: int) -> AsyncIterator[list[StoredFile]]:
+        if part == 0:
+            pushed.append(await push_blob(repository, b"before the first listing"))
+            session = await repository.uploads.start()
+            await repository.uploads.append(session.id, body(b"half"), start=None, length=None)
+        async for listed in listing(store, part):
+            if part < 8:
+                pushed.append(await push_blob(repository, b"after listing %d" % part))
             yield listed
 
-    monkeypatch.setattr(FilesystemBlobStore, "listings", busy)
+    monkeypatch.setattr(FilesystemBlobStore, "listing", busy)
     report = GcReport()
     await sweep(gc_service.service.state, report)
 

@@ -41,7 +41,7 @@ async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
         young = await push_blob(repository, b"young")
         await repository.blobs.delete(young)
 
-        taking = asyncio.create_task(take_backup(state, registry.service.root, tmp_path / "backup"))
+        taking = asyncio.create_task(take_backup(state, tmp_path / "backup"))
         await asyncio.to_thread(begun.wait)
         meanwhile = await registry.collect()
         await undelete_digest(state, "op", young)

@@ -1,7 +1,5 @@
 """A repair mends what still is as it was found, and never hides what was pushed meanwhile."""
 
-import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from registry.integrity.checks import Integrity
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
-from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image
 from tests.support.storage import Service, pull_blob, push_blob, push_image
@@ -22,13 +19,6 @@ IMAGE = an_image()
 CONTENT = b"content"
 DIGEST = Digest.of(CONTENT)
 NAME = RepositoryName.parse("team/app")
-
-
-@pytest.fixture
-async def root(service: Service) -> AsyncIterator[int]:
-    directory = os.open(service.root, os.O_RDONLY | os.O_DIRECTORY)
-    yield directory
-    os.close(directory)
 
 
 async def change(service: Service, statement: str) -> None:
@@ -40,8 +30,8 @@ async def change(service: Service, statement: str) -> None:
     await service.database.write(unit)
 
 
-async def found_by(service: Service, root: int) -> list[Finding]:
-    return [each async for each in Integrity(service.database, root, deep=True).check()]
+async def found_by(service: Service) -> list[Finding]:
+    return [each async for each in Integrity(service.database, service.store, deep=True).check()]
 
 
 def file_of(service: Service, digest: Digest) -> Path:
@@ -54,15 +44,15 @@ async def damage_manifest(service: Service) -> None:
 
 
 async def test_a_blob_that_was_pushed_after_it_was_found_missing_is_not_hidden(
-    service: Service, root: int
+    service: Service,
 ) -> None:
     repository = service.repository()
     await push_blob(repository, CONTENT)
     file_of(service, DIGEST).unlink()
-    [finding] = await found_by(service, root)
+    [finding] = await found_by(service)
 
     await push_blob(repository, CONTENT)
-    mended = await Repair(service.database, FileOps(), root).repair(finding)
+    mended = await Repair(service.database, service.store).repair(finding)
 
     assert mended.repaired == ""
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)
@@ -70,22 +60,22 @@ async def test_a_blob_that_was_pushed_after_it_was_found_missing_is_not_hidden(
 
 
 async def test_a_manifest_that_was_pushed_after_it_was_found_damaged_is_not_hidden(
-    service: Service, root: int
+    service: Service,
 ) -> None:
     repository = service.repository()
     await push_image(repository, IMAGE, Tag("v1"))
     await damage_manifest(service)
-    [finding] = await found_by(service, root)
+    [finding] = await found_by(service)
 
     await repository.manifests.push(Tag("v1"), IMAGE.manifest, IMAGE.media_type)
-    mended = await Repair(service.database, FileOps(), root).repair(finding)
+    mended = await Repair(service.database, service.store).repair(finding)
 
     assert mended.repaired == ""
     assert (await repository.manifests.pull(Tag("v1"))).content == IMAGE.manifest
 
 
 async def test_a_push_over_a_damaged_manifest_that_nobody_has_found_heals_it(
-    service: Service, root: int
+    service: Service,
 ) -> None:
     repository = service.repository()
     await push_image(repository, IMAGE, Tag("v1"))
@@ -94,19 +84,19 @@ async def test_a_push_over_a_damaged_manifest_that_nobody_has_found_heals_it(
     await repository.manifests.push(IMAGE.digest, IMAGE.manifest, IMAGE.media_type)
 
     assert (await repository.manifests.pull(Tag("v1"))).content == IMAGE.manifest
-    assert await found_by(service, root) == []
+    assert await found_by(service) == []
 
 
 async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_again_is_marked(
-    service: Service, root: int
+    service: Service,
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))
     await damage_manifest(service)
     await delete_repository(service.state, "alice", NAME)
     await push_image(service.repository(), IMAGE, Tag("v1"))
 
-    [finding] = await found_by(service, root)
-    mended = await Repair(service.database, FileOps(), root).repair(finding)
+    [finding] = await found_by(service)
+    mended = await Repair(service.database, service.store).repair(finding)
 
     assert mended.repaired == "marked corrupt"
     [(hidden,)] = await service.rows("SELECT repository_id FROM corrupt_manifests")
@@ -115,13 +105,13 @@ async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_aga
 
 
 async def test_a_scrub_gets_past_a_damaged_manifest_of_a_deleted_repository(
-    service: Service, root: int
+    service: Service,
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))
     await damage_manifest(service)
     await delete_repository(service.state, "alice", NAME)
     await push_image(service.repository(), IMAGE, Tag("v1"))
-    run = Scrub(service.database, root, Throttle(1e12), due=0)
+    run = Scrub(service.database, service.store, Throttle(1e12), due=0)
 
     found = [each async for each in run.run()]
 
@@ -131,12 +121,12 @@ async def test_a_scrub_gets_past_a_damaged_manifest_of_a_deleted_repository(
 
 @pytest.mark.parametrize("directory", ["blobs/00", "uploads"])
 async def test_a_step_is_chosen_by_what_was_found_and_not_by_its_words(
-    service: Service, root: int, directory: str
+    service: Service, directory: str
 ) -> None:
     (service.root / directory / "blob an edge says").write_bytes(b"")
-    [finding] = await found_by(service, root)
+    [finding] = await found_by(service)
 
-    mended = await Repair(service.database, FileOps(), root).repair(finding)
+    mended = await Repair(service.database, service.store).repair(finding)
 
     assert mended.repaired == "removed"
-    assert await found_by(service, root) == []
+    assert await found_by(service) == []

@@ -1,7 +1,6 @@
 """A scrub finds every flipped bit, marks it, and a push heals it."""
 
 import asyncio
-import os
 import random
 import time
 from pathlib import Path
@@ -31,13 +30,9 @@ UNBOUNDED = 1e12
 
 
 async def scrub(service: Service, throttle: Throttle | None = None) -> tuple[Scrub, list[Finding]]:
-    root = os.open(service.root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        due = int(time.time() * 1000) + 1
-        run = Scrub(service.database, root, throttle or Throttle(UNBOUNDED), due)
-        return run, [finding async for finding in run.run()]
-    finally:
-        os.close(root)
+    due = int(time.time() * 1000) + 1
+    run = Scrub(service.database, service.store, throttle or Throttle(UNBOUNDED), due)
+    return run, [finding async for finding in run.run()]
 
 
 async def path_of(service: Service, digest: Digest) -> Path:
@@ -192,11 +187,11 @@ async def test_a_scrub_reads_each_byte_once_whatever_the_wall_clock_does(
             await push_blob(service.repository(), b"%d" % number)
         if years > 0:
             clock.set_by(-years * YEAR_MS)
-        root = os.open(service.root, os.O_RDONLY | os.O_DIRECTORY)
-        run = Scrub(service.database, root, Throttle(UNBOUNDED), clock.wall_ms() + 1, clock)
+        run = Scrub(
+            service.database, service.store, Throttle(UNBOUNDED), clock.wall_ms() + 1, clock
+        )
         clock.set_by(-YEAR_MS)
 
         found = [finding async for finding in run.run()]
 
-        os.close(root)
         assert (found, run.done.blobs, run.done.is_complete) == ([], 5, True)

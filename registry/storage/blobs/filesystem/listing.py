@@ -14,11 +14,19 @@ LISTED = (BLOBS, UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 
 
 def files_in(root: int, directory: str) -> list[StoredFile]:
-    """The files in one of LISTED; a file removed meanwhile may be missing."""
+    """The files in one of LISTED, in the order of their names; none where it is missing.
+
+    What disappears meanwhile need not be there.
+    """
     known = frozenset(FAN_OUT if directory == BLOBS else ())
-    fd = os.open(directory, DIRECTORY, dir_fd=root)
     try:
-        listed = (stored(fd, directory, name) for name in os.listdir(fd) if name not in known)
+        fd = os.open(directory, DIRECTORY, dir_fd=root)
+    except FileNotFoundError:
+        return []
+    try:
+        listed = (
+            stored(fd, directory, name) for name in sorted(os.listdir(fd)) if name not in known
+        )
         return [file for file in listed if file is not None]
     finally:
         os.close(fd)
@@ -29,9 +37,11 @@ def stored(fd: int, directory: str, name: str) -> StoredFile | None:
         found = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    if stat.S_ISREG(found.st_mode):
-        if directory == UPLOADS and is_session(name):
-            return StoredFile("upload", name, found.st_size)
-        if is_physical(name) and directory.endswith(f"/{name[:2]}"):
-            return StoredFile("blob", name, found.st_size)
-    return StoredFile("unknown", f"{directory}/{name}", found.st_size)
+    path = f"{directory}/{name}"
+    if not stat.S_ISREG(found.st_mode) or directory == BLOBS:
+        return StoredFile("unknown", path, found.st_size, path)
+    if directory == UPLOADS and is_session(name):
+        return StoredFile("upload", name, found.st_size, path)
+    if is_physical(name) and directory.endswith(f"/{name[:2]}"):
+        return StoredFile("blob", name, found.st_size, path)
+    return StoredFile("misnamed", path, found.st_size, path)

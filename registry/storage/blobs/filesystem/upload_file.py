@@ -22,6 +22,7 @@ from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
+from registry.storage.blobs.filesystem.verify import hash_file
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.regular_file import parent_of
 from registry.storage.disk.write_guard import WriteGuard
@@ -33,7 +34,6 @@ BATCH_BYTES = 1024 * 1024
 MOST_BATCH_BYTES = 2 * BATCH_BYTES
 # Chunks may be tiny; pwritev takes at most 1,024 buffers (IOV_MAX).
 BATCH_CHUNKS = 1024
-READ_BYTES = 1024 * 1024
 # Above this, hashing in a second worker is faster although it must be woken.
 HASH_APART_BYTES = 256 * 1024
 # Start writeback this often: the fsync after 1 GiB then takes 0.00 s instead of 0.3 to 0.4.
@@ -259,11 +259,3 @@ class UploadFile:
             if actual.algorithm == algorithm:
                 return actual
         return hash_file(self._fd, algorithm)
-
-
-def hash_file(fd: int, algorithm: str) -> Digest:
-    """The digest of a whole file, read from its start."""
-    digester = Digester(algorithm)
-    while chunk := os.pread(fd, READ_BYTES, digester.size):
-        digester.update(chunk)
-    return digester.digest()

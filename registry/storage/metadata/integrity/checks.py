@@ -19,7 +19,6 @@ from registry.storage.metadata.tables import (
     manifest_edges,
     manifests,
     repositories,
-    trash,
     trash_manifests,
     uploads,
 )
@@ -169,30 +168,6 @@ def is_unchanged(connection: Connection, row: BlobRow) -> bool:
     """Whether the blob's row is still the one that was checked."""
     key = (blobs.c.digest == row.digest) & (blobs.c.physical == row.physical)
     return bool(connection.scalar(select(exists().where(key, blobs.c.state == row.state))))
-
-
-def unreferenced_files(connection: Connection, names: Sequence[str]) -> set[str]:
-    """The files under blobs/, of those given, that no row names."""
-    left = set(names)
-    for batch in batches(names):
-        for table in (blobs, trash):
-            left -= set(
-                connection.scalars(select(table.c.physical).where(table.c.physical.in_(batch)))
-            )
-        # An upload that is being committed: its transaction deletes the session's row and names the
-        # file.
-        sessions = {name[-36:]: name for name in batch}
-        query = select(uploads.c.id).where(uploads.c.id.in_(sessions))
-        left -= {sessions[session] for session in connection.scalars(query)}
-    return left
-
-
-def files_without_session(connection: Connection, names: Sequence[str]) -> set[str]:
-    """The files under uploads/, of those given, whose session has no row."""
-    left = set(names)
-    for batch in batches(names):
-        left -= set(connection.scalars(select(uploads.c.id).where(uploads.c.id.in_(batch))))
-    return left
 
 
 def open_sessions(connection: Connection) -> list[tuple[str, str]]:

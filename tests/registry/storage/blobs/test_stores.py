@@ -1,4 +1,7 @@
-"""The contract of a BlobStore, on every implementation."""
+"""The contract of a BlobStore, on every implementation: with one store, and with two on one place.
+
+Of two, each call goes to the other one: whatever a test does, it changes servers in between.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,20 +13,26 @@ from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
-from registry.storage.blobs.store import BlobStore
+from registry.storage.blobs.store import BlobStore, StoredFile, remove_file, unpaced
 from registry.storage.disk.root import Root
 from tests.support.storage import read_all
+from tests.support.stores import AlternatingStore
 
 CONTENT = b"some bytes of a layer" * 100_000
 
 
-@pytest.fixture(params=["memory", "filesystem"])
+@pytest.fixture(params=["memory", "two in memory", "filesystem", "two of one filesystem"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    if request.param == "memory":
-        yield MemoryBlobStore()
+    is_two = request.param.startswith("two")
+    if request.param.endswith("memory"):
+        memory = MemoryBlobStore()
+        other = MemoryBlobStore(memory.sessions, memory.blobs)
+        yield AlternatingStore(memory, other) if is_two else memory
         return
-    with Root.open(tmp_path) as root:
-        store = FilesystemBlobStore(root)
+    with Root.open(tmp_path / "root") as root:
+        store: BlobStore = FilesystemBlobStore(root)
+        if is_two:
+            store = AlternatingStore(store, FilesystemBlobStore(root))
         yield store
         await store.aclose()
 
@@ -226,3 +235,70 @@ async def test_many_tiny_chunks_are_one_blob(store: BlobStore) -> None:
     physical = await commit(store, session, Digest.of(content))
 
     assert await store.stat(physical) == len(content)
+
+
+async def listed(store: BlobStore) -> list[StoredFile]:
+    return [
+        file for part in range(store.parts) async for found in store.listing(part) for file in found
+    ]
+
+
+async def test_a_listing_has_every_file_once_in_one_of_its_parts(store: BlobStore) -> None:
+    blobs = {await a_blob(store, b"blob %d" % number) for number in range(20)}
+    session = await a_session(store, b"12345")
+
+    files = await listed(store)
+
+    assert {file.name for file in files if file.kind == "blob"} == blobs
+    assert [(file.name, file.size) for file in files if file.kind == "upload"] == [(session, 5)]
+    assert len(files) == 21
+
+
+async def test_what_was_listed_can_be_removed(store: BlobStore) -> None:
+    await a_blob(store)
+    await a_session(store, CONTENT)
+
+    for file in await listed(store):
+        await remove_file(store, file)
+
+    assert await listed(store) == []
+
+
+async def test_a_blob_is_verified_by_reading_its_bytes(store: BlobStore) -> None:
+    physical = await a_blob(store)
+    read: list[int] = []
+
+    assert await store.verify(physical, "sha256") == Digest.of(CONTENT)
+    assert await store.verify(physical, "sha512", read.append) == Digest.of(CONTENT, "sha512")
+    assert sum(read) == len(CONTENT)
+
+
+async def test_a_pace_that_raises_ends_the_reading(store: BlobStore) -> None:
+    def stop(_count: int) -> None:
+        raise LookupError("a test")
+
+    physical = await a_blob(store)
+
+    with pytest.raises(LookupError):
+        await store.verify(physical, "sha256", stop)
+
+
+async def test_what_is_not_there_has_no_digest_and_no_size(store: BlobStore) -> None:
+    physical = await a_blob(store)
+    await store.remove(physical)
+
+    assert await store.verify(physical, "sha256") is None
+    assert await store.verify(physical, "sha256", unpaced) is None
+    assert await store.stat(physical) is None
+    assert await store.changed_at(physical) is None
+
+
+async def test_a_link_is_the_blobs_bytes_or_there_is_none(store: BlobStore, tmp_path: Path) -> None:
+    physical = await a_blob(store)
+
+    is_linked = await store.link(physical, tmp_path / "link")
+    await store.remove(physical)
+
+    assert is_linked == (tmp_path / "link").exists()
+    assert not is_linked or (tmp_path / "link").read_bytes() == CONTENT
+    assert not await store.link(physical, tmp_path / "again")

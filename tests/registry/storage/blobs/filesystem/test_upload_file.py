@@ -12,7 +12,7 @@ import pytest
 from oci.digest import Digest, Digester
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
-from registry.storage.blobs.filesystem import upload_file
+from registry.storage.blobs.filesystem import upload_file, verify
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
@@ -280,7 +280,7 @@ def test_hash_file_reads_from_the_start(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "file", os.O_RDONLY)
     os.lseek(fd, 5, os.SEEK_SET)
 
-    digest = upload_file.hash_file(fd, "sha512")
+    digest = verify.hash_file(fd, "sha512")
 
     os.close(fd)
     whole = Digester("sha512")

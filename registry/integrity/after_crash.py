@@ -1,0 +1,21 @@
+"""After a crash: whether the database itself is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from registry.errors import StorageUnreadable
+from registry.services.context import RegistryState
+from registry.storage.metadata.integrity import checks
+
+
+async def check_database(state: RegistryState) -> Sequence[str]:
+    """What is wrong with the database's file; if anything is, nothing is written from now on."""
+    try:
+        wrong = await state.database.operator.read(partial(checks.sqlite_errors, deep=False))
+    except StorageUnreadable as error:
+        wrong = [str(error)]
+    if wrong:
+        state.guard.make_read_only(f"the database is damaged: {wrong[0]}")
+    return wrong

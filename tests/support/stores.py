@@ -1,0 +1,67 @@
+"""Two stores on one place, as two servers have them: each call goes to the other one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from oci.digest import Digest
+from registry.storage.blobs.store import BlobReader, BlobStore, BlobWriter, Pace, StoredFile
+
+
+class AlternatingStore:
+    """A BlobStore of two: whatever one call did, the next asks the other store."""
+
+    def __init__(self, first: BlobStore, second: BlobStore) -> None:
+        self._stores = itertools.cycle((first, second))
+
+    @property
+    def _next(self) -> BlobStore:
+        return next(self._stores)
+
+    @property
+    def parts(self) -> int:
+        return self._next.parts
+
+    def listing(self, part: int) -> AsyncIterator[list[StoredFile]]:
+        return self._next.listing(part)
+
+    async def begin(self, session: str) -> None:
+        await self._next.begin(session)
+
+    async def offset(self, session: str) -> int | None:
+        return await self._next.offset(session)
+
+    async def writer(self, session: str, algorithm: str) -> BlobWriter:
+        return await self._next.writer(session, algorithm)
+
+    async def discard(self, session: str) -> None:
+        await self._next.discard(session)
+
+    async def open(self, physical: str) -> BlobReader | None:
+        return await self._next.open(physical)
+
+    async def stat(self, physical: str) -> int | None:
+        return await self._next.stat(physical)
+
+    async def changed_at(self, physical: str) -> int | None:
+        return await self._next.changed_at(physical)
+
+    async def verify(
+        self, physical: str, algorithm: str, pace: Pace | None = None
+    ) -> Digest | None:
+        return await self._next.verify(physical, algorithm, pace)
+
+    async def remove(self, physical: str) -> None:
+        await self._next.remove(physical)
+
+    async def remove_misnamed(self, path: str) -> None:
+        await self._next.remove_misnamed(path)
+
+    async def link(self, physical: str, target: Path) -> bool:
+        return await self._next.link(physical, target)
+
+    async def aclose(self) -> None:
+        await self._next.aclose()
+        await self._next.aclose()
