@@ -14,7 +14,7 @@ from pathlib import Path
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = struct.pack("I", 2)
 MIB = 1024 * 1024
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def run(*command: str | Path) -> None:

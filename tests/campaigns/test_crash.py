@@ -11,7 +11,7 @@ from tests.campaigns.crash import crash_campaign
 from tests.campaigns.zygote import Zygote
 from tests.support.ports import free_port
 
-ROUNDS = 10
+ROUNDS = 8
 JUMPING_ROUNDS = 5
 SEED = 4
 # What a crash meets is up to the moment: the next campaign begins until enough was met.

@@ -10,7 +10,7 @@ import pytest
 from tests.campaigns.machine import machine_campaign
 from tests.campaigns.zygote import Zygote
 
-EXAMPLES = 6
+EXAMPLES = 4
 STEPS = 30
 
 

@@ -11,7 +11,7 @@ from tests.campaigns.tags import tag_campaign
 from tests.campaigns.zygote import Zygote
 from tests.support.ports import free_port
 
-HISTORIES = 12
+HISTORIES = 10
 
 
 @pytest.mark.timeout(600)

@@ -19,7 +19,7 @@ NAME = "gone/app"
 CONTENT = bytes(range(256)) * 2048
 DIGEST = Digest.of(CONTENT)
 RESET = struct.pack("ii", 1, 0)
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 # From before the request is read to after it is answered.
 MOMENTS = [0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.013, 0.02, 0.05] * 2

@@ -107,7 +107,7 @@ def test_a_length_that_lies_leaves_nothing_half_written(
     location = start(registry)
     path = location.removeprefix(registry.url)
     with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         head = (
             f"PUT {path}?digest={DIGEST} HTTP/1.1\r\nHost: x\r\nContent-Length: {claimed}\r\n\r\n"
         )
@@ -124,7 +124,7 @@ def test_a_refused_upload_hears_why_instead_of_being_asked_for_its_body(
     registry: RegistryServer,
 ) -> None:
     with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         head = (
             "PATCH /v2/raw/app/blobs/uploads/nonsense HTTP/1.1\r\nHost: x\r\n"
             "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
@@ -161,7 +161,7 @@ def test_the_root_holds_nothing_named_by_a_client(registry: RegistryServer, tmp_
     evil = "../../../evil"
     for path in (f"/v2/{evil}/blobs/uploads/", f"/v2/a/manifests/{evil}", f"/v2/a/blobs/{evil}"):
         with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             connection.sendall(
                 f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode()
             )

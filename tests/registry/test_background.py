@@ -43,7 +43,7 @@ async def test_a_task_that_ends_is_logged_and_restarted(
 
     with structlog.testing.capture_logs() as logs:
         async with tasks.running("watch", work):
-            await asyncio.wait_for(work.settled.wait(), 10)
+            await asyncio.wait_for(work.settled.wait(), 60)
 
     [line] = logs
     assert (line["log_level"], line["task"]) == ("error", "watch")
@@ -57,7 +57,7 @@ async def test_it_shows_until_it_has_run_for_a_while(
 
     with structlog.testing.capture_logs():
         async with tasks.running("watch", work):
-            await asyncio.wait_for(work.settled.wait(), 10)
+            await asyncio.wait_for(work.settled.wait(), 60)
             at_first = tasks.problem
             monkeypatch.setattr(background, "HEALTHY_SECONDS", 0)
             later = tasks.problem
@@ -93,7 +93,7 @@ async def test_what_may_end_is_run_again_only_if_it_failed(tasks: BackgroundTask
             raise OSError("the disk is slow")
 
     with structlog.testing.capture_logs() as logs:
-        await asyncio.wait_for(tasks.supervise("check", work, ends=True), 10)
+        await asyncio.wait_for(tasks.supervise("check", work, ends=True), 60)
 
     assert (runs, len(logs), tasks.problem) == (3, 2, None)
 

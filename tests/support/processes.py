@@ -19,8 +19,8 @@ from tests.support.ports import free_port
 
 # Tests have to pass on a disk that is nearly full as well.
 NO_FLOOR = {"REGISTRY_DISK__MIN_FREE_BYTES": "0", "REGISTRY_DISK__MIN_FREE_PERCENT": "0"}
-READY_SECONDS = 30.0
-STOP_SECONDS = 20.0
+READY_SECONDS = 60.0
+STOP_SECONDS = 60.0
 
 
 def needs_program(name: str) -> str:

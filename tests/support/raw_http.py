@@ -14,7 +14,7 @@ from typing import Any
 
 from registry.server import Limits, Server, listen
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass

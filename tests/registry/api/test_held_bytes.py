@@ -76,7 +76,7 @@ async def test_manifests_that_never_come_to_their_end_keep_only_large_ones_away(
         await go_on.wait()
 
     slow = asyncio.create_task(client.put(f"{MANIFEST}/slow", content=unfinished()))
-    await asyncio.wait_for(begun.wait(), 20)
+    await asyncio.wait_for(begun.wait(), 60)
 
     large = await client.put(f"{MANIFEST}/large", content=b" " * 900_000)
     small = await client.put(f"{MANIFEST}/small", content=b"{}")

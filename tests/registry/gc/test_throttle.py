@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection
@@ -75,14 +76,18 @@ async def test_a_hold_is_counted_with_its_commit(
 
 
 async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
-    database_path: Path, waits: list[float]
+    database_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
+    seconds = 0.0
+    clock = SimpleNamespace(perf_counter=lambda: seconds, monotonic=lambda: seconds)
+    monkeypatch.setattr("registry.gc.throttle.time", clock)
 
     def unit(some: Sequence[int], _: Connection) -> None:
+        nonlocal seconds
         sizes.append(len(some))
         if len(sizes) > 5:
-            time.sleep(HELD)
+            seconds += HELD
 
     async with SQLiteDatabase(database_path) as database:
         await LockThrottle(database, "gc").run_batches(range(200), unit)

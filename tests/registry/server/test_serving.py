@@ -60,7 +60,7 @@ def process(
 
 
 def connect(port: int, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.sendall(data)
     return connection
 
@@ -73,7 +73,7 @@ def test_a_signal_ends_the_server_with_0_and_without_a_word(
         assert read_answer(idle).status == 200
 
         server.send_signal(number)
-        out, err = server.communicate(timeout=20)
+        out, err = server.communicate(timeout=60)
 
         assert server.returncode == 0
         assert (out, err) == ("finished\n", "")
@@ -96,7 +96,7 @@ def test_what_is_in_flight_at_sigterm_is_finished_and_nothing_new_begins(tmp_pat
         sender.sendall(b"56789")
         echoed = read_answer(sender)
         received = first + read_to_end(download)
-        server.wait(20)
+        server.wait(60)
 
         assert server.returncode == 0
     assert echoed.body == b"0123456789"
@@ -119,7 +119,7 @@ def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
         threading.Event().wait(0.2)
         server.send_signal(signal.SIGTERM)
         received = sender.recv(100)
-        server.wait(20)
+        server.wait(60)
 
         assert received == b""
         assert server.returncode == 0

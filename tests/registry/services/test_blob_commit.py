@@ -39,7 +39,7 @@ class Gate:
 
         def stop(*arguments: Any, **options: Any) -> Any:
             self.reached.set()
-            self._open.wait(10)
+            self._open.wait(60)
             return real(*arguments, **options)
 
         monkeypatch.setattr(os, name, stop)

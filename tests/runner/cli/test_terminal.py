@@ -36,7 +36,7 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self._ours, keys)
 
-    def expect(self, text: bytes, seconds: float = 20) -> None:
+    def expect(self, text: bytes, seconds: float = 60) -> None:
         """Wait until this text has appeared after what was expected before."""
         deadline = time.monotonic() + seconds
         while text not in self.seen:
@@ -72,7 +72,7 @@ def test_a_shell_on_a_terminal(shared_runner: Runner) -> None:
         terminal.expect(b"# ")
         terminal.type(b"exit 12\r")
 
-        assert terminal.process.wait(20) == 12
+        assert terminal.process.wait(60) == 12
     finally:
         terminal.close()
 
@@ -83,14 +83,14 @@ def test_the_detach_keys_leave_the_container_running(shared_runner: Runner) -> N
         terminal.expect(b"# ")
         terminal.type(b"\x10\x11")
 
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
         assert shared_runner("ps", "--format", "{{.Names}}", "--filter", "name=left") == "left\n"
     finally:
         terminal.close()
     again = Terminal(shared_runner.argv("attach", "left"))
     try:
         again.type(b"exit 3\r")
-        assert again.process.wait(20) == 3
+        assert again.process.wait(60) == 3
     finally:
         again.close()
     shared_runner("rm", "-f", "left")
@@ -104,7 +104,7 @@ def test_exec_on_a_terminal_has_its_size(shared_runner: Runner) -> None:
         _size_becomes(terminal, b"33 77\r\n")
         terminal.type(b"exit 8\r")
 
-        assert terminal.process.wait(20) == 8
+        assert terminal.process.wait(60) == 8
     finally:
         terminal.close()
     shared_runner("rm", "-f", "screen")

@@ -32,7 +32,7 @@ def monitor(path: Path) -> Iterator[socket.socket]:
 
 
 async def frames(streams: AttachSocket) -> list[Frame]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [frame async for frame in streams.frames()]
 
 

@@ -39,7 +39,7 @@ async def collected(streams: Streams) -> dict[StdStream, bytes]:
 async def until(frames: AsyncIterator[Frame], text: bytes) -> bytes:
     """Read until the text has been seen."""
     seen = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for frame in frames:
             seen += frame.content
             if text in seen:

@@ -148,7 +148,7 @@ async def test_following_sees_what_comes_until_the_end(log: Path) -> None:
         file.flush()
         await asyncio.sleep(0.05)
         file.write(line(5, "late")[10:])
-    late = await asyncio.wait_for(anext(found), 10)
+    late = await asyncio.wait_for(anext(found), 60)
     with log.open("ab") as file:
         file.write(line(6, "last words"))
     end.set()
@@ -166,7 +166,7 @@ async def test_following_goes_on_in_the_file_that_takes_the_name(log: Path) -> N
 
     rotate(log, line(7, "begun anew"))
 
-    assert (await asyncio.wait_for(first, 10)).content == b"begun anew\n"
+    assert (await asyncio.wait_for(first, 60)).content == b"begun anew\n"
     end.set()
     assert [entry.content async for entry in found] == []
 
@@ -201,5 +201,5 @@ async def test_following_waits_for_a_log_that_is_yet_to_come(tmp_path: Path) -> 
 
     (tmp_path / "log").write_bytes(line(1, "here"))
 
-    assert (await asyncio.wait_for(first, 10)).content == b"here\n"
+    assert (await asyncio.wait_for(first, 60)).content == b"here\n"
     await found.aclose()  # type: ignore[attr-defined]  # it is a generator

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from dataclasses import replace
@@ -19,8 +20,10 @@ pytestmark = pytest.mark.needs_root
 
 async def test_without_its_monitor_the_end_is_seen_but_not_the_code(engine: Engine) -> None:
     box = await engine.run("sleep", "60")
-    os.kill(int((box.launch.bundle / "conmon.pid").read_text()), signal.SIGKILL)
-    await asyncio.sleep(0.2)
+    conmon = os.pidfd_open(int((box.launch.bundle / "conmon.pid").read_text()))
+    signal.pidfd_send_signal(conmon, signal.SIGKILL)
+    await asyncio.to_thread(select.select, [conmon], [], [])
+    os.close(conmon)
     assert box.monitored.pid > 0
 
     adopted = await engine.monitor.adopt(box.launch)

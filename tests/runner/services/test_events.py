@@ -54,7 +54,7 @@ async def test_the_past_is_told_from_when_it_was_asked_for(events: Events, clock
 async def test_listening_ends_when_its_time_is_over(events: Events, clock: Clock) -> None:
     listening = events.subscribe(until=clock.now + 0.01)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert [event async for event in listening] == []
 
 

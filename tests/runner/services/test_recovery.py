@@ -54,7 +54,7 @@ async def test_nothing_is_left_of_a_daemon_killed(
     assert await killed.wait() == -signal.SIGKILL
 
     async with runner_containers(tmp_path, run_dir) as runner:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await settled(runner)
         assert [one for one in leftovers(runner) if one.startswith(("b/", "r/", "exits/"))] == []
         assert str(run_dir) not in mounts()

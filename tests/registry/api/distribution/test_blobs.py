@@ -1,6 +1,5 @@
 """Pull, check, delete a blob, on the wire."""
 
-
 import httpx2
 import pytest
 

@@ -98,7 +98,7 @@ def test_a_request_may_come_byte_by_byte(server: Server) -> None:
 
 def test_a_body_nobody_reads_yet_is_bounded_in_memory(server: Server, probe: Probe) -> None:
     with connected(server, post("/hold", "Content-Length: 1000000000")) as connection:
-        assert probe.held.wait(10)
+        assert probe.held.wait(60)
         connection.setblocking(False)
         sent = 0
         for _ in range(100):
@@ -120,12 +120,12 @@ def test_what_arrived_before_the_client_went_reaches_the_application(
     server: Server, probe: Probe
 ) -> None:
     with connected(server, post("/hold", "Content-Length: 1000") + b"a" * 600) as connection:
-        assert probe.held.wait(10)
+        assert probe.held.wait(60)
         connection.shutdown(socket.SHUT_WR)
         assert read_to_end(connection) == b""
     probe.go_on.set()
 
-    assert probe.ended.wait(10)
+    assert probe.ended.wait(60)
     assert probe.endings[0] == "disconnected after 600"
 
 
@@ -136,7 +136,7 @@ def test_broken_chunks_end_the_body_for_the_application(server: Server, probe: P
         answer = read_answer(client)
 
     assert answer.status == 400
-    assert probe.ended.wait(10)
+    assert probe.ended.wait(60)
     assert probe.endings[0] == "disconnected after 3"
     assert probe.bodies == []
 
@@ -216,7 +216,7 @@ def test_a_client_that_left_is_told_to_the_application(server: Server, probe: Pr
     with connected(server, post("/echo", "Content-Length: 100") + b"abc"):
         pass
 
-    assert probe.ended.wait(10)
+    assert probe.ended.wait(60)
     assert probe.endings[0] == "disconnected after 3"
 
 
@@ -241,7 +241,7 @@ def test_a_trailer_adds_nothing_to_the_head(server: Server, probe: Probe) -> Non
 def test_requests_that_wait_for_an_answer_are_not_parsed(probe: Probe) -> None:
     request = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
     with running(probe) as server, connected(server, request * 1000) as connection:
-        assert probe.held.wait(20)
+        assert probe.held.wait(60)
         waiting = len(held_by(server).pipeline)
         probe.go_on.set()
         statuses = [read_answer(connection).status for _ in range(1000)]
@@ -266,7 +266,7 @@ def test_more_requests_behind_a_chunked_body_than_anybody_sends_are_refused(prob
     chunked = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     probe.go_on.set()
     with running(probe, Limits(pipelined_requests=5)) as server, connected(server, chunked) as sent:
-        assert probe.held.wait(20)
+        assert probe.held.wait(60)
         sent.sendall(b"0\r\n\r\n" + b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
         statuses = [answer.status for answer in answers(read_to_end(sent))]
 
@@ -276,7 +276,7 @@ def test_more_requests_behind_a_chunked_body_than_anybody_sends_are_refused(prob
 def test_a_body_in_chunks_of_one_byte_takes_no_more_than_it_has(probe: Probe) -> None:
     head = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     with running(probe) as server, connected(server, head) as connection:
-        assert probe.held.wait(20)
+        assert probe.held.wait(60)
         connection.sendall(b"1\r\nx\r\n" * 10_000)
         held = held_by(server)
         while held.cycle._waiting_bytes < 10_000:

@@ -32,7 +32,7 @@ def nothing(connection: Connection) -> None:
 async def test_all_that_wait_for_a_writer_that_dies_are_answered(database: SQLiteDatabase) -> None:
     with structlog.testing.capture_logs() as logs:
         writes = (database.write(ends_the_thread), *(database.write(nothing) for _ in range(100)))
-        found = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 20)
+        found = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 60)
 
     assert all(isinstance(error, WriterStopped) for error in found)
     [line] = logs
@@ -50,7 +50,7 @@ async def test_later_writes_are_refused_at_once_and_readiness_shows_it(
         await database.write(ends_the_thread)
 
     with pytest.raises(WriterStopped, match="its operator must restart it") as refused:
-        await asyncio.wait_for(database.write(nothing), 20)
+        await asyncio.wait_for(database.write(nothing), 60)
 
     assert refused.value.status == 503
     problems.append(database.problem)
@@ -70,4 +70,4 @@ async def test_a_failure_outside_every_unit_is_one_too(
         database._writer._thread.join(20)
 
     with pytest.raises(WriterStopped, match="a bug beside the units"):
-        await asyncio.wait_for(database.write(nothing), 20)
+        await asyncio.wait_for(database.write(nothing), 60)

@@ -1,14 +1,21 @@
-"""A registry's services, for what a query means to them."""
+"""A database with nothing in it, for what a query does to its rows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from tests.support.storage import Service, a_service
+from tests.support.rows import a_connection, a_repository
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with a_service(tmp_path / "root") as service:
-        yield service
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with a_connection(tmp_path / "db") as connection:
+        yield connection
+
+
+@pytest.fixture
+def repository(connection: Connection) -> int:
+    """The row id of ``team/app``."""
+    return a_repository(connection)

@@ -200,7 +200,7 @@ def test_an_interrupted_pull_goes_on_where_it_was(shared_runner: Runner) -> None
         try:
             pulling.expect(b"Downloading")
             pulling.process.send_signal(signal.SIGINT)
-            code = pulling.process.wait(20)
+            code = pulling.process.wait(60)
         finally:
             pulling.close()
         absent = shared_runner.try_("inspect", f"{host}/slow:1")
@@ -231,7 +231,7 @@ def test_an_interrupted_command_says_one_line(shared_runner: Runner) -> None:
         while b"Downloading" not in pulling.stdout.readline():
             pass
         pulling.send_signal(signal.SIGINT)
-        _, errors = pulling.communicate(timeout=20)
+        _, errors = pulling.communicate(timeout=60)
 
     assert (errors, pulling.returncode) == (b"Interrupted\n", 130)
 
@@ -249,7 +249,7 @@ def test_a_terminal_sees_a_bar_for_each_layer(
             terminal.expect("━".encode())
             go_on.set()
             terminal.expect(f"{host}/slow:3\r\n".encode())
-            assert terminal.process.wait(20) == 0
+            assert terminal.process.wait(60) == 0
         finally:
             terminal.close()
     shared_runner("rmi", f"{host}/slow:3")

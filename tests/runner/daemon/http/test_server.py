@@ -124,7 +124,7 @@ async def say(served: Served, content: bytes, *, half_close: bool = True) -> byt
     writer.write(content)
     if half_close:
         writer.write_eof()
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer
 
@@ -300,7 +300,7 @@ async def test_a_client_that_is_gone_ends_its_stream(served: Served) -> None:
 
     writer.close()
 
-    await asyncio.wait_for(served.ended.wait(), 10)
+    await asyncio.wait_for(served.ended.wait(), 60)
 
 
 async def test_an_answer_in_the_making_is_finished_though_nobody_waits(served: Served) -> None:
@@ -312,7 +312,7 @@ async def test_an_answer_in_the_making_is_finished_though_nobody_waits(served: S
     await asyncio.sleep(0)
     served.release.set()
 
-    await asyncio.wait_for(served.ended.wait(), 10)
+    await asyncio.wait_for(served.ended.wait(), 60)
 
 
 UPGRADE = b"POST /hijack HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
@@ -353,7 +353,7 @@ async def test_a_hijacked_connection_outlives_the_half_close(served: Served) -> 
         await asyncio.wait_for(served.ended.wait(), 0.05)
     writer.close()
 
-    await asyncio.wait_for(served.ended.wait(), 10)
+    await asyncio.wait_for(served.ended.wait(), 60)
     assert reader is not None
 
 
@@ -366,8 +366,8 @@ async def test_input_that_a_hijacker_leaves_unread_does_not_reset_its_output(
 
     served.release.set()
 
-    assert await asyncio.wait_for(reader.read(), 10) == b"answer"
-    await asyncio.wait_for(writer.drain(), 10)
+    assert await asyncio.wait_for(reader.read(), 60) == b"answer"
+    await asyncio.wait_for(writer.drain(), 60)
     writer.close()
 
 

@@ -87,7 +87,7 @@ async def test_stop_sends_the_containers_signal_and_waits_for_it(
     async for _ in any_runner.containers.logs(container, follow=True):
         break
 
-    await any_runner.containers.stop(container, timeout=20)
+    await any_runner.containers.stop(container, timeout=60)
 
     assert any_runner.containers.find(container).exit_code == 5
     assert (await any_runner.output(container))[0] == "ready\nbye\n"
@@ -157,7 +157,7 @@ async def test_who_waits_for_the_next_exit_is_told_when_it_is_removed_instead(
 
     await any_runner.containers.remove(container)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await waiter.result()).code == 0
 
 
@@ -247,14 +247,14 @@ async def test_logs_follow_a_running_container_to_its_end(runner: RunnerContaine
     await asyncio.sleep(0)
     await runner.containers.start(container)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await reading == "1\n2\n3\n"
 
 
 async def two_sleepers(runner: RunnerContainers) -> str:
     """A container whose shell has become the parent of two other programs."""
     container = await runner.start("sh", "-c", "sleep 98 & sleep 99 & wait")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # Between fork and exec a child still looks like its shell.
         while True:
             rows = await rows_of(runner, container)

@@ -59,7 +59,7 @@ async def test_a_step_that_fails_with_any_error_is_undone_and_told(
             with pytest.raises(StartFailed, match=f"cannot {name}: "):
                 await any_runner.containers.start(container)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await waiter.result()).code == 128
     with pytest.raises(NoSuchContainer):
         any_runner.containers.find(gone)
@@ -84,7 +84,7 @@ async def test_a_removal_that_fails_answers_who_waits_and_may_be_repeated(
         with pytest.raises(OSError, match="Input/output"):
             await any_runner.containers.remove(container)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert "not removed" in (await waiter.result()).error
     await any_runner.containers.remove(container)
     assert leftovers(any_runner) == []
@@ -120,7 +120,7 @@ async def appears(path: Path) -> None:
     """Wait until the file is there, in a directory that is."""
     watch = FileWatch(path)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_there(path):
                 await watch.wait()
     finally:
@@ -143,7 +143,7 @@ async def has_ended(tmp_path: Path) -> bool:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
-    ready, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 20)
+    ready, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 60)
     os.close(pidfd)
     return bool(ready)
 
@@ -195,7 +195,7 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
         starting_ = asyncio.create_task(runner.containers.start(container))
         await hangs(root)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await {
                 "kill": lambda: runner.containers.kill(container),
                 "stop": lambda: runner.containers.stop(container),
@@ -219,7 +219,7 @@ async def test_a_daemon_with_a_start_that_hangs_ends(
         starting_ = asyncio.create_task(runner.containers.start(container))
         await hangs(root)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await runner.containers.close()
 
         with pytest.raises(StartAborted):
@@ -238,7 +238,7 @@ async def test_a_program_that_reads_a_fifo_for_passwd_can_be_removed(
     starting_ = asyncio.create_task(runner.containers.start(container))
     await appears(runner.run_dir / "b" / container)
     await appears(runner.run_dir / "b" / container / "conmon.pid")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await runner.containers.remove(container, force=True)
         await asyncio.wait([starting_])
 
@@ -250,7 +250,7 @@ async def test_a_stop_that_waits_holds_up_nobody(runner: RunnerContainers) -> No
     script = "trap '' TERM; while true; do sleep 0.1; done"
     container = await runner.start("sh", "-c", script, stop_timeout=-1)
     waiting = asyncio.create_task(runner.containers.stop(container))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event in runner.events.subscribe(since=0):
             if event.action == "kill":
                 break
@@ -270,7 +270,7 @@ async def test_a_forced_removal_does_not_wait_for_a_stop(runner: RunnerContainer
     waiting = asyncio.create_task(runner.containers.stop(container, timeout=600))
     await asyncio.sleep(0)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await runner.containers.remove(container, force=True)
         await waiting
 

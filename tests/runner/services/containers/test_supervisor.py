@@ -60,7 +60,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             logs = runner.containers.logs(container, follow=True)
 
             (run_dir / "r" / container / "go").touch()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 status = await waiter.result()
                 await runner.containers.handle(container).released.wait()
                 output = b"".join([frame.content async for frame in logs])
@@ -85,7 +85,7 @@ async def test_what_ended_without_a_daemon_has_its_exit_code_and_log(
 
         async with the_next_daemon(tmp_path, run_dir) as runner:
             waiter = await runner.containers.wait(container)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 status = await waiter.result()
                 await runner.containers.handle(container).released.wait()
 
@@ -105,7 +105,7 @@ async def test_an_end_that_nobody_saw_is_255_with_an_error(tmp_path: Path, run_d
             await ended(process)
 
         async with the_next_daemon(tmp_path, run_dir) as runner:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 status = await (await runner.containers.wait(container)).result()
 
             assert status.code == 255
@@ -238,7 +238,7 @@ async def ended(pid: int) -> None:
     loop, gone = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(descriptor, gone.set)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await gone.wait()
     finally:
         loop.remove_reader(descriptor)
@@ -263,7 +263,7 @@ async def test_on_a_full_disk_containers_still_end_and_can_be_removed(
 
     monkeypatch.setattr(table, "put", put)
     monkeypatch.setattr(table, "remove", remove)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await runner.containers.stop(container, timeout=0)
         ended = runner.containers.find(container)
         await runner.containers.remove(container)

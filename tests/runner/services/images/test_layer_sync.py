@@ -36,7 +36,7 @@ async def test_layers_are_settled_after_a_while(
 
     layer_sync.begin()
     at_once = layers.unsynced
-    await asyncio.wait_for(synced.wait(), 20)
+    await asyncio.wait_for(synced.wait(), 60)
 
     assert (at_once, layers.unsynced) == (True, False)
     await layer_sync.close()
@@ -61,7 +61,7 @@ async def test_what_comes_during_a_sync_is_settled_too(
     monkeypatch.setattr(layers, "sync", settle_while_another_comes)
 
     layer_sync.begin()
-    await asyncio.wait_for(second.wait(), 20)
+    await asyncio.wait_for(second.wait(), 60)
 
     assert not layers.unsynced
     await layer_sync.close()
@@ -82,7 +82,7 @@ async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
 
     layer_sync.begin()
 
-    await asyncio.wait_for(tried.wait(), 20)
+    await asyncio.wait_for(tried.wait(), 60)
     await layer_sync.close()
 
 
@@ -91,6 +91,6 @@ async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
     layer_sync = LayerSync(layers, after_seconds=1000)
     layer_sync.begin()
 
-    await asyncio.wait_for(layer_sync.close(), 5)
+    await asyncio.wait_for(layer_sync.close(), 60)
 
     assert layers.unsynced

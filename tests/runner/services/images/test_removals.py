@@ -168,7 +168,7 @@ async def test_a_removal_is_answered_before_the_files_are_gone(
     remove = deletion.remove
 
     def remove_when_it_may(path: Path) -> None:
-        may_remove.wait(20)
+        may_remove.wait(60)
         remove(path)
 
     monkeypatch.setattr(deletion, "remove", remove_when_it_may)

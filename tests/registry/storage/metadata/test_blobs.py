@@ -1,0 +1,133 @@
+"""Blobs: one row for its bytes, one for each repository that has it."""
+
+import pytest
+from sqlalchemy import Connection, select
+
+from oci.digest import Digest
+from registry.storage.metadata import blobs
+from registry.storage.metadata.blobs import StoredBlob
+from registry.storage.metadata.tables import trash
+from registry.storage.retention import Lease
+from tests.support.rows import EARLY, LATE, NAME, OTHER, a_blob, a_repository
+
+
+def trashed(connection: Connection) -> list[tuple[str, int]]:
+    return [(row.physical, row.epoch) for row in connection.execute(select(trash))]
+
+
+def test_a_blob_is_seen_only_where_it_is_a_member(connection: Connection, repository: int) -> None:
+    a_repository(connection, OTHER)
+    digest = a_blob(connection, repository, b"bytes")
+
+    assert blobs.member(connection, NAME, digest) == StoredBlob(5, "bytes")
+    assert blobs.member(connection, OTHER, digest) is None
+    assert blobs.find(connection, digest) == StoredBlob(5, "bytes")
+    assert blobs.pushed_by(connection, NAME, digest) == "session"
+    assert blobs.pushed_by(connection, OTHER, digest) is None
+
+
+def test_bytes_that_are_here_are_kept(connection: Connection, repository: int) -> None:
+    digest = a_blob(connection, repository, b"bytes")
+
+    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken=None)
+
+    assert not taken
+    assert blobs.find(connection, digest) == StoredBlob(5, "bytes")
+    assert trashed(connection) == []
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["corrupt", "found broken"])
+def test_broken_bytes_are_replaced_and_go_to_the_trash(
+    connection: Connection, repository: int, marked: bool
+) -> None:
+    digest = a_blob(connection, repository, b"bytes")
+    if marked:
+        assert blobs.mark_corrupt(connection, "bytes")
+    broken = None if marked else "bytes"
+
+    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken=broken)
+
+    assert taken
+    assert blobs.member(connection, NAME, digest) == StoredBlob(5, "again")
+    assert trashed(connection) == [("bytes", LATE.epoch)]
+
+
+def test_a_corrupt_blob_is_as_good_as_absent(connection: Connection, repository: int) -> None:
+    digest = a_blob(connection, repository, b"bytes")
+
+    assert blobs.mark_corrupt(connection, "bytes")
+
+    assert blobs.member(connection, NAME, digest) is None
+    assert blobs.leased(connection, NAME, digest) is None
+    assert blobs.verification(connection, digest) is None
+    assert blobs.holders(connection, digest, last="", limit=9) == []
+    assert blobs.is_corrupt(connection, NAME, digest)
+    assert blobs.exists(connection, digest)
+    assert blobs.is_member(connection, repository, digest)
+    assert not blobs.mark_corrupt(connection, "bytes"), "it was marked before"
+
+
+def test_bytes_that_a_push_replaced_meanwhile_are_not_marked(
+    connection: Connection, repository: int
+) -> None:
+    digest = a_blob(connection, repository, b"bytes")
+    blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken="bytes")
+
+    assert not blobs.mark_corrupt(connection, "bytes")
+    assert not blobs.is_corrupt(connection, NAME, digest)
+
+
+def test_joining_again_begins_the_lease_anew(connection: Connection, repository: int) -> None:
+    digest = a_blob(connection, repository, b"bytes")
+
+    blobs.join(connection, LATE, repository, digest, None)
+
+    assert blobs.leased(connection, NAME, digest) == (5, Lease(LATE.lease_until, LATE.epoch))
+
+
+def test_renewing_begins_the_lease_anew_of_this_membership_alone(
+    connection: Connection, repository: int
+) -> None:
+    other = a_repository(connection, OTHER)
+    digest = a_blob(connection, repository, b"bytes")
+    a_blob(connection, other, b"bytes")
+
+    blobs.renew(connection, LATE, repository, digest)
+
+    assert blobs.leased(connection, NAME, digest) == (5, Lease(LATE.lease_until, LATE.epoch))
+    assert blobs.leased(connection, OTHER, digest) == (5, Lease(EARLY.lease_until, EARLY.epoch))
+
+
+def test_the_last_membership_takes_the_bytes_with_it(
+    connection: Connection, repository: int
+) -> None:
+    other = a_repository(connection, OTHER)
+    digest = a_blob(connection, repository, b"bytes")
+    a_blob(connection, other, b"bytes")
+
+    assert blobs.leave(connection, LATE, repository, digest)
+    assert blobs.exists(connection, digest)
+    assert trashed(connection) == []
+
+    assert blobs.leave(connection, LATE, other, digest)
+    assert not blobs.exists(connection, digest)
+    assert trashed(connection) == [("bytes", LATE.epoch)]
+    assert not blobs.leave(connection, LATE, other, digest), "it was none any more"
+
+
+def test_holders_are_paged_in_the_order_of_their_names(
+    connection: Connection, repository: int
+) -> None:
+    digest = a_blob(connection, a_repository(connection, OTHER), b"bytes")
+    a_blob(connection, repository, b"bytes")
+
+    assert blobs.holders(connection, digest, last="", limit=1) == [NAME]
+    assert blobs.holders(connection, digest, last=str(NAME), limit=9) == [OTHER]
+
+
+def test_what_was_never_pushed_is_nowhere(connection: Connection) -> None:
+    digest = Digest.of(b"never")
+
+    assert blobs.find(connection, digest) is None
+    assert not blobs.exists(connection, digest)
+    assert blobs.holders(connection, digest, last="", limit=9) == []

@@ -1,0 +1,43 @@
+"""Upload sessions: opened before their first byte, and ended once."""
+
+from sqlalchemy import Connection
+
+from registry.storage.metadata import uploads
+from registry.storage.metadata.uploads import Counts, StoredUpload
+from tests.support.rows import EARLY, LATE, NAME, OTHER
+
+
+def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> None:
+    uploads.add(connection, EARLY, NAME, "one", "sha512", "10.0.0.1")
+
+    assert uploads.find(connection, NAME, "one") == StoredUpload("one", "sha512", EARLY.at)
+    assert uploads.find(connection, OTHER, "one") is None
+    assert not uploads.take(connection, OTHER, "one")
+
+
+def test_only_the_first_who_takes_a_session_has_it(connection: Connection) -> None:
+    uploads.add(connection, EARLY, NAME, "one", "sha256")
+
+    assert uploads.take(connection, NAME, "one")
+    assert not uploads.take(connection, NAME, "one")
+    assert uploads.find(connection, NAME, "one") is None
+
+
+def test_a_touch_is_remembered(connection: Connection) -> None:
+    uploads.add(connection, EARLY, NAME, "one", "sha256")
+
+    uploads.touch(connection, LATE, "one")
+
+    [found] = uploads.opened(connection)
+    assert (found.created_at, found.created_epoch) == (EARLY.at, EARLY.epoch)
+    assert (found.touched_at, found.touched_epoch) == (LATE.at, LATE.epoch)
+
+
+def test_open_sessions_are_listed_and_counted_by_whose_they_are(connection: Connection) -> None:
+    uploads.add(connection, LATE, OTHER, "late", "sha256", "10.0.0.1")
+    uploads.add(connection, EARLY, NAME, "early", "sha256", "10.0.0.1")
+    uploads.add(connection, EARLY, NAME, "second", "sha256", "10.0.0.2")
+
+    assert [each.id for each in uploads.opened(connection)][-1] == "late"
+    assert uploads.count(connection, "alice", "10.0.0.1") == Counts(2, 2, 3)
+    assert uploads.count(connection, "nobody", "10.0.0.9") == Counts(0, 0, 3)
