@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from oci.digest import Digest
+from oci.reference import RepositoryName
 from registry.storage.metadata import blobs
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.tables import trash
@@ -15,6 +16,13 @@ def trashed(connection: Connection) -> list[tuple[str, int]]:
     return [(row.physical, row.epoch) for row in connection.execute(select(trash))]
 
 
+def lease_of(connection: Connection, name: RepositoryName, digest: Digest) -> Lease:
+    found = blobs.LEASED.first(connection, name, digest)
+    assert found is not None
+    assert found.value == 5
+    return found.lease
+
+
 def test_a_blob_is_seen_only_where_it_is_a_member(connection: Connection, repository: int) -> None:
     a_repository(connection, OTHER)
     digest = a_blob(connection, repository, b"bytes")
@@ -22,8 +30,8 @@ def test_a_blob_is_seen_only_where_it_is_a_member(connection: Connection, reposi
     assert blobs.member(connection, NAME, digest) == StoredBlob(5, "bytes")
     assert blobs.member(connection, OTHER, digest) is None
     assert blobs.find(connection, digest) == StoredBlob(5, "bytes")
-    assert blobs.pushed_by(connection, NAME, digest) == "session"
-    assert blobs.pushed_by(connection, OTHER, digest) is None
+    assert blobs.SESSION.first(connection, NAME, digest) == "session"
+    assert blobs.SESSION.first(connection, OTHER, digest) is None
 
 
 def test_bytes_that_are_here_are_kept(connection: Connection, repository: int) -> None:
@@ -58,10 +66,10 @@ def test_a_corrupt_blob_is_as_good_as_absent(connection: Connection, repository:
     assert blobs.mark_corrupt(connection, "bytes")
 
     assert blobs.member(connection, NAME, digest) is None
-    assert blobs.leased(connection, NAME, digest) is None
-    assert blobs.verification(connection, digest) is None
+    assert blobs.LEASED.first(connection, NAME, digest) is None
+    assert blobs.VERIFICATION.first(connection, digest) is None
     assert blobs.holders(connection, digest, last="", limit=9) == []
-    assert blobs.is_corrupt(connection, NAME, digest)
+    assert blobs.IS_CORRUPT.first(connection, NAME, digest)
     assert blobs.exists(connection, digest)
     assert blobs.is_member(connection, repository, digest)
     assert not blobs.mark_corrupt(connection, "bytes"), "it was marked before"
@@ -74,7 +82,7 @@ def test_bytes_that_a_push_replaced_meanwhile_are_not_marked(
     blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken="bytes")
 
     assert not blobs.mark_corrupt(connection, "bytes")
-    assert not blobs.is_corrupt(connection, NAME, digest)
+    assert not blobs.IS_CORRUPT.first(connection, NAME, digest)
 
 
 def test_joining_again_begins_the_lease_anew(connection: Connection, repository: int) -> None:
@@ -82,7 +90,7 @@ def test_joining_again_begins_the_lease_anew(connection: Connection, repository:
 
     blobs.join(connection, LATE, repository, digest, None)
 
-    assert blobs.leased(connection, NAME, digest) == (5, Lease(LATE.lease_until, LATE.epoch))
+    assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
 
 
 def test_renewing_begins_the_lease_anew_of_this_membership_alone(
@@ -94,8 +102,8 @@ def test_renewing_begins_the_lease_anew_of_this_membership_alone(
 
     blobs.renew(connection, LATE, repository, digest)
 
-    assert blobs.leased(connection, NAME, digest) == (5, Lease(LATE.lease_until, LATE.epoch))
-    assert blobs.leased(connection, OTHER, digest) == (5, Lease(EARLY.lease_until, EARLY.epoch))
+    assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
+    assert lease_of(connection, OTHER, digest) == Lease(EARLY.lease_until, EARLY.epoch)
 
 
 def test_the_last_membership_takes_the_bytes_with_it(

@@ -23,9 +23,9 @@ from tests.support.rows import (
 
 
 def lease_of(connection: Connection, digest: Digest) -> Lease:
-    found = manifests.leased(connection, NAME, digest)
+    found = manifests.LEASED.by(digest).first(connection, NAME, digest)
     assert found is not None
-    return found[1]
+    return found.lease
 
 
 @pytest.mark.parametrize("by_tag", [True, False], ids=["tag", "digest"])
@@ -35,10 +35,18 @@ def test_a_manifest_is_found_in_its_own_repository(
     digest = a_manifest(connection, repository, b"content", "v1")
     reference = Tag("v1") if by_tag else digest
 
-    assert manifests.content(connection, NAME, reference) == (str(digest), OCI_MANIFEST, b"content")
-    assert manifests.size(connection, NAME, reference) == (str(digest), OCI_MANIFEST, 7)
-    assert manifests.content(connection, OTHER, reference) is None
-    assert manifests.size(connection, OTHER, reference) is None
+    assert manifests.CONTENT.by(reference).first(connection, NAME, reference) == (
+        str(digest),
+        OCI_MANIFEST,
+        b"content",
+    )
+    assert manifests.SIZE.by(reference).first(connection, NAME, reference) == (
+        str(digest),
+        OCI_MANIFEST,
+        7,
+    )
+    assert manifests.CONTENT.by(reference).first(connection, OTHER, reference) is None
+    assert manifests.SIZE.by(reference).first(connection, OTHER, reference) is None
 
 
 def test_a_corrupt_manifest_is_as_good_as_absent(connection: Connection, repository: int) -> None:
@@ -46,9 +54,9 @@ def test_a_corrupt_manifest_is_as_good_as_absent(connection: Connection, reposit
 
     assert manifests.mark_corrupt(connection, LATE, repository, digest)
 
-    assert manifests.content(connection, NAME, digest) is None
-    assert manifests.size(connection, NAME, Tag("v1")) is None
-    assert manifests.leased(connection, NAME, digest) is None
+    assert manifests.CONTENT.by(digest).first(connection, NAME, digest) is None
+    assert manifests.SIZE.by(Tag("v1")).first(connection, NAME, Tag("v1")) is None
+    assert manifests.LEASED.by(digest).first(connection, NAME, digest) is None
     assert not manifests.mark_corrupt(connection, LATE, repository, digest), "it was before"
     assert not manifests.mark_corrupt(connection, LATE, repository, Digest.of(b"never"))
 
@@ -65,7 +73,11 @@ def test_a_push_heals_wrong_bytes_and_forgets_their_edges(
 
     assert manifests.replace_corrupt(connection, repository, right)
 
-    assert manifests.content(connection, NAME, digest) == (str(digest), OCI_MANIFEST, right.content)
+    assert manifests.CONTENT.by(digest).first(connection, NAME, digest) == (
+        str(digest),
+        OCI_MANIFEST,
+        right.content,
+    )
     assert edges.parent_of_blob(connection, repository, layer) is None
     assert not manifests.replace_corrupt(connection, repository, right), "nothing was wrong"
 
@@ -95,7 +107,7 @@ def test_a_removed_manifest_is_in_the_trash_and_what_it_kept_has_a_lease(
     assert manifests.remove(connection, LATE, repository, index, [Tag("v1")])
 
     kept = rows.find_manifest(connection, repository, index)
-    assert manifests.content(connection, NAME, index) is None
+    assert manifests.CONTENT.by(index).first(connection, NAME, index) is None
     assert kept is not None
     assert (kept.content, kept.tags) == (b"index", (Tag("v1"),))
     assert kept.present == {str(child)}

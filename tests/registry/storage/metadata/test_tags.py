@@ -67,9 +67,9 @@ def test_a_manifest_that_loses_a_tag_has_a_lease_from_then_on(
 ) -> None:
     tags.set_tag(connection, LATE, repository, V1, None)
 
-    found = manifests.leased(connection, NAME, first)
+    found = manifests.LEASED.by(first).first(connection, NAME, first)
     assert found is not None
-    assert found[1] == Lease(LATE.lease_until, LATE.epoch)
+    assert found.lease == Lease(LATE.lease_until, LATE.epoch)
 
 
 def test_names_are_paged_in_byte_order(connection: Connection, repository: int) -> None:

@@ -10,8 +10,8 @@ from tests.support.rows import EARLY, LATE, NAME, OTHER
 def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> None:
     uploads.add(connection, EARLY, NAME, "one", "sha512", "10.0.0.1")
 
-    assert uploads.find(connection, NAME, "one") == StoredUpload("one", "sha512", EARLY.at)
-    assert uploads.find(connection, OTHER, "one") is None
+    assert uploads.FIND.first(connection, "one", NAME) == StoredUpload("one", "sha512", EARLY.at)
+    assert uploads.FIND.first(connection, "one", OTHER) is None
     assert not uploads.take(connection, OTHER, "one")
 
 
@@ -20,7 +20,7 @@ def test_only_the_first_who_takes_a_session_has_it(connection: Connection) -> No
 
     assert uploads.take(connection, NAME, "one")
     assert not uploads.take(connection, NAME, "one")
-    assert uploads.find(connection, NAME, "one") is None
+    assert uploads.FIND.first(connection, "one", NAME) is None
 
 
 def test_a_touch_is_remembered(connection: Connection) -> None:

@@ -1,7 +1,6 @@
 """Credentials while pulling and pushing: for the exact host and port, and nobody else (C-14)."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from runner.credentials import Credentials
 from runner.errors import RunnerError
 from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner_images import RunnerImages
 
 CANARY = Credentials("canary", "s3cret-canary")
 SOURCE = an_image([a_layer({"file": b"x" * 5000})])
@@ -31,12 +30,6 @@ async def elsewhere() -> AsyncIterator[FakeRegistry]:
     async with FakeRegistry() as other:
         other.put(SOURCE)
         yield other
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
 
 
 def basic(credentials: Credentials) -> str:

@@ -4,7 +4,6 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ from runner.credentials import Credentials
 from runner.errors import RunnerError
 from tests.support.fake_registry import FakeRegistry, Reply, envelope
 from tests.support.images import Image, Layer, a_layer, an_image, an_index
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner_images import RunnerImages
 
 CANARY = Credentials("canary", "s3cret-canary")
 SOURCE = an_image([a_layer({"file": b"x" * 5000})])
@@ -39,12 +38,6 @@ async def registry() -> AsyncIterator[FakeRegistry]:
     async with FakeRegistry() as registry:
         registry.put(SOURCE)
         yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
 
 
 def with_layers(*descriptors: Descriptor, image: Image = SOURCE) -> Image:

@@ -1,6 +1,5 @@
 """Images: found, listed, shown, and there again after a restart."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,6 @@ from runner.services.images.store import ImageDamaged
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
 
 
 async def test_images_survive_the_daemon(registry: FakeRegistry, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Images as clients of ten years wrote them: what every other engine takes is taken."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,6 @@ from tests.support.runner_images import RunnerImages, chunked, joined, runner_im
 
 SOURCE = an_image([a_layer({"file": b"content"})])
 LAYER = SOURCE.layers[0]
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
 
 
 def changed(config: dict[str, Any] | None = None, layer: dict[str, Any] | None = None) -> Image:

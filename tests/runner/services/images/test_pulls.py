@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +14,7 @@ from runner.errors import BadRequest, NoSuchImage, NotFound
 from runner.services.images.layer_download import rechunked
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image, an_index
-from tests.support.runner_images import RunnerImages, joined, runner_images
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
+from tests.support.runner_images import RunnerImages, joined
 
 
 async def test_a_pulled_image_is_unpacked_recorded_and_found(

@@ -1,8 +1,5 @@
 """Push: an image's exact bytes, and only what is missing."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from oci.digest import Digest
@@ -10,19 +7,7 @@ from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NotFound
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages, joined, runner_images
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
+from tests.support.runner_images import RunnerImages, joined
 
 
 async def test_a_pushed_image_keeps_its_exact_bytes(

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from runner.services.images.store import PARTIAL_SECONDS, ImageDamaged, ImageSto
 from runner.storage.files import deletion
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner_images import RunnerImages
 
 
 @dataclass(frozen=True)
@@ -26,18 +25,6 @@ class User:
     id: str
     image_id: Digest
     state: str
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner", registry.host) as runner:
-        yield runner
 
 
 async def test_removing_one_of_two_names_only_untags(

@@ -1,0 +1,21 @@
+"""What the tests of images share: a registry with nothing in it, and a runner that knows it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_registry import FakeRegistry
+from tests.support.runner_images import RunnerImages, runner_images
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    async with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+async def runner(tmp_path: Path, registry: FakeRegistry) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "runner", registry.host) as runner:
+        yield runner
