@@ -39,7 +39,7 @@ def a_blob(
     digest = Digest.of(content)
     new = StoredBlob(len(content), content.decode())
     blobs.add(connection, change, digest, new, broken=None)
-    blobs.join(connection, change, repository, digest, "session")
+    blobs.add_member(connection, change, repository, digest, "session")
     return digest
 
 
@@ -56,7 +56,7 @@ def a_manifest(
     digest = Digest.of(content)
     new = NewManifest(digest, OCI_MANIFEST, content, None, subject, "{}")
     manifests.put(connection, change, repository, new)
-    here = edges.presence(connection, repository, named)
+    here = edges.find_present(connection, repository, named)
     edges.insert_edges(connection, repository, digest, named, here)
     tags.change_all(connection, change, repository, [Tag(name) for name in names], digest)
     return digest

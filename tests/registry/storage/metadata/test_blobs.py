@@ -27,8 +27,8 @@ def test_a_blob_is_seen_only_where_it_is_a_member(connection: Connection, reposi
     a_repository(connection, OTHER)
     digest = a_blob(connection, repository, b"bytes")
 
-    assert blobs.member(connection, NAME, digest) == StoredBlob(5, "bytes")
-    assert blobs.member(connection, OTHER, digest) is None
+    assert blobs.find_member(connection, NAME, digest) == StoredBlob(5, "bytes")
+    assert blobs.find_member(connection, OTHER, digest) is None
     assert blobs.find(connection, digest) == StoredBlob(5, "bytes")
     assert blobs.SESSION.first(connection, NAME, digest) == "session"
     assert blobs.SESSION.first(connection, OTHER, digest) is None
@@ -56,7 +56,7 @@ def test_broken_bytes_are_replaced_and_go_to_the_trash(
     taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken=broken)
 
     assert taken
-    assert blobs.member(connection, NAME, digest) == StoredBlob(5, "again")
+    assert blobs.find_member(connection, NAME, digest) == StoredBlob(5, "again")
     assert trashed(connection) == [("bytes", LATE.epoch)]
 
 
@@ -65,10 +65,10 @@ def test_a_corrupt_blob_is_as_good_as_absent(connection: Connection, repository:
 
     assert blobs.mark_corrupt(connection, "bytes")
 
-    assert blobs.member(connection, NAME, digest) is None
+    assert blobs.find_member(connection, NAME, digest) is None
     assert blobs.LEASED.first(connection, NAME, digest) is None
     assert blobs.VERIFICATION.first(connection, digest) is None
-    assert blobs.holders(connection, digest, last="", limit=9) == []
+    assert blobs.repositories_with(connection, digest, last="", limit=9) == []
     assert blobs.IS_CORRUPT.first(connection, NAME, digest)
     assert blobs.exists(connection, digest)
     assert blobs.is_member(connection, repository, digest)
@@ -85,10 +85,10 @@ def test_bytes_that_a_push_replaced_meanwhile_are_not_marked(
     assert not blobs.IS_CORRUPT.first(connection, NAME, digest)
 
 
-def test_joining_again_begins_the_lease_anew(connection: Connection, repository: int) -> None:
+def test_pushing_again_begins_the_lease_anew(connection: Connection, repository: int) -> None:
     digest = a_blob(connection, repository, b"bytes")
 
-    blobs.join(connection, LATE, repository, digest, None)
+    blobs.add_member(connection, LATE, repository, digest, None)
 
     assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
 
@@ -100,7 +100,7 @@ def test_renewing_begins_the_lease_anew_of_this_membership_alone(
     digest = a_blob(connection, repository, b"bytes")
     a_blob(connection, other, b"bytes")
 
-    blobs.renew(connection, LATE, repository, digest)
+    blobs.renew_lease(connection, LATE, repository, digest)
 
     assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
     assert lease_of(connection, OTHER, digest) == Lease(EARLY.lease_until, EARLY.epoch)
@@ -113,24 +113,24 @@ def test_the_last_membership_takes_the_bytes_with_it(
     digest = a_blob(connection, repository, b"bytes")
     a_blob(connection, other, b"bytes")
 
-    assert blobs.leave(connection, LATE, repository, digest)
+    assert blobs.remove_member(connection, LATE, repository, digest)
     assert blobs.exists(connection, digest)
     assert trashed(connection) == []
 
-    assert blobs.leave(connection, LATE, other, digest)
+    assert blobs.remove_member(connection, LATE, other, digest)
     assert not blobs.exists(connection, digest)
     assert trashed(connection) == [("bytes", LATE.epoch)]
-    assert not blobs.leave(connection, LATE, other, digest), "it was none any more"
+    assert not blobs.remove_member(connection, LATE, other, digest), "it was none any more"
 
 
-def test_holders_are_paged_in_the_order_of_their_names(
+def test_repositories_with_a_blob_are_paged_in_the_order_of_their_names(
     connection: Connection, repository: int
 ) -> None:
     digest = a_blob(connection, a_repository(connection, OTHER), b"bytes")
     a_blob(connection, repository, b"bytes")
 
-    assert blobs.holders(connection, digest, last="", limit=1) == [NAME]
-    assert blobs.holders(connection, digest, last=str(NAME), limit=9) == [OTHER]
+    assert blobs.repositories_with(connection, digest, last="", limit=1) == [NAME]
+    assert blobs.repositories_with(connection, digest, last=str(NAME), limit=9) == [OTHER]
 
 
 def test_what_was_never_pushed_is_nowhere(connection: Connection) -> None:
@@ -138,4 +138,4 @@ def test_what_was_never_pushed_is_nowhere(connection: Connection) -> None:
 
     assert blobs.find(connection, digest) is None
     assert not blobs.exists(connection, digest)
-    assert blobs.holders(connection, digest, last="", limit=9) == []
+    assert blobs.repositories_with(connection, digest, last="", limit=9) == []

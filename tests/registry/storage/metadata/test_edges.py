@@ -36,7 +36,7 @@ def test_what_the_repository_has_is_whole_and_the_rest_absent(
         ("child", str(here), None),
         ("layer", None, None),
     ]
-    found = edges.presence(connection, repository, named)
+    found = edges.find_present(connection, repository, named)
     assert [found.has(edge) for edge in named] == [True, False, True, True, False]
 
 
@@ -44,7 +44,7 @@ def test_corrupt_blobs_are_not_here(connection: Connection, repository: int) -> 
     digest = a_blob(connection, repository, b"layer")
     blobs.mark_corrupt(connection, "layer")
 
-    found = edges.presence(connection, repository, [a_layer(digest)])
+    found = edges.find_present(connection, repository, [a_layer(digest)])
 
     assert not found.has(a_layer(digest))
 
@@ -97,6 +97,6 @@ def test_more_than_one_statement_takes_are_asked_for_in_batches(
     monkeypatch.setattr(edges, "BATCH", 2)
     digests = [a_blob(connection, repository, b"%d" % number) for number in range(count)]
 
-    found = edges.presence(connection, repository, [a_layer(digest) for digest in digests])
+    found = edges.find_present(connection, repository, [a_layer(digest) for digest in digests])
 
     assert found.blobs == {str(digest) for digest in digests}

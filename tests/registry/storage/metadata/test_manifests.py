@@ -88,10 +88,10 @@ def test_a_lease_is_renewed_unless_it_has_just_begun(
     digest = a_manifest(connection, repository, b"content")
     soon = type(EARLY)("bob", EARLY.at + 5, EARLY.epoch, EARLY.lease_ms)
 
-    manifests.renew(connection, soon, repository, digest)
+    manifests.renew_lease(connection, soon, repository, digest)
     assert lease_of(connection, digest) == Lease(EARLY.lease_until, EARLY.epoch)
 
-    manifests.renew(connection, LATE, repository, digest)
+    manifests.renew_lease(connection, LATE, repository, digest)
     assert lease_of(connection, digest) == Lease(LATE.lease_until, LATE.epoch)
 
 
@@ -136,7 +136,9 @@ def test_leases_of_what_it_keeps_begin_a_few_at_a_time(
     index = a_manifest(connection, repository, b"index", named=named)
     a_manifest(connection, repository, b"referrer", subject=index)
 
-    renewed = [manifests.renew_some_kept(connection, LATE, repository, index) for _ in range(4)]
+    renewed = [
+        manifests.renew_some_dependents(connection, LATE, repository, index) for _ in range(4)
+    ]
 
     assert renewed == [2, 1, 1, 0]
     assert {lease_of(connection, child).epoch for child in children} == {LATE.epoch}

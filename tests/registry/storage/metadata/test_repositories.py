@@ -26,7 +26,7 @@ def test_a_deleted_repository_is_found_by_nobody(connection: Connection, reposit
 
     assert repositories.find(connection, NAME) is None
     assert repositories.names(connection, last=None, limit=None) == [OTHER]
-    assert [each.id for each in uploads.opened(connection)] == ["two"]
+    assert [each.id for each in uploads.list_open(connection)] == ["two"]
 
 
 def test_the_name_of_a_deleted_repository_is_free(connection: Connection, repository: int) -> None:

@@ -12,14 +12,14 @@ def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> 
 
     assert uploads.FIND.first(connection, "one", NAME) == StoredUpload("one", "sha512", EARLY.at)
     assert uploads.FIND.first(connection, "one", OTHER) is None
-    assert not uploads.take(connection, OTHER, "one")
+    assert not uploads.claim(connection, OTHER, "one")
 
 
-def test_only_the_first_who_takes_a_session_has_it(connection: Connection) -> None:
+def test_only_the_first_claim_of_a_session_succeeds(connection: Connection) -> None:
     uploads.add(connection, EARLY, NAME, "one", "sha256")
 
-    assert uploads.take(connection, NAME, "one")
-    assert not uploads.take(connection, NAME, "one")
+    assert uploads.claim(connection, NAME, "one")
+    assert not uploads.claim(connection, NAME, "one")
     assert uploads.FIND.first(connection, "one", NAME) is None
 
 
@@ -28,7 +28,7 @@ def test_a_touch_is_remembered(connection: Connection) -> None:
 
     uploads.touch(connection, LATE, "one")
 
-    [found] = uploads.opened(connection)
+    [found] = uploads.list_open(connection)
     assert (found.created_at, found.created_epoch) == (EARLY.at, EARLY.epoch)
     assert (found.touched_at, found.touched_epoch) == (LATE.at, LATE.epoch)
 
@@ -38,6 +38,6 @@ def test_open_sessions_are_listed_and_counted_by_whose_they_are(connection: Conn
     uploads.add(connection, EARLY, NAME, "early", "sha256", "10.0.0.1")
     uploads.add(connection, EARLY, NAME, "second", "sha256", "10.0.0.2")
 
-    assert [each.id for each in uploads.opened(connection)][-1] == "late"
+    assert [each.id for each in uploads.list_open(connection)][-1] == "late"
     assert uploads.count(connection, "alice", "10.0.0.1") == Counts(2, 2, 3)
     assert uploads.count(connection, "nobody", "10.0.0.9") == Counts(0, 0, 3)
