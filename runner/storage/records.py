@@ -283,9 +283,6 @@ class Records:
         with suppress(sqlite3.OperationalError):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def container_named(self, name: str) -> ContainerRecord | None:
-        return _owner(self.containers, name)
-
 
 def _check_name(containers: Table[ContainerRecord], record: ContainerRecord) -> None:
     owner = _owner(containers, record.name)

@@ -64,18 +64,20 @@ async def runner_images(
 ) -> AsyncIterator[RunnerImages]:
     """Images on this root; another of the same root goes on with what the first one left."""
     clients = RegistryClients(insecure, auth_hosts, retry_policy)
-    composed = _compose(root, default_registry, clients)
+    (root / "content").mkdir(parents=True, exist_ok=True)
+    records = Records(root / "records.db")
+    composed = _compose(root, default_registry, clients, records)
     try:
         yield composed
     finally:
         await clients.aclose()
-        composed.store.records.close()
+        records.close()
 
 
-def _compose(root: Path, default_registry: str, clients: RegistryClients) -> RunnerImages:
-    (root / "content").mkdir(parents=True, exist_ok=True)
+def _compose(
+    root: Path, default_registry: str, clients: RegistryClients, records: Records
+) -> RunnerImages:
     layers = LayerStore(root / "layers")
-    records = Records(root / "records.db")
     store = ImageStore(ContentStore(root / "content"), layers, records, default_registry)
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     events, users = Events(), list[ImageUser]()

@@ -17,6 +17,7 @@ from runner.services.containers.handle import ContainerHandle
 from runner.services.images.store import Image
 from runner.services.signals import parse_signal
 from runner.storage.files.deletion import remove
+from runner.storage.record_store import container_named
 from runner.storage.records import NameInUse
 from runner.tasks.threads import in_thread
 
@@ -128,8 +129,8 @@ def _stop_signal(options: ContainerOptions, image: Image) -> tuple[str, tuple[st
 
 def _free_name(deps: ContainerDeps, name: str | None) -> str:
     if name is None:
-        return names.made_up_name(lambda text: deps.records.container_named(text) is not None)
-    owner = deps.records.container_named(names.check_container_name(name))
+        return names.made_up_name(lambda text: container_named(deps.records, text) is not None)
+    owner = container_named(deps.records, names.check_container_name(name))
     if owner is not None:
         raise NameInUse(name, owner.id)
     return name

@@ -13,7 +13,7 @@ from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.images.store import Image
 from runner.services.volumes.volumes import Volumes
-from runner.storage.records import Records
+from runner.storage.record_store import RecordStore
 from runner.storage.snapshots.snapshotter import Snapshotter
 
 
@@ -35,7 +35,7 @@ class ContainerDeps:
 
     settings: RunnerSettings
     index: ContainerIndex
-    records: Records
+    records: RecordStore
     snapshotter: Snapshotter
     images: ImageFinder
     volumes: Volumes

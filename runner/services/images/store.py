@@ -19,7 +19,8 @@ from oci.reference import Reference
 from runner.errors import BadRequest, RunnerError
 from runner.storage.content import BlobUnknown, ContentStore
 from runner.storage.layers.store import LayerStore
-from runner.storage.records import ImageRecord, Records
+from runner.storage.record_store import RecordStore
+from runner.storage.records import ImageRecord
 
 LOCAL_LAYERS = 2
 # As long as a download that was cut off is worth keeping for the next try.
@@ -113,7 +114,7 @@ class ImageStore:
     """
 
     def __init__(
-        self, content: ContentStore, layers: LayerStore, records: Records, default_registry: str
+        self, content: ContentStore, layers: LayerStore, records: RecordStore, default_registry: str
     ) -> None:
         self.content = content
         self.layers = layers

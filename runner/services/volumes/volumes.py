@@ -21,7 +21,8 @@ from runner.services.volumes.copy_up import copy_tree
 from runner.storage.files.deletion import remove
 from runner.storage.files.durable import sync_filesystem
 from runner.storage.files.walk import walk
-from runner.storage.records import Records, VolumeRecord
+from runner.storage.record_store import RecordStore
+from runner.storage.records import VolumeRecord
 from runner.tasks.threads import in_thread
 
 _DATA = "_data"
@@ -76,7 +77,7 @@ class Volumes:
     def __init__(
         self,
         root: Path,
-        records: Records,
+        records: RecordStore,
         events: Events,
         users: Callable[[], Sequence[VolumeUser]] = tuple,
     ) -> None:

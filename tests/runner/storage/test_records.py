@@ -1,6 +1,5 @@
 """Records: durable before they show, whole or not at all."""
 
-import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ from oci.mediatype import OCI_MANIFEST
 from runner.storage.records import (
     ContainerRecord,
     ImageRecord,
-    NameInUse,
     Records,
     RecordsUnusable,
     VolumeRecord,
@@ -59,16 +57,6 @@ async def test_everything_is_there_after_a_restart(path: Path) -> None:
     second.close()
 
 
-async def test_a_record_is_replaced_in_its_place(records: Records) -> None:
-    for identity in ("a", "b", "c"):
-        await records.containers.put(container(identity, identity))
-
-    await records.containers.put(container("a", "a", state="stopped"))
-
-    assert [record.id for record in records.containers.all()] == ["a", "b", "c"]
-    assert records.containers.get("a") == container("a", "a", state="stopped")
-
-
 async def test_a_removed_record_is_gone_after_a_restart_too(path: Path) -> None:
     first = Records(path)
     await first.images.put(image("a"), image("b"))
@@ -79,42 +67,6 @@ async def test_a_removed_record_is_gone_after_a_restart_too(path: Path) -> None:
 
     assert [record.reference for record in second.images.all()] == ["b"]
     second.close()
-
-
-async def test_a_name_belongs_to_one_container(records: Records) -> None:
-    await records.containers.put(container("1", "web"))
-
-    with pytest.raises(NameInUse, match='"web" is already in use by container "1"'):
-        await records.containers.put(container("2", "web"))
-
-    assert records.containers.get("2") is None
-    assert records.container_named("web") == container("1", "web")
-
-
-async def test_of_two_that_want_a_name_at_once_one_gets_it(records: Records) -> None:
-    wanted = [records.containers.put(container(str(number), "web")) for number in range(8)]
-
-    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
-
-    assert len(records.containers.all()) == 1
-    assert sum(isinstance(outcome, NameInUse) for outcome in outcomes) == 7
-
-
-async def test_a_container_may_be_renamed_and_its_name_taken_again(records: Records) -> None:
-    await records.containers.put(container("1", "web"))
-    await records.containers.put(container("1", "old-web"))
-    await records.containers.put(container("2", "web"))
-
-    assert records.container_named("web") == container("2", "web")
-
-
-async def test_several_records_are_put_together_or_not_at_all(records: Records) -> None:
-    await records.containers.put(container("1", "web"))
-
-    with pytest.raises(NameInUse):
-        await records.containers.put(container("2", "db"), container("3", "web"))
-
-    assert [record.id for record in records.containers.all()] == ["1"]
 
 
 async def test_a_change_that_fails_shows_nothing(records: Records) -> None:
