@@ -1,1 +1,1 @@
-"""ContainerDeps thing 4: other registries, spoken to over the distribution protocol."""
+"""Other registries, spoken to over the distribution protocol."""

@@ -1,1 +1,1 @@
-"""ContainerDeps thing 1: the OCI runtime, and the monitor that outlives the daemon."""
+"""The OCI runtime, and the monitor that outlives the daemon."""

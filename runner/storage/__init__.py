@@ -1,1 +1,1 @@
-"""ContainerDeps thing 2, the disk: blobs, layers, snapshots and the records of what exists."""
+"""The runner's disk: blobs, layers, snapshots and the records of what exists."""
