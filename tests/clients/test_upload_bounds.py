@@ -16,7 +16,8 @@ from tests.clients.layouts import blobs_of, write_layout
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, registry_server
 
-SETTINGS = {"REGISTRY_UPLOADS__MAX_PER_IDENTITY": "1"}
+# Clients here are anonymous: each address is bounded.
+SETTINGS = {"REGISTRY_UPLOADS__MAX_PER_ADDRESS": "1"}
 CONTENT = b"what was being pushed before" * 1000
 PATIENCE_SECONDS = 60.0
 
