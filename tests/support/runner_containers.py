@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -158,16 +159,19 @@ def real_things(
 
 
 def fake_things(root: Path, host: FakeHost) -> OutsideThings:
-    """For nobody has to be root; the image named busybox has no programs, only their accounts."""
+    """For nobody has to be root; the image named busybox has a directory, and no programs."""
     layers = LayerStore(root / "layers")
-    accounts = {"etc/": b"", "etc/passwd": b"root:x:0:0::/:\nalice:x:1000:1000::/home:\n"}
+    directory = tarfile.TarInfo("etc")
+    directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+    # Only root may unpack what is another's.
+    directory.uid, directory.gid = os.geteuid(), os.getegid()
     return OutsideThings(
         layers,
         PlainSnapshotter(root / "snapshots", layers),
         FakeRuntime(host),
         FakeMonitor(host),
         LinkMounter(),
-        an_image([a_layer(accounts)], cmd=["sh"]),
+        an_image([a_layer({"etc": directory})], cmd=["sh"]),
     )
 
 
