@@ -17,20 +17,37 @@ MAX_RANGES = 16
 _MAX_RANGE_HEADER = 8192
 _MAX_ENVELOPE = 1024 * 1024
 
+# RFC 9110 8.6: Content-Length = 1*DIGIT; here at most 19, as many as 2^63-1 has.
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
+# RFC 9110 14.1.1: int-range = first-pos "-" [ last-pos ]; suffix-range = "-" suffix-length
+#   first-pos = 1*DIGIT; last-pos = 1*DIGIT; suffix-length = 1*DIGIT
 _RANGE = re.compile(r"([0-9]{1,19})?-([0-9]{1,19})?", re.ASCII)
+# Distribution spec, "Pushing a blob in chunks": Content-Range must match ^[0-9]+-[0-9]+$
 _UPLOAD_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
 
+# RFC 9110 5.6.2: token = 1*tchar, where tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" /
+# "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+# RFC 9110 5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED = r'"((?:[^"\\]|\\.)*+)"'
+# RFC 9110 11.6.1: WWW-Authenticate = #challenge
+#   11.3: challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]; 11.1: auth-scheme = token
+#   5.6.1.2: #element => [ element ] *( OWS "," OWS [ element ] )
 _SCHEME = re.compile(rf"[ \t,]*+({_WORD})", re.ASCII)
+# RFC 9110 11.2: auth-param = token BWS "=" BWS ( token / quoted-string )
 _PARAMETER = re.compile(rf"[ \t,]*+({_WORD})[ \t]*+=[ \t]*+(?:({_WORD})|{_QUOTED})", re.ASCII)
+# RFC 9110 11.2: token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 _TOKEN68 = re.compile(r"[ \t]++([A-Za-z0-9._~+/-]++=*+)[ \t]*+(?=,|\Z)", re.ASCII)
+# RFC 8288 3: Link = #link-value
+#   link-value = "<" URI-Reference ">" *( OWS ";" OWS link-param )
 _LINK = re.compile(r"[ \t,]*+<([^<>]*+)>", re.ASCII)
+# RFC 8288 3: link-param = token BWS [ "=" BWS ( token / quoted-string ) ]
 _LINK_PARAMETER = re.compile(
     rf"[ \t]*+;[ \t]*+({_WORD})(?:[ \t]*+=[ \t]*+(?:({_WORD})|{_QUOTED}))?", re.ASCII
 )
+# RFC 9110 5.6.1.2: the end of a list, with empty elements: *( OWS "," OWS )
 _END = re.compile(r"[ \t,]*+\Z", re.ASCII)
+# RFC 9110 5.6.4: quoted-pair = "\" ( HTAB / SP / VCHAR / obs-text )
 _ESCAPED = re.compile(r"\\(.)", re.ASCII)
 
 

@@ -1,1 +1,1 @@
-"""The registry: stores and serves blobs, manifests, tags and referrers."""
+"""The registry: store and serve blobs, manifests, tags and referrers."""

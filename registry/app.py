@@ -1,4 +1,4 @@
-"""The composition: Settings in, a running registry out; alone in knowing concrete classes."""
+"""Composition: build a running registry from Settings; the only user of concrete classes."""
 
 import asyncio
 import math
@@ -53,12 +53,12 @@ from registry.storage.retention import Retention
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.  Raises StartupError before anything is changed."""
+    """Serve until SIGTERM or SIGINT.  Raises StartupError, having changed nothing."""
     policy = policy_of(settings)
     configure_logs(settings.logs.format, settings.logs.level)
     with ExitStack() as held:
         root = held.enter_context(Root.open(settings.storage.root))
-        # Before a client can connect, and before anything is changed.
+        # Checked before a client can connect, and before anything is changed.
         check_tree(root.directory)
         check_database(root)
         listener = held.enter_context(
@@ -106,7 +106,7 @@ def build_application(
 
 @asynccontextmanager
 async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenRegistry]:
-    """What the server and the administrative commands work with, over an open root."""
+    """Open the database, the store and the services over an open root."""
     guard = WriteGuard.of(
         root,
         MinimumFree(settings.disk.min_free_bytes, settings.disk.min_free_percent),
@@ -127,13 +127,13 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
 
 @asynccontextmanager
 async def run_jobs(scheduler: Scheduler, background: BackgroundTasks) -> AsyncIterator[None]:
-    """Run the jobs while the block runs; a job in the middle is cancelled at its end."""
+    """Run the jobs while the block runs; at its end they are cancelled."""
     async with background.running("jobs", scheduler.run):
         yield
 
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:
-    """What is done in the background, in the order of the settings."""
+    """All background jobs, in the order of the settings."""
     gc = opened.settings.gc
     gc_jobs = GcJobs(
         opened.state, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
@@ -142,9 +142,9 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
 
 
 def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
-    """Have an administrative command done: by the server of the root, or else right here.
+    """Run an administrative command: in the server of the root, or else in this process.
 
-    Raises CommandRefused, or StartupError if neither can be.
+    Raises CommandRefused, or StartupError if neither is possible.
     """
     if not settings.storage.root.is_dir():
         raise no_registry(settings.storage.root)
@@ -161,7 +161,7 @@ def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> I
 
 
 def restore(settings: Settings, source: Path) -> Iterator[Document]:
-    """Fill a new root from a backup, and have it checked; what fsck has to say."""
+    """Fill a new root from a backup and check it; yields the documents of fsck."""
     root = settings.storage.root
     check_complete(source)
     check_restore_target(root)
@@ -173,7 +173,7 @@ def restore(settings: Settings, source: Path) -> Iterator[Document]:
 
 
 def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
-    """Have a root checked that no server has, and change nothing in it."""
+    """Check a root that no server uses, without changing it."""
     with open_to_read(settings) as (root, rows):
         yield from iterate(check_files(rows, root, deep=deep))
 
@@ -215,8 +215,8 @@ def open_to_read(settings: Settings) -> Iterator[tuple[Root, Snapshot]]:
 
 
 def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
-    """Do an administrative command in this process, on a root that no server has."""
-    # Nobody waits for the lock meanwhile.
+    """Run an administrative command in this process, on a root that no server uses."""
+    # No request waits for the lock meanwhile.
     settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
     with Root.open(existing_root(settings)) as root:
         prepare_database(root)
@@ -234,7 +234,7 @@ def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> 
 
 
 def existing_root(settings: Settings) -> Path:
-    """The root, which must hold a registry: a wrong directory is not made into one."""
+    """The root; raises StartupError without a registry: none is created by mistake."""
     path = settings.storage.root
     if not (path / DATABASE).exists() and not (path / CREATED).is_file():
         raise no_registry(path)
@@ -249,7 +249,7 @@ def no_registry(path: Path) -> StartupError:
 
 
 def iterate(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
-    """What a command says, one document after the other."""
+    """Yield a command's documents from an event loop of their own."""
     with asyncio.Runner() as runner:
         try:
             while True:
@@ -261,7 +261,7 @@ def iterate(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """Who may do what.  Raises StartupError where that must be said and is not."""
+    """The access policy.  Raises StartupError if it must be set and is not."""
     anonymous, address = settings.access.anonymous, settings.server.listen
     if anonymous != "auto":
         return Policy(anonymous)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import structlog
 
 RESTART_SECONDS = 1.0
-"""Before the first restart; twice as long before each further one."""
+"""Delay of the first restart; doubled for each further one."""
 MAX_RESTART_SECONDS = 60.0
 HEALTHY_SECONDS = 10.0
-"""A restarted task that has run for so long is healthy again."""
+"""A restarted task that has run this long is healthy again."""
 
 log = structlog.get_logger()
 
 
 class EndedEarly(Exception):
-    """A task that should run until shutdown has returned, or was cancelled by nobody here."""
+    """A task that should run until shutdown has returned, or was cancelled from within."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _State:
 
 
 class BackgroundTasks:
-    """Runs tasks until they are cancelled, and starts each again that ends before."""
+    """Runs tasks until they are cancelled, and restarts each that ends before."""
 
     def __init__(self, restart_seconds: float = RESTART_SECONDS) -> None:
         self._restart_seconds = restart_seconds
@@ -42,13 +42,13 @@ class BackgroundTasks:
 
     @property
     def problem(self) -> str | None:
-        """Which tasks are down, or have just been restarted; None if none is."""
+        """Names the tasks that are down or were just restarted; None without any."""
         down = [name for name, state in self._states.items() if not _is_healthy(state)]
         return f"background task failed: {', '.join(sorted(down))}" if down else None
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Periodic jobs that run, and failed in their last turn."""
+        """Periodic jobs whose last run failed."""
         return tuple(sorted(self._failing))
 
     def job_failed(self, name: str) -> None:
@@ -87,7 +87,7 @@ class BackgroundTasks:
     async def _run_once(
         self, name: str, state: _State, work: Callable[[], Awaitable[None]], *, ends: bool
     ) -> bool:
-        """Whether the work has come to its proper end."""
+        """Run the work once; true if it ended as intended."""
         state.is_running, state.started_at = True, time.monotonic()
         try:
             await work()
@@ -109,7 +109,7 @@ class BackgroundTasks:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody cancelled this task, and not something that it waited for."""
+    """Whether this task itself was cancelled, and not something that it awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,4 +1,4 @@
-"""Settings, read from TOML, environment and flags; all mistakes reported at once."""
+"""Settings: read from TOML, environment and flags; all mistakes are reported at once."""
 
 import dataclasses
 import difflib
@@ -29,7 +29,7 @@ class SettingsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen.
+    """An address to listen on.
 
     >>> str(Address.parse("[::1]:5000"))
     '[::1]:5000'
@@ -52,14 +52,14 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the address."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
 
-# Longer than anybody waits, and short enough to be counted in milliseconds from any moment.
+# Upper bounds of durations: longer than useful, and safe to add to any time in milliseconds.
 YEAR_SECONDS = 365 * 86_400.0
 CENTURY_DAYS = 36_500.0
 WEEK_SECONDS = 7 * 86_400.0
@@ -71,7 +71,7 @@ EXABYTE = 1024**6
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The least and the greatest value with which a setting can work."""
+    """The smallest and the largest value that a setting can have."""
 
     least: float
     most: float
@@ -81,7 +81,7 @@ class Bounds:
 
 
 def bounded(least: float, most: float, default: float) -> Any:
-    """A number with its bounds, which every number has."""
+    """A number's default and its bounds, which every number has."""
     return field(default=default, metadata={"bounds": Bounds(least, most)})
 
 
@@ -151,7 +151,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set, by section.  ``config.example.toml`` says why you would."""
+    """All settings, by section.  ``config.example.toml`` explains each."""
 
     server: ServerSettings = ServerSettings()
     access: AccessSettings = AccessSettings()
@@ -169,7 +169,7 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
 ) -> Settings:
-    """The settings of a TOML file, under those of the environment, under those of flags.
+    """Load the settings: flags override the environment, which overrides the TOML file.
 
     Raises SettingsInvalid with every mistake in all three.  ``flags`` maps dotted keys
     (``storage.root``) to text; the environment's form of the same key is
@@ -193,7 +193,7 @@ def load_settings(
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """One value that someone set: its key, where it was written, and as what."""
+    """One given value: its key, its origin, and whether it is text."""
 
     key: str
     origin: str
@@ -224,7 +224,7 @@ def _from_file(file: Path, problems: list[str]) -> Iterator[_Given]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
-    # REGISTRY_AUTH_FILE and the like belong to other programs: ours have two underscores.
+    # Names without two underscores, such as REGISTRY_AUTH_FILE, belong to other programs.
     for name, text in sorted(environment.items()):
         section, separator, key = name.removeprefix(PREFIX).partition("__")
         if name.startswith(PREFIX) and separator:
@@ -232,14 +232,14 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
 
 
 def _decode(given: _Given) -> object:
-    """The value as its setting's type, or ValueError with what was found and expected."""
+    """The value as its setting's type; raises ValueError with the value and the expected type."""
     known = _fields()
     if given.key not in known:
         raise ValueError(f"no such setting{_nearest(given.key, known)}")
     kind, bounds = known[given.key]
     try:
         value = _decode_as(kind, given.value, is_text=given.is_text)
-        # Not the other way round: NaN is neither less nor more than anything.
+        # In this form NaN, which compares false with everything, is refused too.
         if bounds is not None and not (
             isinstance(value, int | float) and bounds.least <= value <= bounds.most
         ):

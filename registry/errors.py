@@ -1,6 +1,38 @@
-"""What the registry refuses, each with its code in the spec's table.
+"""Errors: the registry's exceptions, each response with its code in the spec's table.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
+
+::
+
+    Exception
+      + OCIError                          becomes a response, by api/errors.py
+      |   + BlobUnknown
+      |   |   + BlobCorrupt
+      |   + BlobUploadUnknown
+      |   + BlobInUse
+      |   + ManifestUnknown
+      |   + ManifestBlobUnknown           one digest that a manifest names
+      |   + MoreReferencesMissing         the number of further ones
+      |   + ManifestReferencesMissing     all of them together
+      |   + ManifestTypeMismatch
+      |   + NameUnknown
+      |   + RangeInvalid
+      |   + SizeInvalid
+      |   + TooLarge
+      |   + TooManyRequests
+      |   + PreconditionFailed
+      |   + Unauthorized
+      |   + StorageFull                   the disk is full
+      |   + StorageFailed                 a write failed
+      |   + StorageUnreadable             a read failed
+      |   |   + BlobUnreadable
+      |   + RegistryReadOnly              an earlier write failed: the latch is tripped
+      |   + CommitUnknown                 a commit may have happened or not
+      |       + WriterStopped
+      + StartupError                      ends the program with one sentence
+      |   + RootInUse
+      |   + SchemaTooNew
+      + CommandRefused                    ends an administrative command with one sentence
 """
 
 from __future__ import annotations
@@ -14,7 +46,7 @@ from oci.reference import RepositoryName, Tag
 
 
 class BlobUnknown(OCIError):
-    """This repository has no such blob, whatever other repositories have."""
+    """The blob is not in this repository, but may be in others."""
 
     code = ErrorCode.BLOB_UNKNOWN
 
@@ -23,16 +55,16 @@ class BlobUnknown(OCIError):
 
 
 class BlobCorrupt(BlobUnknown):
-    """This repository has the blob, and the disk has not what it was: as good as absent."""
+    """The blob's file is missing or corrupt; treated as absent."""
 
     def __init__(self, digest: Digest) -> None:
         super().__init__(
-            digest, "blob {} is damaged on the registry's disk; pushing it again heals it"
+            digest, "blob {} is corrupt on the registry's disk; push it again to replace it"
         )
 
 
 class BlobUploadUnknown(OCIError):
-    """No such upload session in this repository: never begun, ended, or someone else's."""
+    """The upload session is not in this repository: it never began, has ended, or is another's."""
 
     code = ErrorCode.BLOB_UPLOAD_UNKNOWN
 
@@ -41,7 +73,7 @@ class BlobUploadUnknown(OCIError):
 
 
 class RangeInvalid(OCIError):
-    """A chunk that does not begin where the session stands; the session survives."""
+    """A chunk does not begin at the session's offset; the session stays open."""
 
     code = ErrorCode.BLOB_UPLOAD_INVALID
     status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -55,7 +87,7 @@ class RangeInvalid(OCIError):
 
 
 class SizeInvalid(OCIError):
-    """A body longer or shorter than the request said."""
+    """A body is longer or shorter than the request announced."""
 
     code = ErrorCode.SIZE_INVALID
 
@@ -65,7 +97,7 @@ class SizeInvalid(OCIError):
 
 
 class ManifestUnknown(OCIError):
-    """This repository has no such manifest, or no such tag."""
+    """The manifest or the tag is not in this repository."""
 
     code = ErrorCode.MANIFEST_UNKNOWN
 
@@ -77,7 +109,7 @@ class ManifestUnknown(OCIError):
 
 
 class ManifestBlobUnknown(OCIError):
-    """A manifest names what this repository does not have."""
+    """A manifest names a digest that is not in this repository."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
 
@@ -98,7 +130,7 @@ class ManifestTypeMismatch(OCIError):
 
 
 class PreconditionFailed(OCIError):
-    """The request was for a state that is not the present one: If-Match, If-None-Match."""
+    """A condition of the request, If-Match or If-None-Match, does not hold."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.PRECONDITION_FAILED
@@ -112,7 +144,7 @@ class PreconditionFailed(OCIError):
 
 
 class NameUnknown(OCIError):
-    """No repository of that name."""
+    """The repository does not exist."""
 
     code = ErrorCode.NAME_UNKNOWN
 
@@ -121,13 +153,13 @@ class NameUnknown(OCIError):
 
 
 class Unauthorized(OCIError):
-    """Nobody, or not enough of somebody: the answer carries a challenge."""
+    """No identity, or one without the permission; answered with a challenge."""
 
     code = ErrorCode.UNAUTHORIZED
 
 
 class BlobInUse(OCIError):
-    """A blob that a manifest of the repository still names cannot be deleted."""
+    """A blob cannot be deleted while a manifest of the repository names it."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -140,7 +172,7 @@ class BlobInUse(OCIError):
 
 
 class TooLarge(OCIError):
-    """A body over the limit for its kind."""
+    """A body is larger than the limit for its kind."""
 
     code = ErrorCode.SIZE_INVALID
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -150,15 +182,15 @@ class TooLarge(OCIError):
 
 
 class TooManyRequests(OCIError):
-    """Come back later."""
+    """A limit is reached; the client may try again later."""
 
     code = ErrorCode.TOOMANYREQUESTS
 
 
 class StorageFull(OCIError):
-    """The disk would not take the bytes; nothing of them is visible."""
+    """The disk is full; nothing of the bytes is visible."""
 
-    # The table has no code for it; of those it has, only DENIED stops clients from retrying.
+    # The spec's table has no code for it; only DENIED stops clients from retrying.
     code = ErrorCode.DENIED
     status = HTTPStatus.INSUFFICIENT_STORAGE
 
@@ -167,7 +199,7 @@ class StorageFull(OCIError):
 
 
 class StorageFailed(OCIError):
-    """The disk failed, other than by being full; nothing of the bytes is visible."""
+    """A write failed, on a disk that is not full; nothing of the bytes is visible."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.INSUFFICIENT_STORAGE
@@ -205,7 +237,7 @@ class WriterStopped(CommitUnknown):
 
 
 class StorageUnreadable(OCIError):
-    """The disk failed under a read, which says nothing of what it still takes: no latch."""
+    """A read failed.  Writes may still work, so the latch is not tripped."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -222,14 +254,14 @@ class StorageUnreadable(OCIError):
 
 
 class BlobUnreadable(StorageUnreadable):
-    """This blob is there, and the disk does not give its bytes."""
+    """The blob exists, but its bytes cannot be read."""
 
     def __init__(self, digest: Digest, reason: str) -> None:
         super().__init__(reason, what=f"blob {digest}")
 
 
 class RegistryReadOnly(OCIError):
-    """The disk failed some time ago; nothing is written until an operator allows it again."""
+    """The disk failed earlier; nothing is written until an operator allows it."""
 
     code = ErrorCode.DENIED
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -237,12 +269,12 @@ class RegistryReadOnly(OCIError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"the registry is read-only since its disk failed ({reason}); "
-            "its operator must see to the disk, then run `registry unlatch`"
+            "its operator must check the disk, then run `registry unlatch`"
         )
 
 
 class MoreReferencesMissing(OCIError):
-    """So many more references of one manifest are absent than are named."""
+    """The number of further missing references of a manifest, after the first ones."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
 
@@ -254,7 +286,7 @@ class MoreReferencesMissing(OCIError):
 
 
 class ManifestReferencesMissing(OCIError):
-    """What one manifest names and the repository lacks, told together, as far as it is bounded."""
+    """All missing references of one manifest, in one response of limited size."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
     MOST = 100
@@ -267,7 +299,7 @@ class ManifestReferencesMissing(OCIError):
 
 
 class StartupError(Exception):
-    """A reason not to start, in one sentence for the operator."""
+    """The registry cannot start, with the reason in one sentence."""
 
 
 class RootInUse(StartupError):
@@ -279,4 +311,4 @@ class SchemaTooNew(StartupError):
 
 
 class CommandRefused(Exception):
-    """An administrative command that cannot be done, in one sentence for whoever gave it."""
+    """An administrative command cannot be run, with the reason in one sentence."""

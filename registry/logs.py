@@ -1,7 +1,7 @@
-"""Logs: one line for each request, and one for whatever an operator should know.
+"""Logs: one line per request, and one per event for the operator.
 
-JSON for machines, columns for people.  Nothing is written that a line does not name: headers,
-queries and bodies, where secrets travel, never get here.
+JSON or columns.  Only named fields are written: headers, queries and bodies, which may contain
+secrets, are never logged.
 """
 
 import logging
@@ -22,7 +22,7 @@ _SECRET = ("authorization", "cookie", "password", "token", "secret")
 
 @dataclass(slots=True)
 class RequestLine:
-    """What one request was, and what became of it."""
+    """The fields of one request and its response."""
 
     request_id: str
     client: str
@@ -56,7 +56,7 @@ def configure_logs(format: Format, level: str, stream: TextIO | None = None) -> 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-            # What the standard library's loggers are given as extra is half of what they say.
+            # Include the ``extra`` fields of the standard library's loggers.
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *chain],
         )
     )
@@ -76,7 +76,7 @@ class RequestLog:
         self._stamp = ""
 
     def write(self, line: RequestLine, seconds: float) -> None:
-        """Tell one request that took so many seconds.  A log that is full or gone stops nobody."""
+        """Write the line of a request that took ``seconds``.  Errors of the stream are ignored."""
         text = (self._json if self._is_json else self._columns)(line, seconds * 1000)
         try:
             self._stream.write(text)

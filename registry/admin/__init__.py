@@ -1,1 +1,1 @@
-"""What an operator asks of a registry: the same commands, whether it runs or is stopped."""
+"""Administrative commands: the same for a running and a stopped registry."""

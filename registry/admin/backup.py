@@ -1,4 +1,4 @@
-"""The command backup; and restore, which needs no registry."""
+"""The command backup."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from registry.errors import CommandRefused, StartupError
 async def backup(
     opened: OpenRegistry, directory: str, copy: bool = False
 ) -> AsyncGenerator[Document, None]:
-    """Back up into a directory, given by its whole path.
+    """Back up into a directory, given by an absolute path.
 
-    First every file that the registry lost, then what is in the backup.
+    Yields a finding for every lost file, then the summary of the backup.
     """
     root = opened.root.path
     target = check_target(directory, root)

@@ -1,4 +1,4 @@
-"""The operator's end of the control socket."""
+"""Control client: send a command to the control socket of a running server."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class NotRunning(Exception):
 
 
 def send_command(root: Path, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
-    """Have the server of this root carry out a command; its documents, as they come.
+    """Have the server of this root run a command; yields its documents as they arrive.
 
-    Raises NotRunning if there is no server, CommandRefused if it says no.
+    Raises NotRunning if there is no server, CommandRefused if it refuses.
     """
     with connect(root) as connection, connection.makefile("rb") as answers:
         request = {"command": command, "arguments": arguments}

@@ -1,4 +1,4 @@
-"""Command: what an administrative command is."""
+"""Command: an administrative command and the types of its arguments."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Document = dict[str, Any]
-"""One thing a command has to say, as JSON would have it."""
+"""One JSON object of a command's output."""
 
 Run = Callable[..., AsyncGenerator[Document, None]]
-"""Called with the OpenRegistry, and the command's arguments by name; yields as it goes."""
+"""Called with the OpenRegistry, and the arguments by name; yields output as it is produced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: an argument that is not given has its default in ``run``."""
+    """One command; a missing argument has its default in ``run``."""
 
     run: Run
     arguments: Mapping[str, type] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The administrative commands: each name, what runs it, and the arguments it takes."""
+"""Commands: the table of administrative commands, their functions and arguments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def start(
     arguments: object,
     commands: Mapping[str, Command] = COMMANDS,
 ) -> AsyncGenerator[Document, None]:
-    """Begin a command, or raise CommandRefused for one that does not exist in this form."""
+    """Start a command; raises CommandRefused for an unknown name or argument."""
     command = commands.get(name) if isinstance(name, str) else None
     if command is None:
         raise CommandRefused(f"no command {name!r}: is the server older than the command?")

@@ -1,9 +1,8 @@
-"""The control socket: a server that runs carries out administrative commands.
+"""Control socket: a running server accepts administrative commands.
 
 One line of JSON in, ``{"command": …, "arguments": {…}}``; lines of JSON out: one for each
-document, then ``{"done": true}`` or ``{"refused": …}``.  A command whose client goes is broken
-off, as one in a terminal is by ctrl-C.  Whoever may write to the root may give
-commands: the socket has mode 0600.
+document, then ``{"done": true}`` or ``{"refused": …}``.  A command is cancelled when its client
+disconnects.  The socket has mode 0600: access to the root's files decides who may give commands.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ log = structlog.get_logger()
 
 
 def socket_path(directory: int) -> str:
-    """The socket in an open root, by a path short enough for a socket, however long the root's."""
+    """The socket's path through the root's descriptor, which is short enough for any root."""
     return f"/proc/self/fd/{directory}/{SOCKET}"
 
 
@@ -38,7 +37,7 @@ def socket_path(directory: int) -> str:
 async def serve_commands(
     opened: OpenRegistry, commands: Mapping[str, Command] = COMMANDS
 ) -> AsyncIterator[None]:
-    """Take commands while the block runs; at its end those that still run are cancelled."""
+    """Serve commands while the block runs; at its end running ones are cancelled."""
     running: set[asyncio.Task[None]] = set()
     directory = opened.root.directory
 
@@ -67,7 +66,7 @@ async def serve_commands(
 
 
 async def start_server(connected: Any, path: str) -> asyncio.Server:
-    """Listen, on a socket that never had another mode than 0600."""
+    """Listen on a socket that has mode 0600 from its creation."""
     before = os.umask(0o177)
     try:
         return await asyncio.start_unix_server(connected, path, limit=MAX_LINE)
@@ -76,7 +75,7 @@ async def start_server(connected: Any, path: str) -> asyncio.Server:
 
 
 def remove_socket(directory: int) -> None:
-    """The root is ours: a socket that is there was left behind by a server that was killed."""
+    """Remove a socket that a killed server left behind; the root is locked by this process."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(SOCKET, dir_fd=directory)
 
@@ -87,7 +86,7 @@ async def serve_one(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """One connection, one command: until it ends, or whoever gave it goes."""
+    """Serve one command on a connection, until it ends or the client disconnects."""
     telling = asyncio.create_task(
         write_answers(opened, commands, await request_line(reader), writer)
     )
@@ -95,7 +94,7 @@ async def serve_one(
     try:
         await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not telling.done():
-            log.info("the command is broken off: nobody waits for it any more")
+            log.info("the command is cancelled: its client has disconnected")
     finally:
         telling.cancel()
         leaving.cancel()
@@ -105,13 +104,13 @@ async def serve_one(
 
 
 def report(task: asyncio.Task[None]) -> None:
-    """Log what a task that has ended raised: nobody else will hear of it."""
+    """Log the exception of an ended task, which nothing awaits."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("the control socket failed", exc_info=error)
 
 
 async def request_line(reader: asyncio.StreamReader) -> bytes:
-    """The request; nothing, if it is too long for one or never came."""
+    """The request line; empty if it is too long or never arrived."""
     try:
         return await reader.readline()
     except (ValueError, ConnectionError):
@@ -134,7 +133,7 @@ async def write_answers(
 async def run_command(
     opened: OpenRegistry, commands: Mapping[str, Command], line: bytes
 ) -> AsyncGenerator[Document, None]:
-    """The documents of one command, and how it ended; whatever it raises is told, and logged."""
+    """Run one command; yields its documents, then its end or its refusal."""
     try:
         request = parse(line)
         log.info("command", command=request.get("command"), arguments=request.get("arguments"))

@@ -1,4 +1,4 @@
-"""Disk: the job that watches it, the check after a crash, and unlatch."""
+"""Disk: the job that measures free space, the check after a crash, and unlatch."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
 async def check_after_crash(
     opened: OpenRegistry, background: BackgroundTasks
 ) -> AsyncIterator[None]:
-    """After a crash, have the database checked beside the requests: it may be large.
+    """After a crash, check the database in the background: it may be large.
 
-    Before anything else, say if the registry is read-only: its reason is in an old log, at best.
+    A read-only registry logs its reason again at each start: the original line may be gone.
     """
     reason = opened.state.guard.read_only_reason
     if reason is not None:
-        log.critical("read-only: see to the disk, then run `registry unlatch`", reason=reason)
+        log.critical("read-only: check the disk, then run `registry unlatch`", reason=reason)
     if not opened.root.was_unclean:
         yield
         return
@@ -56,7 +56,7 @@ async def check_after_crash(
 
 
 async def check_database(opened: OpenRegistry) -> None:
-    """Latch the store if SQLite finds something wrong with its file."""
+    """Trip the latch if SQLite finds the database damaged."""
     started = time.monotonic()
     wrong = await after_crash.check_database(opened.state)
     seconds = round(time.monotonic() - started, 3)
@@ -64,7 +64,7 @@ async def check_database(opened: OpenRegistry) -> None:
 
 
 def warn_of_old_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> None:
-    """Say once that a SQLite is older than its fix of a bug that damages databases."""
+    """Warn if SQLite is older than its fix of a bug that damages databases."""
     if version < FIXED_SQLITE:
         found, expected = (".".join(map(str, each)) for each in (version, FIXED_SQLITE))
         log.warning(

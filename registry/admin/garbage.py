@@ -19,7 +19,7 @@ from registry.trash.undelete import undelete_digest, undelete_tag
 async def collect(
     opened: OpenRegistry, dry_run: bool = False, all_orphans: bool = False
 ) -> AsyncGenerator[Document, None]:
-    """One whole pass, the sweep included; or what it would do."""
+    """Run one pass with a sweep, or a dry run of it."""
     if dry_run:
         report = await dry_run_of(opened.state, all_orphans=all_orphans)
     else:
@@ -27,7 +27,7 @@ async def collect(
     retention = opened.state.retention
     yield {
         **report.document(),
-        # The longest that it can be: by the wall clock, or by the epochs of the server's running.
+        # The longer of the two: by the wall clock, or by epochs of a running server.
         "pushed_ms": max(retention.lease_ms, retention.lease_epochs * retention.epoch_ms),
         "deleted_ms": retention.epochs(retention.undelete_ms) * retention.epoch_ms,
     }
@@ -48,6 +48,6 @@ async def undelete(opened: OpenRegistry, what: str) -> AsyncGenerator[Document, 
 
 
 async def undelete_repository(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, None]:
-    """Bring back a whole repository."""
+    """Undelete a whole repository."""
     await repositories.undelete_repository(opened.state, OPERATOR, RepositoryName.parse(name))
     yield {"name": name}

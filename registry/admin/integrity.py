@@ -1,4 +1,4 @@
-"""The commands on integrity, fsck and scrub; and the scrub in the background."""
+"""The commands fsck and scrub, and the background scrub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
 
 DAY_MS = 24 * 60 * 60 * 1000
-# How often the background scrub looks for what is due.
+# Interval at which the background scrub looks for content that is due.
 TURN_SECONDS = 3600.0
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ async def check(
 async def scrub(
     opened: OpenRegistry, *, rate: int | None = None, max_duration: float = math.inf
 ) -> AsyncGenerator[Document, None]:
-    """Everything that is found corrupt, as it is found and marked; then how much was read."""
+    """Scrub; yields every finding, already marked, then a summary."""
     throttle = Throttle(
         rate or opened.settings.scrub.rate_bytes_per_second, time.monotonic() + max_duration
     )
@@ -70,14 +70,14 @@ async def scrub(
 
 
 def jobs(opened: OpenRegistry) -> Sequence[Job]:
-    """The scrub in the background, if it is wanted."""
+    """The background scrub, unless it is disabled."""
     if opened.settings.scrub.interval_days == 0:
         return ()
     return (Job("scrub", TURN_SECONDS, BackgroundScrub(opened).turn),)
 
 
 class BackgroundScrub:
-    """Reads what has not been read for as long as the setting says."""
+    """Verifies content that was last verified longer ago than scrub.interval_days."""
 
     def __init__(self, opened: OpenRegistry) -> None:
         self._opened = opened

@@ -1,4 +1,4 @@
-"""OpenRegistry: what an administrative command works with."""
+"""OpenRegistry: the argument of every administrative command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator: who gives administrative commands, for the audit and the history of tags."""
+"""Operator: the identity of administrative commands in the audit and the tag history."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from registry.trash.repositories import delete_repository
 
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
-    """Every repository, in the order of the names."""
+    """Yield every repository, ordered by name."""
     for name in (await opened.registry.names(last=None, n=None)).items:
         yield {"name": str(name)}
 
@@ -31,7 +31,7 @@ async def delete(opened: OpenRegistry, name: str) -> AsyncGenerator[Document, No
 async def size(
     opened: OpenRegistry, name: str | None = None, tag: str | None = None
 ) -> AsyncGenerator[Document, None]:
-    """Of every repository, of one, or of one tag."""
+    """Yield the size of every repository, of one, or of one tag."""
     if name is None:
         names = (await opened.registry.names(last=None, n=None)).items
     else:
@@ -48,9 +48,9 @@ async def size(
 async def tag_history(
     opened: OpenRegistry, name: str, tag: str | None = None
 ) -> AsyncGenerator[Document, None]:
-    """Every change of a tag, or of all tags of a repository, oldest first.
+    """Yield every change of a tag, or of all tags of a repository, oldest first.
 
-    Among them, in its time, each deletion of the repository, which ended all its tags.
+    Deletions of the repository, which deleted all its tags, stand among them by time.
     """
     repository, parsed = RepositoryName.parse(name), None if tag is None else Tag.parse(tag)
     changes = [(each.at, asdict(each)) for each in await history(opened.state, repository, parsed)]

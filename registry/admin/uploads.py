@@ -13,7 +13,7 @@ from registry.services.open_uploads import OpenUpload, cancel_uploads, list_uplo
 
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
-    """Every open session, the oldest first."""
+    """Yield every open session, oldest first."""
     for found in await list_uploads(opened.state):
         yield {**document(found.upload), "idle_ms": found.idle_ms, "bytes": found.bytes}
 

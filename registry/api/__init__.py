@@ -1,1 +1,1 @@
-"""The wire: read a request, call one service, write a response."""
+"""HTTP API: read a request, call one service, write a response."""

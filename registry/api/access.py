@@ -1,6 +1,6 @@
-"""The one door: who is asking, may they, and the handle on what they asked for.
+"""Access: identify the caller, authorize the request, and hand out repository handles.
 
-Deny by default, and nothing is remembered from one request to the next.
+Deny by default; no decision is cached between requests.
 """
 
 import ipaddress
@@ -16,19 +16,19 @@ from registry.services.repositories import Caller, Registry, Repository
 
 
 class Authorizer:
-    """Makes every handle that a handler gets."""
+    """Creates every repository handle that a handler gets."""
 
     def __init__(self, registry: Registry, policy: Policy) -> None:
         self._registry = registry
         self._policy = policy
 
     async def authorize(self, request: Request, access: Access) -> Registry:
-        """The whole registry, for what concerns no single repository; or raise Unauthorized."""
+        """The registry, for endpoints without a repository; raises Unauthorized."""
         self._require(_identify(request), access, "this registry")
         return self._registry
 
     async def authorize_in(self, request: Request, access: Access, name: str) -> Repository:
-        """The repository of that name, or raise Unauthorized or InvalidName."""
+        """The repository of that name; raises Unauthorized or InvalidName."""
         identity = _identify(request)
         self._require(identity, access, "this repository")
         return self._registry.repository(
@@ -39,14 +39,14 @@ class Authorizer:
         )
 
     async def source(self, request: Request, name: str) -> Repository | None:
-        """Where a blob may be mounted from; None, for whatever reason, says nothing about it."""
+        """The repository to mount a blob from; None if it may not be used, without a reason."""
         try:
             return await self.authorize_in(request, "pull", name)
         except OCIError:
             return None
 
     def is_source(self, request: Request, name: RepositoryName) -> bool:
-        """Whether a blob may be mounted from there."""
+        """Whether a blob may be mounted from that repository."""
         return self._policy.allows(_identify(request), "pull")
 
     def _require(self, identity: Identity, access: Access, what: str) -> None:
@@ -59,19 +59,20 @@ class Authorizer:
 
 
 def _identify(request: Request) -> Identity:
-    """Who is asking.  There are no accounts yet: what is well formed is otherwise ignored.
+    """The caller's identity: there are no accounts yet, so it is the anonymous one.
 
-    So clients that still send a token of another time may do what anyone may.
+    Credentials are checked for form and otherwise ignored: a client that sends an old token may do
+    as much as one without.
     """
     parse_credentials(request.headers.getlist("authorization"))
     return ANONYMOUS
 
 
 def network_of(request: Request) -> str:
-    """The network of whoever is connected: an IPv4 address, or the /64 of an IPv6 one.
+    """The network of the connected client: an IPv4 address, or the /64 of an IPv6 address.
 
-    A host has a whole /64 to itself, and may take another address of it for every request.
-    Behind a proxy it is the proxy's.
+    A host owns a whole /64, and may use another address of it for every request.  Behind a proxy it
+    is the proxy's network.
     """
     host = "" if request.client is None else request.client.host
     try:

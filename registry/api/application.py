@@ -22,13 +22,13 @@ from registry.background import BackgroundTasks
 from registry.errors import StorageUnreadable
 from registry.logs import RequestLine, RequestLog
 
-# What nginx logs when the client closed the connection before the answer.
+# nginx's status for a client that closed the connection before the response.
 CLIENT_GONE = 499
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Authorizer]]
-"""Opens what the registry stands on, for as long as the server runs."""
+"""Opens the registry while the server runs."""
 
 log = structlog.get_logger()
 
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 class Application:
     """The registry as an ASGI application.
 
-    Between start and stop the lifespan is open, and its authorizer answers for every
-    request.  Once ``is_stopping`` says so, readiness probes are told to look elsewhere.
+    Between startup and shutdown the lifespan is open, and its authorizer decides every request.
+    Once ``is_stopping``, readiness probes fail.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Application:
         self._requests = requests
         self._authorizer: Authorizer | None = None
         self.is_stopping: Callable[[], bool] = lambda: False
-        # Unlike those of another run, and cheaper than asking the kernel for each.
+        # Request ids: unique to this run, and cheaper than random ones.
         self._run_id, self._numbers = secrets.token_hex(4), itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +64,7 @@ class Application:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hot path: everything that a request costs besides its handler."""
+        """Hot path: the work for each request besides its handler."""
         started = time.perf_counter()
         exchange = ResponseRecorder(scope, send, f"{self._run_id}{next(self._numbers):08x}")
         hold = Hold(self._held)
@@ -85,7 +85,7 @@ class Application:
             return await self._handle(line, hold, scope, receive)
         except OCIError as error:
             if isinstance(error, StorageUnreadable):
-                # Nobody else tells the operator: a failed read trips no latch.
+                # Logged here: a failed read trips no latch.
                 log.error(str(error), request_id=line.request_id)
             return refuse(scope["path"], error)
         except ClientDisconnect:
@@ -127,7 +127,7 @@ class Application:
 
 
 class ResponseRecorder:
-    """What goes back to the client, and what the log will say of it."""
+    """Sends the response, and records status and size for the request log."""
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         for name, value in scope["headers"]:

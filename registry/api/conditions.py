@@ -1,4 +1,4 @@
-"""Conditional requests: what a client already has, and what it expects to find.
+"""Conditional requests: If-Match, If-None-Match, If-Range and Range.
 
 https://www.rfc-editor.org/rfc/rfc9110#section-13
 """
@@ -20,9 +20,9 @@ def has_conditions(headers: Headers) -> bool:
 
 
 def is_not_modified(headers: Headers, digest: Digest) -> bool:
-    """Whether a reader has this content already: answer 304.
+    """Whether the client has this content already, so that the response is 304.
 
-    Raises PreconditionFailed if it insists on another one.
+    Raises PreconditionFailed if If-Match names another one.
     """
     require_match(headers, digest, digest)
     known = headers.get("if-none-match")
@@ -30,21 +30,21 @@ def is_not_modified(headers: Headers, digest: Digest) -> bool:
 
 
 def require_match(headers: Headers, reference: Tag | Digest, found: Digest | None) -> None:
-    """Raise PreconditionFailed unless what is here is one of those in If-Match."""
+    """Raise PreconditionFailed unless If-Match names the digest found."""
     expected = headers.get("if-match")
     if expected is not None and (found is None or not _names(expected, found, weak=False)):
         raise PreconditionFailed(reference, found)
 
 
 def require_none(headers: Headers, reference: Tag | Digest, found: Digest | None) -> None:
-    """Raise PreconditionFailed if what is here is one of those in If-None-Match."""
+    """Raise PreconditionFailed if If-None-Match names the digest found."""
     unwanted = headers.get("if-none-match")
     if unwanted is not None and found is not None and _names(unwanted, found, weak=True):
         raise PreconditionFailed(reference, found)
 
 
 def requested_ranges(headers: Headers, digest: Digest, size: int) -> tuple[ByteRange, ...] | None:
-    """Which parts of a content to send, or None for the whole of it.
+    """The ranges of the content to send, or None for all of it.
 
     Raises RangeNotSatisfiable.
     """
@@ -52,7 +52,7 @@ def requested_ranges(headers: Headers, digest: Digest, size: int) -> tuple[ByteR
     if wanted is None:
         return None
     condition = headers.get("if-range")
-    # A date never matches: content named by its digest has no time of change.
+    # A date never matches: content named by its digest has no modification time.
     if condition is not None and not _names(condition, digest, weak=False):
         return None
     return parse_range(wanted, size)

@@ -45,20 +45,20 @@ class MethodNotAllowed(OCIError):
 
 
 class PathInvalid(OCIError):
-    """The path cannot be decoded to a text that two programs would read alike."""
+    """The path cannot be decoded unambiguously."""
 
     code = ErrorCode.NAME_INVALID
 
 
 class QueryInvalid(OCIError):
-    """A query parameter that does not mean anything here."""
+    """A query parameter is malformed or repeated."""
 
     code = ErrorCode.UNSUPPORTED
     status = HTTPStatus.BAD_REQUEST
 
 
 class TooManyTags(OCIError):
-    """More tags in one push than we take."""
+    """More tags in one push than are accepted."""
 
     code = ErrorCode.UNSUPPORTED
     status = HTTPStatus.REQUEST_URI_TOO_LONG
@@ -68,7 +68,7 @@ class TooManyTags(OCIError):
 
 
 def refuse(path: str, error: OCIError) -> Response:
-    """Answer with the spec's error envelope; the error itself knows its code."""
+    """The response for an error: the spec's error envelope, with the error's own code."""
     errors: Sequence[OCIError] = (
         error.errors if isinstance(error, ManifestReferencesMissing) else (error,)
     )
@@ -81,7 +81,7 @@ def refuse(path: str, error: OCIError) -> Response:
 
 
 def fail(request_id: str) -> Response:
-    """Answer for an exception that nobody expected; the log has the rest."""
+    """The response for an unexpected exception, which is logged under the request id."""
     message = f"the registry failed; its log has more under request id {request_id}"
     body = json.dumps({"errors": [{"code": "UNKNOWN", "message": message}]}).encode()
     return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, media_type=JSON)
@@ -98,7 +98,7 @@ def _headers(path: str, error: OCIError) -> dict[str, str]:
         case RangeNotSatisfiable():
             headers["Content-Range"] = f"bytes */{error.size}"
         case RangeInvalid():
-            # regctl resumes from any 4xx that says where the session is and how far it got.
+            # regctl resumes from any 4xx with the session's Location and Range.
             headers["Location"] = path
             headers["Range"] = format_upload_range(error.offset)
         case TooManyRequests() | CommitUnknown():

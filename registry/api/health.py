@@ -1,4 +1,4 @@
-"""Liveness, readiness, and whether this is a registry at all."""
+"""Liveness, readiness, and the API version check."""
 
 import json
 from http import HTTPStatus
@@ -14,21 +14,21 @@ _NEVER = {"Cache-Control": NEVER}
 
 
 async def check_support(request: RegistryRequest, registry: Registry) -> Response:
-    """end-1: GET whether this registry implements the specification."""
+    """end-1: GET /v2/, 200 if this registry implements the specification."""
     headers = {"Docker-Distribution-API-Version": "registry/2.0", **_NEVER}
     return Response(b"{}", headers=headers, media_type=JSON)
 
 
 async def check_alive(request: RegistryRequest, registry: Registry) -> Response:
-    """GET whether the process answers at all."""
+    """GET /healthz: liveness of the process."""
     return Response(b'{"status":"ok"}', headers=_NEVER, media_type=JSON)
 
 
 async def check_ready(request: RegistryRequest, registry: Registry) -> Response:
-    """GET whether requests of every kind should be sent here.
+    """GET /readyz: whether requests of every kind should be sent here.
 
-    They should if the database answers, the disk takes writes, every background task runs, and
-    we are not stopping.  A job that failed in its last turn is named, and changes nothing else.
+    Ready means that the database answers, writes are allowed, every background task runs, and the
+    server is not stopping.  A job whose last run failed is named, without changing the status.
     """
     if request.is_stopping:
         return _not_ready({"status": "stopping"})

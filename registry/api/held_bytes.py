@@ -1,24 +1,24 @@
-"""HeldBytes: a bound on the bodies that all requests together hold in memory."""
+"""HeldBytes: a limit on the bodies that all requests together hold in memory."""
 
 from __future__ import annotations
 
 from registry.errors import TooManyRequests
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
-# So much of every body is free: the connections' own number bounds it, and a manifest as most
-# are is never refused because of somebody else's large ones.
+# This much of every body is not counted, as the number of connections limits it: a manifest of
+# usual size is never refused because of other clients' large ones.
 FREE_BYTES = 64 * 1024
 
 
 class HeldBytes:
-    """Counts what is held; whoever would exceed the bound is refused, and holds nothing more."""
+    """Counts the held bytes; a request that would exceed the limit is refused."""
 
     def __init__(self, limit: int = MAX_HELD_BYTES) -> None:
         self._limit = limit
         self.total = 0
 
     def take(self, count: int) -> None:
-        """Raises TooManyRequests, and takes nothing, where that would be too much."""
+        """Count more bytes; raises TooManyRequests, and counts nothing, above the limit."""
         if self.total + count > self._limit:
             raise TooManyRequests(
                 f"manifests that come and go hold {self.total} bytes of memory, expected at most "
@@ -31,7 +31,7 @@ class HeldBytes:
 
 
 class Hold:
-    """What one request holds, until it ends."""
+    """The bytes that one request holds until it ends."""
 
     __slots__ = ("_all", "_count", "_taken")
 
@@ -41,12 +41,12 @@ class Hold:
         self._taken = 0
 
     def add(self, count: int) -> None:
-        """So many bytes more are held.  Raises TooManyRequests."""
+        """Count more held bytes.  Raises TooManyRequests."""
         beyond = max(0, self._count + count - FREE_BYTES)
         self._all.take(beyond - self._taken)
         self._count, self._taken = self._count + count, beyond
 
     def release(self) -> None:
-        """The request has ended."""
+        """Release the bytes at the request's end."""
         self._all.give_back(self._taken)
         self._count = self._taken = 0

@@ -1,4 +1,4 @@
-"""What a handler asks of a request."""
+"""RegistryRequest: the parameters and the body of a request."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MAX_PAGE = 1000
 
 
 class MountSources(Protocol):
-    """Who may be asked for another repository to take a blob from."""
+    """Finds the repositories that a blob may be mounted from."""
 
     async def source(self, request: Request, name: str) -> Repository | None:
         """The repository, or None if the caller may not pull from it, or it has no such name."""
@@ -34,14 +34,14 @@ class MountSources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a request says about its body: where it starts, and how long it is."""
+    """Start and length of a body in an upload, if the request gives them."""
 
     start: int | None
     length: int | None
 
 
 class RegistryRequest(Request):
-    """One request to one endpoint; its path is matched, its query and body are not read yet."""
+    """One request to one endpoint; query and body are read on access."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class RegistryRequest(Request):
 
     @property
     def algorithm(self) -> str:
-        """``digest-algorithm``: what the client will name the blob by."""
+        """``digest-algorithm``: the algorithm of the blob's digest."""
         text = self.query("digest-algorithm")
         if text is not None and text not in LENGTHS:
             known = ", ".join(LENGTHS)
@@ -117,7 +117,7 @@ class RegistryRequest(Request):
         return text or "sha256"
 
     def query(self, name: str) -> str | None:
-        """A parameter that may be given once; empty is as good as not given."""
+        """A parameter that may be given once; an empty one counts as missing."""
         values = self.query_params.getlist(name)
         if len(values) > 1:
             raise QueryInvalid(f"{name} is given {len(values)} times, expected once")
@@ -128,7 +128,7 @@ class RegistryRequest(Request):
         return await self._sources.source(self, name)
 
     def may_pull(self, name: RepositoryName) -> bool:
-        """Whether the caller may pull from a repository, for a mount from wherever that is."""
+        """Whether the caller may pull from a repository, for a mount without ``from``."""
         return self._sources.is_source(self, name)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -143,9 +143,9 @@ class RegistryRequest(Request):
                 yield body
 
     async def read(self, limit: int) -> bytes:
-        """The whole body, or TooLarge before more than ``limit`` bytes are held.
+        """The whole body; raises TooLarge before more than ``limit`` bytes are held.
 
-        Raises TooManyRequests where all requests together hold too much.
+        Raises TooManyRequests if all requests together hold too much.
         """
         if (self.length or 0) > limit:
             raise TooLarge(limit)

@@ -1,4 +1,4 @@
-"""BlobResponse, pages with a Link to the next, and the headers that content carries."""
+"""Responses: BlobResponse, pages with a Link to the next, and the headers of content."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from registry.services.blobs import BlobReader, translate_read_errors
 
 OCTETS = "application/octet-stream"
 
-# Content named by its digest never changes; only whoever may see it may keep it.
+# Content named by its digest never changes, but only the caller's own cache may keep it.
 FOREVER = "private, max-age=31536000, immutable"
 NEVER = "private, no-store"
 
@@ -27,7 +27,7 @@ ZERO_COPY = "http.response.zerocopysend"
 
 
 def content_headers(digest: Digest, *, cache: str = FOREVER) -> dict[str, str]:
-    """The headers of every answer that is, or stands for, content with this digest."""
+    """The headers of every response about content with this digest, 304 included."""
     return {
         "Docker-Content-Digest": str(digest),
         "ETag": etag(digest),
@@ -40,7 +40,7 @@ def blob_headers(digest: Digest) -> dict[str, str]:
         **content_headers(digest),
         "Content-Type": OCTETS,
         "Accept-Ranges": "bytes",
-        # A blob is whatever someone pushed: no browser may take it for a page of ours.
+        # A blob is untrusted content: browsers must not render it as a page of this host.
         "X-Content-Type-Options": "nosniff",
     }
 
@@ -50,7 +50,7 @@ def not_modified(digest: Digest, *, cache: str = FOREVER) -> Response:
 
 
 def warning(text: str) -> str:
-    """A Warning header: something for the client to show to its user, and for nobody to act on.
+    """A Warning header, for the client to show to its user.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings
     """
@@ -74,11 +74,11 @@ def page(
 
 
 class BlobResponse(Response):
-    """Sends an open blob, or parts of it, and closes it once the client has it, or has gone.
+    """Sends an open blob or ranges of it, and closes it at the end or on disconnect.
 
-    Raises BlobUnreadable where the disk fails on the way: the server must break off.
+    Raises BlobUnreadable if the disk fails meanwhile: the server must cut the response off.
 
-    Hot path: where the server can send from the file itself, no byte passes through here.
+    Hot path: where the server has sendfile, no byte passes through here.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class BlobResponse(Response):
         await send({"type": "http.response.body", "body": self._tail, "more_body": False})
 
     async def _send_chunks(self, receive: Receive, send: Send) -> None:
-        """The same through any other ASGI server, which may not say that the client has gone."""
+        """Send chunks through other ASGI servers, which may not report a disconnect."""
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             for head, part in self._parts:

@@ -31,13 +31,12 @@ from registry.api.health import check_alive, check_ready, check_support
 from registry.auth.policy import Access
 
 Handler = Callable[..., Awaitable[Response]]
-"""Gets the request, and the handle that the authorizer made: a Repository where the path has a
-name, else the Registry."""
+"""Called with the request, and a Repository if the path has a name, else the Registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row: a method of a path, and what a caller must be allowed to do there."""
+    """One row: method and path, the access that a caller needs, and the handler."""
 
     ids: str
     method: str

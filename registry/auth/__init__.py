@@ -1,1 +1,1 @@
-"""Who may do what; independent of services."""
+"""Authentication and authorization, independent of the services."""

@@ -1,4 +1,4 @@
-"""Credentials: what a caller sends to say who it is.
+"""Credentials: parse the Authorization header.
 
 https://www.rfc-editor.org/rfc/rfc7617
 """
@@ -21,11 +21,11 @@ _EXPECTED = "Basic credentials must be base64 of user:password"
 
 
 class CredentialsInvalid(Unauthorized):
-    """The Authorization header is not one that anybody could be known by."""
+    """The Authorization header is malformed."""
 
 
 class CredentialsRepeated(OCIError):
-    """More than one Authorization header: a proxy and we might each believe another one."""
+    """More than one Authorization header: a proxy and the registry might use different ones."""
 
     code = ErrorCode.UNAUTHORIZED
     status = HTTPStatus.BAD_REQUEST
@@ -36,7 +36,7 @@ class CredentialsRepeated(OCIError):
 
 @dataclass(frozen=True, slots=True)
 class BasicCredentials:
-    """A user name and a password, as sent; nobody has checked them yet."""
+    """A user name and a password, as sent and not verified."""
 
     user: str
     password: str = field(repr=False)
@@ -44,16 +44,16 @@ class BasicCredentials:
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """A token that some registry once gave out; nobody can be known by it here yet."""
+    """A token, as sent; no token is issued or verified here yet."""
 
     token: str = field(repr=False)
 
 
 def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken | None:
-    """The credentials in the Authorization headers of one request, if there are any.
+    """Parse the Authorization headers of one request; None without any.
 
-    Raises CredentialsRepeated for more than one header, CredentialsInvalid for what is not
-    strict base64 of a bounded, printable ``user:password``, or a token.
+    Raises CredentialsRepeated for more than one header, CredentialsInvalid unless it is a token or
+    strict base64 of a bounded, printable ``user:password``.
     """
     if not headers:
         return None
@@ -79,7 +79,7 @@ def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken 
 def _decoded(encoded: str) -> str:
     try:
         decoded = base64.b64decode(encoded, validate=True)
-        # b64decode lets padding pass that is not needed.
+        # b64decode accepts excess padding.
         if base64.b64encode(decoded) == encoded.encode():
             return decoded.decode()
     except ValueError:

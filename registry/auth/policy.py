@@ -1,4 +1,4 @@
-"""What an identity may do; for now the only identity is the anonymous one."""
+"""Policy: the access of an identity; for now the only identity is the anonymous one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Literal
 
 Access = Literal["open", "pull", "push", "delete", "catalog"]
-"""The access column of the endpoint table: what a caller must be allowed to do."""
+"""The access column of the endpoint table."""
 
 Grant = Literal["none", "pull", "push"]
-"""What one identity was given."""
+"""The access granted to an identity."""
 
 ALLOWED: Mapping[Grant, frozenset[Access]] = MappingProxyType(
     {
@@ -22,7 +22,7 @@ ALLOWED: Mapping[Grant, frozenset[Access]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking."""
+    """The caller."""
 
     name: str
 
@@ -32,7 +32,7 @@ ANONYMOUS = Identity("anonymous")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may do what.  Deny by default: what is not in a grant is refused."""
+    """Decides access by grants.  Deny by default."""
 
     anonymous: Grant
 

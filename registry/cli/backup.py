@@ -8,24 +8,25 @@ import click
 from registry.cli.common import administer, config_file, handle_errors, load, root_directory
 from registry.cli.integrity import MARK, WRONG, format_finding
 
-# What to do after a backup that lacks something, or would if there were none before.
-NEXT = f"{MARK} It heals when it is pushed again; then back up again."
+# The hint after a backup of a registry that has lost files.
+NEXT = f"{MARK} Push the content again, then back up again."
 
 
 @click.command()
 @config_file
 @root_directory
-@click.option("--copy", is_flag=True, help="Copy files also where a link would do.")
+@click.option("--copy", is_flag=True, help="Copy files instead of hard-linking them.")
 @click.argument("directory", type=click.Path(path_type=Path))
 @handle_errors
 def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -> None:
     """Back up a registry into DIRECTORY, while it is in use or while it is stopped.
 
-    Into a directory that holds an earlier backup, only what is new is copied.  On the same file
-    system files are linked, which takes no room, and protects from mistakes but not from a
-    disk that fails.
+    Only new files are copied into a directory that has an earlier backup.  On the same file system
+    files are hard-linked, which takes no space, and protects from mistakes but not from a failing
+    disk.
 
-    Ends with 1 if the registry has lost a blob, or a part of one: everything else is backed up.
+    Exit status 1 means that the registry has lost a blob or a part of one: everything else is
+    backed up.
     """
     whole = str(directory.absolute())
     wrong = 0
@@ -57,8 +58,8 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
 def restore(root: Path, directory: Path) -> None:
     """Restore the backup in DIRECTORY into a new root, and check every byte of it.
 
-    Ends with 1 if something is wrong with it.  One that was cut short goes on when it is given
-    again.  To use what was restored, serve it: `registry serve --root PATH`.
+    Exit status 1 means that the check found errors.  An interrupted restore continues when the
+    command is repeated.  Serve the restored registry with `registry serve --root PATH`.
     """
     settings = load(None, {"storage.root": str(root)})
 

@@ -1,6 +1,6 @@
-"""What the commands share: their options, and how they end.
+"""Common parts of the commands: options, errors and exit status.
 
-Each command imports what it needs when it runs, so that ``registry --help`` is quick.
+Commands import most modules when they run, so that ``registry --help`` is quick.
 """
 
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 REFUSED = 1
-# As a shell tells of a command that SIGINT ended.
+# A shell's exit status for a command that SIGINT ended.
 INTERRUPTED = 130
 
 config_file = click.option(
@@ -26,18 +26,22 @@ config_file = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A TOML file of settings; config.example.toml shows every one.",
 )
-root_directory = click.option("--root", metavar="DIR", help="The directory that holds everything.")
+root_directory = click.option(
+    "--root", metavar="DIR", help="The root directory of the registry's data."
+)
 
 
 def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """End with one line on what is wrong, and not with a traceback."""
+    """Turn errors into one line and exit status 1, instead of a traceback."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             run_translated(*args, **kwargs)
         except KeyboardInterrupt:  # also in the middle of an import
-            click.echo("Interrupted; run it again to go on, or to begin again.", err=True)
+            click.echo(
+                "Interrupted; run the command again to continue or to begin again.", err=True
+            )
             sys.exit(INTERRUPTED)
 
     def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -52,7 +56,7 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
         except (StartupError, CommandRefused, OCIError) as error:
             exit_with_errors(str(error))
         except BrokenPipeError:
-            raise  # nobody reads what we say: click ends without a word
+            raise  # the reader of stdout is gone: click exits quietly
         except ImportError as error:
             if (error.name or "").partition(".")[0] != "uvicorn":
                 raise
@@ -85,9 +89,9 @@ def load(config: Path | None, flags: dict[str, str]) -> "Settings":
 def administer(
     config: Path | None, root: str | None, command: str, **arguments: Any
 ) -> Iterator[dict[str, Any]]:
-    """Have an administrative command done, whether the registry runs or not; what it says.
+    """Run an administrative command, whether the registry runs or not; yields its documents.
 
-    An argument of None is one that was not given.
+    An argument of None counts as missing.
     """
     settings = load(config, {} if root is None else {"storage.root": root})
 
@@ -98,7 +102,7 @@ def administer(
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people, in whole hours or else in seconds.
+    """Format a duration in whole hours, or else in seconds.
 
     >>> format_duration(259_200), format_duration(90)
     ('72 h', '90 s')

@@ -1,4 +1,4 @@
-"""The command's entry: serve, check-config, and every other command by its name."""
+"""Entry point of ``registry``: serve, check-config, and the other commands."""
 
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,12 @@ def main() -> None:
     "--listen",
     metavar="HOST:PORT",
     callback=_check_listen,
-    help="Where to listen; 127.0.0.1:5000 by default.",
+    help="Address to listen on; 127.0.0.1:5000 by default.",
 )
 @click.option(
     "--anonymous",
     type=click.Choice(["none", "pull", "push"]),
-    help="What callers without an identity may do.",
+    help="Access of callers without an identity.",
 )
 @handle_errors
 def serve(config: Path | None, root: str | None, listen: str | None, anonymous: str | None) -> None:

@@ -1,4 +1,4 @@
-"""registry gc, registry undelete: give back what nothing names; and bring back what was needed."""
+"""registry gc, undelete: collect garbage, and undelete content."""
 
 from pathlib import Path
 from typing import Any
@@ -27,27 +27,27 @@ _DRY_RUN_WORDS = (
 @click.command()
 @config_file
 @root_directory
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Report what a pass would do, and change nothing.")
 @click.option(
     "--all-orphans",
     is_flag=True,
-    help="Remove files without a row also where they are many, as after a lost database.",
+    help="Remove files without a row even if they are many, as after the loss of a database.",
 )
 @handle_errors
 def gc(config: Path | None, root: str | None, dry_run: bool, all_orphans: bool) -> None:
     """Collect garbage now; clients may push and pull meanwhile.
 
     Untagging deletes no manifest: delete manifests or whole repositories, or set
-    gc.untagged_after_days.  What was just pushed, and what can be undeleted, is kept for a while.
+    gc.untagged_after_days.  Recently pushed and deleted content is kept for a while.
     """
-    # A server of before this argument need not know it.
+    # An older server may not know this argument.
     given = {"all_orphans": True} if all_orphans else {}
     for report in administer(config, root, "gc", dry_run=dry_run, **given):
         click.echo(format_report(report, _DRY_RUN_WORDS if dry_run else _RUN_WORDS))
 
 
 def format_report(report: dict[str, int], words: tuple[str, str, str, str, str]) -> str:
-    """One line for each kind of thing, and the bytes that come back."""
+    """Format a report: one line for each kind of content, and the freed bytes."""
     collected, moved, removed, ended, free = words
     lines = [
         f"{report['manifests']} untagged manifests {collected}collected",
@@ -75,11 +75,11 @@ def format_report(report: dict[str, int], words: tuple[str, str, str, str, str])
 
 
 def format_retention(pushed: float, deleted: float) -> str:
-    """What an operator needs to know for whom nothing came back: for how long things are kept."""
-    line = f"What was pushed is kept for up to {format_duration(pushed)} of the server's running"
+    """Explain, after a pass that freed nothing, how long content is kept."""
+    line = f"Pushed content is kept for up to {format_duration(pushed)} of the server's running"
     if deleted:
         line += (
-            f"; what was deleted or collected, for {format_duration(deleted)} more, to be undeleted"
+            f"; deleted or collected content, for {format_duration(deleted)} more, to be undeleted"
         )
     return f"{line} (gc.* in the settings)."
 
@@ -90,7 +90,7 @@ def format_retention(pushed: float, deleted: float) -> str:
 @click.argument("what", metavar="DIGEST|NAME:TAG")
 @handle_errors
 def undelete(config: Path | None, root: str | None, what: str) -> None:
-    """Bring back a blob, a manifest or a tag that was deleted or collected."""
+    """Undelete a blob, a manifest or a tag that was deleted or collected."""
     for result in administer(config, root, "undelete", what=what):
         click.echo(format_undelete(result))
 

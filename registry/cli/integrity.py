@@ -1,4 +1,4 @@
-"""registry fsck, scrub, unlatch: whether everything is whole, and going on after it was not."""
+"""registry fsck, scrub, unlatch: check and repair the registry, and allow writes again."""
 
 import sys
 from collections.abc import Mapping
@@ -10,23 +10,24 @@ import click
 from registry.cli.common import administer, config_file, handle_errors, root_directory
 
 WRONG = 1
-# What to do next, after the last finding.
-MARK = "`registry fsck --repair` marks what is damaged, so that it is not served any more."
-NEXT = "What is damaged heals when it is pushed again; otherwise restore a backup."
+# Hints after the last finding.
+MARK = "`registry fsck --repair` marks corrupt content, so that it is not served any more."
+NEXT = "Push corrupt content again to replace it, or restore a backup."
 
 
 @click.command()
 @config_file
 @root_directory
-@click.option("--deep", is_flag=True, help="Read and hash every byte that is kept.")
-@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+@click.option("--deep", is_flag=True, help="Read and hash every stored byte.")
+@click.option(
+    "--repair", is_flag=True, help="Repair findings that can be repaired without losing data."
+)
 @handle_errors
 def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> None:
-    """Compare the rows with the files and with each other: is everything here, and whole?
+    """Compare the database's rows with the files and with each other.
 
-    Works on a registry that runs and on one that is stopped, and changes nothing without
-    --repair.  Ends with 1 if something is wrong.  Leftovers of a crash are not: they are listed,
-    and do no harm.
+    Checks a running or a stopped registry, and changes nothing without --repair.  Exit status 1
+    means that a rule is broken.  Files that a crash left are listed as harmless, and do not count.
     """
     wrong = 0
     for line in administer(config, root, "fsck", deep=deep, repair=repair):
@@ -36,7 +37,7 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
             summary = line["summary"]
             wrong = summary["wrong"]
             looked = ", ".join(f"{count} {what}" for what, count in summary["looked_at"].items())
-            click.echo(f"{wrong} wrong, {summary['harmless']} left over; looked at {looked}")
+            click.echo(f"{wrong} wrong, {summary['harmless']} harmless; looked at {looked}")
     if wrong:
         click.echo(NEXT if repair else f"{MARK} {NEXT}", err=True)
         sys.exit(WRONG)
@@ -50,7 +51,7 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
     "--max-duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop after so long; the next scrub goes on where this one stopped.",
+    help="Stop after this time; the next scrub continues from there.",
 )
 @handle_errors
 def scrub(
@@ -58,8 +59,8 @@ def scrub(
 ) -> None:
     """Read every blob and manifest, and mark what is corrupt.
 
-    What is marked is not served until it is pushed again.  Ends with 1 if anything was found that
-    was not marked before; `registry fsck` lists everything that is marked.
+    Marked content is not served until it is pushed again.  Exit status 1 means that newly corrupt
+    content was found; `registry fsck` lists all marked content.
     """
     corrupt = 0
     for line in administer(config, root, "scrub", rate=rate, max_duration=max_duration):
@@ -85,8 +86,8 @@ def scrub(
 def unlatch(config: Path | None, root: str | None) -> None:
     """Allow writing again after the disk has failed.
 
-    A disk that fails, even once, makes the registry read-only: see to the disk first, then run
-    `registry fsck --deep`.  Refused while the disk does not take a file.
+    A single failure of the disk makes the registry read-only: check the disk first, then run
+    `registry fsck --deep`.  The command is refused while no file can be written.
     """
     for line in administer(config, root, "unlatch"):
         if line["reason"] is None:
@@ -96,10 +97,12 @@ def unlatch(config: Path | None, root: str | None) -> None:
 
 
 def format_finding(finding: Mapping[str, Any]) -> str:
-    """A finding in one line."""
-    kind = " (left over)" if finding["harmless"] else ""
+    """Format a finding in one line."""
+    # An older server sends no rule.
+    words = [finding["rule"]] if "rule" in finding else []
+    words += ["harmless"] if finding["harmless"] else []
     line = (
-        f"{finding['invariant']}{kind} {finding['what']}: "
+        f"{finding['invariant']} ({'; '.join(words)}) {finding['what']}: "
         f"found {finding['found']}, expected {finding['expected']}"
     )
     if finding["affects"]:

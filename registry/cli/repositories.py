@@ -1,4 +1,4 @@
-"""registry repo, registry tag: what there is, how large it is, how it goes, and how it was."""
+"""registry repo, tag: list, measure, delete and undelete repositories; show tag history."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ def delete(config: Path | None, root: str | None, name: str) -> None:
 @click.argument("name")
 @handle_errors
 def undelete(config: Path | None, root: str | None, name: str) -> None:
-    """Bring back a repository that was deleted."""
+    """Undelete a repository."""
     for _ in administer(config, root, "repo undelete", name=name):
         click.echo(f"{name} is back")
 
@@ -59,7 +59,7 @@ def undelete(config: Path | None, root: str | None, name: str) -> None:
 @click.argument("reference", metavar="[NAME[:TAG]]", required=False)
 @handle_errors
 def size(config: Path | None, root: str | None, reference: str | None) -> None:
-    """Exact bytes: in all, of nothing else, and shared with something else."""
+    """Show exact bytes: total, unique, and shared with other content."""
     name, tag = split(reference)
     for line in administer(config, root, "repo size", name=name, tag=tag):
         click.echo(
@@ -71,7 +71,7 @@ def size(config: Path | None, root: str | None, reference: str | None) -> None:
 
 @click.group()
 def tag() -> None:
-    """Look at tags."""
+    """Show the history of tags."""
 
 
 @tag.command()
@@ -80,7 +80,7 @@ def tag() -> None:
 @click.argument("reference", metavar="NAME[:TAG]")
 @handle_errors
 def history(config: Path | None, root: str | None, reference: str) -> None:
-    """Show every change of a tag: when, who, from where, to where."""
+    """Show every change of a tag: time, identity, old and new digest."""
     name, tag = split(reference)
     for change in administer(config, root, "tag history", name=name, tag=tag):
         if "deletion" in change:
@@ -96,7 +96,7 @@ def history(config: Path | None, root: str | None, reference: str) -> None:
 
 
 def format_time(milliseconds: int) -> str:
-    """A time for people.
+    """Format a time in UTC.
 
     >>> format_time(1_800_000_000_000)
     '2027-01-15 08:00:00Z'

@@ -1,4 +1,4 @@
-"""registry upload: which uploads are open, whose they are, and how they end."""
+"""registry upload: list and cancel open uploads."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from registry.cli.repositories import format_time
 
 @click.group()
 def upload() -> None:
-    """List and cancel uploads that are open."""
+    """List and cancel open uploads."""
 
 
 @upload.command("list")
@@ -24,7 +24,7 @@ def upload() -> None:
 @root_directory
 @handle_errors
 def show(config: Path | None, root: str | None) -> None:
-    """List the open uploads, the oldest first: id, repository, who, from where, how far."""
+    """List the open uploads, oldest first: id, repository, identity, address, bytes, times."""
     for line in administer(config, root, "upload list"):
         click.echo(
             f"{line['id']}  {line['repository']}  {line['identity']}  {line['address'] or '-'}  "
@@ -36,16 +36,16 @@ def show(config: Path | None, root: str | None) -> None:
 @upload.command()
 @config_file
 @root_directory
-@click.option("--address", metavar="ADDRESS", help="Cancel those of one address, as listed.")
+@click.option("--address", metavar="ADDRESS", help="Cancel the uploads of one address, as listed.")
 @click.option("--all", "every", is_flag=True, help="Cancel every open upload.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @handle_errors
 def cancel(
     config: Path | None, root: str | None, address: str | None, every: bool, ids: tuple[str, ...]
 ) -> None:
-    """Cancel uploads, and drop what has arrived of them.
+    """Cancel uploads, and delete the bytes received.
 
-    Whatever client is pushing one is refused, and may begin again.
+    A client that is pushing one is refused, and may begin again.
     """
     if not ids and address is None and not every:
         raise click.UsageError("name the uploads to cancel, or give --address or --all")

@@ -16,14 +16,15 @@ from typing import Any
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.integrity.checks import ManifestRow
 
+# The words of docs/rules.md, short enough for a line of fsck.
 INVARIANTS = {
     "I1": "every blob has its file, of its size",
     "I2": "every blob's bytes have its digest",
-    "I3": "every manifest's bytes, in the trash too, have its digest; its edges are what they name",
-    "I4": "every tag, edge and membership leads to something that is here",
-    "I9": "every file is a blob's, a session's, or in the trash",
-    "I12": "no row of the audit was altered, and none in the middle removed",
-    "I15": "the database is sound",
+    "I3": "every manifest's bytes have its digest, and its edges are the digests it names",
+    "I4": "every tag, edge and membership leads to a row that exists",
+    "I9": "every file is a blob's, an open upload's, or in the trash",
+    "I12": "the rows of the audit form a chain of hashes",
+    "I15": "SQLite finds the database in order",
     "I19": "the database has this program's schema",
 }
 
@@ -85,6 +86,7 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         return {
             "invariant": self.invariant,
+            "rule": INVARIANTS[self.invariant],
             "what": self.what,
             "found": self.found,
             "expected": self.expected,

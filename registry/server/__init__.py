@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with sendfile, deadlines and a strict reading of requests."""
+"""The HTTP server: uvicorn with sendfile, deadlines and strict parsing of requests."""
 
 from registry.server.http.protocol import SlipwayProtocol
 from registry.server.lifespan import ApplicationFailed

@@ -1,4 +1,4 @@
-"""ServerConfig: uvicorn's settings as this server needs them, and what all connections share."""
+"""ServerConfig: uvicorn's settings for this server, and the state shared by all connections."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ _READ_BYTES = 1024 * 1024
 
 
 class ServerConfig(uvicorn.Config):
-    """Nothing is logged twice, and no header of a client is believed."""
+    """Disables uvicorn's own log and its trust in forwarded headers."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ServerConfig(uvicorn.Config):
     ) -> None:
         self.limits = limits
         self.executor = executor
-        # Filled and emptied within one callback of the loop, so every connection can use it.
+        # Filled and emptied within one callback of the event loop, so all connections share it.
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
         super().__init__(
             app,

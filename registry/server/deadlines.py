@@ -1,10 +1,10 @@
-"""Deadlines: whether a client keeps sending its body, and keeps taking its response."""
+"""Deadlines: measure the rates at which a client sends its body and reads the response."""
 
 from registry.server.limits import Limits
 
 
 class RateMeter:
-    """Measured over windows, never over a whole body: ten gibibytes may take an hour."""
+    """Measures in windows, never over a whole body: 10 GiB may take an hour."""
 
     def __init__(self, limits: Limits) -> None:
         self._window_seconds = limits.body_window_seconds
@@ -16,7 +16,7 @@ class RateMeter:
         self._taken_at = 0.0
 
     def begin(self, now: float) -> None:
-        """A request's head is complete: its body, if any, is expected from now."""
+        """Begin to measure the body, once a request's head is complete."""
         self._window_start = self._taken_at = now
         self._arrived_bytes = 0
 
@@ -24,9 +24,9 @@ class RateMeter:
         self._arrived_bytes += count
 
     def is_too_slow(self, now: float, *, may_send: bool) -> bool:
-        """Whether a whole window went by without its share of the body.
+        """Whether a whole window passed with too few bytes of the body.
 
-        A client that was made to wait starts a new window when it may go on.
+        A client that was paused starts a new window when it may continue.
         """
         if may_send:
             if now - self._window_start < self._window_seconds:
@@ -38,7 +38,7 @@ class RateMeter:
         return False
 
     def is_stalled(self, now: float, sent_bytes: int, unsent_bytes: int) -> bool:
-        """Whether there has long been something to take, and none of it went."""
+        """Whether the client has read nothing for too long while bytes were waiting."""
         taken = (sent_bytes, unsent_bytes)
         if not unsent_bytes or taken != self._taken:
             self._taken = taken

@@ -1,19 +1,19 @@
-"""Descriptors: as many connections as the process can really hold open."""
+"""Descriptors: limit connections to the file descriptors that the process may open."""
 
 import resource
 from dataclasses import replace
 
 from registry.server.limits import Limits
 
-# A connection that sends a blob has its socket, a duplicate of it, and the blob.
+# A connection that sends a blob uses three: its socket, a duplicate of it, and the file.
 _PER_CONNECTION = 3
 _FOR_THE_REST = 64
 
 
 def fit_to_fd_limit(limits: Limits) -> Limits:
-    """The limits with no more connections than there are descriptors for.
+    """The limits, with connections reduced to the available descriptors.
 
-    Accepting one too many would fail for everybody: the database could not open its files.
+    Without descriptors left, the database could not open its files, and every request would fail.
     """
     held, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.connections * _PER_CONNECTION + _FOR_THE_REST

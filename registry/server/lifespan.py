@@ -1,8 +1,8 @@
-"""Lifespan: the application's start and end, around the time in which it is served.
+"""Lifespan: start the application before serving it, and stop it afterwards.
 
 https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 
-In place of uvicorn's: that one logs a failed start as a traceback and keeps no reason.
+It replaces uvicorn's, which logs a failed start as a traceback and keeps no reason.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ log = logging.getLogger("registry.server")
 
 
 class ApplicationFailed(StartupError):
-    """The application's own start failed; ``__cause__`` is what it raised, if it raised."""
+    """The application's start failed; ``__cause__`` is its exception, if any."""
 
 
 class Lifespan:
-    """One start and one end of an application."""
+    """One startup and one shutdown of an application."""
 
     def __init__(self, app: ASGI3Application) -> None:
         self._app = app
@@ -39,12 +39,12 @@ class Lifespan:
         if self._failure is not None:
             raise ApplicationFailed(f"the registry could not start: {self._failure}")
         if self._task.done() and (error := self._task.exception()) is not None:
-            self._task = None  # told by what is raised here; nothing is left to stop
+            self._task = None  # raised here; nothing is left to stop
             raise failed(error) from error
         self._task.add_done_callback(self._report_early_end)
 
     async def stop(self) -> None:
-        """Let the application close what it opened; what that raises is logged."""
+        """Shut the application down; its exceptions are logged."""
         if self._task is None or self._is_stopping:
             return
         self._is_stopping = True
@@ -68,7 +68,7 @@ class Lifespan:
     async def _receive(self, message: Any) -> None:
         kind = message["type"]
         if kind.endswith(".failed"):
-            self._failure = message.get("message") or "the application says no more"
+            self._failure = message.get("message") or "the application gave no reason"
         (self._started if kind.startswith("lifespan.startup") else self._stopped).set()
 
     def _report_early_end(self, task: asyncio.Task[None]) -> None:
@@ -77,7 +77,7 @@ class Lifespan:
 
 
 def failed(error: BaseException) -> ApplicationFailed:
-    """What the start raised, in one sentence."""
+    """The exception of a failed start, as one sentence."""
     if isinstance(error, StartupError):
         return ApplicationFailed(str(error))
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Limits: how long, how slow and how large a request may be before it is refused."""
+"""Limits: times, rates and sizes of requests, above which they are refused."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,28 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask of the server's patience and memory."""
+    """Limits for one client."""
 
     header_seconds: float = 10
-    """From the first byte of a request, or the start of a connection, to the end of its headers."""
+    """Time from the start of a connection, or a request's first byte, to the end of the head."""
     keep_alive_seconds: float = 95
-    """An idle connection; longer than the 90 seconds for which Go's clients keep theirs."""
+    """Time that an idle connection is kept; longer than the 90 seconds of Go's clients."""
     head_bytes: int = 64 * 1024
     head_fields: int = 100
     body_bytes_per_second: int = 1024
-    """Not an absolute time: a body may be of any length as long as it keeps coming."""
+    """A rate, not a total time: a body may be of any length while it keeps arriving."""
     body_window_seconds: float = 30
     write_stall_seconds: float = 60
-    """A client that takes nothing of a response for so long is gone."""
+    """A client that reads nothing of a response for this time is disconnected."""
     unacknowledged_seconds: float = 60
-    """TCP_USER_TIMEOUT: data that the other machine does not acknowledge."""
+    """TCP_USER_TIMEOUT: time that sent data may stay unacknowledged."""
     drain_bytes: int = 64 * MIB
-    """Of a body nobody wants, so that its client can read the refusal before a reset."""
+    """Most bytes of a refused body to read, so that the client sees the refusal before a reset."""
     drain_seconds: float = 10
     pipelined_bytes: int = 64 * 1024
-    """Of requests that wait for the answers before them, unparsed: a parsed one takes 4 KiB."""
+    """Most unparsed bytes of pipelined requests; a parsed request takes 4 KiB."""
     pipelined_requests: int = 16
-    """Parsed behind a chunked body, whose end only the parser finds."""
+    """Most parsed pipelined requests: only the parser finds the end of a chunked body."""
     connections: int = 10_000
     shutdown_seconds: float = 30
-    """For requests in flight after SIGTERM; then they are cut."""
+    """Time for requests in progress after SIGTERM; then they are cut off."""

@@ -1,4 +1,4 @@
-"""The listening socket: bound before anything else starts, so that a taken port is told early."""
+"""Listening socket: bound before anything else starts, so that a port in use is reported early."""
 
 import errno
 import os
@@ -16,11 +16,11 @@ ADVICE = {
 
 
 class CannotListen(StartupError):
-    """The address is taken, not ours, or not an address."""
+    """The address is in use, not local, or invalid."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind and listen; port 0 takes a free one.  Raises CannotListen."""
+    """Bind and listen; port 0 chooses a free one.  Raises CannotListen."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {_reason(error)}") from error
     try:
-        # A restarted server takes its port back from connections that are still closing.
+        # A restarted server can bind while old connections are still in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

@@ -1,6 +1,6 @@
-"""Server: runs an application until it is told to stop, and then lets it finish.
+"""Server: run an application until it is stopped, then finish requests in progress.
 
-uvicorn on the plain asyncio loop, which for this work is faster than uvloop.
+It uses asyncio's own event loop, which is faster than uvloop for this work.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ log = logging.getLogger("registry.server")
 class Server(uvicorn.Server):
     """One server; ``run`` returns after SIGTERM, SIGINT or ``stop``.
 
-    ``on_ready`` hears the address once connections are accepted: with port 0, the real one.
+    ``on_ready`` is called with the actual address once connections are accepted.
     It admits no more connections than the process has descriptors for.
     Raises ServerIncompatible at once, and ApplicationFailed when it is run.
     """
@@ -69,11 +69,11 @@ class Server(uvicorn.Server):
         return host, port
 
     def stop(self) -> None:
-        """Accept nothing more, and let ``serve`` return when what is in flight is done."""
+        """Stop accepting; ``serve`` returns once the requests in progress have ended."""
         self.should_exit = True
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve, in a loop of its own, until what was in flight at the end is done."""
+        """Serve in an event loop of its own until stopped."""
         # Never uvloop, even where it is installed: it has no sendfile.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self.serve(sockets))
@@ -95,14 +95,14 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets=sockets)
-        # What the limit cut off is cancelled by now; let it undo what it must.
+        # Requests over the time limit are cancelled by now: let them clean up.
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_GRACE_SECONDS)
 
     async def _watch(self) -> None:
-        """Hold every connection to its deadline.
+        """Enforce the deadlines of all connections.
 
-        One walk over all of them, ten times a second, instead of a timer or two per request.
+        One walk over all of them every 0.1 s, instead of a timer or two per request.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
                     self._enforce(connection, now)
 
     def _enforce(self, connection: SlipwayProtocol, now: float) -> None:
-        """One connection's failure is its own: the others keep their deadlines."""
+        """Check one connection; its failure must not end the deadlines of others."""
         try:
             connection.check_deadline(now)
         except Exception as error:
@@ -122,12 +122,12 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT and exit with 0; uvicorn would raise them again at the end."""
+        """Stop at SIGTERM and SIGINT with exit status 0; uvicorn would raise them again."""
         loop = asyncio.get_running_loop()
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._handle_signal)
-        except (ValueError, RuntimeError):  # not the main thread: whoever runs us calls stop()
+        except (ValueError, RuntimeError):  # not the main thread: the caller uses stop()
             yield
             return
         try:

@@ -1,6 +1,6 @@
-"""The self-check: uvicorn's unlisted internals are those this server was written against.
+"""uvicorn compatibility: check the private internals that this server builds on.
 
-Without them there would be no deadlines and no strict reading of requests: better not to start.
+Without them there would be no deadlines and no strict parsing, so the server refuses to start.
 """
 
 import asyncio
@@ -78,11 +78,11 @@ _SERVER_METHODS = ("startup", "shutdown", "serve", "capture_signals")
 
 
 class ServerIncompatible(StartupError):
-    """The uvicorn that is installed is not one this server can build on."""
+    """The installed uvicorn lacks internals that this server needs."""
 
 
 def check_internals() -> None:
-    """Raise ServerIncompatible, naming everything that is missed."""
+    """Raise ServerIncompatible, which names everything missing."""
     missing = missing_internals()
     if missing:
         raise ServerIncompatible(
@@ -92,7 +92,7 @@ def check_internals() -> None:
 
 
 def missing_internals() -> list[str]:
-    """The names this server relies on and does not find."""
+    """The missing names."""
     cycle = httptools_impl.RequestResponseCycle
     protocol = httptools_impl.HttpToolsProtocol
     parameters = inspect.signature(cycle).parameters
@@ -103,7 +103,7 @@ def missing_internals() -> list[str]:
     missing += _absent(Server, "Server", _SERVER_METHODS)
     missing += _absent(ServerState(), "ServerState", _STATE_ATTRIBUTES)
     if missing:
-        return missing  # without them, none could be made
+        return missing  # without these, no instance can be made to look further
     blanks: dict[str, Any] = dict.fromkeys(parameters)
     flow = flow_control.FlowControl(asyncio.Transport())
     missing += _absent(cycle(**blanks), "RequestResponseCycle", _CYCLE_ATTRIBUTES)
@@ -117,7 +117,7 @@ def _absent(found: object, name: str, attributes: tuple[str, ...]) -> Iterator[s
 
 
 def _unconnected_protocol() -> object:
-    """A connection that is never made: its attributes are set when it begins."""
+    """A protocol without a connection, to look at its attributes."""
     config = uvicorn.Config(
         _no_application,
         log_config=None,

@@ -1,4 +1,4 @@
-"""The independent checker: a stopped root against what its clients were told.  No product in here.
+"""The independent checker: a stopped root against its clients' log.  Uses no product code.
 
 It reads a copy of the database, so that a crashed root stays as the crash left it.
 """

@@ -1,4 +1,4 @@
-"""Clients: each does at random what clients do, remembers what it was told, and complains."""
+"""Clients: random operations, with a record of the responses and complaints about wrong ones."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the campaigns' tests share: one zygote, from which every server is forked."""
+"""Fixture of the campaigns: one zygote, from which every server is forked."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the collector said of its passes, in the server's log."""
+"""GcCounts: the collector's reports in the server's log."""
 
 import json
 from dataclasses import dataclass, fields

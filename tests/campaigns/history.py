@@ -1,4 +1,4 @@
-"""What an acknowledgement log allows each key to hold after it.  No product in here."""
+"""History: the states that an acknowledgement log allows for each key.  Uses no product code."""
 
 import json
 from collections import defaultdict

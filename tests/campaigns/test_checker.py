@@ -1,4 +1,4 @@
-"""The checker: silent about a root that is whole, and not about one that lost something."""
+"""The checker: silent about a correct root, and not about a loss."""
 
 import ast
 import asyncio

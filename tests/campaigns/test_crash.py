@@ -1,4 +1,4 @@
-"""Killed at any moment, with the collector at work: nothing that was acknowledged is lost.
+"""Killed at any moment during collection: no acknowledged write is lost.
 
 A short form: ``scripts/campaign-crash`` has as many rounds as one likes.
 """

@@ -1,4 +1,4 @@
-"""The power fails at any moment: nothing that was acknowledged is lost, nothing is half there.
+"""A power cut at any moment: no acknowledged write is lost, none is partial.
 
 A short form: ``scripts/campaign-powerloss`` has as many rounds as one likes.
 """

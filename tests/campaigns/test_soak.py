@@ -1,4 +1,4 @@
-"""Clients that keep to their leases never meet the collector.
+"""Clients that keep to their leases lose nothing to the collector.
 
 A short form: ``scripts/campaign-soak`` goes on for as long as one likes.
 """

@@ -1,4 +1,4 @@
-"""Blobs on their way in: every form of upload that the spec knows, each acknowledged in the log."""
+"""Uploading: every form of upload in the spec, each acknowledged in the log."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over one connection: as little of it as a campaign's clients need, and no product."""
+"""HTTP/1.1 over one connection: the part that the campaigns' clients need, without product code."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

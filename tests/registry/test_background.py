@@ -1,4 +1,4 @@
-"""Background tasks: none ends unheard."""
+"""Background tasks: every failure is logged, shown and restarted."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Logs: lines that machines can read, without secrets, cheap enough for every request."""
+"""Logs: machine-readable lines, without secrets, cheap enough for every request."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""FakeClock: a clock that a test advances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry whose time a test decides, and its collector."""
+"""GcService: a registry with a test's clock, and its collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fsck for tests: what is wrong with an open registry."""
+"""fsck for tests: the findings of an open registry."""
 
 from registry.integrity.checks import Integrity
 from registry.integrity.findings import Finding

@@ -1,4 +1,4 @@
-"""A registry without the wire: services over a real root, in this process."""
+"""A registry without HTTP: services over a real root, in this process."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ async def check_manifest(request: RegistryRequest, repository: Repository) -> Re
 
 
 async def pull_manifest(request: RegistryRequest, repository: Repository) -> Response:
-    """end-3: GET a manifest: the bytes and the media type it was pushed with, whatever Accept.
+    """end-3: GET a manifest, with its pushed bytes and media type, regardless of Accept.
 
     Hot path: resolving a tag.
     """
@@ -57,7 +57,7 @@ async def pull_manifest(request: RegistryRequest, repository: Repository) -> Res
 
 
 async def push_manifest(request: RegistryRequest, repository: Repository) -> Response:
-    """end-7a, end-7b: PUT a manifest, by tag or by digest, with more tags if they are given."""
+    """end-7a, end-7b: PUT a manifest, by tag or by digest, with further tags if given."""
     reference = request.reference
     tags = [Tag.parse(text) for text in request.query_params.getlist("tag")]
     if len(tags) > MAX_TAGS:
@@ -68,7 +68,7 @@ async def push_manifest(request: RegistryRequest, repository: Repository) -> Res
         pushed = await repository.manifests.push(reference, content, media_type, tags=tags)
         return _created(repository, pushed)
     found = await _check_conditions(request, repository, reference)
-    # What was judged must still be so when the tag moves.
+    # The condition must still hold in the transaction that moves the tag.
     pushed = await repository.manifests.push(
         reference, content, media_type, tags=tags, if_match=found, if_absent=found is None
     )
@@ -84,9 +84,9 @@ async def delete_manifest(request: RegistryRequest, repository: Repository) -> R
 async def _check_conditions(
     request: RegistryRequest, repository: Repository, reference: Tag | Digest
 ) -> Digest | None:
-    """What is here now, if that is what If-Match and If-None-Match ask for.
+    """The current digest, checked against If-Match and If-None-Match.
 
-    By these, clients keep from overwriting each other's tags.
+    These keep clients from overwriting each other's tags.
     """
     try:
         found = (await repository.manifests.stat(reference)).digest

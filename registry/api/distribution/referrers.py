@@ -12,16 +12,16 @@ from registry.api.requests import MAX_PAGE, RegistryRequest
 from registry.api.responses import page
 from registry.services.repositories import Repository
 
-# Clients read an index of at most 4 MiB; what the index itself adds stays below a KiB.
+# Clients read an index of at most 4 MiB; the index without its entries is below 1 KiB.
 MAX_PAGE_BYTES = MAX_MANIFEST_BYTES - 1024
 
 
 async def list_referrers(request: RegistryRequest, repository: Repository) -> Response:
-    """end-12a, end-12b: GET what refers to a manifest; an empty index if nothing does."""
+    """end-12a, end-12b: GET the referrers of a manifest; an empty index if there are none."""
     subject, n, last = request.digest, request.page_size, request.query("last")
     artifact_type = request.query("artifactType")
     if artifact_type is not None:
-        # A media type has no spaces: this one was a plus sign that was not encoded.
+        # A media type has no spaces: a space is a plus sign that the client did not encode.
         artifact_type = artifact_type.replace(" ", "+")
     size = MAX_PAGE if n is None else n
     found = await repository.referrers.list(

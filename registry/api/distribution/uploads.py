@@ -16,9 +16,9 @@ from registry.services.uploads import UploadSession
 
 
 async def start_upload(request: RegistryRequest, repository: Repository) -> Response:
-    """end-4a, end-4b, end-4c, end-11: POST.  Mounts if it can, else begins a session.
+    """end-4a, end-4b, end-4c, end-11: POST.  Mounts if possible, else begins a session.
 
-    The Content-Type is not looked at: crane sends application/json here.
+    The Content-Type is ignored: crane sends application/json here.
     """
     mount, expected = request.query("mount"), request.query("digest")
     algorithm = request.algorithm
@@ -33,7 +33,7 @@ async def start_upload(request: RegistryRequest, repository: Repository) -> Resp
 
 
 async def append_to_upload(request: RegistryRequest, repository: Repository) -> Response:
-    """end-5: PATCH a session with a chunk, or with a stream that says no range."""
+    """end-5: PATCH a session with a chunk, or with a stream without Content-Range."""
     chunk = request.chunk
     session = await repository.uploads.append(
         request.upload_session, request.chunks(), start=chunk.start, length=chunk.length
@@ -42,7 +42,7 @@ async def append_to_upload(request: RegistryRequest, repository: Repository) -> 
 
 
 async def complete_upload(request: RegistryRequest, repository: Repository) -> Response:
-    """end-6: PUT a session, with its last bytes or none, and make a blob of it."""
+    """end-6: PUT a session, with its last bytes or none, and commit it as a blob."""
     expected = request.query("digest")
     if expected is None:
         raise InvalidDigest("digest is missing, expected the digest of the whole blob")
@@ -54,7 +54,7 @@ async def complete_upload(request: RegistryRequest, repository: Repository) -> R
 
 
 async def check_upload(request: RegistryRequest, repository: Repository) -> Response:
-    """end-13: GET how far a session has come."""
+    """end-13: GET the offset of a session."""
     session = await repository.uploads.status(request.upload_session)
     # regctl reads 0-0 as one byte stored; docker, which cannot read 0--1, never asks here.
     return _accepted(repository.name, session, HTTPStatus.NO_CONTENT, empty="0--1")
@@ -67,7 +67,7 @@ async def cancel_upload(request: RegistryRequest, repository: Repository) -> Res
 
 
 async def _mount(request: RegistryRequest, repository: Repository, digest: Digest) -> bool:
-    """Take the blob from another repository; False, whatever the reason, means: upload it."""
+    """Mount the blob from another repository; False, for any reason, means: upload it."""
     name = request.query("from")
     if name is None:
         return await repository.uploads.mount(digest, None, readable=request.may_pull)

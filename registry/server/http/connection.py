@@ -1,6 +1,6 @@
-"""Connection: the life of one, from its first byte to a close that harms nothing.
+"""Connection: one client connection, from its first byte to a close without a reset.
 
-It stands on uvicorn's HttpToolsProtocol, which is not its public surface: see selfcheck.py.
+It builds on uvicorn's HttpToolsProtocol, which is not public: see uvicorn_compat.py.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class TooManyConnections(MalformedRequest):
-    """More connections than this server can hold open."""
+    """More connections than the limit."""
 
     code = ErrorCode.TOOMANYREQUESTS
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Connection(HttpToolsProtocol):
-    """Requests answered in their order, one at a time; then a refusal, a close, or silence.
+    """Answers requests in order, one at a time, then refuses or closes.
 
     ``deadline`` is the loop's time after which ``check_deadline`` must be called.
     """
@@ -63,7 +63,7 @@ class Connection(HttpToolsProtocol):
         self._pending = b""
         self._wait_end = 0.0
 
-    # What the transport tells
+    # Events of the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
@@ -73,7 +73,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(TooManyConnections("too many connections to this registry"))
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio lets it say
-        """A client that has only shut its own direction still gets its answers."""
+        """A client that has shut down only its sending side still gets its responses."""
         cycle = self.cycle
         if self._ignoring_input or self._active is None or cycle.more_body:
             return None
@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
         self._pending = b""
         super().connection_lost(exc)
 
-    # What the server and an exchange tell
+    # Events of the server and of an exchange
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -121,14 +121,14 @@ class Connection(HttpToolsProtocol):
             self._resume_reading()
 
     def shutdown(self) -> None:
-        """The server stops: finish the exchange that is under way, and nothing else."""
+        """The server stops: finish the current exchange only."""
         if self._active is None:
             self.transport.close()
         else:
             self._active.keep_alive = False
 
     def check_deadline(self, now: float) -> None:
-        """Judge a connection whose deadline has come, and set the next."""
+        """Act on a deadline that has passed, and set the next."""
         self.deadline = now + _CHECK_SECONDS
         active = self._active
         sent = 0 if active is None or active.writer is None else active.writer.sent_bytes
@@ -151,8 +151,9 @@ class Connection(HttpToolsProtocol):
     def _set_socket_options(self, connection: socket.socket | None) -> None:
         if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
             return
-        # asyncio does so only where the listening socket names its protocol; an inherited one
-        # does not, and then a head and a body in two writes wait 40 ms for each other.
+        # asyncio sets TCP_NODELAY only if the listening socket names its protocol, which an
+        # inherited one does not; without it a head and a body in two writes wait 40 ms for each
+        # other.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         patience = int(self.limits.unacknowledged_seconds * 1000)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
@@ -182,7 +183,7 @@ class Connection(HttpToolsProtocol):
     # Waiting
 
     def _await_next_request(self) -> None:
-        """Nothing is being answered: say until when the next request must come."""
+        """Set the deadline by which the next request must arrive."""
         if self.cycle.more_body:
             patience = self.limits.drain_seconds
         elif self._head_open:
@@ -215,14 +216,14 @@ class Connection(HttpToolsProtocol):
             yield cycle
 
     def _unfinished(self) -> Exchange | None:
-        """The exchange whose request has not come to its end."""
+        """The exchange whose request is not complete."""
         cycle: Exchange | None = self.cycle
         return cycle if cycle is not None and cycle.more_body else None
 
     # Ending
 
     def _refuse(self, error: OCIError) -> None:
-        """Answer what could not be read, after the answers before it; nothing more is read."""
+        """Refuse a malformed request, after the earlier responses; nothing more is read."""
         self._ignoring_input = True
         broken = self._unfinished()
         if broken is not None and broken is self._active:
@@ -235,7 +236,7 @@ class Connection(HttpToolsProtocol):
         elif broken is not None and self.pipeline:
             self.pipeline.popleft()
         elif broken is not None:
-            self._linger()  # its answer has been given
+            self._linger()  # its response has been sent
             return
         if self._active is None:
             self._send_final_response(refusal(error))
@@ -248,7 +249,7 @@ class Connection(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close without a reset, which could destroy the answer before the client has read it."""
+        """Close without a reset, which could discard the response before the client has read it."""
         self._ignoring_input = True
         self._wait_until(self.loop.time() + self.limits.drain_seconds)
         if self._at_eof or not self.transport.can_write_eof():
@@ -257,7 +258,9 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         try:
             self.transport.write_eof()
-        except OSError:  # the client has reset the connection, and the loop has not told us yet
+        except (
+            OSError
+        ):  # the client has reset the connection, which the event loop has not reported yet
             self.transport.abort()
 
     def _discard(self, count: int) -> None:
@@ -269,7 +272,7 @@ class Connection(HttpToolsProtocol):
             self._reset()
 
     def _reset(self) -> None:
-        """Let go at once, and keep nothing in the kernel for a client that does not take it."""
+        """Close at once with a reset, so that the kernel keeps no unsent data."""
         connection = self.transport.get_extra_info("socket")
         if connection is not None:
             with contextlib.suppress(OSError):  # closed already

@@ -1,4 +1,4 @@
-"""Exchange: one request and its response, as the application sees them."""
+"""Exchange: one request and its response, through ASGI."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,9 +15,9 @@ _SMALL_PART_BYTES = 1024
 
 
 class Exchange(RespondingCycle):
-    """From the end of a request's head to the last byte of its response.
+    """Lives from the end of a request's head to the last byte of its response.
 
-    The body waits in the parts it arrived in, and they are given away uncopied.
+    The body is kept in the parts that arrived, and passed on without copying.
     """
 
     def __init__(
@@ -33,14 +33,16 @@ class Exchange(RespondingCycle):
         self._parts: list[bytes | bytearray] = []
         self._waiting_bytes = 0
 
-    # What the connection tells
+    # Events of the connection
 
     def feed(self, body: bytes) -> bool:
-        """Take a part of the body; true when the application has enough to do."""
+        """Buffer a part of the body; true if the buffer is full."""
         if len(body) > _SMALL_PART_BYTES:
             self._parts.append(body)
         elif self._parts and isinstance(self._parts[-1], bytearray):
-            self._parts[-1] += body  # a body in chunks of one byte takes no more than it has
+            self._parts[-1] += (
+                body  # tiny chunks are joined: each as its own object would take far more memory
+            )
         else:
             self._parts.append(bytearray(body))
         self._waiting_bytes += len(body)
@@ -59,10 +61,10 @@ class Exchange(RespondingCycle):
                 self.transport.abort()
             raise
         except StorageUnreadable as error:
-            # No bug, and expected of disks: one line.  What was promised can only break off.
+            # A disk failure is no bug: one line, without a traceback.  The response is cut off.
             self.logger.error("exception in ASGI application: %s", error)
             self._fail()
-        except Exception as error:  # the last resort, for whatever an application raises
+        except Exception as error:  # the last resort
             if not (self.disconnected and isinstance(error, ClientDisconnect | OSError)):
                 self.logger.error("exception in ASGI application", exc_info=error)
             self._fail()
@@ -82,8 +84,8 @@ class Exchange(RespondingCycle):
             self._resume_reading()
             await self.message_event.wait()
         self.message_event.clear()
-        # What has arrived is given to the application even when the client has gone:
-        # an upload resumes from there.
+        # Received bytes are passed to the application even after a disconnect: an upload resumes
+        # from there.
         if not self._parts and (self.disconnected or self.response_complete):
             return {"type": "http.disconnect"}
         parts, self._parts, self._waiting_bytes = self._parts, [], 0

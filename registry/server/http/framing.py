@@ -1,19 +1,19 @@
-"""ChunkFraming: how much of a chunked body is not body.
+"""ChunkFraming: limit the bytes of a chunked body that are not content.
 
 https://www.rfc-editor.org/rfc/rfc9112#section-7.1.1
 """
 
 from registry.server.http.request_head import MalformedRequest
 
-# Sixteen digits of size and two line ends, with some to spare.
+# Sixteen digits of size and two line ends, and some spare bytes.
 _BYTES_PER_CHUNK = 24
-# Extensions and trailers, of which no client of a registry sends any, in the whole body.
+# Chunk extensions and trailers in the whole body; registry clients send none.
 _SPARE_BYTES = 256
 _LOOKED_AT_BYTES = 64 * 1024
 
 
 class ChunkFraming:
-    """Counts what was fed to the parser against what came out of it."""
+    """Compares the bytes given to the parser with the content it returned."""
 
     def __init__(self) -> None:
         self._overhead = 0
@@ -25,7 +25,7 @@ class ChunkFraming:
         self._overhead -= count
 
     def consumed(self, count: int) -> None:
-        """Called after the parser has told of everything in ``count`` bytes; may refuse them."""
+        """Count bytes that the parser has consumed completely; may raise MalformedRequest."""
         self._overhead = max(0, self._overhead + count)
         if self._overhead > _SPARE_BYTES:
             raise MalformedRequest(f"chunks have more than {_SPARE_BYTES} bytes of extensions")

@@ -1,4 +1,4 @@
-"""SlipwayProtocol: requests off the wire, read strictly."""
+"""SlipwayProtocol: strict parsing of requests."""
 
 import asyncio
 import urllib.parse
@@ -16,14 +16,14 @@ from registry.server.http.framing import ChunkFraming
 from registry.server.http.request_head import HeadTooLarge, MalformedRequest, read_head
 from registry.server.http.responses import EXTENSIONS
 
-# Enough for a head; a body that comes fast is read in pieces as large as the buffer.
+# Enough for a head; a fast body is read in pieces as large as the buffer.
 _SMALL_READ_BYTES = 16 * 1024
-# Chunks smaller than this are read little by little: each costs several calls.
+# Smaller chunks are read in small pieces: each chunk costs several calls.
 _SMALL_CHUNK_BYTES = 1024
 
 
 class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
-    """A connection that reads: bytes to llhttp, and what it tells to exchanges."""
+    """Passes received bytes to llhttp, and its events to exchanges."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self._chunks = 0
         self._chunks_are_large = False
 
-    # What the transport tells
+    # Events of the transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
         left = self._body_left
@@ -56,7 +56,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self.data_received(self._buffer[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
-        """Parse, one request at a time; those that follow it wait unparsed for its answer."""
+        """Parse one request at a time; pipelined ones wait, unparsed, for its response."""
         if self._ignoring_input:
             self._discard(len(data))
             return
@@ -71,7 +71,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         self._chunks_are_large = self._chunks * _SMALL_CHUNK_BYTES <= count
 
     def _is_between_requests(self) -> bool:
-        """After one request and before the next; nothing may come after the last."""
+        """Whether the input is between two requests; none may follow the last one."""
         is_between = not self._head_open and self._unfinished() is None
         return is_between and not self._last_request
 
@@ -84,7 +84,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             self._refuse(MalformedRequest(f"more than {limit} bytes of requests wait for answers"))
 
     def _step(self, data: bytes | memoryview) -> int:
-        """How much belongs to one request, as far as that can be seen without parsing."""
+        """The number of bytes that belong to one request, as far as known without parsing."""
         if self._head_open or self._unfinished() is None:
             end = bytes(data).find(b"\r\n\r\n")
             return len(data) if end < 0 else end + 4
@@ -101,10 +101,10 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         except OCIError as error:
             self._refuse(error)
 
-    # What the parser tells
+    # Events of the parser
 
     def on_message_begin(self) -> None:
-        # uvicorn tells its parser to let requests pass that follow one with "Connection: close".
+        # uvicorn configures its parser to accept requests after one with "Connection: close".
         if self._last_request:
             raise MalformedRequest("request after connection: close")
         super().on_message_begin()
@@ -121,7 +121,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._head_open:
-            return  # a trailer: nobody may add to a head that was judged
+            return  # a trailer must not change a head that was checked
         self.headers.append((name.lower(), value))
         self._count_head(len(name) + len(value) + 4)
 
@@ -132,7 +132,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         method = self.parser.get_method().decode("ascii")
         head = read_head(method, self.url, version, self.headers)
         if self.parser.should_upgrade() and head.content_length != 0:
-            # The parser would take the body for what follows the request.
+            # The parser would treat the body as data after the request.
             raise MalformedRequest("an upgrade is offered with a body, expected none")
         self._head_open = False
         path = head.path.decode("ascii")
@@ -194,7 +194,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # An offer to speak something else, and declined: the requests go on after it.
+                # An Upgrade, which is declined: parsing continues after it.
                 data = data[upgrade.args[0] :]
             except httptools.HttpParserError as error:
                 if self._last_request and not self.cycle.more_body:
@@ -215,7 +215,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             raise HeadTooLarge(f"request has more than {self.limits.head_fields} headers")
 
     def _count_split_head(self, count: int) -> None:
-        """One header that never ends is told by the parser only when it has ended."""
+        """Count here too: the parser reports a header only at its end."""
         self._split_bytes += count
         if self._split_bytes > self.limits.head_bytes:
             raise HeadTooLarge(f"request head is larger than {self.limits.head_bytes} bytes")
@@ -227,7 +227,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         was_between: bool,
         data: bytes | memoryview,
     ) -> None:
-        """Count what was just parsed, where all of it belongs to one request."""
+        """Count the framing of the bytes just parsed, if all belong to one request."""
         framing = self._framing
         if framing is None:
             return
@@ -237,5 +237,5 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             elif was_between and messages + 1 == self._messages:
                 framing.consumed_head(data)
         except MalformedRequest:
-            self.cycle.more_body = True  # what came of it is not taken for the whole
+            self.cycle.more_body = True  # marks the body incomplete, so that it is not committed
             raise

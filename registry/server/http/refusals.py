@@ -1,4 +1,4 @@
-"""What the server itself answers: the spec's error envelope, and the end of the connection."""
+"""Refusals: responses of the server itself, in the spec's error envelope."""
 
 import json
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from oci.errors import OCIError
 
 
 def refusal(error: OCIError) -> bytes:
-    """A whole response, as it goes to the socket."""
+    """The bytes of a whole response."""
     status = error.status or error.code.status
     return _response(status, error.code.name, str(error))
 
@@ -24,5 +24,5 @@ def _response(status: HTTPStatus, code: str, message: str) -> bytes:
     return head.encode() + body
 
 
-# The spec's table has no code for it; this is the one that clients know.
+# The spec's table has no code for an internal error; clients know UNKNOWN.
 INTERNAL_ERROR = _response(HTTPStatus.INTERNAL_SERVER_ERROR, "UNKNOWN", "internal error")

@@ -1,10 +1,10 @@
-"""Request heads: what may start a request, beyond what the parser already refuses.
+"""Request heads: checks beyond those of the parser.
 
 https://www.rfc-editor.org/rfc/rfc9112#section-3
 https://www.rfc-editor.org/rfc/rfc9112#section-6
 
 llhttp, strict, refuses obs-fold, bare line feeds, Content-Length beside Transfer-Encoding and
-malformed sizes; here is what it lets pass and two servers might understand differently.
+malformed sizes.  Here are the ambiguous heads that it accepts.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ _NOT_IN_HOST = frozenset(b",/@ \t")
 
 
 class MalformedRequest(OCIError):
-    """Not a request that only one meaning can be given to; the connection ends with the answer."""
+    """An ambiguous or malformed request; the connection is closed after the response."""
 
     code = ErrorCode.UNSUPPORTED
     status = HTTPStatus.BAD_REQUEST
 
 
 class HeadTooLarge(MalformedRequest):
-    """More headers, or longer ones, than any client of a registry sends."""
+    """More headers, or longer ones, than the limits."""
 
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
@@ -49,19 +49,19 @@ class VersionUnsupported(MalformedRequest):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A head that was judged: where it points, and how its body is framed."""
+    """A checked head: its target, and the framing of its body."""
 
     path: bytes
     query: bytes
     expects_continue: bool
     content_length: int | None
-    """None with a chunked body, and zero without any."""
+    """None for a chunked body, zero without a body."""
 
 
 def read_head(
     method: str, target: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]
 ) -> RequestHead:
-    """Judge a head whose header names are in lower case, or raise MalformedRequest."""
+    """Check a head with header names in lower case; raises MalformedRequest."""
     if version not in _VERSIONS:
         raise VersionUnsupported(f"HTTP version is {quoted(version)}, expected 1.0 or 1.1")
     found: dict[bytes, bytes] = {}
@@ -98,7 +98,7 @@ def _read_target(method: str, target: bytes, host: bytes | None) -> tuple[bytes,
 
 
 def _read_absolute(target: bytes, host: bytes | None) -> tuple[bytes, bytes]:
-    """A target with scheme and authority, as a proxy is sent, must name the host it is sent to."""
+    """A target in absolute form must name the same host as the Host header."""
     try:
         url = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError as error:

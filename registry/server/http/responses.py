@@ -1,4 +1,4 @@
-"""RespondingCycle: the response half of an exchange; files go out by the kernel.
+"""RespondingCycle: the response half of an exchange, with sendfile for files.
 
 https://asgi.readthedocs.io/en/latest/extensions.html
 """
@@ -27,14 +27,14 @@ EXTENSIONS: dict[str, dict[object, object]] = {
     "http.response.zerocopysend": {},
 }
 
-# Up to this much goes out in one write with its head; more is worth a call to sendfile.
+# Bodies up to this size are sent in one write with the head; larger files by sendfile.
 _JOINED_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024
-# A body nobody asked for that is cheaper to read than a new connection is to make.
+# Drain unread bodies up to this size instead of closing the connection.
 _MAX_UNREAD_BYTES = 64 * 1024
 _WITHOUT_BODY = (204, 304)
 _NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-# What sendfile says of the socket, beside every ConnectionError; anything else is the file's.
+# Errors of sendfile that concern the socket, besides ConnectionError; others concern the file.
 _CLIENT_GONE = (
     errno.ETIMEDOUT,
     errno.EHOSTUNREACH,
@@ -47,10 +47,10 @@ _CLIENT_GONE = (
 
 
 class RespondingCycle(RequestResponseCycle):
-    """What the application sends, put on the wire and counted."""
+    """Sends the application's response, and checks its length."""
 
     unread_bytes: int | None
-    """Of the request's body, as far as it said how long that is."""
+    """Bytes of the request's body still unread; None if its length is unknown."""
 
     def __init__(
         self, *, loop: asyncio.AbstractEventLoop, executor: Executor | None, **uvicorns: Any
@@ -99,7 +99,7 @@ class RespondingCycle(RequestResponseCycle):
             if name == b"content-length":
                 self._remaining_bytes = int(value)
             elif name == b"transfer-encoding":
-                continue  # framing is ours to choose
+                continue  # the server chooses the framing
             elif name == b"connection":
                 closes = b"close" in value.lower()
             lines += (name, b": ", value, b"\r\n")
@@ -110,16 +110,17 @@ class RespondingCycle(RequestResponseCycle):
         elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
-        # Held back for the first of the body to join it, or until the loop comes round.
+        # Delayed, to be sent together with the first part of the body, or in the next loop
+        # iteration.
         self._head = b"".join(lines)
         self.response_started = True
         self._loop.call_soon(self._flush_head)
 
     def _leaves_body_unread(self) -> bool:
-        """Whether a body is still to come that this connection is not worth reading to its end.
+        """Whether too much of the request's body is unread to keep the connection.
 
-        A client that was not told to continue may send its body or not: nobody can know where
-        its next request would begin.
+        A client that got no 100 Continue may send its body or not, so the start of its next request
+        is unknown.
         """
         if not self.more_body:
             return False
@@ -158,7 +159,7 @@ class RespondingCycle(RequestResponseCycle):
         self._remaining_bytes -= count
 
     async def _send_whole(self, body: bytes) -> None:
-        """A body that is large is held until the client has taken it: someone counts such bytes."""
+        """Send a body; wait until the client has read a large one: its bytes are counted."""
         self._send_body(body)
         if len(body) > _JOINED_BYTES:
             await self.flow.drain()
@@ -182,7 +183,7 @@ class RespondingCycle(RequestResponseCycle):
         self.on_response()
 
     def _fail(self) -> None:
-        """Answer 500 if nothing was said yet; else what was said can only break off."""
+        """Send a 500 if the response has not begun; otherwise cut it off."""
         if self.response_complete or self.disconnected:
             return
         if self.response_started and not self._head:
@@ -207,7 +208,7 @@ class RespondingCycle(RequestResponseCycle):
     async def _send_file(
         self, file: int | IO[bytes], offset: int | None, count: int | None
     ) -> None:
-        """Hot path: a blob, or a range of one."""
+        """Hot path: send a blob, or a range of one."""
         descriptor = file if isinstance(file, int) else file.fileno()
         if offset is None:
             offset = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -233,7 +234,7 @@ class RespondingCycle(RequestResponseCycle):
         await self._send_copies(file, offset, count)
 
     async def _send_by_kernel(self, file: int, offset: int, count: int) -> bool:
-        """Whether the kernel could: not every file system has sendfile."""
+        """Send by sendfile; false if the file system does not support it."""
         await self._until_flushed()
         if self.disconnected:
             return True
@@ -278,7 +279,7 @@ class RespondingCycle(RequestResponseCycle):
             await self.flow.drain()
 
     def disconnect(self) -> None:
-        """Nothing more comes, and nothing more can be said."""
+        """Mark the exchange as disconnected, and wake everything that waits for the client."""
         if not self.response_complete:
             self.disconnected = True
         self.message_event.set()

@@ -1,4 +1,4 @@
-"""Sendfile: files to sockets, by the kernel where it can, never blocking the loop."""
+"""Sendfile: send files to sockets by the kernel, without blocking the event loop."""
 
 import asyncio
 import os
@@ -8,33 +8,33 @@ from concurrent.futures import Executor
 
 from registry.errors import StorageUnreadable
 
-# One turn of a thread: so much, and so long a wait for a client that is about to take more.
-# A round through the loop for every socket buffer costs a third more processor time.
+# One turn of a thread: at most this many bytes, and this wait for the client to read more.
+# Going through the event loop for every socket buffer costs a third more CPU time.
 _BYTES_PER_TURN = 64 * 1024 * 1024
-# Less per call lets the client take while the next is sent: 2.2 GB/s instead of 1.8.
+# Small calls let the client read while the next is sent: 2.2 GB/s instead of 1.8.
 _CALL_BYTES = 256 * 1024
 _WAIT_MILLISECONDS = 10
 
 
 class FileEnded(StorageUnreadable):
-    """The file is shorter than the response has already promised."""
+    """The file is shorter than the Content-Length already sent."""
 
 
 def read_cached(file: int, offset: int, count: int) -> bytes | None:
-    """Exactly these bytes if they are in memory; None if reading them might wait for the disk."""
+    """Read exactly these bytes if they are in the page cache; None if a read might block."""
     buffer = bytearray(count)
     try:
         done = os.preadv(file, [buffer], offset, os.RWF_NOWAIT)
-    except OSError:  # EAGAIN, or a file system that does not know
+    except OSError:  # EAGAIN, or a file system without RWF_NOWAIT
         return None
     return bytes(buffer) if done == count else None
 
 
 class SocketWriter:
-    """The kernel's way out of a connection, beside its transport and only while that is empty.
+    """Sends by sendfile to a connection's socket, while its transport's buffer is empty.
 
-    It holds a duplicate of the socket: the transport may go at any moment, and a number that
-    the process has used again for another connection must never be written to.
+    It uses a duplicate of the socket: the transport may close at any time, and its descriptor may
+    be reused for another connection.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class SocketWriter:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether it is the client that everything waits for."""
+        """Whether sending waits for the client to read."""
         return self._writable is not None
 
     async def send(self, file: int, offset: int, count: int) -> None:
-        """Hot path: no byte passes through Python.
+        """Hot path: send a range of a file; no byte passes through Python.
 
-        Raises FileEnded, the ConnectionError of a client that has gone, or whatever else the
-        call says: ``sent_bytes`` counts all that went out before.
+        Raises FileEnded, ConnectionError if the client is gone, or another OSError of sendfile;
+        ``sent_bytes`` counts the bytes sent before.
         """
         while count:
             sent = await self._in_thread(file, offset, min(count, _BYTES_PER_TURN))
@@ -70,7 +70,7 @@ class SocketWriter:
             self.sent_bytes += sent
 
     def wake(self) -> None:
-        """The connection is gone: stop waiting for it."""
+        """Stop waiting: the connection is closed."""
         self._closed = True
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(ConnectionAbortedError())
@@ -85,7 +85,7 @@ class SocketWriter:
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
-            # The thread still holds both descriptors; they must not be closed under it.
+            # The thread still uses both descriptors: wait before they are closed.
             await asyncio.wait([call])
             raise
 
@@ -102,7 +102,7 @@ class SocketWriter:
 
 
 def _send_some(connection: int, file: int, offset: int, count: int) -> int | None:
-    """How much the client took, zero at the end of the file, None if it takes nothing now."""
+    """The bytes sent; zero at the end of the file, None if the socket is not writable now."""
     sent = 0
     while sent < count:
         try:
@@ -113,7 +113,7 @@ def _send_some(connection: int, file: int, offset: int, count: int) -> int | Non
             continue
         except OSError:
             if sent:
-                return sent  # which must be counted; the next turn hears of it again
+                return sent  # count these; the next turn gets the error again
             raise
         if step == 0:
             break

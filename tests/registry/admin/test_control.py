@@ -1,4 +1,4 @@
-"""Administrative commands: the same words, whether the registry runs or is stopped."""
+"""Administrative commands: the same output for a running and a stopped registry."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A disk that fills up or fails: what a registry that runs says, and how it goes on."""
+"""A full or failing disk: reports of a running registry, and its recovery."""
 
 import contextlib
 import json

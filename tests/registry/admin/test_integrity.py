@@ -1,4 +1,4 @@
-"""The scrub in the background: each byte once in so many days, and no sooner."""
+"""The background scrub: each byte once per interval, and no sooner."""
 
 import dataclasses
 import time

@@ -1,4 +1,4 @@
-"""An operator sees the open uploads and ends them, and a client with many stops only itself."""
+"""Upload commands: list and cancel open uploads; a client with many limits only itself."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The one door: every endpoint, under every policy, for whoever has no identity."""
+"""Access: every endpoint, under every policy, for callers without an identity."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Application: request ids, one log line a request, and answers to what nobody expected."""
+"""Application: request ids, one log line per request, and responses to unexpected errors."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What real clients force on a registry: a test for each rule."""
+"""Rules that real clients force on a registry, with a test for each."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Readiness: what it needs, and what it only names."""
+"""Readiness: its conditions, and the failing jobs that it names."""
 
 import asyncio
 import json

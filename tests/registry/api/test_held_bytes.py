@@ -1,4 +1,4 @@
-"""HeldBytes: all bodies that come and go, together, take a bounded memory."""
+"""HeldBytes: all bodies together take bounded memory."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""BlobResponse: from the file itself where the server can, closed whatever happens."""
+"""BlobResponse: sent by sendfile where possible, and always closed."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""A disk that fails under a pull: refused in words, or broken off, and never anything else."""
+"""A failing read during a pull: refused with a reason, or cut off, and nothing else."""
 
 import errno
 import json

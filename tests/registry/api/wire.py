@@ -1,4 +1,4 @@
-"""What a client does on the wire, for tests that are about something else."""
+"""Steps of a client over HTTP, for tests of other things."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Credentials: what a caller sends to say who it is (AN-4)."""
+"""Credentials: parsing the Authorization header (AN-4)."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What an identity may do."""
+"""Policy: the access of each identity."""
 
 import typing
 

@@ -1,4 +1,4 @@
-"""A backup of a registry in use, restored elsewhere: everything acknowledged before is there."""
+"""A backup of a registry in use, restored elsewhere, has everything acknowledged before."""
 
 import asyncio
 import os
@@ -20,6 +20,7 @@ from registry.backup.backup import lost_file_finding, restore, take_backup
 from registry.backup.directory import LABEL, Backup, Label
 from registry.cli.entry import main
 from registry.errors import StartupError
+from registry.integrity.findings import INVARIANTS
 from registry.services.context import ManifestPolicy, RegistryState
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
@@ -213,7 +214,7 @@ def test_a_backup_that_rotted_is_found_when_it_is_restored(tmp_path: Path) -> No
     restored = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
 
     assert restored.exit_code == 1
-    assert f"I2 blob sha256:{victim.name[:64]}" in restored.output
+    assert f"I2 ({INVARIANTS['I2']}) blob sha256:{victim.name[:64]}" in restored.output
     assert "affects team/app:v1" in restored.output
 
 
@@ -257,7 +258,7 @@ def test_a_backup_names_what_the_registry_has_lost_and_has_the_rest(
     taken = command("backup", *options, "--root", stopped, tmp_path / "backup")
 
     assert taken.exit_code == 1
-    assert f"I1 blob sha256:{lost[:64]}: found {found}" in taken.output
+    assert f"I1 ({INVARIANTS['I1']}) blob sha256:{lost[:64]}: found {found}" in taken.output
     assert f"expected {whole[lost]} bytes" in taken.output
     assert "affects team/app:v1" in taken.output
     kept = {name: size for name, size in whole.items() if name != lost}

@@ -1,4 +1,4 @@
-"""The files of a backup: all that can be needed, whole or not there, and apart from the root."""
+"""The files of a backup: all needed ones, complete or absent, and independent of the root."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""The command: what it refuses to do, in one line, and with which exit code."""
+"""The command's refusals: one line, and the exit status."""
 
 import json
 import os

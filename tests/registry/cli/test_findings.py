@@ -1,4 +1,4 @@
-"""What is said of findings, and what to do about them."""
+"""Format of findings, and the hints after them."""
 
 import asyncio
 from pathlib import Path

@@ -118,6 +118,6 @@ def test_gc_that_frees_nothing_says_what_it_waits_for(tmp_path: Path) -> None:
 
     assert said[-2:] == [
         "0 bytes are free again",
-        "What was pushed is kept for up to 2 h of the server's running; what was deleted or "
-        "collected, for 3 h more, to be undeleted (gc.* in the settings).",
+        "Pushed content is kept for up to 2 h of the server's running; deleted or collected "
+        "content, for 3 h more, to be undeleted (gc.* in the settings).",
     ]

@@ -1,4 +1,4 @@
-"""registry fsck of a registry that is stopped: it finds what is wrong, and changes nothing."""
+"""registry fsck of a stopped registry: finds errors, and changes nothing."""
 
 import os
 import sqlite3
@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from registry.cli import main
+from registry.integrity.findings import INVARIANTS
 from registry.storage import markers
 from registry.storage.database import schema
 from registry.storage.disk.root import LOCK
@@ -82,9 +83,9 @@ def test_a_check_after_a_crash_reads_the_log_and_changes_no_file(
 
     assert tree(killed) == before
     assert result.exit_code == 1
-    assert f"I1 blob {layer}: found no file" in result.output
+    assert f"I1 ({INVARIANTS['I1']}) blob {layer}: found no file" in result.output
     assert "affects team/app:v1" in result.output
-    assert "I9 (left over) blobs/ab/orphan" in result.output
+    assert f"I9 ({INVARIANTS['I9']}; harmless) blobs/ab/orphan" in result.output
     assert "2 blobs, 1 manifests" in result.output
 
 

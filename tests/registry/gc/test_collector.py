@@ -1,4 +1,4 @@
-"""Garbage collection: what nothing names goes, and nothing else; the incidents of others."""
+"""Garbage collection: unreferenced content is collected, and nothing else."""
 
 from pathlib import Path
 

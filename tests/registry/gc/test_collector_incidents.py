@@ -1,4 +1,4 @@
-"""What garbage collection did to others, and does not do here."""
+"""Incidents of other registries' garbage collectors, which must not happen here."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A dry run says what a real run then does, to the byte."""
+"""A dry run reports exactly what a pass then does."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

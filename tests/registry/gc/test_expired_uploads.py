@@ -1,4 +1,4 @@
-"""Upload sessions end when they rest too long, and are bounded in number."""
+"""Upload sessions expire when idle too long, and are limited in number."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Purging the trash: what cannot be removed stops nothing, and is tried again."""
+"""File removal: a failure stops nothing, and the next pass tries again."""
 
 from pathlib import Path
 

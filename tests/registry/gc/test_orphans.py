@@ -1,4 +1,4 @@
-"""The sweep: list first, then ask.  And no file goes before the rows that named it."""
+"""The sweep lists files before it reads rows, and removes no file before its rows are deleted."""
 
 import uuid
 from collections.abc import AsyncIterator

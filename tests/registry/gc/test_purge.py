@@ -1,4 +1,4 @@
-"""Files of the trash go when nobody can need them any more."""
+"""Purge: files of the trash are removed when the undelete window is over."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Pacing: how long background work waits, and how much it does at once."""
+"""Throttle: waits and batch sizes of background work."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What was written while the clock was years ahead is collected when its time has passed."""
+"""Content written while the clock was years ahead is collected when its time has passed."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""fsck finds what is wrong, says whom it affects, and mends what it can; it cries wolf never."""
+"""fsck reports every broken rule with the tags affected, repairs those it can, and reports nothing
+false."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""fsck on what nobody foresees: rows that cannot be true, directories that cannot be read."""
+"""fsck on impossible rows and unreadable directories."""
 
 import contextlib
 import sqlite3

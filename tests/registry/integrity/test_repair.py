@@ -1,4 +1,4 @@
-"""A repair mends what still is as it was found, and never hides what was pushed meanwhile."""
+"""A repair changes only rows that are as found, and hides nothing pushed meanwhile."""
 
 from pathlib import Path
 

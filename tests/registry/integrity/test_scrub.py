@@ -1,4 +1,4 @@
-"""A scrub finds every flipped bit, marks it, and a push heals it."""
+"""A scrub finds and marks every flipped bit, and a push replaces the bytes."""
 
 import asyncio
 import random

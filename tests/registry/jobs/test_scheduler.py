@@ -1,4 +1,4 @@
-"""The scheduler: every job at its interval, whatever happens to another."""
+"""Scheduler: every job at its interval, independently of the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

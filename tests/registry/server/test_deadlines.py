@@ -1,4 +1,4 @@
-"""HT-3: whoever sends or takes nothing is let go, and nobody else."""
+"""HT-3: clients that send or read nothing are disconnected, and no others."""
 
 import contextlib
 import select

@@ -1,4 +1,4 @@
-"""The server's own life: its address, its readiness, its end."""
+"""Server: its address, readiness and shutdown."""
 
 import os
 import resource

@@ -1,4 +1,5 @@
-"""What the server relies on in uvicorn is there; if it were not, it would not start."""
+"""uvicorn has the internals that the server needs; without one of them the server does not
+start."""
 
 import pytest
 import uvicorn.server

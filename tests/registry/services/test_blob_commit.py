@@ -1,4 +1,4 @@
-"""The one transaction in which bytes become a blob: all of it, or none, and no stray file."""
+"""Blob commit: one atomic transaction, and no stray file."""
 
 import asyncio
 import os

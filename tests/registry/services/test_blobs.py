@@ -1,4 +1,4 @@
-"""Blobs: readable through membership alone, gone at once when deleted."""
+"""Blobs: readable through membership only, and absent at once when deleted."""
 
 import os
 from collections.abc import Callable
@@ -54,7 +54,7 @@ async def test_a_damaged_blob_says_that_a_push_heals_it_and_only_where_it_was(
         await service.database.write(lambda connection: blobs.mark_corrupt(connection, physical))
 
     for _ in range(2):
-        with pytest.raises(BlobUnknown, match="damaged on the registry's disk; pushing it again"):
+        with pytest.raises(BlobUnknown, match="corrupt on the registry's disk; push it again"):
             await repository.blobs.open(digest)
     with pytest.raises(BlobUnknown, match="no blob"):
         await service.repository("other").blobs.open(digest)

@@ -1,4 +1,4 @@
-"""Killed at any moment: what was acknowledged is there, whole; what was not is not half there."""
+"""Killed at any moment: acknowledged writes are complete, others complete or absent."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Below the floor nothing grows, whatever it would grow by; what makes room goes on."""
+"""Below the minimum free space every growing write is refused; deletes continue."""
 
 from pathlib import Path
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A disk that is really full: refusals, nothing half there, and no repair needed afterwards."""
+"""A really full disk: refusals, nothing partial, and no repair needed afterwards."""
 
 import asyncio
 import os

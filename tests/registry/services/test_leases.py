@@ -1,4 +1,4 @@
-"""Leases: what a pusher was told is here stays until they can have named it."""
+"""Leases: content reported as present to a pusher is kept until a manifest can name it."""
 
 import asyncio
 

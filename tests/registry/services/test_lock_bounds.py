@@ -1,4 +1,4 @@
-"""Whatever clients have pushed, no single unit of work does more than a bounded part of it.
+"""Every unit of work is bounded, however much clients have pushed.
 
 Counted in rows that a unit changes, which takes no clock.
 """

@@ -1,4 +1,4 @@
-"""A machine of pushes and deletes: whatever the order, rows say what the repository has."""
+"""Pushes and deletes as a state machine: in any order, rows match the repository's content."""
 
 import asyncio
 import tempfile

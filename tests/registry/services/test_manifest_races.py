@@ -1,4 +1,4 @@
-"""What a manifest names may go until the very transaction of its push: then it is missed there."""
+"""References that are deleted before the transaction of a push are missing in it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

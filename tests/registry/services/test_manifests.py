@@ -1,4 +1,4 @@
-"""Manifests: exact bytes in, exact bytes out, and nothing that leads nowhere."""
+"""Manifests: exact bytes in and out, and no dangling references."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Referrers: what points at a manifest, whether or not that is here."""
+"""Referrers: manifests with a given subject, present or not."""
 
 import json
 

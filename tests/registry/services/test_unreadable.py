@@ -1,4 +1,4 @@
-"""A disk that fails under a read: told as a read, naming the blob, and no reason to latch."""
+"""A failing read: reported with the blob's name, and no latch is tripped."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""A machine of requests: whatever the order, a committed blob is the bytes that were accepted."""
+"""Uploads as a state machine: in any order, a committed blob has the accepted bytes."""
 
 import asyncio
 import tempfile

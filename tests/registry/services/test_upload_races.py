@@ -1,4 +1,4 @@
-"""One session, two requests at once: at most one of them ends it, and both are told so."""
+"""Two concurrent requests to one session: at most one ends it, and both responses agree."""
 
 import asyncio
 import os

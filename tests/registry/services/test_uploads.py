@@ -1,4 +1,4 @@
-"""Upload sessions, by the spec's words and by what clients do to them."""
+"""Upload sessions: the spec's rules, and clients' behaviour."""
 
 import asyncio
 from collections.abc import AsyncIterator

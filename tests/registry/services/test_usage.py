@@ -1,4 +1,4 @@
-"""Sizes are exact: what goes with a repository or a tag is what was said to be unique."""
+"""Sizes are exact: deleting a repository or a tag frees its unique bytes."""
 
 import pytest
 

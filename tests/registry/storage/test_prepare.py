@@ -1,4 +1,4 @@
-"""Preparing a root's database: a new one is made, one that was lost is not replaced."""
+"""Preparing a root's database: a new one is created, a lost one is not replaced."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The storage protocol holds in every interleaving, and each thing it insists on is needed."""
+"""The storage protocol holds in every interleaving, and each of its rules is needed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What was deleted comes back, as long as the window is open."""
+"""Undelete: deleted content comes back within the undelete window."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

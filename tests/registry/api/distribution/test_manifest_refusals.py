@@ -1,4 +1,4 @@
-"""Which manifests are refused, on the wire."""
+"""Refusals of manifests, over HTTP."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""HT-1: what the server refuses to read, said in raw bytes.
+"""HT-1: requests that the server refuses, as raw bytes.
 
 Each case says which statuses come back before the server closes the connection.  Behind what is
 refused there is often a second request, for ``/canary``: a server that lets itself be led astray

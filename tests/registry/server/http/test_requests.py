@@ -1,4 +1,4 @@
-"""Bodies on their way in: bounded, in order, refused politely, and kept when the client goes."""
+"""Request bodies: bounded, in order, refused with a response, and kept after a disconnect."""
 
 import os
 import socket

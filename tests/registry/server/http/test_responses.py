@@ -1,4 +1,4 @@
-"""Files go out by the kernel, whole or in ranges, and the connection stays in step."""
+"""Files are sent by sendfile, completely or by range, and the connection stays usable."""
 
 import errno
 import os

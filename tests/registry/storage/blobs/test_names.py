@@ -1,4 +1,4 @@
-"""Paths: nothing a client wrote reaches one."""
+"""Names: no text of a client reaches a path."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Checkpoints: the log stays short, at nobody's expense, and a failed checkpoint is heard of."""
+"""Checkpoints: the log stays short, no unit waits for one, and a failure is reported."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The writer thread: if it dies, everybody knows."""
+"""The writer thread: its death is reported to every unit and by readiness."""
 
 import asyncio
 from collections.abc import AsyncIterator

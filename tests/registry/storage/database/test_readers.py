@@ -1,4 +1,4 @@
-"""Reads of requests wait for nobody's long reads."""
+"""Reads of requests do not wait for long reads."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Tables and migrations agree; a newer schema is left alone."""
+"""Tables and migrations agree; a newer schema is not changed."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The floor, and the ballast: what a disk has to have for anything to grow."""
+"""The minimum free space, and the reserve file."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""The latch outlives the process, on whatever disk still takes any change at all."""
+"""The latch outlives the process, on any disk that still accepts a change."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Opening a file of the root waits for nobody, and leads nowhere else."""
+"""Opening a file of the root does not block, and follows no link."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The root: one process at a time, one file system, directories that are there."""
+"""Root: one process at a time, on one file system."""
 
 import fcntl
 import subprocess

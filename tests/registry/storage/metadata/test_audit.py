@@ -1,4 +1,4 @@
-"""The audit: one row for each change, and a chain that shows what was altered."""
+"""Audit: one row per change, and a chain of hashes that shows alterations."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The store's directories: all there, on one file system, or a sentence why not."""
+"""The store's directories: present and on one file system, or a StartupError."""
 
 import subprocess
 from pathlib import Path

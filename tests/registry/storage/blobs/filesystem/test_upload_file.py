@@ -1,4 +1,4 @@
-"""A session's file: the order of its steps, its batches, and a disk that refuses."""
+"""UploadFile: the order of its steps, its batches, and disk errors."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""UploadMemory: uploads that rest in the middle take a bounded memory, however many they are."""
+"""UploadMemory: idle uploads take bounded memory, however many they are."""
 
 import os
 import uuid
