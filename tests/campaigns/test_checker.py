@@ -155,12 +155,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 }
 
 
-def test_a_whole_root_has_no_violations(worked: Path) -> None:
+def test_a_correct_root_has_no_violations(worked: Path) -> None:
     assert check(worked / "root", worked / "log", swept=True) == []
 
 
 @pytest.mark.parametrize("lost", DAMAGES)
-def test_a_root_that_lost_something_is_told_of(worked: Path, tmp_path: Path, lost: str) -> None:
+def test_a_loss_in_a_root_is_reported(worked: Path, tmp_path: Path, lost: str) -> None:
     place = tmp_path / "copy"
     shutil.copytree(worked, place)
     damage, told = DAMAGES[lost]
@@ -214,7 +214,7 @@ def in_order(*operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ],
     ids=["after", "beside", "unanswered", "refused", "on its way"],
 )
-def test_a_tag_may_hold_what_nothing_surely_came_after(
+def test_a_tag_may_have_any_digest_not_surely_overwritten(
     tmp_path: Path, second: list[dict[str, Any]], may: set[str]
 ) -> None:
     read = history(tmp_path, *in_order(push(1, "a", 1, 2, "ok"), second))
@@ -222,7 +222,7 @@ def test_a_tag_may_hold_what_nothing_surely_came_after(
     assert read.allowed("tag", "r", "t") == may
 
 
-def test_what_was_unanswered_when_the_server_died_does_not_happen_later(tmp_path: Path) -> None:
+def test_unanswered_requests_of_a_killed_server_do_not_happen_later(tmp_path: Path) -> None:
     unknown = push(1, "a", 1, 2, "unknown")
 
     read = history(tmp_path, *unknown, {"event": "down", "t": 3.0}, *push(2, "b", 4, 5, "ok"))
@@ -230,7 +230,7 @@ def test_what_was_unanswered_when_the_server_died_does_not_happen_later(tmp_path
     assert read.allowed("tag", "r", "t") == {"b"}
 
 
-def test_what_is_told_after_the_power_was_cut_is_not_acknowledged(tmp_path: Path) -> None:
+def test_answers_after_the_power_cut_are_not_acknowledgements(tmp_path: Path) -> None:
     first, second, third = (
         push(1, "a", 1, 2, "ok"),
         push(2, "b", 3, 5, "ok"),

@@ -41,7 +41,7 @@ def test_nothing_acknowledged_is_lost_by_a_full_or_failing_disk(
     assert latched > 0
 
 
-def test_a_failed_call_is_told_with_its_file_though_its_line_was_torn() -> None:
+def test_a_failed_call_is_reported_with_its_file_though_its_line_was_torn() -> None:
     trace = """\
 11 fsync(24</disk/root/uploads/a>)   = 0
 11 fsync(24</disk/root/uploads/b> <unfinished ...>

@@ -19,7 +19,7 @@ CAMPAIGNS = 5
 pytestmark = pytest.mark.needs_root
 
 
-def test_the_disk_forgets_what_was_not_synced(tmp_path: Path) -> None:
+def test_the_disk_loses_unsynced_bytes(tmp_path: Path) -> None:
     """Else the campaign would show nothing."""
     disk = Disk(tmp_path, megabytes=32)
     try:

@@ -41,7 +41,7 @@ def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
 
 
 @pytest.mark.timeout(600)
-def test_a_session_finished_and_cancelled_at_once_leaves_what_was_acknowledged(
+def test_a_concurrent_commit_and_cancel_leave_the_acknowledged_result(
     zygote: Zygote, tmp_path: Path
 ) -> None:
     ok = fail = passes = 0

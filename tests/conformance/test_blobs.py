@@ -161,9 +161,7 @@ def test_a_blob_is_mounted(a_client: Callable[[], Client], algorithm: str) -> No
 
 
 @pytest.mark.parametrize("query", [{}, {"from": "no/such"}, {"from": "Not A Name"}])
-def test_a_mount_of_what_is_not_there_begins_a_session(
-    client: Client, query: dict[str, str]
-) -> None:
+def test_a_mount_of_an_absent_blob_begins_a_session(client: Client, query: dict[str, str]) -> None:
     digest = digest_of(client.name.encode())
 
     answer = client.begin(mount=digest, **query)

@@ -82,12 +82,12 @@ def test_tags_of_an_unknown_repository_are_404(client: Client) -> None:
     assert answer.json()["errors"][0]["code"] == "NAME_UNKNOWN"
 
 
-def test_referrers_of_what_was_never_pushed_are_none(client: Client) -> None:
+def test_referrers_of_an_absent_subject_are_none(client: Client) -> None:
     assert client.referrers("sha256:" + "0" * 64).json()["manifests"] == []
     assert client.referrers("sha512:" + "0" * 128).json()["manifests"] == []
 
 
-def test_referrers_of_what_is_no_digest_are_400(client: Client) -> None:
+def test_referrers_of_a_malformed_digest_are_400(client: Client) -> None:
     answer = client.http.get(client.url("referrers/sha256:baddigeststring"))
 
     assert answer.status_code == 400

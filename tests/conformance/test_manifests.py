@@ -161,7 +161,7 @@ def test_a_blob_of_another_repository_is_missing_too(client: Client) -> None:
     client.gone(f"blobs/{secret['digest']}")
 
 
-def test_a_sparse_registry_takes_what_is_absent(sparse: Client) -> None:
+def test_a_sparse_registry_accepts_absent_digests(sparse: Client) -> None:
     image = document(MANIFEST, config=ABSENT, layers=[ABSENT])
     index = document(INDEX, manifests=[descriptor(b"no such image", MANIFEST)])
 
@@ -174,7 +174,7 @@ def test_a_sparse_registry_takes_what_is_absent(sparse: Client) -> None:
 
 
 @pytest.mark.parametrize("by", ["tag", "digest"])
-def test_what_is_deleted_is_gone_at_once(client: Client, by: str) -> None:
+def test_a_deleted_blob_is_absent_at_once(client: Client, by: str) -> None:
     content = client.image()
     digest = client.pushed_manifest("v1", content)
     client.pushed_manifest("v2", content)
@@ -213,7 +213,7 @@ def test_of_an_unknown_repository_there_is_nothing(client: Client, reference: st
         b'{"a":"\\ud800",' + document(MANIFEST, config=ABSENT, layers=[])[1:],
     ],
 )
-def test_what_is_no_image_is_400(client: Client, content: bytes) -> None:
+def test_a_document_that_is_no_image_is_400(client: Client, content: bytes) -> None:
     answer = client.push_manifest("bad", content)
 
     assert answer.status_code == 400

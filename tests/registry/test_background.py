@@ -83,7 +83,7 @@ async def test_it_shows_while_it_waits_to_be_restarted() -> None:
     assert tasks.problem is None  # stopped on purpose
 
 
-async def test_what_may_end_is_run_again_only_if_it_failed(tasks: BackgroundTasks) -> None:
+async def test_work_that_may_end_is_restarted_only_after_a_failure(tasks: BackgroundTasks) -> None:
     runs = 0
 
     async def work() -> None:

@@ -50,7 +50,7 @@ def test_flags_are_over_the_environment_over_the_file(tmp_path: Path) -> None:
     assert settings.logs == Settings().logs
 
 
-def test_all_mistakes_are_told_together_with_their_keys(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_together_with_their_keys(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         "[server]\nlistn = 5\nidle_seconds = 'long'\n[storage]\nroot = 5\n[strage]\nx = 1\n"
@@ -128,7 +128,7 @@ def services_settings_of(settings: Settings) -> bool:
 
 @pytest.mark.parametrize(("key", "bounds"), NUMBERS)
 @pytest.mark.parametrize("text", ["-1", "1e18", "9" * 400, "nan", "-inf", "inf"])
-def test_a_number_that_cannot_work_is_told_with_its_bounds(
+def test_a_number_out_of_bounds_is_reported_with_its_bounds(
     key: str, bounds: Bounds, text: str
 ) -> None:
     (problem,) = problems_of(flags={key: text})
@@ -138,7 +138,7 @@ def test_a_number_that_cannot_work_is_told_with_its_bounds(
     assert expected in (f"expected a number {bounds}", "expected a whole number")
 
 
-def test_numbers_of_any_length_in_a_file_are_told(tmp_path: Path) -> None:
+def test_numbers_of_any_length_in_a_file_are_reported(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         f"[gc]\nlease_seconds = {'9' * 4000}\nepoch_seconds = 0x{'f' * 9000}\n"
@@ -213,7 +213,7 @@ def test_an_address_knows_whether_other_machines_can_reach_it(text: str, is_loop
     "text",
     ["", "5000", ":5000", "host", "host:", "host:x", "host:65536", "::1:5000", "[::1]", "h:+5"],
 )
-def test_what_is_not_an_address_is_refused(text: str) -> None:
+def test_a_malformed_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected HOST:PORT"):
         Address.parse(text)
 

@@ -95,7 +95,7 @@ def test_a_long_path_is_cut() -> None:
     assert len(json.loads(stream.getvalue())["path"]) == MAX_TEXT
 
 
-def test_a_log_that_is_gone_stops_nobody() -> None:
+def test_a_closed_log_stops_no_request() -> None:
     RequestLog("json", Closed()).write(LINE, 0.001)
 
 

@@ -86,7 +86,7 @@ def test_only_the_owner_may_give_commands(server: RegistryServer) -> None:
         ("repo list", {"name": "x"}, "does not take name = 'x'"),
     ],
 )
-def test_what_is_no_command_is_refused(
+def test_an_unknown_command_is_refused(
     server: RegistryServer, name: str, arguments: dict[str, str], said: str
 ) -> None:
     with pytest.raises(CommandRefused, match=said):
@@ -120,7 +120,7 @@ async def test_a_client_that_hangs_does_not_delay_the_end(tmp_path: Path) -> Non
         assert await asyncio.wait_for(asyncio.to_thread(registry.stop), 25) == 0
 
 
-def test_a_socket_nobody_listens_on_is_no_server(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_is_no_server(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as dead:
         dead.bind(os.path.relpath(tmp_path / SOCKET))
 
@@ -128,7 +128,7 @@ def test_a_socket_nobody_listens_on_is_no_server(tmp_path: Path) -> None:
         list(send_command(tmp_path, "repo list", {}))
 
 
-async def test_a_command_is_broken_off_when_nobody_waits_for_it(tmp_path: Path) -> None:
+async def test_a_command_is_cancelled_when_its_client_disconnects(tmp_path: Path) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def endless(opened: OpenRegistry) -> AsyncGenerator[Document, None]:

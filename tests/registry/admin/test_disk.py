@@ -107,7 +107,7 @@ def server(small_disk: Path) -> Iterator[RegistryServer]:
 
 
 @pytest.mark.needs_root
-def test_below_the_floor_uploads_are_refused_and_the_rest_goes_on(
+def test_below_the_minimum_uploads_are_refused_and_the_rest_continues(
     server: RegistryServer, small_disk: Path
 ) -> None:
     digest = push(server)
@@ -145,7 +145,7 @@ def test_with_no_byte_left_deletes_and_gc_still_work(
     assert CliRunner().invoke(main, ["fsck", "--deep", "--root", str(server.root)]).exit_code == 0
 
 
-def test_a_registry_that_starts_read_only_says_so_and_what_to_do(tmp_path: Path) -> None:
+def test_a_read_only_registry_logs_its_reason_at_the_start(tmp_path: Path) -> None:
     server = make_registry_server(tmp_path / "root")
     server.start()
     server.stop()
@@ -189,7 +189,7 @@ def test_a_latched_registry_reads_and_does_not_write_until_unlatched(tmp_path: P
         server.stop()
 
 
-def test_unlatching_what_is_not_latched_changes_nothing(tmp_path: Path) -> None:
+def test_unlatch_of_a_writable_registry_changes_nothing(tmp_path: Path) -> None:
     with Root.open(tmp_path / "root") as root:
         upgrade(root.database)
 
@@ -225,7 +225,7 @@ def test_after_a_crash_the_database_is_checked_and_after_an_end_it_is_not(tmp_pa
     assert server.server.tail.count("checked the database after a crash") == 1
 
 
-def test_a_damaged_database_is_found_after_a_crash_and_not_written(tmp_path: Path) -> None:
+def test_a_corrupt_database_is_found_after_a_crash_and_not_written(tmp_path: Path) -> None:
     server = make_registry_server(tmp_path / "root")
     server.start()
     post(server, b"content").raise_for_status()
@@ -254,7 +254,9 @@ def damage(database: Path) -> None:
         file.write(b"\xff" * 16)
 
 
-def test_an_old_sqlite_is_told_and_a_sound_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_sqlite_is_warned_of_and_a_fixed_one_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure_logs("json", "info", sys.stdout)
 
     disk.warn_of_old_sqlite((3, 40, 1))

@@ -103,7 +103,7 @@ async def test_manifests_are_read_at_the_start_and_once_their_days_are_over(tmp_
         assert again is None, "known to be corrupt, and told again"
 
 
-async def test_what_was_damaged_while_nobody_served_is_found_at_the_start(tmp_path: Path) -> None:
+async def test_a_database_corrupted_while_stopped_is_found_at_the_start(tmp_path: Path) -> None:
     async with opened_at(tmp_path, a_clock()) as opened:
         await damage_the_manifest(opened)
 
@@ -114,7 +114,7 @@ async def test_what_was_damaged_while_nobody_served_is_found_at_the_start(tmp_pa
 
 
 @pytest.mark.parametrize(("days", "names"), [("7", ["scrub"]), ("0", [])])
-async def test_it_is_a_chore_unless_it_is_not_wanted(
+async def test_the_background_scrub_is_a_job_unless_disabled(
     tmp_path: Path, days: str, names: list[str]
 ) -> None:
     async with opened_at(tmp_path, a_clock(), days) as opened:

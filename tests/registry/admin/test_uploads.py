@@ -86,7 +86,9 @@ async def test_uploads_are_cancelled_with_their_bytes(
     assert sorted(path.name for path in (opened.root.path / "uploads").iterdir()) == sorted(kept)
 
 
-async def test_what_is_not_open_is_named_and_the_rest_is_cancelled(opened: OpenRegistry) -> None:
+async def test_uploads_that_are_not_open_are_named_and_the_rest_cancelled(
+    opened: OpenRegistry,
+) -> None:
     session = (await repository(opened, "team/app", "").uploads.start()).id
 
     with pytest.raises(CommandRefused, match="no open upload another"):

@@ -80,7 +80,7 @@ def forms(endpoint: Endpoint, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("anonymous", GRANTS)
-async def test_az_1_every_endpoint_does_what_the_policy_says_and_no_more(
+async def test_az_1_every_endpoint_follows_the_policy(
     open_registry: Opener, anonymous: Anonymous
 ) -> None:
     async with open_registry("push") as client:
@@ -112,7 +112,7 @@ async def test_az_1_the_matrix_has_every_endpoint() -> None:
         ), (method, pattern)
 
 
-async def test_az_1_what_was_refused_changed_nothing(open_registry: Opener) -> None:
+async def test_az_1_a_refused_request_changes_nothing(open_registry: Opener) -> None:
     async with open_registry("push") as client:
         await push_image(client, IMAGE)
         session = await start(client)
@@ -143,7 +143,7 @@ async def test_insufficient_access_is_401_with_a_challenge_and_never_403(
     assert "no identities are configured yet" in message
 
 
-async def test_login_without_identities_is_told_so(open_registry: Opener) -> None:
+async def test_login_without_identities_is_refused_with_a_reason(open_registry: Opener) -> None:
     async with open_registry("none") as client:
         answer = await client.get("/v2/", auth=("someone", "secret"))
 
@@ -182,7 +182,7 @@ async def test_an_4_more_than_one_authorization_header_is_refused(
         *(f"Basic {'YTpi' * 1000}", "Basic Y!Tpi"),
     ],
 )
-async def test_an_4_credentials_that_nobody_could_have_are_refused(
+async def test_an_4_impossible_credentials_are_refused(
     client: httpx2.AsyncClient, header: str
 ) -> None:
     answer = await client.get("/v2/", headers={"Authorization": header})
@@ -192,7 +192,7 @@ async def test_an_4_credentials_that_nobody_could_have_are_refused(
 
 
 @pytest.mark.parametrize("token", ["eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "abc/+=="])
-async def test_a_stale_token_does_not_keep_anyone_from_what_all_may_do(
+async def test_a_stale_token_does_not_reduce_anonymous_access(
     open_registry: Opener, token: str
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
@@ -215,7 +215,7 @@ def test_az_1_a_row_without_access_fails_at_import() -> None:
 
 
 @pytest.mark.parametrize("grant", ["none", "pull", "push"])
-def test_an_identity_nobody_knows_may_do_nothing(grant: Grant) -> None:
+def test_an_unknown_identity_has_no_access(grant: Grant) -> None:
     policy = Policy(grant)
 
     assert not any(policy.allows(Identity("mallory"), endpoint.access) for endpoint in ENDPOINTS)

@@ -121,7 +121,7 @@ async def test_a_failure_is_answered_with_the_id_under_which_the_log_tells_it(
     assert request["status"] == 500
 
 
-async def test_a_client_that_goes_away_is_one_line_and_no_error(
+async def test_a_disconnect_is_one_log_line_and_no_error(
     application: Application, log: io.StringIO
 ) -> None:
     with pytest.raises(AssertionError):  # httpx2 waits for a response that is not sent
@@ -132,7 +132,7 @@ async def test_a_client_that_goes_away_is_one_line_and_no_error(
     assert line["level"] == "info"
 
 
-async def test_an_upload_goes_on_after_its_client_went_away(
+async def test_an_upload_resumes_after_a_disconnect(
     application: Application, log: io.StringIO
 ) -> None:
     client = client_of(application)
@@ -221,7 +221,7 @@ async def test_ht_2_nothing_of_a_request_is_echoed_into_a_header(
     assert not any("yes" in value for value in answer.headers.values())
 
 
-async def test_readiness_ends_when_the_server_is_told_to_stop(application: Application) -> None:
+async def test_readiness_ends_when_the_server_stops(application: Application) -> None:
     client = client_of(application)
     before = await client.get("/readyz")
 
@@ -233,7 +233,7 @@ async def test_readiness_ends_when_the_server_is_told_to_stop(application: Appli
     assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_v2_says_what_it_is(client: httpx2.AsyncClient) -> None:
+async def test_v2_has_the_api_version(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/v2/")
 
     assert answer.status_code == 200

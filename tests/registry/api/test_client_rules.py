@@ -119,7 +119,7 @@ async def test_podman_cancels_the_session_of_a_failed_mount(client: httpx2.Async
     assert cancelled.status_code == 204
 
 
-async def test_a_session_is_cancelled_by_whoever_may_push(open_registry: Opener) -> None:
+async def test_a_session_is_cancelled_by_any_pusher(open_registry: Opener) -> None:
     async with open_registry("push") as client:
         location = await start(client)
     async with open_registry("pull") as client:

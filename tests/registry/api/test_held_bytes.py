@@ -38,7 +38,7 @@ def client(application: Application) -> httpx2.AsyncClient:
     return client_of(application)
 
 
-def test_what_one_request_holds_it_gives_back() -> None:
+def test_a_request_releases_its_held_bytes() -> None:
     held = HeldBytes(1000)
     first, second = Hold(held), Hold(held)
 

@@ -52,7 +52,7 @@ def test_an_4_two_headers_are_refused_even_when_they_agree() -> None:
 @pytest.mark.parametrize(
     "text", ["no colon", ":no user", "a\0:b", "a:b\n", "a\r:b", "u" * 257 + ":p", "u:" + "p" * 1025]
 )
-def test_an_4_what_nobody_could_be_known_by_is_refused(text: str) -> None:
+def test_an_4_malformed_authorization_is_refused(text: str) -> None:
     with pytest.raises(CredentialsInvalid):
         parse_credentials([basic(text)])
 
@@ -61,7 +61,7 @@ def test_an_4_what_nobody_could_be_known_by_is_refused(text: str) -> None:
     "header",
     ["", "Basic", "Basic a", "Basic YTpi=", "Basic YT pi", "Bearer", "Bearer a b", "Bearer =a"],
 )
-def test_an_4_what_is_not_strict_base64_is_refused(header: str) -> None:
+def test_an_4_credentials_in_lax_base64_are_refused(header: str) -> None:
     with pytest.raises(CredentialsInvalid):
         parse_credentials([header])
 
@@ -72,7 +72,7 @@ def test_an_4_what_is_not_strict_base64_is_refused(header: str) -> None:
     ),
     st.text(st.characters(exclude_characters="\0\r\n", codec="utf-8"), max_size=MAX_PASSWORD),
 )
-def test_what_is_sent_is_what_is_read(user: str, password: str) -> None:
+def test_the_bytes_sent_are_the_bytes_read(user: str, password: str) -> None:
     assert parse_credentials([basic(f"{user}:{password}")]) == BasicCredentials(user, password)
 
 

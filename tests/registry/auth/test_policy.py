@@ -35,9 +35,9 @@ def test_a_larger_grant_takes_nothing_away(grant: Grant) -> None:
 
 @pytest.mark.parametrize("grant", GRANTS)
 @pytest.mark.parametrize("name", ["", "Anonymous", "anonymous ", "root"])
-def test_whoever_is_not_known_may_do_nothing(grant: Grant, name: str) -> None:
+def test_an_unknown_caller_has_no_access(grant: Grant, name: str) -> None:
     assert not any(Policy(grant).allows(Identity(name), access) for access in ACCESSES)
 
 
-def test_each_policy_says_in_words_who_may_do_what() -> None:
+def test_each_policy_is_described_in_words() -> None:
     assert len({str(Policy(grant)) for grant in GRANTS}) == len(GRANTS)

@@ -54,7 +54,7 @@ async def serves(service: Service, image: Image, tag: Tag) -> bool:
 
 
 @pytest.mark.parametrize("link", [True, False])
-async def test_a_restored_backup_serves_what_was_there(
+async def test_a_restored_backup_serves_its_content(
     service: Service, tmp_path: Path, link: bool
 ) -> None:
     image = an_image(layers=2)
@@ -104,7 +104,7 @@ async def test_a_backup_under_load_has_everything_that_was_acknowledged_before(
     await asyncio.gather(*work)
 
 
-async def test_a_second_backup_copies_only_what_is_new_and_drops_what_went(
+async def test_a_second_backup_copies_new_files_and_deletes_unneeded_ones(
     service: Service, tmp_path: Path
 ) -> None:
     repository = service.repository()
@@ -244,7 +244,7 @@ def cut(path: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--copy",)])
 @pytest.mark.parametrize(("damage", "found"), [(Path.unlink, "no file"), (cut, "a file of ")])
-def test_a_backup_names_what_the_registry_has_lost_and_has_the_rest(
+def test_a_backup_names_lost_files_and_has_the_rest(
     stopped: Path,
     tmp_path: Path,
     damage: Callable[[Path], None],
@@ -267,7 +267,7 @@ def test_a_backup_names_what_the_registry_has_lost_and_has_the_rest(
     assert files_of(tmp_path / "backup") == kept
 
 
-def test_what_the_backup_before_has_is_kept_when_the_registry_loses_it(
+def test_files_of_the_previous_backup_are_kept_when_the_registry_loses_them(
     stopped: Path, tmp_path: Path
 ) -> None:
     whole = files_of(stopped)
@@ -296,7 +296,7 @@ def test_a_file_of_another_size_in_the_backup_is_taken_again(
     assert files_of(tmp_path / "backup") == whole
 
 
-async def test_a_file_that_only_the_trash_misses_is_told_and_is_no_failure(
+async def test_a_missing_file_of_the_trash_is_reported_and_is_no_failure(
     service: Service, tmp_path: Path
 ) -> None:
     repository = service.repository()
@@ -337,7 +337,7 @@ def test_a_backup_that_cannot_be_read_is_one_line(tmp_path: Path, file: str, wha
     assert len(refused.output.splitlines()) == 1
 
 
-async def test_a_restore_that_was_cut_short_goes_on(
+async def test_an_interrupted_restore_continues(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = an_image(layers=2)
@@ -368,7 +368,7 @@ def cut_short_after(count: int) -> Callable[[Path, Path], None]:
     return copy_durably
 
 
-async def test_a_backup_that_is_broken_off_ends_before_a_file_goes(
+async def test_a_cancelled_backup_ends_before_a_file_is_purged(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await push_image(service.repository(), an_image(layers=3), Tag("v1"))

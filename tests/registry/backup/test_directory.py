@@ -51,7 +51,7 @@ async def into_the_trash(service: Service) -> None:
 
 
 @pytest.mark.parametrize("link", [True, False])
-async def test_what_can_be_undeleted_can_be_undeleted_from_a_backup(
+async def test_deleted_content_can_be_undeleted_from_a_backup(
     service: Service, tmp_path: Path, link: bool
 ) -> None:
     await into_the_trash(service)
@@ -103,7 +103,7 @@ async def test_a_copy_that_was_cut_short_is_not_taken_for_the_file(
         assert await wrongs(new) == []
 
 
-async def test_a_backup_that_fails_leaves_the_one_before_whole(
+async def test_a_failed_backup_leaves_the_previous_one_valid(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_backup(service.state, tmp_path / "backup", link=False)

@@ -37,4 +37,4 @@ def test_an_interrupt_says_what_to_do_next(
     result = CliRunner().invoke(command)
 
     assert result.exit_code == INTERRUPTED
-    assert result.output == "Interrupted; run it again to go on, or to begin again.\n"
+    assert result.output == "Interrupted; run the command again to continue or to begin again.\n"

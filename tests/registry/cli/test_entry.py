@@ -76,7 +76,7 @@ def test_every_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
 @pytest.mark.parametrize("command", ["serve", "check-config"])
-def test_beyond_this_machine_it_asks_who_may_do_what(
+def test_an_address_beyond_loopback_needs_an_access_setting(
     tmp_path: Path, listen: str, command: str
 ) -> None:
     environment = {
@@ -92,7 +92,7 @@ def test_beyond_this_machine_it_asks_who_may_do_what(
 
 
 @pytest.mark.parametrize("anonymous", ["none", "pull", "push"])
-def test_check_config_says_who_may_do_what(anonymous: str) -> None:
+def test_check_config_prints_the_access_policy(anonymous: str) -> None:
     result = run("check-config", environment={"REGISTRY_ACCESS__ANONYMOUS": anonymous})
 
     assert result.exit_code == 0
@@ -144,7 +144,7 @@ def test_a_bug_at_the_start_is_one_line_too(
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_uvicorn_without_what_the_server_builds_on_is_one_line(
+def test_an_incompatible_uvicorn_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
@@ -195,7 +195,7 @@ def test_it_admits_no_more_connections_than_it_has_descriptors_for(tmp_path: Pat
     assert last.startswith(b"HTTP/1.1 503")
 
 
-def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+def test_an_os_error_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     (tmp_path / "backup").mkdir()
 
@@ -230,7 +230,7 @@ def test_a_second_server_on_the_same_root_is_one_line(tmp_path: Path) -> None:
         assert httpx2.get(f"{first.url}/v2/").status_code == 200
 
 
-def test_the_first_line_of_the_log_says_who_may_do_what(tmp_path: Path) -> None:
+def test_the_first_log_line_has_the_access_policy(tmp_path: Path) -> None:
     with registry_server(tmp_path / "root", anonymous="pull") as registry:
         first = registry.server.log.read_text().splitlines()[0]
 
@@ -260,7 +260,7 @@ def test_a_signal_ends_it_with_0(tmp_path: Path, number: int) -> None:
     assert "Traceback" not in registry.server.log.read_text()
 
 
-def test_sigterm_finishes_what_is_in_flight_and_refuses_what_is_new(tmp_path: Path) -> None:
+def test_sigterm_finishes_current_requests_and_refuses_new_ones(tmp_path: Path) -> None:
     with registry_server(tmp_path / "root") as registry:
         location = httpx2.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
         with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
@@ -316,7 +316,7 @@ def wait_until_refused(port: int) -> None:
     pytest.fail("it still accepts connections")
 
 
-def test_a_port_of_zero_is_told_once_it_is_known(tmp_path: Path) -> None:
+def test_port_zero_is_reported_as_the_chosen_port(tmp_path: Path) -> None:
     registry = make_registry_server(tmp_path / "root", port=free_port())
     registry.start()
     try:

@@ -34,7 +34,7 @@ def damaged(tmp_path: Path) -> Path:
     return root
 
 
-def test_damage_is_told_with_what_to_do_next(damaged: Path) -> None:
+def test_corrupt_content_is_reported_with_the_next_step(damaged: Path) -> None:
     found, repaired = run(damaged, "fsck", "--deep"), run(damaged, "fsck", "--deep", "--repair")
 
     assert (found.exit_code, repaired.exit_code) == (1, 1)
@@ -43,11 +43,11 @@ def test_damage_is_told_with_what_to_do_next(damaged: Path) -> None:
     assert "marked corrupt" in repaired.output
     for result in (found, repaired):
         assert result.output.endswith(
-            "heals when it is pushed again; otherwise restore a backup.\n"
+            "Push corrupt content again to replace it, or restore a backup.\n"
         )
 
 
-def test_a_scrub_tells_what_is_new_and_fsck_all_of_it(damaged: Path) -> None:
+def test_a_scrub_reports_new_findings_and_fsck_all(damaged: Path) -> None:
     first, second = run(damaged, "scrub"), run(damaged, "scrub")
     fsck = run(damaged, "fsck")
 

@@ -37,7 +37,7 @@ def push(server: RegistryServer, tag: str) -> Digest:
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_gc_undelete_repo_and_tag_do_what_they_say(tmp_path: Path, live: bool) -> None:
+def test_gc_undelete_repo_and_tag_work(tmp_path: Path, live: bool) -> None:
     server = make_registry_server(tmp_path / "root", environment=SETTINGS)
     server.start()
     try:
@@ -104,7 +104,7 @@ def test_a_deleted_repository_says_for_how_long_it_can_come_back(
         server.stop()
 
 
-def test_gc_that_frees_nothing_says_what_it_waits_for(tmp_path: Path) -> None:
+def test_gc_that_frees_nothing_prints_the_retention_times(tmp_path: Path) -> None:
     environment = {"REGISTRY_GC__LEASE_SECONDS": "0", "REGISTRY_GC__UNDELETE_SECONDS": "7200"}
     server = make_registry_server(tmp_path / "root", environment=environment)
     server.start()

@@ -99,7 +99,7 @@ def test_a_log_without_its_index_is_read_too_and_the_index_is_gone_again(killed:
     assert (result.exit_code, "2 blobs, 1 manifests" in result.output) == (0, True)
 
 
-def test_a_check_of_what_was_stopped_in_order_changes_no_file(stopped: Path) -> None:
+def test_a_check_after_a_clean_stop_changes_no_file(stopped: Path) -> None:
     before = tree(stopped)
 
     result = fsck(stopped, "--deep")
@@ -108,7 +108,7 @@ def test_a_check_of_what_was_stopped_in_order_changes_no_file(stopped: Path) -> 
     assert (result.exit_code, "2 blobs, 1 manifests" in result.output) == (0, True)
 
 
-def test_a_log_that_was_removed_is_told_and_nothing_is_changed(killed: Path) -> None:
+def test_a_removed_log_is_reported_and_nothing_is_changed(killed: Path) -> None:
     (killed / WAL).unlink()
     before = tree(killed)
 
@@ -139,7 +139,7 @@ NEWEST = schema.newest_revision(schema.alembic_config())
         ("9999", "'9999', which this program does not know"),
     ],
 )
-def test_another_programs_schema_is_told_and_left_as_it_is(
+def test_another_programs_schema_is_reported_and_unchanged(
     killed: Path, revision: str, told: str
 ) -> None:
     with sqlite3.connect(killed / "registry.db") as connection:
@@ -155,14 +155,14 @@ def test_another_programs_schema_is_told_and_left_as_it_is(
     assert isinstance(result.exception, SystemExit)
 
 
-def test_what_is_no_registry_is_told_and_nothing_is_made_there(tmp_path: Path) -> None:
+def test_a_directory_without_a_registry_is_reported_and_unchanged(tmp_path: Path) -> None:
     result = fsck(tmp_path)
 
     assert (result.exit_code, "there is no registry here" in result.output) == (1, True)
     assert os.listdir(tmp_path) == []
 
 
-def test_what_is_no_database_is_told_in_one_line(stopped: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_in_one_line(stopped: Path) -> None:
     (stopped / "registry.db").write_bytes(b"no database" * 1000)
 
     result = fsck(stopped)

@@ -14,7 +14,9 @@ CONTENT = b"a layer that nothing names"
 DIGEST = Digest.of(CONTENT)
 
 
-async def test_a_blob_that_nothing_names_goes_when_its_lease_is_over(gc_service: GcService) -> None:
+async def test_an_unreferenced_blob_is_collected_when_its_lease_is_over(
+    gc_service: GcService,
+) -> None:
     repository = gc_service.repository()
     await push_blob(repository, CONTENT)
 
@@ -75,7 +77,7 @@ async def test_epochs_do_not_come_faster_than_monotonic_time(gc_service: GcServi
     assert await gc_service.collector.count_epoch() == 1
 
 
-async def test_gc_5_what_was_collected_can_be_pushed_again(gc_service: GcService) -> None:
+async def test_gc_5_collected_content_can_be_pushed_again(gc_service: GcService) -> None:
     repository = gc_service.repository()
     for _ in range(3):
         await push_blob(repository, CONTENT)
@@ -87,7 +89,9 @@ async def test_gc_5_what_was_collected_can_be_pushed_again(gc_service: GcService
     assert await pull_blob(repository, DIGEST) == CONTENT
 
 
-async def test_orphans_are_swept_and_strangers_left(gc_service: GcService, tmp_path: Path) -> None:
+async def test_orphans_are_swept_and_unknown_files_ignored(
+    gc_service: GcService, tmp_path: Path
+) -> None:
     await push_blob(gc_service.repository(), CONTENT)
     root = gc_service.service.root
     (kept,) = gc_service.service.files()

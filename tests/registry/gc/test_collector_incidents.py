@@ -78,7 +78,7 @@ async def test_gc_3_gc_4_a_candidate_that_is_named_before_the_delete_stays(
     assert await is_whole(repository, image)
 
 
-async def test_gc_6_what_an_index_names_stays_whatever_it_is(strict: GcService) -> None:
+async def test_gc_6_children_of_an_index_are_kept_whatever_their_type(strict: GcService) -> None:
     """Foundries: caches of BuildKit, an index over layers, were garbage to a collector."""
     repository, layer = strict.repository(), b"a layer in a cache"
     await push_blob(repository, layer)
@@ -177,7 +177,7 @@ async def test_a_referrer_lives_while_its_subject_lives(strict: GcService) -> No
     assert (early.manifests, late.manifests) == (0, 1)
 
 
-async def test_what_cosign_signed_by_tag_is_kept(strict: GcService) -> None:
+async def test_a_manifest_signed_by_a_cosign_tag_is_kept(strict: GcService) -> None:
     repository, image, signature = strict.repository(), an_image(), an_image(seed="signature")
     await push_image(repository, image)
     await push_image(repository, an_image(seed="unsigned"))

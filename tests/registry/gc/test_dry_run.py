@@ -53,7 +53,7 @@ def bytes_on_disk(gc_service: GcService) -> int:
 
 
 @pytest.mark.parametrize("seconds", [1, 200, 2000])
-async def test_a_real_run_does_what_the_dry_run_said(gc_service: GcService, seconds: int) -> None:
+async def test_a_pass_does_as_the_dry_run_reported(gc_service: GcService, seconds: int) -> None:
     await a_registry_with_garbage(gc_service)
     await gc_service.pass_time(seconds)
 
@@ -68,7 +68,7 @@ async def test_a_real_run_does_what_the_dry_run_said(gc_service: GcService, seco
         await gc_service.pass_time(seconds)
 
 
-async def test_something_of_every_kind_goes_in_the_end(gc_service: GcService) -> None:
+async def test_something_of_every_kind_is_collected_in_the_end(gc_service: GcService) -> None:
     await a_registry_with_garbage(gc_service)
     await gc_service.pass_time(2000)
 
@@ -82,7 +82,7 @@ async def test_something_of_every_kind_goes_in_the_end(gc_service: GcService) ->
     assert bytes_on_disk(gc_service) == await bytes_of_blobs(gc_service)
 
 
-async def test_a_dry_run_says_what_a_run_does_that_begins_an_epoch(tmp_path: Path) -> None:
+async def test_a_dry_run_reports_a_pass_that_begins_an_epoch(tmp_path: Path) -> None:
     """Of every kind something goes in the very pass that begins the epoch it waits for."""
     retention = Retention(
         lease_ms=60 * SECOND,

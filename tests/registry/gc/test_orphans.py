@@ -20,7 +20,7 @@ from tests.support.gc_service import GcService
 from tests.support.storage import body, pull_blob, push_blob
 
 
-async def test_gc_3_what_comes_while_the_sweep_is_at_work_stays(
+async def test_gc_3_files_that_arrive_during_the_sweep_are_kept(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked before it lists, a sweep takes for an orphan what was pushed in between."""

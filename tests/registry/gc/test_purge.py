@@ -20,7 +20,7 @@ from tests.support.storage import pull_blob, push_blob
 WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
-async def test_while_a_backup_runs_no_file_goes_and_everything_else_goes_on(
+async def test_while_a_backup_runs_no_file_is_purged_and_the_rest_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup may take hours."""

@@ -35,7 +35,7 @@ async def fill(gc_service: GcService) -> None:
     gc_service.clock.set_by(-AHEAD)
 
 
-async def test_everything_goes_after_its_lifetime_in_epochs(tmp_path: Path) -> None:
+async def test_everything_expires_after_its_time_in_epochs(tmp_path: Path) -> None:
     async with a_gc_service(tmp_path, retention=KEPT) as gc_service:
         await fill(gc_service)
         await gc_service.collect()

@@ -1,5 +1,4 @@
-"""fsck reports every broken rule with the tags affected, repairs those it can, and reports nothing
-false."""
+"""fsck reports every broken rule and the tags it affects, and nothing else."""
 
 import asyncio
 import os
@@ -127,7 +126,7 @@ async def test_one_flipped_bit_is_found_by_reading(full: Service) -> None:
         ("DELETE FROM manifest_edges WHERE parent = '{manifest}' AND position = 2", "2 edges"),
     ],
 )
-async def test_a_damaged_manifest_is_found(full: Service, statement: str, found: str) -> None:
+async def test_a_corrupt_manifest_is_found(full: Service, statement: str, found: str) -> None:
     manifest = an_image(layers=2, seed="kept").digest
     await change(full, statement.format(manifest=manifest))
 
@@ -156,7 +155,7 @@ GONE = an_image(seed="gone")
         (f"present = '[\"{GONE.digest}\"]'", f"a piece {GONE.digest}", True),
     ],
 )
-async def test_a_damaged_manifest_in_the_trash_is_found_and_left_there(
+async def test_a_corrupt_manifest_in_the_trash_is_found_and_left_there(
     full: Service, values: str, found: str, deep: bool
 ) -> None:
     await change(full, f"UPDATE trash_manifests SET {values}")  # noqa: S608
@@ -211,7 +210,7 @@ async def test_rows_that_lead_nowhere_are_found_and_made_absent(full: Service, t
     assert [finding for finding in left if not finding.harmless] == []
 
 
-async def test_files_without_rows_are_left_over_and_removed(full: Service) -> None:
+async def test_files_without_rows_are_harmless_and_removed(full: Service) -> None:
     encoded = "ab" * 32
     (full.root / "blobs" / "ab" / f"{encoded}-{uuid4()}").write_bytes(b"orphan")
     (full.root / "blobs" / "ab" / "strange name").write_bytes(b"")
@@ -239,7 +238,7 @@ async def test_files_without_rows_are_left_over_and_removed(full: Service) -> No
         ("uploads/strange directory/", "it is left alone"),
     ],
 )
-async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
+async def test_the_finding_for_an_orphan_predicts_its_removal(
     full: Service, place: str, words: str
 ) -> None:
     stray = full.root / place
@@ -261,7 +260,7 @@ async def test_what_is_said_of_a_stray_file_is_what_becomes_of_it(
     }.get(words, ["removed"])
 
 
-async def test_a_session_without_its_file_is_left_over(full: Service) -> None:
+async def test_a_session_without_its_file_is_harmless(full: Service) -> None:
     for path in (full.root / "uploads").iterdir():
         path.unlink()
 
@@ -289,7 +288,7 @@ async def test_a_check_changes_nothing(full: Service) -> None:
     assert after == before
 
 
-async def test_corrupt_bytes_are_marked_never_served_and_healed_by_a_push(full: Service) -> None:
+async def test_corrupt_bytes_are_marked_not_served_and_replaced_by_a_push(full: Service) -> None:
     layer = an_image(layers=2, seed="kept").layers[0]
     digest = layer.descriptor.digest
     flip_a_bit(await file_of(full, digest))
@@ -317,7 +316,7 @@ async def test_a_repair_is_written_to_the_audit(full: Service) -> None:
     assert ("I12", "another hash") not in await judged(full)
 
 
-async def test_a_check_of_a_registry_that_is_written_to_cries_no_wolf(tmp_path: Path) -> None:
+async def test_a_check_beside_writes_reports_nothing_false(tmp_path: Path) -> None:
     async with a_service(tmp_path) as service:
 
         async def churn(number: int) -> None:

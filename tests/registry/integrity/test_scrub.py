@@ -49,7 +49,9 @@ async def flip(service: Service, digest: Digest, dice: random.Random) -> None:
     path.write_bytes(content)
 
 
-async def test_every_flipped_bit_is_found_never_served_and_healed(service: Service) -> None:
+async def test_every_flipped_bit_is_found_not_served_and_replaced_by_a_push(
+    service: Service,
+) -> None:
     dice = random.Random(4)  # noqa: S311
     repository = service.repository()
     contents = [dice.randbytes(dice.randrange(1, 5000)) for _ in range(2 * FLIPS)]
@@ -74,7 +76,7 @@ async def test_every_flipped_bit_is_found_never_served_and_healed(service: Servi
     assert (await scrub(service))[1] == []
 
 
-async def test_a_corrupt_blob_is_told_with_the_tags_it_affects(service: Service) -> None:
+async def test_a_corrupt_blob_is_reported_with_the_tags_it_affects(service: Service) -> None:
     image = an_image()
     await push_image(service.repository(), image, Tag("v1"), Tag("v2"))
     await flip(service, image.layers[0].descriptor.digest, random.Random(1))  # noqa: S311
@@ -95,7 +97,9 @@ async def damage(service: Service, digest: Digest) -> None:
     await service.database.write(unit)
 
 
-async def test_a_corrupt_manifest_is_marked_never_served_and_healed(service: Service) -> None:
+async def test_a_corrupt_manifest_is_marked_not_served_and_replaced_by_a_push(
+    service: Service,
+) -> None:
     repository, image, index = service.repository(), an_image(), an_index()
     await push_image(repository, image, Tag("v1"))
     await push_index(repository, index, Tag("multi"))
@@ -120,7 +124,7 @@ async def test_a_corrupt_manifest_is_marked_never_served_and_healed(service: Ser
     assert await wrongs(service) == []
 
 
-async def test_what_was_verified_longest_ago_is_read_first(service: Service) -> None:
+async def test_content_verified_longest_ago_is_read_first(service: Service) -> None:
     repository = service.repository()
     old, new = await push_blob(repository, b"old" * 999), await push_blob(repository, b"new" * 999)
 
@@ -148,7 +152,7 @@ async def test_the_rate_is_bounded(service: Service) -> None:
     assert time.monotonic() - began >= 0.4
 
 
-async def test_a_scrub_ends_in_time_in_the_middle_of_a_blob_and_goes_on_later(
+async def test_a_scrub_stops_in_the_middle_of_a_blob_and_continues_later(
     service: Service,
 ) -> None:
     await push_blob(service.repository(), bytes(5_000_000))
@@ -160,7 +164,7 @@ async def test_a_scrub_ends_in_time_in_the_middle_of_a_blob_and_goes_on_later(
     assert (again.done.is_complete, again.done.blobs) == (True, 1)
 
 
-async def test_what_is_deleted_under_a_scrub_is_no_damage(service: Service) -> None:
+async def test_a_blob_deleted_during_a_scrub_is_not_corrupt(service: Service) -> None:
     repository = service.repository()
     digests = [await push_blob(repository, b"%d" % number * 9999) for number in range(40)]
 

@@ -13,7 +13,7 @@ from registry.jobs.scheduler import Job, Scheduler
 from tests.support.gc_service import GcService
 
 
-async def test_ops_1_a_chore_that_fails_is_told_once_and_tried_again() -> None:
+async def test_ops_1_a_failing_job_is_logged_once_and_tried_again() -> None:
     turns = 0
 
     async def fails() -> None:
@@ -60,7 +60,7 @@ async def test_a_refusal_is_one_line_without_a_traceback(refusal: OCIError) -> N
     assert (unknown["log_level"], unknown["exc_info"]) == ("error", True)
 
 
-async def test_a_failing_chore_does_not_stop_the_others() -> None:
+async def test_a_failing_job_does_not_stop_the_others() -> None:
     done = asyncio.Event()
 
     async def fails() -> None:
@@ -81,7 +81,7 @@ async def test_a_failing_chore_does_not_stop_the_others() -> None:
     assert scheduler.statuses["fails"].failures > 0
 
 
-async def test_a_chore_cancelled_by_what_it_waited_for_is_restarted_and_shown() -> None:
+async def test_a_job_cancelled_by_its_awaitable_is_restarted_and_shown() -> None:
     background, done, turns = BackgroundTasks(restart_seconds=0), asyncio.Event(), 0
 
     async def cancelled_once() -> None:
@@ -103,7 +103,7 @@ async def test_a_chore_cancelled_by_what_it_waited_for_is_restarted_and_shown() 
     assert [line["event"] for line in logs] == ["background task failed, and is restarted"]
 
 
-async def test_it_ends_at_once_in_the_middle_of_a_chore() -> None:
+async def test_the_scheduler_ends_at_once_in_the_middle_of_a_job() -> None:
     begun = asyncio.Event()
 
     async def endless() -> None:

@@ -58,7 +58,7 @@ def test_a_silent_connection_is_closed_without_a_word(server: Server) -> None:
     assert time.monotonic() - started > 0.3
 
 
-def test_an_idle_connection_is_kept_for_as_long_as_promised(server: Server) -> None:
+def test_an_idle_connection_is_kept_for_its_time(server: Server) -> None:
     with connected(server, GET) as connection:
         read_answer(connection)
         threading.Event().wait(0.5)
@@ -136,7 +136,7 @@ def test_a_client_that_never_reads_its_refusal_is_let_go(server: Server) -> None
             drip(connection, bytes(1000), 0.05)
 
 
-def test_clients_that_reset_on_their_refusal_end_nobody_elses_deadline(server: Server) -> None:
+def test_clients_that_reset_on_a_refusal_do_not_end_other_deadlines(server: Server) -> None:
     """Shutting down a socket that was reset raises: that once ended the only watch there was."""
     for _ in range(4):
         with contextlib.ExitStack() as stack:

@@ -19,7 +19,7 @@ def allow(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
 
 
-def test_the_soft_limit_is_raised_to_what_is_needed(
+def test_the_soft_limit_is_raised_as_needed(
     monkeypatch: pytest.MonkeyPatch, raised: list[tuple[int, int]]
 ) -> None:
     allow(monkeypatch, 1024, 500_000)

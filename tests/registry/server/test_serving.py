@@ -79,7 +79,7 @@ def test_a_signal_ends_the_server_with_0_and_without_a_word(
         assert (out, err) == ("finished\n", "")
 
 
-def test_what_is_in_flight_at_sigterm_is_finished_and_nothing_new_begins(tmp_path: Path) -> None:
+def test_requests_in_progress_at_sigterm_finish_and_none_begins(tmp_path: Path) -> None:
     content = os.urandom(20 * 1024 * 1024)
     (tmp_path / "large").write_bytes(content)
     target = f"GET /file/large?0-{len(content)} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
@@ -113,7 +113,7 @@ def is_accepting(port: int) -> bool:
     return True
 
 
-def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
+def test_requests_over_the_shutdown_time_are_cut_off(tmp_path: Path) -> None:
     upload = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
     with process(tmp_path, shutdown_seconds=1) as (server, port), connect(port, upload) as sender:
         threading.Event().wait(0.2)
@@ -125,7 +125,7 @@ def test_what_does_not_end_in_time_is_cut(tmp_path: Path) -> None:
         assert server.returncode == 0
 
 
-def test_a_taken_port_is_told_in_one_sentence() -> None:
+def test_a_port_in_use_is_reported_in_one_sentence() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(CannotListen) as refused:
@@ -139,7 +139,7 @@ def test_a_taken_port_is_told_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.7"])
-def test_an_address_that_is_not_ours_is_told(host: str) -> None:
+def test_an_address_that_is_not_local_is_reported(host: str) -> None:
     with pytest.raises(CannotListen, match=f"cannot listen on {host}:0: "):
         listen(host, 0)
 
@@ -155,7 +155,7 @@ def serve(app: Any) -> None:
     Server(app, listen("127.0.0.1", 0), limits=Limits()).run()
 
 
-def test_an_application_that_cannot_start_is_told() -> None:
+def test_an_application_that_cannot_start_is_reported() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         message = {"type": "lifespan.startup.failed", "message": "the disk is gone"}
         await receive()

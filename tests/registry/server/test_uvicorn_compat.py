@@ -1,5 +1,4 @@
-"""uvicorn has the internals that the server needs; without one of them the server does not
-start."""
+"""uvicorn has the internals that the server needs; without one the server does not start."""
 
 import pytest
 import uvicorn.server

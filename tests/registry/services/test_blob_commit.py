@@ -51,7 +51,7 @@ class Gate:
         self._open.set()
 
 
-async def test_a_commit_whose_client_went_away_goes_on_to_its_end(
+async def test_a_commit_whose_client_disconnected_runs_to_its_end(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = service.repository()
@@ -184,7 +184,7 @@ def damage(path: Path) -> None:
         file.write(b"X")
 
 
-async def test_a_push_over_damaged_bytes_that_no_scrub_has_met_replaces_them(
+async def test_a_push_replaces_corrupt_bytes_that_are_not_marked(
     service: Service,
 ) -> None:
     await push(service)

@@ -30,7 +30,7 @@ async def test_az_4_a_blob_is_unknown_in_every_other_repository(service: Service
         await other.blobs.delete(digest)
 
 
-async def test_az_4_the_refusal_is_the_same_as_for_what_nobody_has(service: Service) -> None:
+async def test_az_4_the_refusal_is_the_same_as_for_unknown_content(service: Service) -> None:
     digest = await push_blob(service.repository("private"), CONTENT)
     nobodys = Digest.of(b"nobody's")
 
@@ -43,7 +43,7 @@ async def test_az_4_the_refusal_is_the_same_as_for_what_nobody_has(service: Serv
 
 
 @pytest.mark.parametrize("is_marked", [True, False], ids=["marked", "found by the pull"])
-async def test_a_damaged_blob_says_that_a_push_heals_it_and_only_where_it_was(
+async def test_the_error_for_a_corrupt_blob_asks_for_a_push_in_its_repositories_only(
     service: Service, is_marked: bool
 ) -> None:
     repository = service.repository()
@@ -162,10 +162,10 @@ DAMAGES = [Path.unlink, cut_short, replace_by_a_fifo, replace_by_a_link, replace
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("may_push", [True, False])
-async def test_a_check_says_what_a_pull_would(
+async def test_head_of_a_blob_answers_as_a_pull_would(
     service: Service, damage: Callable[[Path], None], may_push: bool
 ) -> None:
-    """A client that asks first pushes what is not there, and so heals it."""
+    """A client that asks first then pushes a missing blob, and so replaces it."""
     repository = service.repository(may_push=may_push)
     digest = await push_blob(repository, CONTENT)
     damage(file_of(service, digest))
@@ -180,7 +180,7 @@ async def test_a_check_says_what_a_pull_would(
     assert await pull_blob(repository, digest) == CONTENT
 
 
-async def test_a_blob_that_is_healed_while_it_is_opened_is_given(
+async def test_a_blob_that_is_replaced_while_it_is_opened_is_served(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = service.repository()
@@ -200,7 +200,7 @@ async def test_a_blob_that_is_healed_while_it_is_opened_is_given(
     assert await service.rows("SELECT state FROM blobs") == [("ok",)]
 
 
-async def test_a_registry_that_cannot_write_still_says_what_is_damaged(service: Service) -> None:
+async def test_a_read_only_registry_still_reports_corrupt_content(service: Service) -> None:
     repository = service.repository()
     digest = await push_blob(repository, CONTENT)
     file_of(service, digest).unlink()

@@ -63,7 +63,7 @@ async def check_whole(service: Service) -> None:
         assert name in named or name[-36:] in sessions
 
 
-async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     acknowledged: set[str] = set()
     for turn in range(ROUNDS):
         acknowledged |= await asyncio.to_thread(kill_while_pushing, tmp_path, 3 + 2 * turn)

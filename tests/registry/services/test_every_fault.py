@@ -106,7 +106,7 @@ async def meet_error(root: Path, operation: Operation, state: State, plan: Plan)
 
 @pytest.mark.parametrize("fault", ERRORS)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_whose_kth_call_fails_is_refused_whole(
+def test_an_operation_whose_kth_call_fails_changes_nothing(
     roots: Iterator[tuple[Path, State]], name: str, fault: Fault
 ) -> None:
     for at in range(1, MOST_CALLS):
@@ -142,7 +142,7 @@ def run_and_die(root: Path, operation: Operation, state: State, plan: Plan) -> t
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_killed_at_its_kth_call_is_whole_or_absent(
+def test_an_operation_killed_at_its_kth_call_is_complete_or_absent(
     roots: Iterator[tuple[Path, State]], name: str, moment: str
 ) -> None:
     async def look(root: Path, state: State, acknowledged: bool) -> None:

@@ -16,7 +16,7 @@ MORE_THAN_ANY_DISK = MinimumFree(bytes=1 << 62)
 KEPT, NEW, GONE = an_image(seed="kept"), an_image(seed="new"), an_image(seed="gone")
 
 
-async def test_below_the_floor_only_what_makes_room_goes_on(tmp_path: Path) -> None:
+async def test_below_the_minimum_only_deletes_continue(tmp_path: Path) -> None:
     async with a_service(tmp_path / "root") as service:
         repository = service.repository()
         await push_image(repository, KEPT, Tag("v1"))

@@ -60,7 +60,7 @@ async def test_a_blob_that_does_not_fit_is_refused_and_leaves_room(small_disk: P
         assert await is_healthy(service)
 
 
-async def test_a_session_that_does_not_fit_keeps_what_does(small_disk: Path) -> None:
+async def test_a_session_on_a_full_disk_keeps_the_written_bytes(small_disk: Path) -> None:
     _, chunks = too_much()
     async with a_service(small_disk) as service:
         uploads = service.repository().uploads

@@ -25,7 +25,7 @@ async def lease(gc_service: GcService, table: str = "repo_blobs") -> tuple[int, 
     return until, epoch
 
 
-async def test_a_pusher_who_was_told_of_a_blob_can_name_it(gc_service: GcService) -> None:
+async def test_a_pusher_can_name_a_blob_that_was_reported_present(gc_service: GcService) -> None:
     repository = gc_service.repository()
     await push_blob(repository, CONTENT)
     await gc_service.outlive_leases()
@@ -38,7 +38,7 @@ async def test_a_pusher_who_was_told_of_a_blob_can_name_it(gc_service: GcService
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)
 
 
-async def test_who_may_not_push_is_promised_nothing(gc_service: GcService) -> None:
+async def test_a_reader_renews_no_lease(gc_service: GcService) -> None:
     await push_blob(gc_service.repository(), CONTENT)
     before = await lease(gc_service)
     await gc_service.outlive_leases()
@@ -72,7 +72,7 @@ async def test_perf_1_head_writes_only_when_less_than_half_of_a_lease_remains(
     assert lock_times.count == renewed
 
 
-async def test_head_of_a_blob_about_to_be_collected_promises_or_says_no(
+async def test_head_of_a_blob_about_to_be_collected_renews_its_lease_or_is_a_404(
     gc_service: GcService,
 ) -> None:
     """The two may come in any order: then the answer is 404, or the blob stays."""
@@ -101,7 +101,7 @@ async def test_head_of_a_blob_about_to_be_collected_promises_or_says_no(
 
 
 @pytest.mark.parametrize("by_tag", [True, False])
-async def test_a_manifest_that_a_pusher_was_told_of_has_a_lease(
+async def test_a_manifest_reported_to_a_pusher_has_a_lease(
     gc_service: GcService, by_tag: bool
 ) -> None:
     repository, image = gc_service.repository(), an_image()
@@ -115,7 +115,7 @@ async def test_a_manifest_that_a_pusher_was_told_of_has_a_lease(
     assert (await lease(gc_service, "manifests"))[0] > before[0]
 
 
-async def test_a_manifest_nobody_has_is_unknown_to_a_pusher_too(gc_service: GcService) -> None:
+async def test_an_unknown_manifest_is_unknown_to_a_pusher_too(gc_service: GcService) -> None:
     repository = gc_service.repository()
     await push_blob(repository, CONTENT)
 

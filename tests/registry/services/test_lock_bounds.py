@@ -67,7 +67,7 @@ async def push_tags(service: Service) -> None:
         )
 
 
-async def test_a_manifest_with_many_tags_goes_a_few_tags_at_a_time(
+async def test_a_manifest_with_many_tags_is_deleted_in_batches(
     service: Service, units: Units
 ) -> None:
     await push_tags(service)
@@ -110,7 +110,7 @@ async def test_of_very_many_tags_as_many_come_back_as_one_row_may_hold(
     assert TAGS_AT_ONCE < len(json.loads(text)) <= 2 * TAGS_AT_ONCE + 1
 
 
-async def test_what_a_manifest_kept_has_its_leases_a_few_at_a_time(
+async def test_leases_of_a_deleted_manifests_children_are_renewed_in_batches(
     service: Service, units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manifests, "ROWS_AT_ONCE", 10)

@@ -41,7 +41,7 @@ async def writes_of(name: str, path: Path) -> int:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_no_operation_drops_what_a_commit_that_was_lost_may_need(
+async def test_no_operation_deletes_bytes_that_an_unknown_commit_may_need(
     tmp_path: Path, name: str
 ) -> None:
     with directory_in_memory(tmp_path) as directory:
@@ -92,7 +92,7 @@ async def test_a_push_whose_commit_was_lost_is_pushed_again(tmp_path: Path, fate
         assert await wrongs(service) == []
 
 
-async def test_a_lease_whose_commit_was_lost_is_no_promise(tmp_path: Path) -> None:
+async def test_a_lease_whose_commit_is_unknown_is_not_relied_on(tmp_path: Path) -> None:
     async with losing(tmp_path / "root") as (service, database):
         repository = service.repository()
         await push_blob(repository, CONTENT)

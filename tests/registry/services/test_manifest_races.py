@@ -39,7 +39,7 @@ async def is_refused_whole(service: Service) -> bool:
     return await wrongs(service) == []
 
 
-async def test_a_blob_that_goes_just_before_the_transaction_is_missed_in_it(
+async def test_a_blob_deleted_just_before_the_transaction_is_missing_in_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, image = service.repository(), an_image()
@@ -52,7 +52,7 @@ async def test_a_blob_that_goes_just_before_the_transaction_is_missed_in_it(
     assert await is_refused_whole(service)
 
 
-async def test_a_child_that_goes_just_before_the_transaction_is_missed_in_it(
+async def test_a_child_deleted_just_before_the_transaction_is_missing_in_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, child = service.repository(), an_image()

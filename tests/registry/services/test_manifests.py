@@ -96,7 +96,7 @@ async def test_odd_spacing_and_unknown_fields_are_kept(repository: Repository) -
     assert (await repository.manifests.pull(V1)).content == content
 
 
-async def test_what_is_unknown_says_which_part_is(repository: Repository) -> None:
+async def test_an_unknown_reference_names_the_unknown_part(repository: Repository) -> None:
     with pytest.raises(NameUnknown):
         await repository.manifests.pull(V1)
     await push_image(repository, an_image(), V1)
@@ -264,7 +264,7 @@ async def test_the_same_layer_twice_is_two_edges(service: Service) -> None:
     ("sparse", "index_is_stored", "image_is_stored"),
     [("refuse", False, False), ("index", True, False), ("any", True, True)],
 )
-async def test_sparse_says_what_may_be_absent(
+async def test_sparse_decides_which_references_may_be_absent(
     tmp_path: Path,
     sparse: Literal["refuse", "index", "any"],
     index_is_stored: bool,
@@ -278,7 +278,7 @@ async def test_sparse_says_what_may_be_absent(
         assert await is_stored(repository, image.manifest, image.media_type) is image_is_stored
 
 
-async def test_a_sparse_push_says_what_is_absent(tmp_path: Path) -> None:
+async def test_a_sparse_push_reports_the_absent_digests(tmp_path: Path) -> None:
     index = an_index()
     async with a_service(tmp_path, policy=ManifestPolicy("index")) as service:
         repository = service.repository()
@@ -340,7 +340,7 @@ async def absent(service: Service) -> int:
     return len(rows)
 
 
-async def test_an_absent_edge_is_whole_once_its_piece_is_pushed(tmp_path: Path) -> None:
+async def test_an_absent_edge_is_linked_once_its_content_is_pushed(tmp_path: Path) -> None:
     image = an_image(layers=2)
     async with a_service(tmp_path, policy=ManifestPolicy("any")) as service:
         repository = service.repository()
@@ -354,7 +354,7 @@ async def test_an_absent_edge_is_whole_once_its_piece_is_pushed(tmp_path: Path) 
         assert (before, elsewhere, await absent(service)) == (3, 3, 0)
 
 
-async def test_an_absent_platform_is_whole_once_it_is_pushed(tmp_path: Path) -> None:
+async def test_an_absent_platform_is_linked_once_it_is_pushed(tmp_path: Path) -> None:
     index = an_index()
     async with a_service(tmp_path, policy=ManifestPolicy("index")) as service:
         repository = service.repository()
@@ -431,7 +431,7 @@ async def test_every_change_leaves_one_line_of_audit(service: Service) -> None:
     assert actions == ["blob.push", "manifest.push", "tag.delete", "manifest.delete"]
 
 
-async def test_only_the_first_of_very_many_absent_references_are_told(
+async def test_only_the_first_of_many_absent_references_are_listed(
     repository: Repository,
 ) -> None:
     """An answer that named ten thousand took 2.65 MB."""

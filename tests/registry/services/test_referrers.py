@@ -56,7 +56,7 @@ async def listed(
     return list(page.items), page.more
 
 
-async def test_nothing_refers_to_what_is_unknown(repository: Repository) -> None:
+async def test_an_unknown_digest_has_no_referrers(repository: Repository) -> None:
     assert await listed(repository) == ([], False)
     await push_image(repository, an_image())
     assert await listed(repository) == ([], False)
@@ -139,7 +139,7 @@ async def test_subject_and_referrer_come_in_either_order(
     assert page.items == (sbom,)
 
 
-async def test_a_page_ends_where_its_bytes_do_and_the_next_goes_on(repository: Repository) -> None:
+async def test_a_page_ends_at_its_byte_limit_and_the_next_continues(repository: Repository) -> None:
     pushed = [await push_referrer(repository, SBOM, note="x" * 1000 + str(n)) for n in range(5)]
     pushed.sort(key=lambda descriptor: str(descriptor.digest))
 

@@ -30,7 +30,7 @@ async def test_every_unit_says_which_repository_it_is_on(tmp_path: Path) -> None
     assert {str(each.on) for each in written if each.on is not None} == {"team/app", "team/other"}
 
 
-async def test_what_comes_back_comes_back_to_one_repository_after_the_other(
+async def test_content_is_undeleted_in_one_repository_after_the_other(
     tmp_path: Path,
 ) -> None:
     image, names = an_image(), ["team/a", "team/b"]

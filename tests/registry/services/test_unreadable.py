@@ -111,7 +111,7 @@ async def test_a_failed_read_closes_no_latch_and_condemns_nothing(
     assert await service.rows("SELECT state FROM blobs WHERE state != 'ok'") == []
 
 
-async def test_where_an_upload_stands_cannot_be_told_while_its_file_cannot_be_read(
+async def test_an_uploads_offset_is_an_error_while_its_file_is_unreadable(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploads = service.repository().uploads
@@ -126,7 +126,7 @@ async def test_where_an_upload_stands_cannot_be_told_while_its_file_cannot_be_re
     assert (await uploads.status(session)).offset == len(CONTENT)
 
 
-async def test_a_push_of_what_is_here_and_unreadable_replaces_it(
+async def test_a_push_replaces_unreadable_bytes(
     service: Service, digest: Digest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploads = service.repository().uploads

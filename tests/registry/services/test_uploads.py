@@ -121,7 +121,7 @@ async def test_a_body_that_lies_about_its_length_leaves_nothing(
     await repository.uploads.commit(session.id, Digest.of(b"hello!"), body(b"!"), start=5, length=1)
 
 
-async def test_what_arrived_before_the_client_went_away_stays(repository: Repository) -> None:
+async def test_bytes_received_before_a_disconnect_are_kept(repository: Repository) -> None:
     session = await repository.uploads.start()
 
     with pytest.raises(ClientGone):
@@ -137,7 +137,7 @@ async def test_what_arrived_before_the_client_went_away_stays(repository: Reposi
     assert await pull_blob(repository, DIGEST) == CONTENT
 
 
-async def test_what_arrived_before_the_request_was_cancelled_stays(repository: Repository) -> None:
+async def test_bytes_received_before_a_cancelled_request_are_kept(repository: Repository) -> None:
     session = await repository.uploads.start()
     arrived = asyncio.Event()
 
@@ -157,7 +157,7 @@ async def test_what_arrived_before_the_request_was_cancelled_stays(repository: R
     assert (await repository.uploads.status(session.id)).offset == 50_000
 
 
-async def test_a_commit_whose_client_goes_away_is_whole_or_not_at_all(service: Service) -> None:
+async def test_a_commit_whose_client_disconnects_is_complete_or_absent(service: Service) -> None:
     """Cancelled anywhere between the last byte and the answer: rows and files agree."""
     for turn in range(25):
         repository = service.repository(f"turn/{turn}")
@@ -220,7 +220,7 @@ async def test_a_failed_single_post_leaves_nothing(service: Service) -> None:
 
 
 @pytest.mark.parametrize("session", ["", "nope", "../../etc/passwd", "0" * 36, "a\x00b"])
-async def test_what_is_not_a_session_is_unknown(repository: Repository, session: str) -> None:
+async def test_a_malformed_session_is_unknown(repository: Repository, session: str) -> None:
     with pytest.raises(BlobUploadUnknown):
         await repository.uploads.status(session)
     with pytest.raises(BlobUploadUnknown):
@@ -388,7 +388,7 @@ async def test_requests_to_one_session_take_turns(repository: Repository) -> Non
     )
 
 
-async def test_a_blob_that_lost_its_file_is_healed_by_the_next_push(service: Service) -> None:
+async def test_a_blob_that_lost_its_file_is_replaced_by_the_next_push(service: Service) -> None:
     repository = service.repository()
     await push_blob(repository, CONTENT)
     (file,) = service.files()
@@ -400,7 +400,7 @@ async def test_a_blob_that_lost_its_file_is_healed_by_the_next_push(service: Ser
     assert len(await service.rows("SELECT * FROM trash")) == 1
 
 
-async def test_a_blob_cut_short_is_healed_by_the_next_push(service: Service) -> None:
+async def test_a_truncated_blob_is_replaced_by_the_next_push(service: Service) -> None:
     repository = service.repository()
     await push_blob(repository, CONTENT)
     (file,) = service.files()

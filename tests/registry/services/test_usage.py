@@ -44,7 +44,7 @@ async def test_a_tag_alone_has_everything_it_leads_to(service: Service) -> None:
     assert size.manifest_bytes == manifests
 
 
-async def test_what_another_tag_needs_is_shared(service: Service) -> None:
+async def test_content_of_another_tag_is_shared(service: Service) -> None:
     repository, index = service.repository("one"), an_index()
     child = index.images[0]
     await push_index(repository, index, A)
@@ -68,7 +68,7 @@ async def test_two_tags_on_one_manifest_share_it_all(service: Service) -> None:
     assert (size.unique, size.shared) == (0, sum(map(len, image.blobs.values())))
 
 
-async def test_what_is_not_there_has_no_size(service: Service) -> None:
+async def test_an_absent_repository_or_tag_has_no_size(service: Service) -> None:
     with pytest.raises(NameUnknown):
         await usage.of_repository(service.state, TWO)
     await push_blob(service.repository("two"), b"something")

@@ -161,7 +161,7 @@ def a_newer_schema(database: Path) -> None:
         (a_newer_schema, "schema '9999', which this program does not know"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_told_in_a_sentence(
+def test_an_unusable_database_is_reported_in_a_sentence(
     tmp_path: Path, damage: Callable[[Path], None], sentence: str
 ) -> None:
     prepare(tmp_path)

@@ -142,7 +142,7 @@ async def test_after_the_window_it_is_gone_for_good(window: GcService) -> None:
     assert rows == []
 
 
-async def test_bytes_that_are_damaged_stay_in_the_trash(window: GcService) -> None:
+async def test_corrupt_bytes_stay_in_the_trash(window: GcService) -> None:
     repository = window.repository()
     digest = await push_blob(repository, b"wanted")
     await repository.blobs.delete(digest)
@@ -166,7 +166,7 @@ async def test_a_blob_pushed_again_keeps_its_new_bytes(window: GcService) -> Non
     assert await pull_blob(repository, digest) == b"wanted"
 
 
-async def test_a_deleted_repository_is_gone_at_once_and_comes_back_whole(
+async def test_a_deleted_repository_is_absent_at_once_and_undeleted_completely(
     window: GcService,
 ) -> None:
     repository, image = window.repository(), an_image()
@@ -206,7 +206,7 @@ async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
     assert [change.tag for change in changes] == ["one", "two"]
 
 
-async def test_the_history_of_a_tag_says_who_when_from_and_to(window: GcService) -> None:
+async def test_the_history_of_a_tag_has_identity_time_and_digests(window: GcService) -> None:
     old, new = an_image(seed="old"), an_image(seed="new")
     await push_image(window.service.repository(identity="alice"), old, ONE)
     await push_image(window.service.repository(identity="bob"), new, ONE)
@@ -222,7 +222,7 @@ async def test_the_history_of_a_tag_says_who_when_from_and_to(window: GcService)
     assert all(each.at == window.clock.wall for each in changes)
 
 
-async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
+async def test_content_of_a_deleted_repository_is_not_undeleted_invisibly(
     window: GcService,
 ) -> None:
     repository, state = window.repository(), window.service.state
@@ -243,7 +243,9 @@ async def test_what_was_in_a_deleted_repository_does_not_come_back_unseen(
     assert await pull_blob(repository, blob) == b"blob"
 
 
-async def test_what_was_also_elsewhere_comes_back_there_alone(window: GcService) -> None:
+async def test_content_in_several_repositories_returns_only_to_those_not_deleted(
+    window: GcService,
+) -> None:
     image, state = an_image(), window.service.state
     for name in ("team/app", "team/other"):
         await push_image(window.repository(name), image, ONE)

@@ -187,7 +187,7 @@ async def test_more_than_sixteen_parts_get_the_whole_blob(client: httpx2.AsyncCl
 
 @pytest.mark.parametrize("form", ['"{0}"', "{0}", 'W/"{0}"', '"other", "{0}"', "*"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_reader_that_has_the_blob_is_told_so(
+async def test_a_reader_that_has_the_blob_gets_a_304(
     client: httpx2.AsyncClient, form: str, method: str
 ) -> None:
     digest = await push_blob(client, CONTENT)
@@ -231,7 +231,7 @@ async def test_if_match_refuses_another_blob(client: httpx2.AsyncClient) -> None
         ("Wed, 21 Oct 2026 07:28:00 GMT", 200),
     ],
 )
-async def test_if_range_decides_between_the_part_and_the_whole(
+async def test_if_range_selects_the_range_or_the_whole_content(
     client: httpx2.AsyncClient, condition: str, status: int
 ) -> None:
     digest = await push_blob(client, CONTENT)

@@ -71,7 +71,7 @@ async def test_a_digest_other_than_the_contents_is_refused(client: httpx2.AsyncC
     refused(answer, 400, "DIGEST_INVALID")
 
 
-async def test_one_bad_tag_refuses_the_whole_push(client: httpx2.AsyncClient) -> None:
+async def test_one_bad_tag_refuses_the_push(client: httpx2.AsyncClient) -> None:
     await push_image(client, IMAGE)
 
     answer = await put_manifest(client, IMAGE.manifest, f"{IMAGE.digest}?tag=good&tag=b%20ad")
@@ -159,7 +159,7 @@ async def test_in_6_urls_in_a_layer_are_never_followed_nor_needed(
 
 
 @pytest.mark.parametrize("with_length", [True, False])
-async def test_in_4_a_manifest_over_the_limit_is_refused_before_it_is_read_whole(
+async def test_in_4_a_manifest_over_the_limit_is_refused_before_it_is_read_completely(
     client: httpx2.AsyncClient, with_length: bool
 ) -> None:
     read = 0

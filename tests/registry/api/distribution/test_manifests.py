@@ -218,7 +218,7 @@ async def test_a_deleted_manifest_takes_every_tag_with_it(client: httpx2.AsyncCl
 
 @pytest.mark.parametrize("form", ['"{0}"', "{0}", 'W/"{0}"', "*"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_reader_that_has_the_manifest_is_told_so(
+async def test_a_reader_that_has_the_manifest_gets_a_304(
     client: httpx2.AsyncClient, form: str, method: str
 ) -> None:
     await push_image(client, IMAGE)
@@ -272,7 +272,7 @@ async def test_content_by_digest_may_be_kept_forever_and_a_tag_may_not(
     assert by_tag.headers["cache-control"] == "private, no-store"
 
 
-async def test_of_those_who_create_a_tag_at_once_one_wins(client: httpx2.AsyncClient) -> None:
+async def test_one_of_concurrent_creations_of_a_tag_wins(client: httpx2.AsyncClient) -> None:
     images = [an_image(seed=str(n)) for n in range(5)]
     for image in images:
         await push_image(client, image, str(image.digest))

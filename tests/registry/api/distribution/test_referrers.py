@@ -29,7 +29,7 @@ async def push_all(client: httpx2.AsyncClient, *images: Image) -> None:
         await push_image(client, image, str(image.digest))
 
 
-async def test_a_subject_nobody_refers_to_has_an_empty_index(client: httpx2.AsyncClient) -> None:
+async def test_a_subject_without_referrers_has_an_empty_index(client: httpx2.AsyncClient) -> None:
     answer = await client.get(f"/v2/no/such/repository/referrers/{IMAGE.digest}")
 
     assert answer.status_code == 200

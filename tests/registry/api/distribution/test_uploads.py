@@ -161,7 +161,7 @@ async def test_a_cancelled_session_is_gone(client: httpx2.AsyncClient) -> None:
     refused(await client.delete(location), 404, "BLOB_UPLOAD_UNKNOWN")
 
 
-async def test_content_other_than_promised_is_refused_and_published_nowhere(
+async def test_content_with_another_digest_is_refused_and_not_published(
     client: httpx2.AsyncClient,
 ) -> None:
     location = await start(client)
@@ -231,7 +231,7 @@ async def test_a_range_and_a_length_that_differ_are_refused(client: httpx2.Async
     assert (await client.get(location)).headers["range"] == "0--1"
 
 
-async def test_a_stream_shorter_than_its_range_is_refused_and_what_came_stays(
+async def test_a_stream_shorter_than_its_range_is_refused_and_kept(
     client: httpx2.AsyncClient,
 ) -> None:
     location = await start(client)

@@ -96,7 +96,7 @@ def test_a_request_may_come_byte_by_byte(server: Server) -> None:
     assert b"again" in received
 
 
-def test_a_body_nobody_reads_yet_is_bounded_in_memory(server: Server, probe: Probe) -> None:
+def test_an_unread_body_is_bounded_in_memory(server: Server, probe: Probe) -> None:
     with connected(server, post("/hold", "Content-Length: 1000000000")) as connection:
         assert probe.held.wait(60)
         connection.setblocking(False)
@@ -116,7 +116,7 @@ def test_a_body_nobody_reads_yet_is_bounded_in_memory(server: Server, probe: Pro
     assert 0 < waiting <= 1024 * 1024
 
 
-def test_what_arrived_before_the_client_went_reaches_the_application(
+def test_bytes_received_before_a_disconnect_reach_the_application(
     server: Server, probe: Probe
 ) -> None:
     with connected(server, post("/hold", "Content-Length: 1000") + b"a" * 600) as connection:
@@ -141,7 +141,7 @@ def test_broken_chunks_end_the_body_for_the_application(server: Server, probe: P
     assert probe.bodies == []
 
 
-def test_a_client_that_waits_is_told_to_continue_once_somebody_reads(server: Server) -> None:
+def test_continue_is_sent_once_the_application_reads(server: Server) -> None:
     head = post("/echo", "Content-Length: 5", "Expect: 100-continue", "Connection: close")
     with connected(server, head) as connection:
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -193,7 +193,7 @@ def test_an_endless_body_after_a_refusal_is_cut(server: Server) -> None:
         connection.sendall(bytes(1_000_000_000))
 
 
-def test_a_small_body_nobody_wanted_keeps_the_connection(server: Server) -> None:
+def test_a_small_unread_body_keeps_the_connection(server: Server) -> None:
     with connected(server, post("/ignore", "Content-Length: 1000")) as connection:
         assert read_answer(connection).status == 401
         connection.sendall(bytes(1000) + LAST)
@@ -212,7 +212,7 @@ def test_a_client_that_shut_its_direction_gets_its_answers(server: Server, probe
     assert received.count(b"HTTP/1.1 200 OK") == 2
 
 
-def test_a_client_that_left_is_told_to_the_application(server: Server, probe: Probe) -> None:
+def test_a_disconnect_is_reported_to_the_application(server: Server, probe: Probe) -> None:
     with connected(server, post("/echo", "Content-Length: 100") + b"abc"):
         pass
 
@@ -250,7 +250,7 @@ def test_requests_that_wait_for_an_answer_are_not_parsed(probe: Probe) -> None:
     assert statuses == [200] * 1000
 
 
-def test_more_pipelined_bytes_than_anybody_sends_are_refused(probe: Probe) -> None:
+def test_too_many_pipelined_bytes_are_refused(probe: Probe) -> None:
     body = bytes(200_000)
     head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     probe.go_on.set()
@@ -262,7 +262,7 @@ def test_more_pipelined_bytes_than_anybody_sends_are_refused(probe: Probe) -> No
     assert b"more than 100 bytes of requests wait" in found[-1].body
 
 
-def test_more_requests_behind_a_chunked_body_than_anybody_sends_are_refused(probe: Probe) -> None:
+def test_too_many_requests_behind_a_chunked_body_are_refused(probe: Probe) -> None:
     chunked = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     probe.go_on.set()
     with running(probe, Limits(pipelined_requests=5)) as server, connected(server, chunked) as sent:

@@ -147,7 +147,7 @@ def test_http_1_0_gets_no_chunks(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", ["small", "large", "empty"])
-def test_pathsend_sends_the_whole_file(server: Server, name: str) -> None:
+def test_pathsend_sends_the_file(server: Server, name: str) -> None:
     found = talk(server, get(f"/path/{name}") + last("/plain"))
 
     content = {"small": SMALL, "large": LARGE, "empty": b""}[name]
@@ -155,7 +155,7 @@ def test_pathsend_sends_the_whole_file(server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["small", "large"])
-def test_a_file_shorter_than_promised_breaks_the_connection(
+def test_a_file_shorter_than_its_content_length_closes_the_connection(
     server: Server, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     content = {"small": SMALL, "large": LARGE}[name]
@@ -201,7 +201,7 @@ def test_a_client_that_the_network_loses_is_no_failed_read(
 @pytest.mark.parametrize(
     ("numbers", "logged"), [("0-100-50", "too long"), ("0-50-100", "too short")]
 )
-def test_a_response_that_is_not_as_long_as_it_says_never_looks_whole(
+def test_a_response_of_the_wrong_length_never_looks_complete(
     server: Server, caplog: pytest.LogCaptureFixture, numbers: str, logged: str
 ) -> None:
     with connected(server, get(f"/file/small?{numbers}") + get("/plain")) as connection:
@@ -211,7 +211,7 @@ def test_a_response_that_is_not_as_long_as_it_says_never_looks_whole(
     assert logged in caplog.text
 
 
-def test_a_client_that_goes_away_is_no_error_and_leaves_nothing_open(
+def test_a_disconnect_is_no_error_and_leaves_nothing_open(
     server: Server, probe: Probe, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = open_files()

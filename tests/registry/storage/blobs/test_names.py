@@ -24,7 +24,7 @@ def test_a_physical_name_is_digest_and_session(algorithm: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "..", SESSION.upper(), SESSION + "\n", SESSION + "/..", "٤" + SESSION[1:]]
 )
-def test_in_2_what_is_not_a_session_makes_no_path(text: str) -> None:
+def test_in_2_a_malformed_session_makes_no_path(text: str) -> None:
     assert not blob_names.is_session(text)
     with pytest.raises(FileNotFoundError):
         blob_names.upload_path(text)

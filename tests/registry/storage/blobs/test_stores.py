@@ -90,7 +90,7 @@ async def test_a_session_resumes_where_its_last_writer_stopped(store: BlobStore)
     assert await store.stat(physical) == len(CONTENT)
 
 
-async def test_what_was_written_is_there_after_a_flush(store: BlobStore) -> None:
+async def test_written_bytes_are_there_after_a_flush(store: BlobStore) -> None:
     session = await a_session(store)
     writer = await store.writer(session, "sha256")
 
@@ -101,7 +101,7 @@ async def test_what_was_written_is_there_after_a_flush(store: BlobStore) -> None
     await writer.aclose()
 
 
-async def test_a_committed_blob_reads_back_whole_and_in_part(store: BlobStore) -> None:
+async def test_a_committed_blob_is_read_completely_and_by_range(store: BlobStore) -> None:
     physical = await a_blob(store)
 
     whole, part = await store.open(physical), await store.open(physical)
@@ -130,7 +130,7 @@ async def test_a_mismatched_commit_publishes_nothing(store: BlobStore) -> None:
     assert await store.offset(session) == 5
 
 
-async def test_a_mismatched_session_can_still_become_what_it_is(store: BlobStore) -> None:
+async def test_a_mismatched_session_can_be_committed_under_its_digest(store: BlobStore) -> None:
     session = await a_session(store, b"hello")
     with pytest.raises(DigestMismatch):
         await commit(store, session, Digest.of(b"help!"))
@@ -194,7 +194,7 @@ async def test_an_empty_blob_is_a_blob(store: BlobStore) -> None:
     assert (reader.size, await read_all(reader)) == (0, b"")
 
 
-async def test_rewinding_forgets_what_came_after(store: BlobStore) -> None:
+async def test_rewinding_truncates_the_session(store: BlobStore) -> None:
     session = await a_session(store, b"hello")
 
     writer = await store.writer(session, "sha256")

@@ -49,7 +49,9 @@ def checkpoint_count(lock_times: LockTimes) -> int:
     return lock_times.of(PURPOSE).count
 
 
-def test_a_log_is_folded_once_enough_rows_have_changed(connection: sqlite3.Connection) -> None:
+def test_a_log_is_checkpointed_once_enough_rows_have_changed(
+    connection: sqlite3.Connection,
+) -> None:
     lock_times = LockTimes()
     checkpointer = Checkpointer(lock_times)
 

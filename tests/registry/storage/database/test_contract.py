@@ -47,7 +47,7 @@ def count_up(connection: Connection) -> int:
     return int(found)
 
 
-async def test_what_one_has_written_the_other_sees_at_once_by_every_door(pair: Pair) -> None:
+async def test_one_databases_write_is_visible_to_every_read_of_the_other(pair: Pair) -> None:
     first, second = pair
     assert await second.look(ID, NAME) is None
 
@@ -97,7 +97,7 @@ async def test_a_read_is_of_one_moment(pair: Pair) -> None:
     assert await second.read(names) == [str(NAME)]
 
 
-async def test_how_long_a_purpose_held_the_lock_is_told(pair: Pair) -> None:
+async def test_lock_times_are_counted_by_purpose(pair: Pair) -> None:
     await pair[0].write(partial(add, NAME), on=NAME, purpose="a test")
 
     assert pair[0].lock_times.of("a test").count == 1

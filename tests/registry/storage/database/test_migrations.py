@@ -99,7 +99,7 @@ def test_a_migration_killed_at_any_statement_runs_again(
     pytest.fail(f"still killed at statement {MOST}")
 
 
-def test_an_upload_that_is_open_goes_on_in_the_new_schema(tmp_path: Path) -> None:
+def test_an_open_upload_resumes_in_the_new_schema(tmp_path: Path) -> None:
     make(tmp_path / "db", "0003")
     row = ("a session", "team/app", "anonymous", "sha256", 12, 3)
     with sqlite3.connect(tmp_path / "db") as connection:

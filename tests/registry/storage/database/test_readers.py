@@ -70,7 +70,7 @@ def test_connections_that_are_all_in_use_are_a_refusal() -> None:
     assert refusal.status == 503
 
 
-async def test_a_read_that_fails_otherwise_is_told_as_it_is(service: Service) -> None:
+async def test_another_read_error_is_raised_unchanged(service: Service) -> None:
     readers: Readers = service.database.operator
 
     def unit(connection: Connection) -> None:

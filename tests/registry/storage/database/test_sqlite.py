@@ -43,7 +43,7 @@ def pragma(connection: Connection, name: str) -> object:
     return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
-async def test_what_was_written_is_read_by_every_door(database: SQLiteDatabase) -> None:
+async def test_a_write_is_visible_to_every_read(database: SQLiteDatabase) -> None:
     await database.write(lambda connection: add(connection, "a"))
 
     assert await database.read(names) == {"a"}
@@ -51,7 +51,7 @@ async def test_what_was_written_is_read_by_every_door(database: SQLiteDatabase) 
     assert await database.look(ID, "a") == 1
 
 
-async def test_a_unit_returns_what_it_found(database: SQLiteDatabase) -> None:
+async def test_a_units_result_is_returned(database: SQLiteDatabase) -> None:
     assert await database.write(lambda _connection: 42) == 42
 
 
@@ -153,7 +153,7 @@ async def test_a_full_disk_is_a_refusal_and_passes(database: SQLiteDatabase) -> 
     assert await database.read(names) == {"after"}
 
 
-async def test_what_was_submitted_before_closing_is_done(tmp_path: Path) -> None:
+async def test_units_submitted_before_closing_are_run(tmp_path: Path) -> None:
     schema.upgrade(tmp_path / "db")
     async with SQLiteDatabase(tmp_path / "db") as database:
         pending = [asyncio.create_task(database.write(adding(str(n)))) for n in range(5)]
@@ -164,7 +164,7 @@ async def test_what_was_submitted_before_closing_is_done(tmp_path: Path) -> None
         assert len(await database.read(names)) == 5
 
 
-async def test_a_point_read_means_what_its_statement_means(database: SQLiteDatabase) -> None:
+async def test_a_point_read_returns_the_rows_of_its_statement(database: SQLiteDatabase) -> None:
     await database.write(lambda connection: add(connection, "a"))
     statement = select(repositories.c.id, repositories.c.name).where(
         repositories.c.name == bindparam("name")
@@ -187,7 +187,7 @@ def test_a_point_read_with_a_literal_is_refused() -> None:
         )
 
 
-async def test_a_point_read_of_a_unit_that_meets_a_damaged_page_is_a_refusal(
+async def test_a_point_read_that_meets_a_corrupt_page_is_a_refusal(
     database: SQLiteDatabase,
 ) -> None:
     def damaged(_: Connection) -> None:

@@ -11,7 +11,7 @@ from registry.storage.disk import filesystem_type
 from registry.storage.disk.filesystem_type import NETWORK, check_local, type_of
 
 
-def test_the_type_is_what_the_system_says(tmp_path: Path) -> None:
+def test_the_type_is_that_of_statfs(tmp_path: Path) -> None:
     directory = os.open(tmp_path, os.O_RDONLY)
     command = ("/usr/bin/stat", "--file-system", "--format=%t", str(tmp_path))
     said = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603

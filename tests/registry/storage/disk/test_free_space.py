@@ -92,7 +92,7 @@ def test_a_ballast_is_taken_given_up_and_taken_again(small_disk: tuple[Path, int
 
 
 @pytest.mark.needs_root
-def test_the_ballast_goes_before_the_last_byte_does(small_disk: tuple[Path, int]) -> None:
+def test_the_reserve_file_is_removed_before_the_disk_is_full(small_disk: tuple[Path, int]) -> None:
     disk, directory = small_disk
     free_space = a_room(directory)
     filler = fill(disk, leaving=64 * KIB)

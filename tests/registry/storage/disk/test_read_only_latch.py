@@ -187,7 +187,7 @@ def test_on_a_disk_that_takes_nothing_it_is_closed_in_memory(
     assert latch.reason == REASON
 
 
-def test_what_is_said_to_the_next_process_is_durable(root: int, tmp_path: Path) -> None:
+def test_the_marker_for_the_next_process_is_durable(root: int, tmp_path: Path) -> None:
     """Each name and each content is synced after it was made, and before the next step."""
     system = NotedSystem()
     latch = Latch(root, system)

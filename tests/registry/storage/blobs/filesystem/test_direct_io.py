@@ -72,7 +72,7 @@ async def test_a_large_upload_is_written_directly_whatever_its_chunks(
     assert system.direct_bytes % BLOCK_BYTES == 0
 
 
-async def test_an_upload_resumed_between_blocks_is_whole(tmp_path: Path) -> None:
+async def test_an_upload_resumed_between_blocks_is_complete(tmp_path: Path) -> None:
     system = CountingSystem()
 
     with Root.open(tmp_path) as root:

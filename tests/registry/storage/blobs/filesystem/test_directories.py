@@ -21,7 +21,7 @@ async def test_every_directory_is_made_and_made_again_if_missing(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["blobs", "uploads"])
-def test_what_stands_in_the_way_is_named(tmp_path: Path, name: str) -> None:
+def test_anything_in_a_directorys_place_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
 
     with Root.open(tmp_path) as root, pytest.raises(StartupError, match=name):

@@ -180,7 +180,7 @@ def full_after(limit: int, code: int = errno.ENOSPC) -> Any:
 @pytest.mark.parametrize(
     ("code", "refusal"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFailed)]
 )
-async def test_a_disk_that_refuses_is_a_refusal_and_leaves_what_was_whole(
+async def test_a_disk_error_is_a_refusal_and_keeps_complete_bytes(
     store: FilesystemBlobStore,
     monkeypatch: pytest.MonkeyPatch,
     code: int,
@@ -199,7 +199,7 @@ async def test_a_disk_that_refuses_is_a_refusal_and_leaves_what_was_whole(
     assert stood_at == await store.offset(session) == MIB
 
 
-async def test_a_session_that_met_a_full_disk_goes_on_when_there_is_room(
+async def test_a_session_continues_when_a_full_disk_has_space_again(
     store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await a_session(store, b"a" * MIB)

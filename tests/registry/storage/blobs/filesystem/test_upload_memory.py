@@ -36,7 +36,7 @@ async def begin(store: FilesystemBlobStore) -> BlobWriter:
     return await store.writer(session, "sha256")
 
 
-async def test_what_is_gathered_in_all_is_written_beyond_a_bound(
+async def test_buffered_bytes_above_the_limit_are_written(
     store: FilesystemBlobStore, memory: UploadMemory
 ) -> None:
     writers = [await begin(store) for _ in range(50)]
