@@ -4,7 +4,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.calls import count_calls
 
 from oci.digest import InvalidDigest
 from oci.http import (
@@ -26,6 +25,7 @@ from oci.http import (
     parse_link,
     parse_range,
 )
+from tests.support.calls import count_calls
 
 
 @pytest.mark.parametrize(
