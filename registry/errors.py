@@ -249,7 +249,7 @@ class StorageUnreadable(OCIError):
 
     @classmethod
     def of(cls, error: OSError, *, what: str = "its disk") -> StorageUnreadable:
-        """What a call that only reads says of the disk."""
+        """The error for an OSError of a reading call."""
         return StorageUnreadable(error.strerror or str(error), what=what)
 
 

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 async def fsck(
     opened: OpenRegistry, *, deep: bool = False, repair: bool = False
 ) -> AsyncGenerator[Document, None]:
-    """Every finding as it is found, then how much was looked at and how much of it is wrong."""
+    """Check a served registry, or repair it; yields every finding, then a summary."""
     state = opened.state
     checks = Integrity(state.database.operator, state.store, deep)
     repairer = None
@@ -42,7 +42,7 @@ async def fsck(
 async def check(
     checks: Integrity, repairer: Repair | None = None
 ) -> AsyncGenerator[Document, None]:
-    """What fsck says, of a registry that runs or of one that is stopped."""
+    """Check rows and files; yields every finding, then a summary."""
     wrong = harmless = 0
     async for found in checks.check():
         finding = found if repairer is None else await repairer.repair(found)

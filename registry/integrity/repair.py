@@ -60,7 +60,7 @@ class Repair:
         return await self.database.write(unit, on=None)
 
     async def _remove(self, finding: Finding, file: StoredFile) -> str:
-        """Remove a file that still has no row: names are never used again."""
+        """Remove a file that still has no row; names are never reused."""
         if self.keep_orphans:
             return ""
 

@@ -7,7 +7,7 @@ from tests.support.storage import Service
 
 
 async def findings(service: Service, *, deep: bool = False, repair: bool = False) -> list[Finding]:
-    """Everything that a check finds, leftovers too."""
+    """Every finding of a check, harmless ones included."""
     integrity = Integrity(service.database, service.store, deep)
     found = [finding async for finding in integrity.check()]
     if repair:
