@@ -170,10 +170,10 @@ async def test_head_of_a_blob_answers_as_a_pull_would(
     digest = await push_blob(repository, CONTENT)
     damage(file_of(service, digest))
 
-    with pytest.raises(BlobUnknown, match="damaged"):
+    with pytest.raises(BlobUnknown, match="corrupt"):
         await repository.blobs.stat(digest)
 
-    with pytest.raises(BlobUnknown, match="damaged"):
+    with pytest.raises(BlobUnknown, match="corrupt"):
         await repository.blobs.open(digest)
     await push_blob(repository, CONTENT)
     assert await repository.blobs.stat(digest) == len(CONTENT)
@@ -206,5 +206,5 @@ async def test_a_read_only_registry_still_reports_corrupt_content(service: Servi
     file_of(service, digest).unlink()
     service.database.guard.latch.trip("sync: Input/output error")
 
-    with pytest.raises(BlobUnknown, match="damaged"):
+    with pytest.raises(BlobUnknown, match="corrupt"):
         await repository.blobs.open(digest)
