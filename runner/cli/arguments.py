@@ -21,9 +21,9 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """One verb's options and arguments."""
 
-    def __init__(self, verb: str, description: str) -> None:
+    def __init__(self, command: str, description: str) -> None:
         super().__init__(
-            prog=f"runner {verb}",
+            prog=f"runner {command}",
             description=description,
             allow_abbrev=False,
             add_help=False,

@@ -24,13 +24,15 @@ HINTS = {
     "volume-name-invalid": "A directory of this machine begins with '/' or './'.",
 }
 # What a verb has its own idea of.
-_OWN = {("login", "unauthorized"): "Are the user name and the password right?"}
+_COMMAND_HINTS = {("login", "unauthorized"): "Are the user name and the password right?"}
 
 
-def error_message(message: str, verb: str = "", *, kind: str = "", hint: str | None = None) -> str:
+def error_message(
+    message: str, command: str = "", *, kind: str = "", hint: str | None = None
+) -> str:
     """What to write to stderr; without a hint, the one for the refusal's kind."""
     if hint is None:
-        hint = _OWN.get((verb, kind)) or HINTS.get(kind, "")
+        hint = _COMMAND_HINTS.get((command, kind)) or HINTS.get(kind, "")
     return f"Error: {lower_first(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
 
 

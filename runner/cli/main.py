@@ -60,20 +60,20 @@ REFUSED, USAGE, FAILED_RUN, INTERRUPTED = 1, 2, 125, 130
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the result is its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    verb = ""
+    command = ""
     try:
-        socket, words = _globals(words)
-        verb, words = _verb(words)
-        if not verb:
+        socket, words = _parse_global_options(words)
+        command, words = _parse_command(words)
+        if not command:
             return 0
-        return _run(verb, words, socket)
+        return _run(command, words, socket)
     except UsageError as error:
-        see = f"runner {verb} --help" if verb else "runner --help"
+        see = f"runner {command} --help" if command else "runner --help"
         return _fail(str(error), USAGE, hint=f"See '{see}'.")
     except DaemonRefused as error:
-        return _fail(str(error), _refused(verb), verb=verb, kind=error.kind)
+        return _fail(str(error), _failure_code(command), command=command, kind=error.kind)
     except DaemonUnreachable as error:
-        return _fail(str(error), _refused(verb))
+        return _fail(str(error), _failure_code(command))
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted\n")
         return INTERRUPTED
@@ -83,31 +83,31 @@ def main(argv: list[str] | None = None) -> int:
         return REFUSED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", _refused(verb))
-    except _rarer_refusals() as error:
-        return _fail(str(error), _refused(verb))
+        return _fail(f"{where}{error.strerror or error}", _failure_code(command))
+    except _credential_errors() as error:
+        return _fail(str(error), _failure_code(command))
 
 
-def _rarer_refusals() -> tuple[type[Exception], ...]:
+def _credential_errors() -> tuple[type[Exception], ...]:
     """Looked at only when something went wrong: most commands never import them."""
     from runner.credentials import CredentialsInvalid
 
     return (CredentialsInvalid,)
 
 
-def _refused(verb: str) -> int:
+def _failure_code(command: str) -> int:
     """``run`` promises 125 for its own failures: 1 could be the container's."""
-    return FAILED_RUN if verb == "run" else REFUSED
+    return FAILED_RUN if command == "run" else REFUSED
 
 
-def _run(verb: str, words: list[str], socket: str) -> int:
-    if verb == "daemon":
+def _run(command: str, words: list[str], socket: str) -> int:
+    if command == "daemon":
         # Another program than the command, with other imports: no module of it is loaded here.
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "runner.daemon", *words])  # noqa: S606
-    module, summary = COMMANDS[verb]
-    arguments, run = import_module(f"runner.cli.commands.{module}").VERBS[verb]
-    parser = Parser(verb, summary)
+    module, summary = COMMANDS[command]
+    arguments, run = import_module(f"runner.cli.commands.{module}").COMMANDS[command]
+    parser = Parser(command, summary)
     arguments(parser)
     parsed = parser.read(words)
     code: int = run(DaemonClient(socket), parsed)
@@ -115,7 +115,7 @@ def _run(verb: str, words: list[str], socket: str) -> int:
     return code
 
 
-def _globals(words: list[str]) -> tuple[str, list[str]]:
+def _parse_global_options(words: list[str]) -> tuple[str, list[str]]:
     """The options before the verb, and the words from the verb on."""
     socket = os.environ.get("RUNNER_SOCKET") or DEFAULT_SOCKET
     words = list(words)
@@ -137,34 +137,34 @@ def _globals(words: list[str]) -> tuple[str, list[str]]:
     return socket, words
 
 
-def _verb(words: list[str]) -> tuple[str, list[str]]:
+def _parse_command(words: list[str]) -> tuple[str, list[str]]:
     """The verb and its own words; "" when the answer has been given here."""
     if not words or words[0] in ("--help", "help"):
         if words[1:] and words[1] in COMMANDS:
             return words[1], ["--help"]
-        _help()
+        _print_help()
         return "", []
     if words[0] == "--version":
         from importlib.metadata import version
 
         sys.stdout.write(f"runner version {version('slipway')}\n")
         return "", []
-    verb, rest = words[0], words[1:]
-    if verb in GROUPS and rest:
-        verb, rest = GROUPS[verb].get(rest[0], rest[0]), rest[1:]
-    if verb not in COMMANDS:
-        raise UsageError(f"unknown command {verb!r}")
-    return verb, rest
+    command, rest = words[0], words[1:]
+    if command in GROUPS and rest:
+        command, rest = GROUPS[command].get(rest[0], rest[0]), rest[1:]
+    if command not in COMMANDS:
+        raise UsageError(f"unknown command {command!r}")
+    return command, rest
 
 
-def _help() -> None:
+def _print_help() -> None:
     lines = [
         "Usage: runner [--socket PATH] COMMAND",
         "",
         "Pulls images and runs them as isolated containers.",
         "",
         "Commands:",
-        *(f"  {verb:<10}  {summary}" for verb, (_, summary) in COMMANDS.items()),
+        *(f"  {command:<10}  {summary}" for command, (_, summary) in COMMANDS.items()),
         "",
         f"Options:\n  --socket PATH  The daemon's socket (RUNNER_SOCKET, {DEFAULT_SOCKET})",
         "  --version      Show the version and exit",
@@ -175,10 +175,10 @@ def _help() -> None:
 
 
 def _fail(
-    message: str, code: int, *, hint: str | None = None, verb: str = "", kind: str = ""
+    message: str, code: int, *, hint: str | None = None, command: str = "", kind: str = ""
 ) -> int:
     sys.stdout.flush()
-    sys.stderr.write(error_message(message, verb, kind=kind, hint=hint))
+    sys.stderr.write(error_message(message, command, kind=kind, hint=hint))
     return code
 
 

@@ -92,69 +92,69 @@ def _add_isolation(parser: Parser) -> None:
     parser.options("--sysctl", metavar="KEY=VALUE", help="a namespaced kernel parameter")
 
 
-def create_body(asked: Arguments, *, attached: bool, environ: Mapping[str, str]) -> dict[str, Any]:
+def create_body(args: Arguments, *, attached: bool, environ: Mapping[str, str]) -> dict[str, Any]:
     """The Engine API's create body.  UsageError about what cannot be read."""
     host_config: dict[str, Any] = {
-        "AutoRemove": asked.rm,
-        "ReadonlyRootfs": asked.read_only,
-        "Init": asked.init,
-        "NetworkMode": asked.network,
-        "PidMode": asked.pid,
-        "IpcMode": asked.ipc,
-        "UTSMode": asked.uts,
-        "CgroupnsMode": asked.cgroupns,
+        "AutoRemove": args.rm,
+        "ReadonlyRootfs": args.read_only,
+        "Init": args.init,
+        "NetworkMode": args.network,
+        "PidMode": args.pid,
+        "IpcMode": args.ipc,
+        "UTSMode": args.uts,
+        "CgroupnsMode": args.cgroupns,
         # What the daemon refuses, in its words: which ports does not matter.
-        "PortBindings": {text: [] for text in asked.publish},
-        "PublishAllPorts": asked.publish_all,
-        "GroupAdd": asked.group_add,
-        "ExtraHosts": asked.add_host,
-        "CapAdd": asked.cap_add,
-        "CapDrop": asked.cap_drop,
-        "SecurityOpt": [_security_option(option) for option in asked.security_opt],
-        "Sysctls": dict(_pair("--sysctl", text) for text in asked.sysctl),
-        "Memory": asked.memory,
-        "MemorySwap": asked.memory_swap,
-        "MemoryReservation": asked.memory_reservation,
-        "NanoCpus": asked.cpus,
-        "CpuShares": asked.cpu_shares,
-        "CpusetCpus": asked.cpuset_cpus,
-        "CpusetMems": asked.cpuset_mems,
-        "PidsLimit": asked.pids_limit,
-        "BlkioWeight": asked.blkio_weight,
-        "OomScoreAdj": asked.oom_score_adj,
-        "ShmSize": asked.shm_size,
-        "Ulimits": [_ulimit(text) for text in asked.ulimit],
-        "Binds": [_bind(text) for text in asked.volume if ":" in text],
-        "Mounts": [_mount(text) for text in asked.mount],
-        "LogConfig": _log_config(asked),
-        "Tmpfs": dict(_target_and_options(text) for text in asked.tmpfs),
+        "PortBindings": {text: [] for text in args.publish},
+        "PublishAllPorts": args.publish_all,
+        "GroupAdd": args.group_add,
+        "ExtraHosts": args.add_host,
+        "CapAdd": args.cap_add,
+        "CapDrop": args.cap_drop,
+        "SecurityOpt": [_security_option(option) for option in args.security_opt],
+        "Sysctls": dict(_pair("--sysctl", text) for text in args.sysctl),
+        "Memory": args.memory,
+        "MemorySwap": args.memory_swap,
+        "MemoryReservation": args.memory_reservation,
+        "NanoCpus": args.cpus,
+        "CpuShares": args.cpu_shares,
+        "CpusetCpus": args.cpuset_cpus,
+        "CpusetMems": args.cpuset_mems,
+        "PidsLimit": args.pids_limit,
+        "BlkioWeight": args.blkio_weight,
+        "OomScoreAdj": args.oom_score_adj,
+        "ShmSize": args.shm_size,
+        "Ulimits": [_ulimit(text) for text in args.ulimit],
+        "Binds": [_bind(text) for text in args.volume if ":" in text],
+        "Mounts": [_mount(text) for text in args.mount],
+        "LogConfig": _log_config(args),
+        "Tmpfs": dict(_target_and_options(text) for text in args.tmpfs),
     }
-    stdin = asked.interactive
-    labels = dict(_pair("--label", text) for text in [*_lines(asked.label_file), *asked.label])
+    stdin = args.interactive
+    labels = dict(_pair("--label", text) for text in [*_lines(args.label_file), *args.label])
     return {
-        "Image": asked.image,
-        "Cmd": asked.command or None,
-        "Entrypoint": None if asked.entrypoint is None else [asked.entrypoint],
-        "Env": environment(asked.env, asked.env_file, environ),
-        "WorkingDir": asked.workdir,
-        "User": asked.user,
-        "Hostname": asked.hostname,
+        "Image": args.image,
+        "Cmd": args.command or None,
+        "Entrypoint": None if args.entrypoint is None else [args.entrypoint],
+        "Env": environment(args.env, args.env_file, environ),
+        "WorkingDir": args.workdir,
+        "User": args.user,
+        "Hostname": args.hostname,
         "Labels": labels,
-        "Tty": asked.tty,
+        "Tty": args.tty,
         "OpenStdin": stdin,
         "StdinOnce": stdin and attached,
         "AttachStdin": stdin and attached,
         "AttachStdout": attached,
         "AttachStderr": attached,
-        "StopSignal": asked.stop_signal,
-        "StopTimeout": asked.stop_timeout,
-        "Volumes": {text: {} for text in asked.volume if ":" not in text},
+        "StopSignal": args.stop_signal,
+        "StopTimeout": args.stop_timeout,
+        "Volumes": {text: {} for text in args.volume if ":" not in text},
         # What was not said is left out: the daemon knows its defaults.
-        "HostConfig": {key: value for key, value in host_config.items() if value not in _UNSAID},
+        "HostConfig": {key: value for key, value in host_config.items() if value not in _UNSET},
     }
 
 
-_UNSAID: tuple[object, ...] = (None, "", [], {}, False)
+_UNSET: tuple[object, ...] = (None, "", [], {}, False)
 
 
 def environment(said: Iterable[str], files: Iterable[str], environ: Mapping[str, str]) -> list[str]:
@@ -215,7 +215,7 @@ _MOUNT_KEYS = {
     "dst": "Target",
     "destination": "Target",
 }
-_TRUTHS = {"": True, "1": True, "true": True, "0": False, "false": False}
+_BOOLEANS = {"": True, "1": True, "true": True, "0": False, "false": False}
 
 
 def _mount(text: str) -> dict[str, Any]:
@@ -226,11 +226,11 @@ def _mount(text: str) -> dict[str, Any]:
         if key in _MOUNT_KEYS:
             mount[_MOUNT_KEYS[key]] = value
         elif key in ("readonly", "ro"):
-            mount["ReadOnly"] = _truth(key, value)
+            mount["ReadOnly"] = _parse_boolean(key, value)
         elif key == "bind-propagation":
             mount["BindOptions"] = {"Propagation": value}
         elif key == "volume-nocopy":
-            mount["VolumeOptions"] = {"NoCopy": _truth(key, value)}
+            mount["VolumeOptions"] = {"NoCopy": _parse_boolean(key, value)}
         elif key == "tmpfs-size":
             mount.setdefault("TmpfsOptions", {})["SizeBytes"] = _size(key, value)
         elif key == "tmpfs-mode":
@@ -245,10 +245,10 @@ def _mount(text: str) -> dict[str, Any]:
     return mount
 
 
-def _truth(key: str, value: str) -> bool:
-    if value not in _TRUTHS:
+def _parse_boolean(key: str, value: str) -> bool:
+    if value not in _BOOLEANS:
         raise UsageError(f"--mount: invalid {key}={value}: expected true or false")
-    return _TRUTHS[value]
+    return _BOOLEANS[value]
 
 
 def _size(key: str, value: str) -> int:
@@ -277,10 +277,10 @@ def _ulimit(text: str) -> dict[str, Any]:
     return {"Name": name, **limits}
 
 
-def _log_config(asked: Arguments) -> dict[str, Any]:
-    options = dict(_pair("--log-opt", text) for text in asked.log_opt)
-    said = {"Type": asked.log_driver, "Config": options}
-    return said if asked.log_driver or options else {}
+def _log_config(args: Arguments) -> dict[str, Any]:
+    options = dict(_pair("--log-opt", text) for text in args.log_opt)
+    said = {"Type": args.log_driver, "Config": options}
+    return said if args.log_driver or options else {}
 
 
 def _security_option(text: str) -> str:

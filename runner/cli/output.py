@@ -41,7 +41,7 @@ def filters_json(filters: Sequence[str]) -> str | None:
     return json.dumps(found)
 
 
-def listing(
+def format_list(
     columns: Sequence[Column],
     rows: Sequence[Row],
     *,
@@ -56,17 +56,17 @@ def listing(
         return table([column for column in columns if column.title in shown], rows)
     named = {column.name: column for column in columns if column.name}
     if format == "json":
-        return "".join(json.dumps(_values(named, row)) + "\n" for row in rows)
+        return "".join(json.dumps(_row_values(named, row)) + "\n" for row in rows)
     assert format is not None
     if format.startswith("table "):
         return _template_table(named, rows, format.removeprefix("table "))
     template = Template.parse(format.replace(r"\t", "\t").replace(r"\n", "\n"))
-    return "".join(f"{template.render(_values(named, row))}\n" for row in rows)
+    return "".join(f"{template.render(_row_values(named, row))}\n" for row in rows)
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     """Columns side by side, three spaces between them, as docker's tables."""
-    return _aligned(
+    return _align(
         [[column.title for column in columns]]
         + [[column.value(row) for column in columns] for row in rows]
     )
@@ -76,15 +76,15 @@ def _template_table(named: Mapping[str, Column], rows: Sequence[Row], text: str)
     """``table {{.ID}}\\t{{.Names}}``: the template's own columns, under their titles."""
     template = Template.parse(text.replace(r"\t", "\t"))
     titles = {name: column.title for name, column in named.items()}
-    lines = [template.render(titles)] + [template.render(_values(named, row)) for row in rows]
-    return _aligned([line.split("\t") for line in lines])
+    lines = [template.render(titles)] + [template.render(_row_values(named, row)) for row in rows]
+    return _align([line.split("\t") for line in lines])
 
 
-def _values(named: Mapping[str, Column], row: Row) -> dict[str, str]:
+def _row_values(named: Mapping[str, Column], row: Row) -> dict[str, str]:
     return {name: column.value(row) for name, column in named.items()}
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def _align(lines: Sequence[Sequence[str]]) -> str:
     widths = [0] * max((len(line) for line in lines), default=0)
     for line in lines:
         for index, cell in enumerate(line):

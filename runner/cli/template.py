@@ -65,7 +65,7 @@ def _block(tokens: Iterator[tuple[bool, str]]) -> tuple[list[Node], str]:
         if keyword in _BLOCKS:
             nodes.append(_BLOCKS[keyword](_pipeline(rest), *_branches(tokens, keyword)))
         elif not text.startswith("/*"):
-            nodes.append(_printed(_pipeline(text)))
+            nodes.append(_print_node(_pipeline(text)))
     return nodes, ""
 
 
@@ -120,20 +120,20 @@ def _pipeline(text: str) -> Expression:
     words = _WORD.findall(text)
     if _WORD.sub("", text).strip():
         raise UsageError(f"template: cannot read {{{{{text}}}}}")
-    expression, rest = _piped(words, text)
+    expression, rest = _parse_pipeline(words, text)
     if rest:
         raise UsageError(f"template: a parenthesis too many in {{{{{text}}}}}")
     return expression
 
 
-def _piped(words: list[str], text: str) -> tuple[Expression, list[str]]:
+def _parse_pipeline(words: list[str], text: str) -> tuple[Expression, list[str]]:
     """Read up to the end, or to the closing parenthesis, which is left."""
     piped: Expression | None = None
     command: list[Expression | str] = []
     while words and words[0] != ")":
         word, words = words[0], words[1:]
         if word == "(":
-            inner, words = _piped(words, text)
+            inner, words = _parse_pipeline(words, text)
             if not words:
                 raise UsageError(f"template: a parenthesis is not closed in {{{{{text}}}}}")
             command.append(inner)
@@ -191,20 +191,20 @@ def _field(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _printed(expression: Expression) -> Node:
-    return lambda value: shown(expression(value))
+def _print_node(expression: Expression) -> Node:
+    return lambda value: format_value(expression(value))
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as Go prints it: true, <no value>, [a b], map[k:v]."""
     if value is None:
         return "<no value>"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return f"map[{' '.join(f'{key}:{shown(value[key])}' for key in sorted(value))}]"
+        return f"map[{' '.join(f'{key}:{format_value(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list | tuple):
-        return f"[{' '.join(shown(item) for item in value)}]"
+        return f"[{' '.join(format_value(item) for item in value)}]"
     return str(value)
 
 
@@ -226,8 +226,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "len": lambda value: len(value or ()),
     "lower": lambda text: str(text).lower(),
     "upper": lambda text: str(text).upper(),
-    "print": lambda *values: "".join(shown(value) for value in values),
-    "println": lambda *values: " ".join(shown(value) for value in values) + "\n",
+    "print": lambda *values: "".join(format_value(value) for value in values),
+    "println": lambda *values: " ".join(format_value(value) for value in values) + "\n",
     "slice": lambda text, *bounds: text[slice(*bounds)] if len(bounds) > 1 else text[bounds[0] :],
     "split": lambda text, separator: text.split(separator),
     "title": lambda text: str(text).title(),

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from runner.client.wire import Answer, DaemonUnreachable, connect, exchange
+from runner.client.wire import DaemonResponse, DaemonUnreachable, connect, exchange
 
 # config.py has the same default; importing it would cost every command its dataclasses.
 DEFAULT_SOCKET = "/run/slipway/runner.sock"
@@ -58,38 +58,40 @@ class DaemonClient:
         return self._document("GET", f"/containers/{_part(name)}/json", {"size": _flag(size)})
 
     def start_container(self, name: str) -> None:
-        self._done("POST", f"/containers/{_part(name)}/start")
+        self._expect_success("POST", f"/containers/{_part(name)}/start")
 
     def stop_container(self, name: str, **query: str | None) -> None:
-        self._done("POST", f"/containers/{_part(name)}/stop", query)
+        self._expect_success("POST", f"/containers/{_part(name)}/stop", query)
 
     def restart_container(self, name: str, **query: str | None) -> None:
-        self._done("POST", f"/containers/{_part(name)}/restart", query)
+        self._expect_success("POST", f"/containers/{_part(name)}/restart", query)
 
     def kill_container(self, name: str, signal: str) -> None:
-        self._done("POST", f"/containers/{_part(name)}/kill", {"signal": signal})
+        self._expect_success("POST", f"/containers/{_part(name)}/kill", {"signal": signal})
 
     def pause_container(self, name: str) -> None:
-        self._done("POST", f"/containers/{_part(name)}/pause")
+        self._expect_success("POST", f"/containers/{_part(name)}/pause")
 
     def unpause_container(self, name: str) -> None:
-        self._done("POST", f"/containers/{_part(name)}/unpause")
+        self._expect_success("POST", f"/containers/{_part(name)}/unpause")
 
     def rename_container(self, name: str, new: str) -> None:
-        self._done("POST", f"/containers/{_part(name)}/rename", {"name": new})
+        self._expect_success("POST", f"/containers/{_part(name)}/rename", {"name": new})
 
     def remove_container(self, name: str, *, force: bool, volumes: bool) -> None:
         query = {"force": _flag(force), "v": _flag(volumes)}
-        self._done("DELETE", f"/containers/{_part(name)}", query)
+        self._expect_success("DELETE", f"/containers/{_part(name)}", query)
 
     def resize_container(self, name: str, height: int, width: int) -> None:
-        self._done("POST", f"/containers/{_part(name)}/resize", {"h": str(height), "w": str(width)})
+        self._expect_success(
+            "POST", f"/containers/{_part(name)}/resize", {"h": str(height), "w": str(width)}
+        )
 
-    def wait_container(self, name: str, condition: str = "not-running") -> Answer:
+    def wait_container(self, name: str, condition: str = "not-running") -> DaemonResponse:
         """Returns once the daemon has subscribed; the answer's document has the StatusCode."""
         return self._ask("POST", f"/containers/{_part(name)}/wait", {"condition": condition})
 
-    def container_logs(self, name: str, **query: str | None) -> Answer:
+    def container_logs(self, name: str, **query: str | None) -> DaemonResponse:
         return self._ask("GET", f"/containers/{_part(name)}/logs", query)
 
     def attach_container(
@@ -114,10 +116,10 @@ class DaemonClient:
         return self._hijack(f"/exec/{exec_id}/start", {}, body)
 
     def start_exec_detached(self, exec_id: str) -> None:
-        self._done("POST", f"/exec/{exec_id}/start", body={"Detach": True})
+        self._expect_success("POST", f"/exec/{exec_id}/start", body={"Detach": True})
 
     def resize_exec(self, exec_id: str, height: int, width: int) -> None:
-        self._done("POST", f"/exec/{exec_id}/resize", {"h": str(height), "w": str(width)})
+        self._expect_success("POST", f"/exec/{exec_id}/resize", {"h": str(height), "w": str(width)})
 
     def inspect_exec(self, exec_id: str) -> Document:
         return self._document("GET", f"/exec/{exec_id}/json")
@@ -163,7 +165,7 @@ class DaemonClient:
         return found
 
     def tag_image(self, name: str, repository: str, tag: str | None) -> None:
-        self._done("POST", f"/images/{_name(name)}/tag", {"repo": repository, "tag": tag})
+        self._expect_success("POST", f"/images/{_name(name)}/tag", {"repo": repository, "tag": tag})
 
     def remove_image(self, name: str, *, force: bool) -> list[Document]:
         query = {"force": _flag(force)}
@@ -183,7 +185,7 @@ class DaemonClient:
         return self._document("GET", f"/volumes/{_part(name)}")
 
     def remove_volume(self, name: str, *, force: bool) -> None:
-        self._done("DELETE", f"/volumes/{_part(name)}", {"force": _flag(force)})
+        self._expect_success("DELETE", f"/volumes/{_part(name)}", {"force": _flag(force)})
 
     # how it is said
 
@@ -197,7 +199,7 @@ class DaemonClient:
         found: Document = self._ask(method, path, query or {}, body).json()
         return found
 
-    def _done(
+    def _expect_success(
         self,
         method: str,
         path: str,
@@ -223,7 +225,7 @@ class DaemonClient:
         query: Mapping[str, str | None] | list[tuple[str, str | None]] | None = None,
         body: Document | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> DaemonResponse:
         pairs = query.items() if isinstance(query, Mapping) else query or ()
         text = "&".join(f"{key}={_quoted(value)}" for key, value in pairs if value is not None)
         target = f"/v1.44{path}?{text}" if text else f"/v1.44{path}"

@@ -8,10 +8,10 @@ import time
 from runner.client.wire import DaemonUnreachable, connect
 
 START_SECONDS = 20.0
-_OTHER_SECONDS = 5.0
+_OTHER_DAEMON_SECONDS = 5.0
 
 # What the daemon says when it finds the root taken: then another command has just started one.
-TAKEN = "another daemon"
+ROOT_IN_USE = "another daemon"
 
 
 def start_daemon(path: str) -> None:
@@ -37,7 +37,7 @@ def start_daemon(path: str) -> None:
         return
     said = _lines(log, began)
     # The log is everybody's: what the other daemon says may come after our daemon's last words.
-    if any(TAKEN in line for line in said) and _answers(path):
+    if any(ROOT_IN_USE in line for line in said) and _is_reachable(path):
         return
     reason = "does not answer" if heard is None else "ended"
     last = next((line for line in reversed(said) if line.startswith("Error")), "".join(said[-1:]))
@@ -71,8 +71,8 @@ def _wait_ready(ready: int) -> bytes | None:
     return os.read(ready, 1) if readable else None
 
 
-def _answers(path: str) -> bool:
-    deadline = time.monotonic() + _OTHER_SECONDS
+def _is_reachable(path: str) -> bool:
+    deadline = time.monotonic() + _OTHER_DAEMON_SECONDS
     while time.monotonic() < deadline:
         try:
             connect(path).close()

@@ -31,7 +31,7 @@ class DaemonRefused(Exception):
         self.kind = kind
 
 
-class Answer:
+class DaemonResponse:
     """One answer, its body still on the way.  Read it to the end, or close it."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -82,7 +82,7 @@ class Answer:
     def close(self) -> None:
         self._socket.close()
 
-    def check(self) -> "Answer":
+    def check(self) -> "DaemonResponse":
         """Itself, or DaemonRefused with what the daemon says."""
         if self.status < 400:
             return self
@@ -153,7 +153,7 @@ def exchange(
     target: str,
     headers: Mapping[str, str],
     body: bytes | Iterable[bytes] | None,
-) -> Answer:
+) -> DaemonResponse:
     """Send one request and read the head of its answer."""
     said = {"Host": "slipway", **headers}
     if isinstance(body, bytes):
@@ -174,4 +174,4 @@ def exchange(
     except (BrokenPipeError, ConnectionResetError):
         # It refused before it had read everything: the reason is there to be read.
         pass
-    return Answer(connection)
+    return DaemonResponse(connection)

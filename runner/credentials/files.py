@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def section(document: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
+def object_field(document: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
     """One object of the document; absent and null are empty."""
     value = document.get(key) or {}
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from runner.credentials.values import Credentials, canonical
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SaveResult:
     """Where credentials went; ``plain`` if anyone who reads that file can read them."""
 
     where: str
@@ -35,11 +35,11 @@ class CredentialStore:
             helper = _helper(document, host, path)
             if helper and (found := helpers.get(helper, files.server_name(host))):
                 return found
-            if found := _entry(document, host, repository, path):
+            if found := _find_entry(document, host, repository, path):
                 return found
         return None
 
-    def save(self, host: str, credentials: Credentials) -> Saved:
+    def save(self, host: str, credentials: Credentials) -> SaveResult:
         """Remember credentials for ``host`` where an earlier login put them, or docker does."""
         path = self._path_of(host)
         document = files.read(path)
@@ -47,12 +47,12 @@ class CredentialStore:
         helper = _helper(document, host, path)
         if helper:
             helpers.store(helper, server, credentials)
-        auths = _without(files.section(document, "auths", path), host)
+        auths = _without(files.object_field(document, "auths", path), host)
         auths[server] = {} if helper else credentials.to_entry()
         files.write(path, {**document, "auths": auths})
         if helper:
-            return Saved(f"docker-credential-{helper}", plain=False)
-        return Saved(str(path), plain=True)
+            return SaveResult(f"docker-credential-{helper}", plain=False)
+        return SaveResult(str(path), plain=True)
 
     def remove(self, host: str) -> bool:
         """Forget ``host`` everywhere; False if nothing was known of it."""
@@ -62,7 +62,7 @@ class CredentialStore:
             if helper := _helper(document, host, path):
                 known = helpers.get(helper, files.server_name(host)) is not None or known
                 helpers.erase(helper, files.server_name(host))
-            auths = files.section(document, "auths", path)
+            auths = files.object_field(document, "auths", path)
             kept = _without(auths, host)
             if kept != auths:
                 known = True
@@ -73,7 +73,7 @@ class CredentialStore:
         """The first file that already speaks of ``host``: a later one would never be asked."""
         for path in files.paths(self._environment):
             document = files.read(path)
-            auths = files.section(document, "auths", path)
+            auths = files.object_field(document, "auths", path)
             if _helper(document, host, path) or _without(auths, host) != auths:
                 return path
         if named := self._environment.get("REGISTRY_AUTH_FILE"):
@@ -83,17 +83,17 @@ class CredentialStore:
 
 def _helper(document: Mapping[str, Any], host: str, path: Path) -> str | None:
     """The helper in charge of ``host``: its own, or the one for every host."""
-    for key, helper in files.section(document, "credHelpers", path).items():
+    for key, helper in files.object_field(document, "credHelpers", path).items():
         if canonical(key) == canonical(host):
             return str(helper)
     store = document.get("credsStore")
     return store if isinstance(store, str) and store else None
 
 
-def _entry(
+def _find_entry(
     document: Mapping[str, Any], host: str, repository: str, path: Path
 ) -> Credentials | None:
-    auths = files.section(document, "auths", path)
+    auths = files.object_field(document, "auths", path)
     named = {canonical(key): entry for key, entry in auths.items()}
     for key in files.keys(canonical(host), repository):
         if key in named:

@@ -42,7 +42,7 @@ async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
     records = Records(settings.root / "records.db")
     clients = RegistryClients(settings.insecure_registries, settings.auth_hosts)
     try:
-        services = await _recovered(settings, records, clients, programs)
+        services = await _open_services(settings, records, clients, programs)
         try:
             yield services
         finally:
@@ -55,7 +55,7 @@ async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
         records.close()
 
 
-async def _recovered(
+async def _open_services(
     settings: RunnerSettings,
     records: Records,
     clients: RegistryClients,

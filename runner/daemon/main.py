@@ -70,7 +70,7 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
         for warning in services.warnings:
             log.warning("%s", warning)
         log.info("listening on %s, root %s", settings.socket, settings.root)
-        _tell_ready(ready)
+        _notify_ready(ready)
         await stopping.wait()
         log.info("stopping; containers go on")
         await server.aclose()
@@ -78,7 +78,7 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
             _remove(settings.socket)
 
 
-def _tell_ready(ready: int | None) -> None:
+def _notify_ready(ready: int | None) -> None:
     """Whoever started us waits on this pipe; systemd waits on a socket of its own."""
     if ready is not None:
         os.write(ready, b"1")

@@ -69,20 +69,20 @@ def move(pid: int, group: str, features: Features) -> None:
 
     A process stays in its service's group otherwise, and ends when the service is stopped.
     """
-    for place in _places(features):
+    for place in _cgroup_roots(features):
         directory = place / group.lstrip("/")
         # A controller may be closed to us (a delegated tree): the others still count.
         with suppress(OSError):
             try:
-                _enter(directory, pid)
+                _add_process(directory, pid)
             except FileNotFoundError:
                 directory.mkdir(parents=True, exist_ok=True)
-                _enter(directory, pid)
+                _add_process(directory, pid)
 
 
 def remove(group: str, features: Features) -> None:
     """Remove an empty group; one that is not there, or still has processes, is left alone."""
-    for place in _places(features):
+    for place in _cgroup_roots(features):
         with suppress(OSError):
             (place / group.lstrip("/")).rmdir()
 
@@ -92,25 +92,25 @@ def usage(group: str, features: Features) -> Usage:
     relative = group.lstrip("/")
     if features.version == 2:
         directory = features.hierarchies.get("", ROOT) / relative
-        memory = _number(directory / "memory.current")
-        cache = _keyed(directory / "memory.stat").get("inactive_file", 0)
+        memory = _read_number(directory / "memory.current")
+        cache = _read_keyed(directory / "memory.stat").get("inactive_file", 0)
         return Usage(
             memory_bytes=max(memory - cache, 0),
-            memory_limit_bytes=_number(directory / "memory.max"),
-            cpu_nanoseconds=_keyed(directory / "cpu.stat").get("usage_usec", 0) * 1000,
-            pids=_number(directory / "pids.current"),
-            pids_limit=_number(directory / "pids.max"),
+            memory_limit_bytes=_read_number(directory / "memory.max"),
+            cpu_nanoseconds=_read_keyed(directory / "cpu.stat").get("usage_usec", 0) * 1000,
+            pids=_read_number(directory / "pids.current"),
+            pids_limit=_read_number(directory / "pids.max"),
         )
     of = {name: place / relative for name, place in features.hierarchies.items()}
     memory_group = of.get("memory", ROOT)
-    memory = _number(memory_group / "memory.usage_in_bytes")
-    cache = _keyed(memory_group / "memory.stat").get("total_inactive_file", 0)
+    memory = _read_number(memory_group / "memory.usage_in_bytes")
+    cache = _read_keyed(memory_group / "memory.stat").get("total_inactive_file", 0)
     return Usage(
         memory_bytes=max(memory - cache, 0),
-        memory_limit_bytes=_number(memory_group / "memory.limit_in_bytes"),
-        cpu_nanoseconds=_number(of.get("cpuacct", ROOT) / "cpuacct.usage"),
-        pids=_number(of.get("pids", ROOT) / "pids.current"),
-        pids_limit=_number(of.get("pids", ROOT) / "pids.max"),
+        memory_limit_bytes=_read_number(memory_group / "memory.limit_in_bytes"),
+        cpu_nanoseconds=_read_number(of.get("cpuacct", ROOT) / "cpuacct.usage"),
+        pids=_read_number(of.get("pids", ROOT) / "pids.current"),
+        pids_limit=_read_number(of.get("pids", ROOT) / "pids.max"),
     )
 
 
@@ -120,15 +120,15 @@ def oom_kills(group: str, features: Features) -> int:
         directory, name = features.hierarchies.get("", ROOT), "memory.events"
     else:
         directory, name = features.hierarchies.get("memory", ROOT), "memory.oom_control"
-    return _keyed(directory / group.lstrip("/") / name).get("oom_kill", 0)
+    return _read_keyed(directory / group.lstrip("/") / name).get("oom_kill", 0)
 
 
-def _enter(directory: Path, pid: int) -> None:
+def _add_process(directory: Path, pid: int) -> None:
     with open(directory / "cgroup.procs", "wb", buffering=0) as file:
         file.write(b"%d" % pid)
 
 
-def _places(features: Features) -> tuple[Path, ...]:
+def _cgroup_roots(features: Features) -> tuple[Path, ...]:
     # A new v1 cpuset admits nobody until it is given CPUs, and has nothing to do with lifetimes.
     chosen = (place for name, place in features.hierarchies.items() if name != "cpuset")
     return tuple(dict.fromkeys(chosen))
@@ -138,7 +138,7 @@ def _has(hierarchies: Mapping[str, Path], controller: str, name: str) -> bool:
     return controller in hierarchies and (hierarchies[controller] / name).exists()
 
 
-def _number(file: Path) -> int:
+def _read_number(file: Path) -> int:
     """The number in a file; 0 for a file that is not there, and for no limit."""
     try:
         text = file.read_text(encoding="ascii").strip()
@@ -148,7 +148,7 @@ def _number(file: Path) -> int:
     return 0 if value >= _UNLIMITED else value
 
 
-def _keyed(file: Path) -> dict[str, int]:
+def _read_keyed(file: Path) -> dict[str, int]:
     """A file of ``name number`` lines."""
     try:
         lines = file.read_text(encoding="ascii").splitlines()

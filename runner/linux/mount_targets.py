@@ -27,12 +27,12 @@ _MAX_LINKS: Final = 40
 class MountTarget:
     """``descriptor`` is the caller's to close; ``path`` is absolute, as seen from the root.
 
-    ``made`` says that nothing was there before.
+    ``created`` says that nothing was there before.
     """
 
     descriptor: int
     path: str
-    made: bool
+    created: bool
 
 
 def open_target(root: int, path: str, *, directory: bool) -> MountTarget:
@@ -49,7 +49,7 @@ def open_target(root: int, path: str, *, directory: bool) -> MountTarget:
         if is_directory != directory:
             kind = IsADirectoryError if is_directory else NotADirectoryError
             raise kind("a directory goes onto a directory, and a file onto a file")
-        return MountTarget(walk.opened.pop(), "/" + "/".join(walk.names), walk.made)
+        return MountTarget(walk.opened.pop(), "/" + "/".join(walk.names), walk.created)
     finally:
         walk.close()
 
@@ -61,7 +61,7 @@ class _Walk:
         self.ahead = path.split("/")[::-1]
         self.names: list[str] = []
         self.opened = [os.dup(root)]
-        self.made = False
+        self.created = False
         self._directory = directory
         self._links = 0
 
@@ -89,7 +89,7 @@ class _Walk:
         above = self.opened[-1]
         flags = os.O_PATH | os.O_NOFOLLOW
         with suppress(FileNotFoundError):
-            self.made = False
+            self.created = False
             return open_in_root(above, name, flags, resolve=_ONE_STEP)
         last = not any(part not in ("", ".") for part in self.ahead)
         mode = 0o755
@@ -98,7 +98,7 @@ class _Walk:
         else:
             mode = 0o644
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode, dir_fd=above))
-        self.made = True
+        self.created = True
         opened = open_in_root(above, name, flags, resolve=_ONE_STEP)
         # Whatever umask the daemon has.
         os.chmod(f"/proc/self/fd/{opened}", mode)

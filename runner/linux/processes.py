@@ -39,7 +39,7 @@ def kill_tree(*pids: int) -> None:
         killed |= found
 
 
-def collect(pidfd: int) -> int | None:
+def reap(pidfd: int) -> int | None:
     """The exit code of a child that has ended, negative for a signal; None for another's child."""
     try:
         ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
@@ -50,13 +50,13 @@ def collect(pidfd: int) -> int | None:
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
-def collect_later(pidfd: int) -> None:
+def reap_later(pidfd: int) -> None:
     """Collect the process once it ends, if it is our child then, and close the descriptor."""
     loop = asyncio.get_running_loop()
 
     def ended() -> None:
         loop.remove_reader(pidfd)
-        collect(pidfd)
+        reap(pidfd)
         os.close(pidfd)
 
     loop.add_reader(pidfd, ended)
@@ -68,7 +68,7 @@ def _kill(pid: int) -> None:
         pidfd = os.pidfd_open(pid)
         with suppress(OSError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        collect_later(pidfd)
+        reap_later(pidfd)
 
 
 def _descendants(pid: int) -> Iterator[int]:

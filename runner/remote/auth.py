@@ -22,14 +22,14 @@ from runner.remote.origin import Origin
 
 CLIENT_ID = "slipway-runner"
 DEFAULT_EXPIRY_SECONDS = 60
-LONGEST_EXPIRY_SECONDS = 24 * 3600
+MAX_EXPIRY_SECONDS = 24 * 3600
 EXPIRY_MARGIN_SECONDS = 10
 # Token servers that never heard of OAuth2 answer its POST with one of these.
 NO_OAUTH2 = frozenset({400, 404, 405})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AuthResponse:
     """A short answer, read whole."""
 
     status: int
@@ -44,7 +44,7 @@ class Token:
     expires: float
 
 
-Ask = Callable[[str, httpx2.URL, Mapping[str, str], bytes], Awaitable[Answer]]
+Ask = Callable[[str, httpx2.URL, Mapping[str, str], bytes], Awaitable[AuthResponse]]
 
 
 class Authorizer:
@@ -91,7 +91,7 @@ class Authorizer:
             return None
         self._challenge = challenge
         if refused and refused.startswith("Bearer "):
-            self._forget(refused.removeprefix("Bearer "))
+            self._discard_token(refused.removeprefix("Bearer "))
         header = await self.header(scopes)
         return None if header == refused else header
 
@@ -107,7 +107,7 @@ class Authorizer:
         pair = f"{self._credentials.username}:{self._credentials.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
-    def _forget(self, text: str) -> None:
+    def _discard_token(self, text: str) -> None:
         self._tokens = {key: kept for key, kept in self._tokens.items() if kept.text != text}
 
     async def _token(self, challenge: Challenge, scopes: frozenset[str]) -> Token:
@@ -137,7 +137,7 @@ class Authorizer:
         answer = await self._ask("GET", realm.copy_merge_params(query), headers, b"")
         return self._read(answer)
 
-    async def _exchange(self, realm: httpx2.URL, service: str, scopes: list[str]) -> Answer:
+    async def _exchange(self, realm: httpx2.URL, service: str, scopes: list[str]) -> AuthResponse:
         """OAuth2: the stored identity token for an access token."""
         form = {
             "grant_type": "refresh_token",
@@ -165,7 +165,7 @@ class Authorizer:
             )
         return realm
 
-    def _read(self, answer: Answer) -> Token:
+    def _read(self, answer: AuthResponse) -> Token:
         if answer.status != 200:
             raise refusal(str(self._origin), "give a token", answer.status, answer.body)
         try:
@@ -179,5 +179,5 @@ class Authorizer:
         seconds = fields.get("expires_in")
         if not isinstance(seconds, int | float) or not seconds > 0:
             seconds = DEFAULT_EXPIRY_SECONDS
-        seconds = min(seconds, LONGEST_EXPIRY_SECONDS)
+        seconds = min(seconds, MAX_EXPIRY_SECONDS)
         return Token(text, time.monotonic() + seconds - EXPIRY_MARGIN_SECONDS)

@@ -13,15 +13,15 @@ import httpx2
 from oci.reference import RepositoryName
 from runner.credentials import Credentials
 from runner.errors import Unavailable
-from runner.remote.auth import Answer, Authorizer
+from runner.remote.auth import Authorizer, AuthResponse
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
 from runner.remote.retry import RetryPolicy
-from runner.remote.schemes import Schemes, unchecked
-from runner.remote.tls import TrustState, no_tls, tls_context, trust_state
+from runner.remote.schemes import Schemes, without_verification
+from runner.remote.tls import TrustState, plaintext_context, tls_context, trust_state
 from runner.remote.wire import (
-    ANSWER_SECONDS,
+    RESPONSE_SECONDS,
     challenges,
     check_status,
     location,
@@ -101,9 +101,9 @@ class RegistryClients:
             checked = self.schemes.is_checked(origin)
             # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
             # certificates to load, which takes 30 ms.
-            verify = tls_context(origin.authority) if secure else no_tls()
+            verify = tls_context(origin.authority) if secure else plaintext_context()
             if not checked:
-                verify = unchecked(verify)
+                verify = without_verification(verify)
             # A proxy asks for the name itself, and keeps us from this machine's services.
             proxy = environment_proxy(origin.host) if pinned and secure else None
             direct = pinned and proxy is None
@@ -126,12 +126,12 @@ class RegistryClients:
 
     async def _ask(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes
-    ) -> Answer:
+    ) -> AuthResponse:
         """One question to a token endpoint; a redirect there is an answer like any other."""
         pool = self.pool(Origin.of(url))
         request = pool.build_request(method, url, headers=dict(headers), content=content)
-        async with send(pool, request, "give a token", ANSWER_SECONDS) as response:
-            return Answer(response.status_code, await read_limited(response))
+        async with send(pool, request, "give a token", RESPONSE_SECONDS) as response:
+            return AuthResponse(response.status_code, await read_limited(response))
 
 
 class RemoteRegistry:
@@ -181,7 +181,7 @@ class RemoteRegistry:
         authorizer = self._clients.authorizer(self.host, self.credentials)
         header = await authorizer.header(request.scopes)
         response = await stack.enter_async_context(self._send(request, url, header))
-        if not schemes.answered(self.host, response) and await schemes.speaks_tls(self.host):
+        if not schemes.record_response(self.host, response) and await schemes.speaks_tls(self.host):
             await response.aclose()
             return await self._authorized(request, stack)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
@@ -233,7 +233,7 @@ class RemoteRegistry:
         if addresses is not None:
             pin(built, addresses)
         # A body may take as long as it takes; what only asks is answered soon.
-        limit = None if callable(request.body) else ANSWER_SECONDS
+        limit = None if callable(request.body) else RESPONSE_SECONDS
         async with send(pool, built, request.action, limit) as response:
             yield response
 

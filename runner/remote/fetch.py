@@ -41,7 +41,7 @@ async def fetch_manifest(repository: RemoteRepository, target: Tag | Digest) -> 
     request = Request(
         "GET",
         repository.url(f"manifests/{target}"),
-        f"pull {_joined(repository, target)}",
+        f"pull {_reference(repository, target)}",
         (repository.scope("pull"),),
         {"Accept": ACCEPT},
     )
@@ -83,10 +83,10 @@ async def _fetch_manifest(
     async with repository.registry.exchange(request) as response:
         await check_status(host, request.action, response, (200,))
         content = await read_limited(response, MAX_MANIFEST_BYTES)
-        expected = target if isinstance(target, Digest) else _announced(host, response)
+        expected = target if isinstance(target, Digest) else _digest_header(host, response)
         media_type = response.headers.get("Content-Type")
     digest = Digest.of(content, expected.algorithm if expected else "sha256")
-    where = _joined(repository, target)
+    where = _reference(repository, target)
     if expected is not None and digest != expected:
         raise RemoteUntrusted(f"{where}: manifest has digest {digest}, expected {expected}")
     try:
@@ -96,7 +96,7 @@ async def _fetch_manifest(
     return RemoteManifest(Descriptor(document.media_type, digest, len(content)), document)
 
 
-def _announced(host: str, response: httpx2.Response) -> Digest | None:
+def _digest_header(host: str, response: httpx2.Response) -> Digest | None:
     text = response.headers.get("Docker-Content-Digest")
     try:
         return Digest.parse(text) if text else None
@@ -146,5 +146,5 @@ def _check_content_range(host: str, response: httpx2.Response, offset: int) -> N
         raise RemoteUntrusted(f"{host}: Content-Range {text[:100]!r}, expected from byte {offset}")
 
 
-def _joined(repository: RemoteRepository, target: Tag | Digest) -> str:
+def _reference(repository: RemoteRepository, target: Tag | Digest) -> str:
     return f"{repository}{'@' if isinstance(target, Digest) else ':'}{target}"

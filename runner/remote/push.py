@@ -21,7 +21,7 @@ SUCCESS = range(200, 300)
 OpenBlob = Callable[[], AsyncIterator[bytes]]
 
 
-class Outcome(Enum):
+class PushResult(Enum):
     """How a blob came to be in the repository."""
 
     EXISTED = "Layer already exists"
@@ -35,20 +35,20 @@ async def push_blob(
     open_blob: OpenBlob,
     *,
     mount_from: RepositoryName | None = None,
-) -> Outcome:
+) -> PushResult:
     """Make the registry hold the blob: it may have it, mount it, or be sent it in one PUT.
 
     A try that fails on the wire is begun again with a new upload session.
     """
 
-    async def attempt() -> Outcome:
+    async def attempt() -> PushResult:
         if await _has_blob(repository, descriptor.digest):
-            return Outcome.EXISTED
+            return PushResult.EXISTED
         session = await _start(repository, descriptor.digest, mount_from)
         if session is None:
-            return Outcome.MOUNTED
+            return PushResult.MOUNTED
         await _put(repository, descriptor, session, open_blob)
-        return Outcome.PUSHED
+        return PushResult.PUSHED
 
     return await repository.registry.retry_policy.retry(attempt)
 

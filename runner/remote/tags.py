@@ -40,10 +40,10 @@ async def fetch_tags(repository: RemoteRepository) -> tuple[Tag, ...]:
             raise RemoteUntrusted(
                 f"{repository}: its list of tags has no end, or more than {MAX_TAGS} tags"
             )
-        url = _joined(repository, url, target)
+        url = _resolve_link(repository, url, target)
 
 
-def _joined(repository: RemoteRepository, url: httpx2.URL, target: str) -> httpx2.URL:
+def _resolve_link(repository: RemoteRepository, url: httpx2.URL, target: str) -> httpx2.URL:
     try:
         joined = url.join(target)
     except httpx2.InvalidURL as error:

@@ -46,7 +46,7 @@ def tls_context(host: str, directories: Sequence[Path] = DIRECTORIES) -> ssl.SSL
     return context
 
 
-def no_tls() -> ssl.SSLContext:
+def plaintext_context() -> ssl.SSLContext:
     """For plain HTTP: trusts nobody, and takes no time to make."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

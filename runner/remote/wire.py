@@ -15,8 +15,8 @@ from oci.http import Challenge, InvalidChallenge, parse_challenge
 from runner.errors import Kind, Unavailable
 from runner.remote.errors import RemoteUntrusted, refusal
 
-MAX_ANSWER_BYTES = 1024 * 1024
-ANSWER_SECONDS = 60.0
+MAX_RESPONSE_BYTES = 1024 * 1024
+RESPONSE_SECONDS = 60.0
 # A body that comes slower than this, over so long a wait, is as good as none.
 SLOWEST_BYTES_PER_SECOND = 1024
 SLOW_SECONDS = 60.0
@@ -52,18 +52,18 @@ async def check_status(
         raise refusal(host, action, response.status_code, await read_limited(response))
 
 
-async def read_limited(response: httpx2.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
+async def read_limited(response: httpx2.Response, limit: int = MAX_RESPONSE_BYTES) -> bytes:
     """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
     content = bytearray()
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(RESPONSE_SECONDS):
             async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > limit:
                     raise RemoteUntrusted(f"{response.url.host}: answer of more than {limit} bytes")
     except TimeoutError as error:
         raise Unavailable(
-            f"{response.url.host}: answer not whole in {ANSWER_SECONDS} seconds"
+            f"{response.url.host}: answer not whole in {RESPONSE_SECONDS} seconds"
         ) from error
     except httpx2.HTTPError as error:
         raise Unavailable(f"{response.url.host}: answer cut off: {describe(error)}") from error

@@ -73,7 +73,7 @@ def hosts(hostname: str, addresses: Sequence[str], extra_hosts: Sequence[str] = 
 def resolv_conf(host_file: Path = Path("/etc/resolv.conf"), resolved: Path = _RESOLVED) -> str:
     """The host's resolvers; where they are only systemd's stub on loopback, those behind it."""
     text = _read(host_file)
-    servers = [line.split()[1] for line in text.splitlines() if _is_server(line)]
+    servers = [line.split()[1] for line in text.splitlines() if _is_usable_nameserver(line)]
     if servers == [_STUB_RESOLVER] and (behind := _read(resolved)):
         return behind
     return text
@@ -96,7 +96,7 @@ def prepare_sources(mounts: Iterable[MountOption]) -> None:
         make_directory(Path(mount.source))
 
 
-def _is_server(line: str) -> bool:
+def _is_usable_nameserver(line: str) -> bool:
     return line.split()[:1] == ["nameserver"] and len(line.split()) > 1
 
 

@@ -92,7 +92,9 @@ async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> Comp
     output, errors = os.memfd_create("stdout"), os.memfd_create("stderr")
     try:
         code = await finish(Child(args, stdout=output, stderr=errors), args[0], limit_seconds)
-        return CompletedChild(code, contents(output), contents(errors).decode(errors="replace"))
+        return CompletedChild(
+            code, read_memory_file(output), read_memory_file(errors).decode(errors="replace")
+        )
     finally:
         os.close(output)
         os.close(errors)
@@ -111,6 +113,6 @@ async def finish(child: Child, name: str, limit_seconds: float) -> int:
         raise
 
 
-def contents(descriptor: int) -> bytes:
+def read_memory_file(descriptor: int) -> bytes:
     """What was written to a memory file, from its beginning."""
     return os.pread(descriptor, _OUTPUT_BYTES, 0)

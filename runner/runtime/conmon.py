@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from runner.linux import cgroups
 from runner.linux.processes import kill_tree
-from runner.runtime.children import Child, contents
+from runner.runtime.children import Child, read_memory_file
 from runner.runtime.contract import Launch
 from runner.runtime.errors import RuntimeTimedOut
 from runner.runtime.messages import refusal
@@ -28,7 +28,7 @@ LIMIT_SECONDS: Final = 120.0
 
 # A log that nobody rotates, because no daemon runs or none is quick enough, is begun anew by conmon
 # at so many times its size, and at no less than this; what it held is lost then.
-LOG_SIZES: Final = 4
+LOG_LIMIT_FACTOR: Final = 4
 LOG_BYTES: Final = 200_000_000
 
 # A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
@@ -88,7 +88,7 @@ class Conmon:
             except BaseException:
                 self._kill(child, launch)
                 raise
-            pid = _created(answer, said)
+            pid = _parse_create_result(answer, said)
         return Monitored(launch, self._exits / launch.id, pid, monitor)
 
     async def _answer(self, child: Child, launch: Launch, sync: int) -> tuple[int, bytes]:
@@ -96,27 +96,27 @@ class Conmon:
         loop = asyncio.get_running_loop()
         # The child leaves a grandchild behind, and its pid in the file.
         await child.wait()
-        monitor = _number(launch.bundle / "conmon.pid")
+        monitor = _read_pid(launch.bundle / "conmon.pid")
         moved = loop.run_in_executor(
             self._mover, cgroups.move, monitor, MONITORS_GROUP, self._features
         )
-        answer = await _line(loop, sync)
+        answer = await _read_line(loop, sync)
         await moved
         return monitor, answer
 
     def _kill(self, child: Child, launch: Launch) -> None:
         """End a create that is under way: conmon, the runtime, and what it has begun."""
-        kill_tree(child.pid, _number(launch.bundle / "conmon.pid"))
+        kill_tree(child.pid, _read_pid(launch.bundle / "conmon.pid"))
 
     async def kill(self, container: str) -> None:
-        pids = await asyncio.to_thread(_monitors, self._executable, container)
+        pids = await asyncio.to_thread(_find_monitors, self._executable, container)
         kill_tree(*pids)
 
     async def adopt(self, launch: Launch) -> Monitored:
         exit_file = self._exits / launch.id
-        monitor = _number(launch.bundle / "conmon.pid")
+        monitor = _read_pid(launch.bundle / "conmon.pid")
         return Monitored(
-            launch, exit_file, _number(launch.bundle / "pidfile"), monitor, adopted=True
+            launch, exit_file, _read_pid(launch.bundle / "pidfile"), monitor, adopted=True
         )
 
     def forget(self, container: str) -> None:
@@ -144,7 +144,7 @@ class Conmon:
         )  # fmt: skip
 
 
-async def _line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
+async def _read_line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
     """Everything up to a newline, or to the end."""
     os.set_blocking(descriptor, False)
     received = bytearray()
@@ -165,13 +165,13 @@ async def _line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
     return bytes(received)
 
 
-def _created(answer: bytes, said: int) -> int:
+def _parse_create_result(answer: bytes, said: int) -> int:
     """The container's pid; or RuntimeRefused with what conmon or the runtime said."""
     try:
         document: dict[str, Any] = json.loads(answer)
         pid = int(document["data"])
     except (ValueError, KeyError, TypeError):
-        raise refusal(contents(said).decode(errors="replace")) from None
+        raise refusal(read_memory_file(said).decode(errors="replace")) from None
     if pid <= 0:
         raise refusal(str(document.get("message", "")))
     return pid
@@ -180,10 +180,10 @@ def _created(answer: bytes, said: int) -> int:
 def _log_limit(launch: Launch) -> Sequence[str]:
     if not launch.log_file_bytes:
         return ()
-    return ("--log-size-max", str(max(LOG_SIZES * launch.log_file_bytes, LOG_BYTES)))
+    return ("--log-size-max", str(max(LOG_LIMIT_FACTOR * launch.log_file_bytes, LOG_BYTES)))
 
 
-def _monitors(executable: str, container: str) -> tuple[int, ...]:
+def _find_monitors(executable: str, container: str) -> tuple[int, ...]:
     """The pids of every conmon of this container; its pid file may not be written yet."""
     begin, named = executable.encode() + b"\0", f"\0-c\0{container}\0".encode()
     found = []
@@ -195,7 +195,7 @@ def _monitors(executable: str, container: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _number(file: Path) -> int:
+def _read_pid(file: Path) -> int:
     """The pid in a file; 0 when there is none."""
     try:
         return int(file.read_text(encoding="ascii"))

@@ -17,8 +17,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from runner.linux.processes import become_subreaper, collect
-from runner.runtime.children import Child, contents, finish
+from runner.linux.processes import become_subreaper, reap
+from runner.runtime.children import Child, finish, read_memory_file
 from runner.runtime.contract import Frame, ProcessSpec, StdStream
 from runner.runtime.errors import CommandNotFound, RuntimeRefused
 from runner.runtime.io import PipeStreams, set_size
@@ -99,7 +99,7 @@ async def spawn(
         undo.callback(os.close, spec)
         undo.callback(os.close, log)
         os.write(spec, json.dumps(process).encode())
-        options = (f"--log={_path(log)}", "exec", f"--process={_path(spec)}")
+        options = (f"--log={_fd_path(log)}", "exec", f"--process={_fd_path(spec)}")
         if not process.get("terminal"):
             pid_file = root / f"{PID_FILE_PREFIX}{uuid.uuid4().hex}"
             undo.callback(pid_file.unlink, missing_ok=True)
@@ -111,19 +111,19 @@ async def spawn(
             except BaseException:
                 await streams.aclose()
                 raise
-            return _started(streams, code, pid_file, contents(log))
+            return _adopt_process(streams, code, pid_file, read_memory_file(log))
         child, streams, terminal = _on_terminal((*command, *options, container), process)
         undo.pop_all()
     return RuncExec(
         streams,
         lambda: _descendant(child.pid),
-        _terminal_end(child, (spec, log)),
+        _wait_terminal_exit(child, (spec, log)),
         terminal,
         lambda: child.signal(signal.SIGWINCH),
     )
 
 
-def _started(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> RuncExec:
+def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> RuncExec:
     """The process that a runc has left behind; or the end of one that could not be started."""
     if code != 0:
         return RuncExec(streams, lambda: 0, _failed(code, said))
@@ -133,7 +133,7 @@ def _started(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> Ru
         pidfd = os.pidfd_open(pid)
     except (OSError, ValueError) as error:
         raise RuntimeRefused(f"the runtime started a process and lost it: {error}") from error
-    return RuncExec(streams, lambda: pid, _end(pidfd))
+    return RuncExec(streams, lambda: pid, _wait_exit(pidfd))
 
 
 async def _failed(code: int, said: bytes) -> int:
@@ -141,32 +141,32 @@ async def _failed(code: int, said: bytes) -> int:
     if said:
         found = refusal(said.decode(errors="replace"))
         return NOT_FOUND if isinstance(found, CommandNotFound) else NOT_EXECUTABLE
-    return _shells(code)
+    return _shell_code(code)
 
 
-async def _end(pidfd: int) -> int:
+async def _wait_exit(pidfd: int) -> int:
     """Wait for the process: its exit code, or 128 and the number of the signal that ended it."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(pidfd, ended.set)
     try:
         await ended.wait()
-        code = collect(pidfd)
-        return _UNKNOWN_CODE if code is None else _shells(code)
+        code = reap(pidfd)
+        return _UNKNOWN_CODE if code is None else _shell_code(code)
     finally:
         loop.remove_reader(pidfd)
         os.close(pidfd)
 
 
-async def _terminal_end(child: Child, files: tuple[int, int]) -> int:
+async def _wait_terminal_exit(child: Child, files: tuple[int, int]) -> int:
     code = await child.wait()
-    said = contents(files[1])
+    said = read_memory_file(files[1])
     for descriptor in files:
         os.close(descriptor)
     return await _failed(code, said) if code != 0 else 0
 
 
-def _shells(code: int) -> int:
+def _shell_code(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
@@ -196,7 +196,7 @@ def _on_terminal(args: Sequence[str], process: ProcessSpec) -> tuple[Child, Pipe
     return child, streams, master
 
 
-def _path(descriptor: int) -> str:
+def _fd_path(descriptor: int) -> str:
     # Not inherited but opened: nothing of ours may reach the container's process.
     return f"/proc/{os.getpid()}/fd/{descriptor}"
 

@@ -62,9 +62,9 @@ class LogFiles:
         self._opened: dict[int, int] = {}
         self._ahead: list[int] = []
         self._partial = b""
-        self.look()
+        self.open_new()
 
-    def look(self) -> None:
+    def open_new(self) -> None:
         """Open the files that have come to be since the last look."""
         found = []
         # The newest first: one that is rotated meanwhile is found again under its next name.
@@ -106,7 +106,7 @@ class LogFiles:
         for index in range(len(self._ahead) - 1, -1, -1):
             file, newest = self._ahead[index], index == len(self._ahead) - 1
             size = os.fstat(file).st_size
-            offset, found = _tail(file, size, wanted, is_last=newest)
+            offset, found = _find_tail(file, size, wanted, is_last=newest)
             os.lseek(file, offset, os.SEEK_SET)
             if found > wanted:
                 del self._ahead[:index]
@@ -127,14 +127,14 @@ class LogFiles:
                 del self._opened[inode]
 
 
-def _tail(file: int, size: int, wanted: int, *, is_last: bool) -> tuple[int, int]:
+def _find_tail(file: int, size: int, wanted: int, *, is_last: bool) -> tuple[int, int]:
     """Where the last ``wanted`` lines begin, and how many there are, up to one more.
 
     The pieces (``P``) of a line count as one with its end; so does, in the last file, what has
     no end yet.
     """
     found, begin = 0, size
-    for offset, line in _backwards(file, size):
+    for offset, line in _lines_backwards(file, size):
         if is_last or _ends_line(line):
             found, is_last = found + 1, False
             if found > wanted:
@@ -143,7 +143,7 @@ def _tail(file: int, size: int, wanted: int, *, is_last: bool) -> tuple[int, int
     return begin, found
 
 
-def _backwards(file: int, size: int) -> Iterator[tuple[int, bytes]]:
+def _lines_backwards(file: int, size: int) -> Iterator[tuple[int, bytes]]:
     """Each whole line and where it begins, the last first."""
     position, rest = size, b""
     while position > 0:

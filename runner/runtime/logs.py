@@ -65,7 +65,7 @@ def nanoseconds(text: str) -> int:
     return 0
 
 
-def in_nanoseconds(moment: datetime) -> int:
+def to_nanoseconds(moment: datetime) -> int:
     """A moment on the log's clock."""
     return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
 
@@ -83,8 +83,8 @@ async def entries(
     With ``ended`` the file is followed, woken by the kernel when it grows, until that is done
     and the rest is read.  Rotated files are read first, and rotations are followed.
     """
-    first = in_nanoseconds(since) if since else 0
-    last = in_nanoseconds(until) if until else 0
+    first = to_nanoseconds(since) if since else 0
+    last = to_nanoseconds(until) if until else 0
     async for entry in _entries(log, tail, ended):
         if last and entry.nanoseconds > last:
             return
@@ -121,7 +121,7 @@ async def _follow(
                 yield entry
             if files.was_rotated():
                 # The monitor wrote on into the old file until it made the new one.
-                files.look()
+                files.open_new()
                 watch.close()
                 watch = FileWatch(log)
                 continue

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from runner.linux.processes import collect, collect_later
+from runner.linux.processes import reap, reap_later
 from runner.runtime.contract import ExitStatus, Launch
 from runner.runtime.errors import NotRunning, RuntimeRefused
 from runner.runtime.io import AttachSocket
@@ -66,10 +66,10 @@ class Monitored:
             ) from error
 
     def resize(self, height: int, width: int) -> None:
-        self._tell(_RESIZE % (max(height, 0), max(width, 0)))
+        self._write_control(_RESIZE % (max(height, 0), max(width, 0)))
 
     def reopen_log(self) -> None:
-        self._tell(_REOPEN_LOG)
+        self._write_control(_REOPEN_LOG)
 
     def close(self) -> None:
         for descriptor in (self._monitor, self._container):
@@ -77,14 +77,14 @@ class Monitored:
                 self._loop.remove_reader(descriptor)
         if self._monitor is not None:
             # It may be our child (see linux/processes), and end only after this.
-            collect_later(self._monitor)
+            reap_later(self._monitor)
         if self._container is not None:
             os.close(self._container)
         self._monitor = self._container = None
         if not self._ended.done():
             self._ended.cancel()
 
-    def _tell(self, words: bytes) -> None:
+    def _write_control(self, words: bytes) -> None:
         # Without a monitor there is nobody to read, and nothing that could be told.
         with suppress(OSError):
             control = os.open(self._launch.bundle / "ctl", os.O_WRONLY | os.O_NONBLOCK)
@@ -97,14 +97,14 @@ class Monitored:
         """Wait for the monitor; without one, for the container; without either, for nothing."""
         for descriptor in (self._monitor, self._container):
             if descriptor is not None:
-                self._loop.add_reader(descriptor, self._gone, descriptor)
+                self._loop.add_reader(descriptor, self._process_ended, descriptor)
                 return
         self._set_exit_status()
 
-    def _gone(self, descriptor: int) -> None:
+    def _process_ended(self, descriptor: int) -> None:
         self._loop.remove_reader(descriptor)
         if descriptor == self._monitor:
-            collect(descriptor)
+            reap(descriptor)
             os.close(descriptor)
             self._monitor = None
             if not self._exit_file.exists():
@@ -141,13 +141,13 @@ def _open(pid: int, container: str) -> int | None:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return None
-    if not container or _belongs(pid, container):
+    if not container or _is_of_container(pid, container):
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _belongs(pid: int, container: str) -> bool:
+def _is_of_container(pid: int, container: str) -> bool:
     """conmon names the container in its command line, the container's process in its cgroup."""
     needle = container.encode()
     for name in ("cmdline", "cgroup"):

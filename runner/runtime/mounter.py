@@ -17,7 +17,7 @@ class KernelMounter:
 
     def mount_inside(self, rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
         root_mounts.check_kernel_directories(rootfs)
-        root_mounts.cover(rootfs)
+        root_mounts.bind_over_itself(rootfs)
         return root_mounts.mount_all(rootfs, spec)
 
     def unmount_inside(self, rootfs: Path) -> None:

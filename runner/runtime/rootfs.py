@@ -30,7 +30,7 @@ _OUR_FILES: Final = frozenset(f"/etc/{name}" for name in FILES)
 _NULL: Final = os.makedev(1, 3)
 
 
-def is_of_the_kernel(target: str) -> bool:
+def is_kernel_path(target: str) -> bool:
     """Whether a normal path is /dev, /proc or /sys, or lies below."""
     return target.split("/")[1] in _KERNEL_DIRECTORIES
 
@@ -49,7 +49,7 @@ def check_kernel_directories(rootfs: Path) -> None:
             raise BadRequest(f"invalid image: /{name} is {_kind(mode)}, expected a directory")
 
 
-def cover(rootfs: Path) -> None:
+def bind_over_itself(rootfs: Path) -> None:
     """Mount the rootfs over itself, apart from other namespaces: one unmount then takes this
     mount away with all below it, and leaves the rootfs."""
     mount(Mount("", str(rootfs), ("bind", "rprivate")), rootfs)
@@ -61,12 +61,12 @@ def mount_all(rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
     Returns the spec with those that are left to the runtime.  Raises BadRequest for a target
     that is one of the kernel's places by way of a link, and for a mount that the kernel refuses.
     """
-    left = [entry for entry in spec["mounts"] if is_of_the_kernel(entry["destination"])]
+    left = [entry for entry in spec["mounts"] if is_kernel_path(entry["destination"])]
     check_runtime_mounts(left)
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for entry in spec["mounts"]:
-            if not is_of_the_kernel(entry["destination"]):
+            if not is_kernel_path(entry["destination"]):
                 _mount(root, entry)
     finally:
         os.close(root)
@@ -120,7 +120,7 @@ def _mount(root: int, entry: dict[str, Any]) -> None:
         directory = entry["type"] == "tmpfs" or os.path.isdir(source)
         target = _open_target(root, wanted, directory=directory)
         try:
-            if target.path == "/" or is_of_the_kernel(target.path):
+            if target.path == "/" or is_kernel_path(target.path):
                 raise BadRequest(f"invalid image: mount target {wanted} leads to {target.path}")
             _mount_on(target, entry)
         finally:
@@ -161,17 +161,17 @@ def _mount_on(target: MountTarget, entry: dict[str, Any]) -> None:
     if entry["type"] == "bind":
         propagation = next((word for word in words if word in PROPAGATIONS), "rprivate")
         wanted = Bind(
-            entry["source"], "rbind" in words, "ro" in words, "rro" in words, _slave(propagation)
+            entry["source"], "rbind" in words, "ro" in words, "rro" in words, _as_slave(propagation)
         )
         bind(wanted, target.descriptor)
         return
-    if not target.made:
+    if not target.created:
         # As runtimes do: the directory's own mode, unless another is asked for.
         words = (f"mode={stat.S_IMODE(os.stat(target.descriptor).st_mode):04o}", *words)
     mount_on(Mount(entry["type"], entry["source"], words), target.descriptor)
 
 
-def _slave(propagation: str) -> str:
+def _as_slave(propagation: str) -> str:
     """A container's root is a slave of this host's: what is shared only ever comes in."""
     return propagation.replace("shared", "slave")
 

@@ -11,7 +11,7 @@ from runner.errors import BadRequest
 
 T = TypeVar("T")
 
-_NAMES: dict[type, str] = {
+_JSON_TYPES: dict[type, str] = {
     str: "a string",
     int: "an integer",
     bool: "a boolean",
@@ -44,7 +44,7 @@ def mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return _typed(document, key, dict, {})
 
 
-def texts(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def strings(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """The list of strings under ``key``; a single string counts as a list of one (old clients)."""
     value = document.get(key)
     if isinstance(value, str):
@@ -63,7 +63,7 @@ def string_map(document: Mapping[str, Any], key: str) -> dict[str, str]:
     return {name: text(found, name) for name in found}
 
 
-def refuse_others(document: Mapping[str, Any], known: Iterable[str], where: str = "") -> None:
+def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], where: str = "") -> None:
     """BadRequest for the first field that says something and is not known.
 
     A newer client's field with its zero value asks for nothing.  ``where`` is the path to the
@@ -71,14 +71,14 @@ def refuse_others(document: Mapping[str, Any], known: Iterable[str], where: str 
     """
     names = frozenset(known)
     for key, value in document.items():
-        if key not in names and not is_unsaid(value):
+        if key not in names and not is_unset(value):
             raise BadRequest(f"{where}{key} is not supported by this version of the runner")
 
 
-def is_unsaid(value: object) -> bool:
+def is_unset(value: object) -> bool:
     """Whether a value is null, a type's zero value, or an object of nothing but these."""
     if isinstance(value, dict):
-        return all(is_unsaid(inner) for inner in value.values())
+        return all(is_unset(inner) for inner in value.values())
     return value in (None, "", 0, False) or value == []
 
 
@@ -88,5 +88,5 @@ def _typed(document: Mapping[str, Any], key: str, kind: type[T], default: T) -> 
         return default
     # bool is an int in Python, not in JSON.
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise BadRequest(f"{key}: expected {_NAMES[kind]}, found {value!r}")
+        raise BadRequest(f"{key}: expected {_JSON_TYPES[kind]}, found {value!r}")
     return value

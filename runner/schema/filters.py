@@ -19,7 +19,7 @@ Predicate = Callable[[T], bool]
 # From the values of one filter to a predicate; raises BadRequest for a value without meaning.
 Filter = Callable[[Sequence[str]], Predicate[T]]
 
-_TRUTHS = {"1": True, "true": True, "0": False, "false": False}
+_BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
 class Labelled(Protocol):
@@ -88,19 +88,19 @@ def pattern(key: str, names: Callable[[T], Sequence[str]]) -> Filter[T]:
     return read
 
 
-def truth(key: str, is_so: Predicate[T]) -> Filter[T]:
+def boolean(key: str, is_so: Predicate[T]) -> Filter[T]:
     """A filter that is true or false."""
 
     def read(values: Sequence[str]) -> Predicate[T]:
-        wanted = parse_truth(key, values)
+        wanted = parse_boolean(key, values)
         return lambda thing: is_so(thing) == wanted
 
     return read
 
 
-def parse_truth(key: str, values: Sequence[str]) -> bool:
+def parse_boolean(key: str, values: Sequence[str]) -> bool:
     """The one meaning of a filter's values; BadRequest for none, both, or another word."""
-    found = {_TRUTHS.get(value.lower()) for value in values}
+    found = {_BOOLEANS.get(value.lower()) for value in values}
     if found == {True} or found == {False}:
         return found == {True}
     shown = ", ".join(values)
@@ -109,15 +109,15 @@ def parse_truth(key: str, values: Sequence[str]) -> bool:
 
 def label(values: Sequence[str]) -> Predicate[Labelled]:
     """``label``: every label must be there, ``KEY`` or ``KEY=VALUE``."""
-    return lambda thing: all(carries(thing.labels, value) for value in values)
+    return lambda thing: all(has_label(thing.labels, value) for value in values)
 
 
 def without_label(values: Sequence[str]) -> Predicate[Labelled]:
     """``label!``: none of the labels may be there."""
-    return lambda thing: not any(carries(thing.labels, value) for value in values)
+    return lambda thing: not any(has_label(thing.labels, value) for value in values)
 
 
-def carries(labels: Mapping[str, str], wanted: str) -> bool:
+def has_label(labels: Mapping[str, str], wanted: str) -> bool:
     """Whether ``KEY`` is among the labels, or has the value of ``KEY=VALUE``."""
     key, equals, value = wanted.partition("=")
     return key in labels and (not equals or labels[key] == value)

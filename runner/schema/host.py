@@ -29,7 +29,7 @@ def optional_text(document: Mapping[str, Any], key: str) -> str | None:
 
 
 def env(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    found = fields.texts(document, key)
+    found = fields.strings(document, key)
     for entry in found:
         if not entry or entry.startswith("="):
             raise BadRequest(f"invalid environment variable: {entry!r}")
@@ -92,12 +92,12 @@ FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "auto_remove": ("AutoRemove", fields.boolean),
     "read_only": ("ReadonlyRootfs", fields.boolean),
     "network_mode": ("NetworkMode", _network_mode),
-    "extra_hosts": ("ExtraHosts", fields.texts),
+    "extra_hosts": ("ExtraHosts", fields.strings),
     "pid_mode": ("PidMode", _choice("private", "host")),
     "ipc_mode": ("IpcMode", _choice("private", "shareable", "none", "host")),
     "uts_mode": ("UTSMode", _choice("host")),
     "cgroupns_mode": ("CgroupnsMode", _choice("private", "host")),
-    "group_add": ("GroupAdd", fields.texts),
+    "group_add": ("GroupAdd", fields.strings),
     "memory": ("Memory", _memory),
     "memory_swap": ("MemorySwap", _non_zero),
     "memory_reservation": ("MemoryReservation", _positive),
@@ -112,9 +112,9 @@ FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "oom_score_adj": ("OomScoreAdj", _non_zero),
     "shm_size": ("ShmSize", _positive),
     "sysctls": ("Sysctls", fields.string_map),
-    "cap_add": ("CapAdd", fields.texts),
-    "cap_drop": ("CapDrop", fields.texts),
-    "security_opt": ("SecurityOpt", fields.texts),
+    "cap_add": ("CapAdd", fields.strings),
+    "cap_drop": ("CapDrop", fields.strings),
+    "security_opt": ("SecurityOpt", fields.strings),
     "privileged": ("Privileged", fields.boolean),
     "init": ("Init", fields.boolean),
     # Written by the client; the daemon only shows it.

@@ -42,7 +42,7 @@ class MountOption:
         source = fields.text(document, "Source")
         target = check_target(fields.text(document, "Target"))
         read_only = fields.boolean(document, "ReadOnly")
-        fields.refuse_others(document, (*_MOUNT_FIELDS, _OPTIONS_FIELDS.get(kind, "")), "Mounts.")
+        fields.refuse_unknown(document, (*_MOUNT_FIELDS, _OPTIONS_FIELDS.get(kind, "")), "Mounts.")
         if kind == "bind":
             if not source.startswith("/"):
                 raise BadRequest(f"invalid mount source {source!r}: a bind needs an absolute path")
@@ -50,7 +50,7 @@ class MountOption:
             return cls("bind", posixpath.normpath(source), target, read_only, _bind_options(bind))
         if kind == "volume":
             volume = fields.mapping(document, "VolumeOptions")
-            fields.refuse_others(volume, ("DriverConfig", "Labels", "NoCopy"), "VolumeOptions.")
+            fields.refuse_unknown(volume, ("DriverConfig", "Labels", "NoCopy"), "VolumeOptions.")
             _check_driver(fields.mapping(volume, "DriverConfig"))
             nocopy = ("nocopy",) if fields.boolean(volume, "NoCopy") else ()
             labels = fields.string_map(volume, "Labels")
@@ -59,7 +59,7 @@ class MountOption:
             if source:
                 raise BadRequest(f"invalid mount source {source!r}: a tmpfs has none")
             tmpfs = fields.mapping(document, "TmpfsOptions")
-            fields.refuse_others(tmpfs, ("Mode", "Options", "SizeBytes"), "TmpfsOptions.")
+            fields.refuse_unknown(tmpfs, ("Mode", "Options", "SizeBytes"), "TmpfsOptions.")
             return cls("tmpfs", "", target, read_only, _tmpfs_options(tmpfs))
         raise BadRequest(f"invalid mount type {kind!r}: expected bind, volume or tmpfs")
 
@@ -75,12 +75,12 @@ class MountOption:
         allowed = PROPAGATIONS if kind == "bind" else {"nocopy"}
         if len(PROPAGATIONS.intersection(words)) > 1 or {"ro", "rw"} <= set(words):
             raise BadRequest(f"invalid volume {text!r}: options exclude each other")
-        words = [word for word in words if word not in _WITHOUT_MEANING]
+        words = [word for word in words if word not in _IGNORED_OPTIONS]
         read_only = "ro" in words
         options = [word for word in words if word != "ro"]
         for word in options:
             if word not in allowed:
-                known = ", ".join(sorted({"ro", "rw", *allowed, *_WITHOUT_MEANING}))
+                known = ", ".join(sorted({"ro", "rw", *allowed, *_IGNORED_OPTIONS}))
                 raise BadRequest(
                     f"invalid volume {text!r}: unknown option {word!r}, expected one of {known}"
                 )
@@ -120,7 +120,7 @@ _MOUNT_FIELDS = ("Consistency", "ReadOnly", "Source", "Target", "Type")
 _OPTIONS_FIELDS = {"bind": "BindOptions", "volume": "VolumeOptions", "tmpfs": "TmpfsOptions"}
 _BIND_FIELDS = ("CreateMountpoint", "NonRecursive", "Propagation")
 # z and Z relabel for SELinux; the next three are for a daemon in a virtual machine.
-_WITHOUT_MEANING = frozenset({"z", "Z", "cached", "consistent", "delegated", "rw"})
+_IGNORED_OPTIONS = frozenset({"z", "Z", "cached", "consistent", "delegated", "rw"})
 
 _BIND_WORDS = {"nonrecursive": "NonRecursive", "create": "CreateMountpoint"}
 
@@ -140,7 +140,7 @@ def check_target(target: str) -> str:
 
 
 def _bind_options(document: Mapping[str, Any]) -> tuple[str, ...]:
-    fields.refuse_others(document, _BIND_FIELDS, "BindOptions.")
+    fields.refuse_unknown(document, _BIND_FIELDS, "BindOptions.")
     propagation = fields.text(document, "Propagation")
     if propagation and propagation not in PROPAGATIONS:
         expected = ", ".join(sorted(PROPAGATIONS))
@@ -157,7 +157,7 @@ def _tmpfs_options(document: Mapping[str, Any]) -> tuple[str, ...]:
     if mode := fields.integer(document, "Mode"):
         words.append(f"mode={mode:o}")
     pairs = document.get("Options") or []
-    return (*words, *("=".join(fields.texts({"Options": pair}, "Options")) for pair in pairs))
+    return (*words, *("=".join(fields.strings({"Options": pair}, "Options")) for pair in pairs))
 
 
 def _check_driver(document: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from runner.schema.host import FIELDS, NETWORK_MODES, ONLY_NETWORKS, network_not
 Document = Mapping[str, Any]
 
 # The only values of these that are offered, besides nothing.
-_ONLY: dict[str, object] = {
+_ONLY_VALUES: dict[str, object] = {
     "Isolation": "default",
     "MemorySwappiness": -1,
     "Runtime": "runc",
@@ -29,8 +29,8 @@ def _ports(host_config: Document, key: str) -> None:
         )
 
 
-def _only(host_config: Document, key: str) -> None:
-    value, allowed = host_config.get(key), _ONLY[key]
+def _check_value(host_config: Document, key: str) -> None:
+    value, allowed = host_config.get(key), _ONLY_VALUES[key]
     # 0 swappiness is one: never swap.
     if value not in (None, "", allowed) or isinstance(value, bool):
         raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed!r}")
@@ -52,7 +52,7 @@ def _restart_policy(host_config: Document, key: str) -> None:
 _HOST_CHECKS: dict[str, Callable[[Document, str], None]] = {
     "PortBindings": _ports,
     "PublishAllPorts": _ports,
-    **dict.fromkeys(_ONLY, _only),
+    **dict.fromkeys(_ONLY_VALUES, _check_value),
     "MaskedPaths": _default_paths,
     "ReadonlyPaths": _default_paths,
     "RestartPolicy": _restart_policy,
@@ -74,8 +74,8 @@ def refuse_unsupported(
     """Raise BadRequest for what would be forgotten; ``config_fields`` are those that are read."""
     for key, check in _HOST_CHECKS.items():
         check(host_config, key)
-    fields.refuse_others(host_config, _HOST_FIELDS, "HostConfig.")
-    fields.refuse_others(document, (*_CONFIG_FIELDS, *config_fields))
+    fields.refuse_unknown(host_config, _HOST_FIELDS, "HostConfig.")
+    fields.refuse_unknown(document, (*_CONFIG_FIELDS, *config_fields))
     mode = fields.text(host_config, "NetworkMode") or "default"
     if fields.boolean(document, "NetworkDisabled") and mode == "host":
         raise BadRequest("NetworkDisabled: the network mode 'host' says otherwise")
@@ -84,7 +84,7 @@ def refuse_unsupported(
 
 def _check_networks(networking: Document, mode: str) -> None:
     """No network has addresses or aliases to give; the names of those that are must fit."""
-    fields.refuse_others(networking, ("EndpointsConfig",), "NetworkingConfig.")
+    fields.refuse_unknown(networking, ("EndpointsConfig",), "NetworkingConfig.")
     endpoints = fields.mapping(networking, "EndpointsConfig")
     for name in endpoints:
         if name not in NETWORK_MODES:
@@ -92,4 +92,4 @@ def _check_networks(networking: Document, mode: str) -> None:
         if name != mode:
             raise BadRequest(f"network {name!r}: the network mode is {mode!r}")
         endpoint = fields.mapping(endpoints, name)
-        fields.refuse_others(endpoint, (), f"NetworkingConfig.EndpointsConfig.{name}.")
+        fields.refuse_unknown(endpoint, (), f"NetworkingConfig.EndpointsConfig.{name}.")

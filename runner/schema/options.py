@@ -150,13 +150,13 @@ class ExecOptions:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        command = fields.texts(document, "Cmd")
+        command = fields.strings(document, "Cmd")
         if not command:
             raise BadRequest("No exec command specified")
-        fields.refuse_others(document, _EXEC_FIELDS)
+        fields.refuse_unknown(document, _EXEC_FIELDS)
         return cls(
             command=command,
-            env=fields.texts(document, "Env"),
+            env=fields.strings(document, "Env"),
             working_dir=fields.text(document, "WorkingDir"),
             user=fields.text(document, "User"),
             tty=fields.boolean(document, "Tty"),
@@ -170,7 +170,7 @@ class ExecOptions:
 
 
 def _command(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    return fields.texts(document, key) or None
+    return fields.strings(document, key) or None
 
 
 def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -185,12 +185,12 @@ def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _healthcheck(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     said = fields.mapping(document, key)
-    return {name: value for name, value in said.items() if not fields.is_unsaid(value)}
+    return {name: value for name, value in said.items() if not fields.is_unset(value)}
 
 
 def _entrypoint(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     # [""] resets the entrypoint; [] and null leave the image's.
-    found = fields.texts(document, key)
+    found = fields.strings(document, key)
     return () if found == ("",) else found or None
 
 
@@ -219,7 +219,7 @@ _CONFIG: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
 def _mounts(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> tuple[MountOption, ...]:
     """``Mounts``, ``Binds``, ``Tmpfs`` and ``Volumes`` together; a target only once."""
     mounts = [MountOption.from_json(item) for item in fields.objects(host_config, "Mounts")]
-    mounts += [MountOption.parse_bind(item) for item in fields.texts(host_config, "Binds")]
+    mounts += [MountOption.parse_bind(item) for item in fields.strings(host_config, "Binds")]
     tmpfs = fields.string_map(host_config, "Tmpfs")
     mounts += [MountOption.parse_tmpfs(target, options) for target, options in tmpfs.items()]
     targets = Counter(mount.target for mount in mounts)

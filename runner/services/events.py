@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 # As moby: what a late subscriber may still ask for with ``since``.
-KEPT: Final = 256
+MAX_HISTORY: Final = 256
 # A subscriber this far behind is let go, rather than that the daemon grows.
-QUEUED: Final = 4096
+MAX_QUEUED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Events:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._kept: deque[Event] = deque(maxlen=MAX_HISTORY)
         self._queues: set[asyncio.Queue[Event | None]] = set()
 
     def publish(
@@ -44,7 +44,7 @@ class Events:
         event = Event(type, action, id, dict(attributes or {}), self._clock())
         self._kept.append(event)
         for queue in tuple(self._queues):
-            if queue.qsize() >= QUEUED:
+            if queue.qsize() >= MAX_QUEUED:
                 self._queues.discard(queue)
                 queue.put_nowait(None)
             else:

@@ -16,13 +16,13 @@ from runner.runtime.oci_spec.users import User, find_user
 from runner.schema import ExecOptions
 from runner.services.containers.containers import Containers
 from runner.services.containers.handle import ContainerHandle
-from runner.services.containers.lifecycle import Verb
+from runner.services.containers.lifecycle import Operation
 from runner.services.events import Events
 from runner.services.names import new_id
 from runner.tasks.threads import in_thread
 
 # As many ended execs of one container are remembered, for those who ask how they ended.
-KEPT: Final = 32
+MAX_ENDED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ class Execs:
     async def create(self, container: str, options: ExecOptions) -> str:
         """Make an exec that can be started; Conflict unless the container runs."""
         handle = self._containers.handle(container)
-        handle.check(Verb.EXEC)
+        handle.check(Operation.EXEC)
         # Refuse now what cannot be run later.
         await self._process_spec(handle, options)
         identifier = new_id()
         self._all[identifier] = Exec(identifier, handle.id, options)
         handle.exec_ids.append(identifier)
-        self._forget_old(handle)
+        self._drop_old(handle)
         command = " ".join(options.command)
-        self._tell(handle, f"exec_create: {command}", execID=identifier)
+        self._publish(handle, f"exec_create: {command}", execID=identifier)
         return identifier
 
     async def start(self, exec_id: str, *, detach: bool = False) -> Streams | None:
@@ -68,7 +68,7 @@ class Execs:
         if found.running or found.exit_code is not None:
             raise Conflict(f"exec {exec_id} has already run")
         handle = self._containers.handle(found.container)
-        handle.check(Verb.EXEC)
+        handle.check(Operation.EXEC)
         options = found.options
         self._all[exec_id] = replace(found, running=True)
         try:
@@ -81,8 +81,8 @@ class Execs:
             raise
         self._processes[exec_id] = process
         self._all[exec_id] = replace(found, running=True, pid=process.pid)
-        self._tell(handle, f"exec_start: {' '.join(options.command)}", execID=exec_id)
-        end = self._keep(self._see_end(exec_id, process, handle))
+        self._publish(handle, f"exec_start: {' '.join(options.command)}", execID=exec_id)
+        end = self._track(self._watch_exit(exec_id, process, handle))
         if detach:
             await process.aclose()
             return None
@@ -116,17 +116,19 @@ class Execs:
         user = await in_thread(_find_user, handle.paths.rootfs, text, added)
         return exec_process(handle.spec, options, user)
 
-    async def _see_end(self, exec_id: str, process: ExecProcess, handle: ContainerHandle) -> None:
+    async def _watch_exit(
+        self, exec_id: str, process: ExecProcess, handle: ContainerHandle
+    ) -> None:
         code = await process.wait()
         self._processes.pop(exec_id, None)
         if exec_id in self._all:
             self._all[exec_id] = replace(self._all[exec_id], running=False, exit_code=code, pid=0)
-        self._tell(handle, "exec_die", execID=exec_id, exitCode=str(code))
+        self._publish(handle, "exec_die", execID=exec_id, exitCode=str(code))
 
-    def _forget_old(self, handle: ContainerHandle) -> None:
+    def _drop_old(self, handle: ContainerHandle) -> None:
         """Forget all but the last ended execs, and those of containers that are gone."""
         ended = [one for one in handle.exec_ids if self._all[one].exit_code is not None]
-        for exec_id in ended[:-KEPT]:
+        for exec_id in ended[:-MAX_ENDED]:
             handle.exec_ids.remove(exec_id)
             del self._all[exec_id]
         present = {container.id for container in self._containers.list()}
@@ -134,10 +136,10 @@ class Execs:
             if found.container not in present and not found.running:
                 del self._all[exec_id]
 
-    def _tell(self, handle: ContainerHandle, action: str, **more: str) -> None:
+    def _publish(self, handle: ContainerHandle, action: str, **more: str) -> None:
         self._events.publish("container", action, handle.id, handle.attributes(**more))
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _track(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

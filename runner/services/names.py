@@ -50,7 +50,7 @@ def check_container_name(name: str) -> str:
     return name
 
 
-def made_up_name(is_taken: Callable[[str], bool]) -> str:
+def generate_name(is_taken: Callable[[str], bool]) -> str:
     """An adjective and a ship that nobody is called yet."""
     for attempt in range(100):
         name = f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_SHIPS)}"

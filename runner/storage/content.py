@@ -42,7 +42,7 @@ class SizeMismatch(RunnerError):
         super().__init__(f"blob {digest} has {found} bytes, expected {expected}")
 
 
-class _Turn:
+class _Lock:
     """Who may write one digest's partial file, and how many hold or want the turn."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class ContentStore:
         for algorithm in LENGTHS:
             (self._blobs / algorithm).mkdir(parents=True, exist_ok=True)
         self._ingest.mkdir(exist_ok=True)
-        self._arriving: dict[Digest, _Turn] = {}
+        self._arriving: dict[Digest, _Lock] = {}
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is or would be; for sendfile and for tools that read layouts."""
@@ -110,7 +110,7 @@ class ContentStore:
 
         Whoever waited may find ``complete`` true: the first has committed it.
         """
-        turn = self._arriving.setdefault(digest, _Turn())
+        turn = self._arriving.setdefault(digest, _Lock())
         turn.users += 1
         try:
             async with turn.lock:
@@ -144,7 +144,7 @@ class ContentStore:
         What is arriving now stays.
         """
         freed = 0
-        for path, found in self._cut_off():
+        for path, found in self._partial_files():
             if time.time() - found.st_mtime >= idle_seconds:
                 path.unlink(missing_ok=True)
                 freed += found.st_size
@@ -152,9 +152,9 @@ class ContentStore:
 
     def partial_bytes(self) -> int:
         """How much was cut off and waits to be resumed."""
-        return sum(found.st_size for _, found in self._cut_off())
+        return sum(found.st_size for _, found in self._partial_files())
 
-    def _cut_off(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def _partial_files(self) -> Iterator[tuple[Path, os.stat_result]]:
         busy = {f"{digest.algorithm}-{digest.encoded}" for digest in self._arriving}
         for path in self._ingest.iterdir():
             if path.name not in busy:

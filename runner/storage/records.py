@@ -233,7 +233,7 @@ class Records:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = _hold(path.with_name(path.name + ".lock"))
+        self._lock = _lock_file(path.with_name(path.name + ".lock"))
         try:
             _make_private(path)
             self.connection = _connect(path)
@@ -285,16 +285,16 @@ class Records:
 
 
 def _check_name(containers: Table[ContainerRecord], record: ContainerRecord) -> None:
-    owner = _owner(containers, record.name)
+    owner = _name_owner(containers, record.name)
     if owner is not None and owner.id != record.id:
         raise NameInUse(record.name, owner.id)
 
 
-def _owner(containers: Table[ContainerRecord], name: str) -> ContainerRecord | None:
+def _name_owner(containers: Table[ContainerRecord], name: str) -> ContainerRecord | None:
     return next((record for record in containers.all() if record.name == name), None)
 
 
-def _hold(path: Path) -> int:
+def _lock_file(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -33,7 +33,7 @@ class RunnerImages:
     users: list[ImageUser]
     told: list[ProgressEvent] = field(default_factory=list)
 
-    def tell(self, event: ProgressEvent) -> None:
+    def on_progress(self, event: ProgressEvent) -> None:
         self.told.append(event)
 
     @property

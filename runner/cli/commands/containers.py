@@ -9,7 +9,7 @@ from runner.cli.output import Column, table
 from runner.client import DaemonClient, DaemonRefused
 
 
-def each(names: Iterable[str], call: Callable[[str], str | None]) -> int:
+def for_each_name(names: Iterable[str], call: Callable[[str], str | None]) -> int:
     """Do it for every name, print each that worked, tell each that did not, and go on."""
     code = 0
     for name in names:
@@ -36,12 +36,12 @@ def _start_arguments(parser: Parser) -> None:
     _names(parser)
 
 
-def _start(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.attach or asked.interactive:
+def _start(daemon: DaemonClient, args: Arguments) -> int:
+    if args.attach or args.interactive:
         from runner.cli.commands.run import start_attached
 
-        return start_attached(daemon, asked)
-    return each(asked.container, daemon.start_container)
+        return start_attached(daemon, args)
+    return for_each_name(args.container, daemon.start_container)
 
 
 def _stop_arguments(parser: Parser) -> None:
@@ -50,17 +50,17 @@ def _stop_arguments(parser: Parser) -> None:
     _names(parser)
 
 
-def _stop(daemon: DaemonClient, asked: Arguments) -> int:
-    timeout = None if asked.timeout is None else str(asked.timeout)
-    return each(
-        asked.container, lambda name: daemon.stop_container(name, t=timeout, signal=asked.signal)
+def _stop(daemon: DaemonClient, args: Arguments) -> int:
+    timeout = None if args.timeout is None else str(args.timeout)
+    return for_each_name(
+        args.container, lambda name: daemon.stop_container(name, t=timeout, signal=args.signal)
     )
 
 
-def _restart(daemon: DaemonClient, asked: Arguments) -> int:
-    timeout = None if asked.timeout is None else str(asked.timeout)
-    return each(
-        asked.container, lambda name: daemon.restart_container(name, t=timeout, signal=asked.signal)
+def _restart(daemon: DaemonClient, args: Arguments) -> int:
+    timeout = None if args.timeout is None else str(args.timeout)
+    return for_each_name(
+        args.container, lambda name: daemon.restart_container(name, t=timeout, signal=args.signal)
     )
 
 
@@ -69,20 +69,22 @@ def _kill_arguments(parser: Parser) -> None:
     _names(parser)
 
 
-def _kill(daemon: DaemonClient, asked: Arguments) -> int:
-    return each(asked.container, lambda name: daemon.kill_container(name, asked.signal))
+def _kill(daemon: DaemonClient, args: Arguments) -> int:
+    return for_each_name(args.container, lambda name: daemon.kill_container(name, args.signal))
 
 
-def _pause(daemon: DaemonClient, asked: Arguments) -> int:
-    return each(asked.container, daemon.pause_container)
+def _pause(daemon: DaemonClient, args: Arguments) -> int:
+    return for_each_name(args.container, daemon.pause_container)
 
 
-def _unpause(daemon: DaemonClient, asked: Arguments) -> int:
-    return each(asked.container, daemon.unpause_container)
+def _unpause(daemon: DaemonClient, args: Arguments) -> int:
+    return for_each_name(args.container, daemon.unpause_container)
 
 
-def _wait(daemon: DaemonClient, asked: Arguments) -> int:
-    return each(asked.container, lambda name: str(daemon.wait_container(name).json()["StatusCode"]))
+def _wait(daemon: DaemonClient, args: Arguments) -> int:
+    return for_each_name(
+        args.container, lambda name: str(daemon.wait_container(name).json()["StatusCode"])
+    )
 
 
 def _rename_arguments(parser: Parser) -> None:
@@ -90,8 +92,8 @@ def _rename_arguments(parser: Parser) -> None:
     parser.argument("new_name")
 
 
-def _rename(daemon: DaemonClient, asked: Arguments) -> int:
-    daemon.rename_container(asked.container, asked.new_name)
+def _rename(daemon: DaemonClient, args: Arguments) -> int:
+    daemon.rename_container(args.container, args.new_name)
     return 0
 
 
@@ -101,23 +103,23 @@ def _rm_arguments(parser: Parser) -> None:
     _names(parser)
 
 
-def _rm(daemon: DaemonClient, asked: Arguments) -> int:
+def _rm(daemon: DaemonClient, args: Arguments) -> int:
     def remove(name: str) -> None:
         try:
-            daemon.remove_container(name, force=asked.force, volumes=asked.volumes)
+            daemon.remove_container(name, force=args.force, volumes=args.volumes)
         except DaemonRefused as error:
-            if not (asked.force and error.status == 404):
+            if not (args.force and error.status == 404):
                 raise
 
-    return each(asked.container, remove)
+    return for_each_name(args.container, remove)
 
 
 def _top_arguments(parser: Parser) -> None:
     parser.command_line("container")
 
 
-def _top(daemon: DaemonClient, asked: Arguments) -> int:
-    document = daemon.container_top(asked.container, " ".join(asked.command))
+def _top(daemon: DaemonClient, args: Arguments) -> int:
+    document = daemon.container_top(args.container, " ".join(args.command))
     columns = [Column(title, _cell(index)) for index, title in enumerate(document["Titles"])]
     sys.stdout.write(table(columns, document["Processes"] or []))
     return 0
@@ -127,7 +129,7 @@ def _cell(index: int) -> Callable[[list[str]], str]:
     return lambda row: str(row[index])
 
 
-VERBS = {
+COMMANDS = {
     "start": (_start_arguments, _start),
     "stop": (_stop_arguments, _stop),
     "restart": (_stop_arguments, _restart),

@@ -4,7 +4,7 @@ import os
 import sys
 
 from runner.cli.arguments import Arguments, Parser, UsageError
-from runner.cli.commands.run import chosen_detach_keys, start_failure_code
+from runner.cli.commands.run import read_detach_keys, start_failure_code
 from runner.cli.options import environment
 from runner.cli.streams import Detached, Session
 from runner.client import DaemonClient, DaemonRefused
@@ -22,46 +22,46 @@ def _arguments(parser: Parser) -> None:
     parser.command_line("container")
 
 
-def _exec(daemon: DaemonClient, asked: Arguments) -> int:
-    if not asked.command:
+def _exec(daemon: DaemonClient, args: Arguments) -> int:
+    if not args.command:
         raise UsageError("expected a container and a command")
-    if asked.tty and asked.interactive and not asked.detach and not sys.stdin.isatty():
+    if args.tty and args.interactive and not args.detach and not sys.stdin.isatty():
         raise UsageError("the input device is not a TTY: leave out -t")
-    chosen_detach_keys(asked)
-    attached = not asked.detach
+    read_detach_keys(args)
+    attached = not args.detach
     body = {
-        "Cmd": asked.command,
-        "Env": environment(asked.env, asked.env_file, os.environ),
-        "WorkingDir": asked.workdir,
-        "User": asked.user,
-        "Tty": asked.tty,
-        "AttachStdin": asked.interactive and attached,
+        "Cmd": args.command,
+        "Env": environment(args.env, args.env_file, os.environ),
+        "WorkingDir": args.workdir,
+        "User": args.user,
+        "Tty": args.tty,
+        "AttachStdin": args.interactive and attached,
         "AttachStdout": attached,
         "AttachStderr": attached,
     }
-    exec_id = daemon.create_exec(asked.container, body)
+    exec_id = daemon.create_exec(args.container, body)
     try:
-        if asked.detach:
+        if args.detach:
             daemon.start_exec_detached(exec_id)
             return 0
-        return _attached(daemon, exec_id, asked)
+        return _attached(daemon, exec_id, args)
     except DaemonRefused as error:
         sys.stderr.write(f"Error: {' '.join(str(error).split())}\n")
         return start_failure_code(error)
 
 
-def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:
-    start = {"Detach": False, "Tty": asked.tty}
+def _attached(daemon: DaemonClient, exec_id: str, args: Arguments) -> int:
+    start = {"Detach": False, "Tty": args.tty}
     connection, unread = daemon.start_exec(exec_id, start)
     session = Session(
         connection,
         unread,
-        tty=asked.tty,
-        stdin=asked.interactive,
+        tty=args.tty,
+        stdin=args.interactive,
         # docker's exec passes no signals on, and scripts that are interrupted count on it.
         on_signal=None,
         on_resize=lambda height, width: daemon.resize_exec(exec_id, height, width),
-        detach_keys=chosen_detach_keys(asked),
+        detach_keys=read_detach_keys(args),
     )
     session.resize()
     try:
@@ -72,4 +72,4 @@ def _attached(daemon: DaemonClient, exec_id: str, asked: Arguments) -> int:
     return int(code) if code is not None else 0
 
 
-VERBS = {"exec": (_arguments, _exec)}
+COMMANDS = {"exec": (_arguments, _exec)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
 from runner.cli.error_hints import error_message
-from runner.cli.output import Column, filters_json, list_options, listing
+from runner.cli.output import Column, filters_json, format_list, list_options
 from runner.client import DaemonClient, DaemonRefused
 from runner.schema.humanize import human_duration, human_size
 
@@ -30,18 +30,18 @@ def _images_arguments(parser: Parser) -> None:
     parser.argument("repository", nargs="?", help="only this repository's images")
 
 
-def _images(daemon: DaemonClient, asked: Arguments) -> int:
-    filters = list(asked.filter)
-    if asked.repository:
-        filters.append(f"reference={asked.repository}")
-    found = daemon.list_images(all="1" if asked.all else None, filters=filters_json(filters))
+def _images(daemon: DaemonClient, args: Arguments) -> int:
+    filters = list(args.filter)
+    if args.repository:
+        filters.append(f"reference={args.repository}")
+    found = daemon.list_images(all="1" if args.all else None, filters=filters_json(filters))
     rows = [line for image in found for line in _lines(image)]
-    columns = _columns(truncate=not asked.no_trunc)
+    columns = _columns(truncate=not args.no_trunc)
     shown = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"]
-    if asked.digests:
+    if args.digests:
         shown.append("DIGEST")
-    quiet = next(column for column in columns if column.name == "ID") if asked.quiet else None
-    sys.stdout.write(listing(columns, rows, shown=shown, format=asked.format, quiet=quiet))
+    quiet = next(column for column in columns if column.name == "ID") if args.quiet else None
+    sys.stdout.write(format_list(columns, rows, shown=shown, format=args.format, quiet=quiet))
     return 0
 
 
@@ -94,9 +94,9 @@ def _tag_arguments(parser: Parser) -> None:
     parser.argument("target_image")
 
 
-def _tag(daemon: DaemonClient, asked: Arguments) -> int:
-    repository, tag = split_reference(asked.target_image)
-    daemon.tag_image(asked.source_image, repository, tag)
+def _tag(daemon: DaemonClient, args: Arguments) -> int:
+    repository, tag = split_reference(args.target_image)
+    daemon.tag_image(args.source_image, repository, tag)
     return 0
 
 
@@ -105,13 +105,13 @@ def _rmi_arguments(parser: Parser) -> None:
     parser.argument("image", nargs="+")
 
 
-def _rmi(daemon: DaemonClient, asked: Arguments) -> int:
+def _rmi(daemon: DaemonClient, args: Arguments) -> int:
     code = 0
-    for name in asked.image:
+    for name in args.image:
         try:
-            removed = daemon.remove_image(name, force=asked.force)
+            removed = daemon.remove_image(name, force=args.force)
         except DaemonRefused as error:
-            if asked.force and error.status == 404:
+            if args.force and error.status == 404:
                 continue
             sys.stderr.write(error_message(str(error), kind=error.kind))
             code = 1
@@ -129,14 +129,14 @@ def _history_arguments(parser: Parser) -> None:
     parser.argument("image")
 
 
-def _history(daemon: DaemonClient, asked: Arguments) -> int:
+def _history(daemon: DaemonClient, args: Arguments) -> int:
     def created_by(line: Line) -> str:
         text = str(line["CreatedBy"]).replace("\t", " ")
-        return text if asked.no_trunc or len(text) <= 45 else text[:44] + "…"
+        return text if args.no_trunc or len(text) <= 45 else text[:44] + "…"
 
     def identity(line: Line) -> str:
         text = str(line["Id"])
-        return text if asked.no_trunc else text.removeprefix("sha256:")[:12]
+        return text if args.no_trunc else text.removeprefix("sha256:")[:12]
 
     columns = [
         Column("IMAGE", identity, "ID"),
@@ -145,14 +145,14 @@ def _history(daemon: DaemonClient, asked: Arguments) -> int:
         Column("SIZE", lambda line: human_size(line["Size"], 3), "Size"),
         Column("COMMENT", lambda line: str(line["Comment"]), "Comment"),
     ]
-    rows = daemon.image_history(asked.image)
+    rows = daemon.image_history(args.image)
     shown = [column.title for column in columns]
-    quiet = columns[0] if asked.quiet else None
-    sys.stdout.write(listing(columns, rows, shown=shown, format=asked.format, quiet=quiet))
+    quiet = columns[0] if args.quiet else None
+    sys.stdout.write(format_list(columns, rows, shown=shown, format=args.format, quiet=quiet))
     return 0
 
 
-VERBS = {
+COMMANDS = {
     "images": (_images_arguments, _images),
     "tag": (_tag_arguments, _tag),
     "rmi": (_rmi_arguments, _rmi),

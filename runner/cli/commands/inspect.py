@@ -23,9 +23,9 @@ def _arguments(parser: Parser) -> None:
     parser.argument("name", nargs="+")
 
 
-def _inspect(daemon: DaemonClient, asked: Arguments) -> int:
-    kinds = (asked.type,) if asked.type else tuple(KINDS)
-    return inspect(daemon, asked.name, kinds, asked.format)
+def _inspect(daemon: DaemonClient, args: Arguments) -> int:
+    kinds = (args.type,) if args.type else tuple(KINDS)
+    return inspect(daemon, args.name, kinds, args.format)
 
 
 def inspect(
@@ -65,4 +65,4 @@ def _find(daemon: DaemonClient, name: str, kinds: tuple[str, ...]) -> dict[str, 
     return None
 
 
-VERBS = {"inspect": (_arguments, _inspect)}
+COMMANDS = {"inspect": (_arguments, _inspect)}

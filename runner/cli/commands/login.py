@@ -13,11 +13,11 @@ def _login_arguments(parser: Parser) -> None:
     parser.argument("server", nargs="?", help="the registry; the default one when not said")
 
 
-def _login(daemon: DaemonClient, asked: Arguments) -> int:
+def _login(daemon: DaemonClient, args: Arguments) -> int:
     from runner.credentials import Credentials, CredentialStore
 
-    server = asked.server or str(daemon.info()["IndexServerAddress"])
-    username, password = _asked_for(asked)
+    server = args.server or str(daemon.info()["IndexServerAddress"])
+    username, password = _prompt_credentials(args)
     answer = daemon.auth({"username": username, "password": password, "serveraddress": server})
     token = str(answer.get("IdentityToken") or "")
     credentials = Credentials(username, "" if token else password, identity_token=token)
@@ -31,31 +31,31 @@ def _login(daemon: DaemonClient, asked: Arguments) -> int:
     return 0
 
 
-def _asked_for(asked: Arguments) -> tuple[str, str]:
-    if asked.password_stdin:
-        if asked.password is not None:
+def _prompt_credentials(args: Arguments) -> tuple[str, str]:
+    if args.password_stdin:
+        if args.password is not None:
             raise UsageError("--password and --password-stdin cannot both be given")
-        if not asked.username:
+        if not args.username:
             raise UsageError("--password-stdin needs --username")
-        return asked.username, sys.stdin.read().rstrip("\r\n")
-    if asked.password is not None:
+        return args.username, sys.stdin.read().rstrip("\r\n")
+    if args.password is not None:
         sys.stderr.write("WARNING: --password is seen by every user of this machine\n")
-    if (asked.username is None or asked.password is None) and not sys.stdin.isatty():
+    if (args.username is None or args.password is None) and not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: use --username and --password-stdin")
     from getpass import getpass
 
-    username = asked.username if asked.username is not None else input("Username: ")
-    return username, asked.password if asked.password is not None else getpass("Password: ")
+    username = args.username if args.username is not None else input("Username: ")
+    return username, args.password if args.password is not None else getpass("Password: ")
 
 
 def _logout_arguments(parser: Parser) -> None:
     parser.argument("server", nargs="?", help="the registry; the default one when not said")
 
 
-def _logout(daemon: DaemonClient, asked: Arguments) -> int:
+def _logout(daemon: DaemonClient, args: Arguments) -> int:
     from runner.credentials import CredentialStore
 
-    server = asked.server or str(daemon.info()["IndexServerAddress"])
+    server = args.server or str(daemon.info()["IndexServerAddress"])
     if CredentialStore().remove(server):
         sys.stdout.write(f"Removing login credentials for {server}\n")
     else:
@@ -63,4 +63,4 @@ def _logout(daemon: DaemonClient, asked: Arguments) -> int:
     return 0
 
 
-VERBS = {"login": (_login_arguments, _login), "logout": (_logout_arguments, _logout)}
+COMMANDS = {"login": (_login_arguments, _login), "logout": (_logout_arguments, _logout)}

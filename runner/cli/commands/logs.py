@@ -23,25 +23,25 @@ def _arguments(parser: Parser) -> None:
     parser.argument("container")
 
 
-def _logs(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.tail != "all" and not asked.tail.removeprefix("-").isdigit():
-        raise UsageError(f"--tail: invalid {asked.tail!r}: expected a number or all")
-    container = daemon.inspect_container(asked.container)
+def _logs(daemon: DaemonClient, args: Arguments) -> int:
+    if args.tail != "all" and not args.tail.removeprefix("-").isdigit():
+        raise UsageError(f"--tail: invalid {args.tail!r}: expected a number or all")
+    container = daemon.inspect_container(args.container)
     answer = daemon.container_logs(
         container["Id"],
         stdout="1",
         stderr="1",
-        follow="1" if asked.follow else None,
-        timestamps="1" if asked.timestamps else None,
-        tail=asked.tail,
-        since=moment(asked.since),
-        until=moment(asked.until),
+        follow="1" if args.follow else None,
+        timestamps="1" if args.timestamps else None,
+        tail=args.tail,
+        since=resolve_duration(args.since),
+        until=resolve_duration(args.until),
     )
     copy_frames(answer.chunks(), tty=bool(container["Config"]["Tty"]))
     return 0
 
 
-def moment(text: str | None) -> str | None:
+def resolve_duration(text: str | None) -> str | None:
     """``10m`` and ``1.5h`` count back from now; anything else is the daemon's to read.
 
     The result is in seconds since the epoch, with nine digits.
@@ -52,4 +52,4 @@ def moment(text: str | None) -> str | None:
     return f"{time.time() - ago:.9f}"
 
 
-VERBS = {"logs": (_arguments, _logs)}
+COMMANDS = {"logs": (_arguments, _logs)}

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, number
-from runner.cli.output import Column, filters_json, list_options, listing
+from runner.cli.output import Column, filters_json, format_list, list_options
 from runner.client import DaemonClient
 from runner.schema.humanize import human_duration, human_size
 
 Summary = dict[str, Any]
 
-SHOWN = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+DEFAULT_COLUMNS = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
 _COMMAND_WIDTH = 20
 
 
@@ -23,18 +23,18 @@ def _arguments(parser: Parser) -> None:
     list_options(parser)
 
 
-def _ps(daemon: DaemonClient, asked: Arguments) -> int:
-    limit = 1 if asked.latest else asked.last
+def _ps(daemon: DaemonClient, args: Arguments) -> int:
+    limit = 1 if args.latest else args.last
     found = daemon.list_containers(
-        all="1" if asked.all else None,
+        all="1" if args.all else None,
         limit=None if limit is None else str(limit),
-        size="1" if asked.size else None,
-        filters=filters_json(asked.filter),
+        size="1" if args.size else None,
+        filters=filters_json(args.filter),
     )
-    columns = _columns(truncate=not asked.no_trunc)
-    shown = (*SHOWN, "SIZE") if asked.size else SHOWN
-    quiet = columns[0] if asked.quiet else None
-    sys.stdout.write(listing(columns, found, shown=shown, format=asked.format, quiet=quiet))
+    columns = _columns(truncate=not args.no_trunc)
+    shown = (*DEFAULT_COLUMNS, "SIZE") if args.size else DEFAULT_COLUMNS
+    quiet = columns[0] if args.quiet else None
+    sys.stdout.write(format_list(columns, found, shown=shown, format=args.format, quiet=quiet))
     return 0
 
 
@@ -89,4 +89,4 @@ def _mounts(row: Summary) -> str:
     return ",".join(mount.get("Name") or mount["Source"] for mount in row["Mounts"] or ())
 
 
-VERBS = {"ps": (_arguments, _ps)}
+COMMANDS = {"ps": (_arguments, _ps)}

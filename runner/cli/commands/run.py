@@ -40,37 +40,37 @@ def _detach_keys(parser: Parser) -> None:
     parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
 
 
-def _create(daemon: DaemonClient, asked: Arguments) -> int:
-    sys.stdout.write(f"{_created(daemon, asked, attached=True)}\n")
+def _create(daemon: DaemonClient, args: Arguments) -> int:
+    sys.stdout.write(f"{_create_container(daemon, args, attached=True)}\n")
     return 0
 
 
-def _run(daemon: DaemonClient, asked: Arguments) -> int:
-    chosen_detach_keys(asked)
-    if asked.tty and asked.interactive and not asked.detach and not sys.stdin.isatty():
+def _run(daemon: DaemonClient, args: Arguments) -> int:
+    read_detach_keys(args)
+    if args.tty and args.interactive and not args.detach and not sys.stdin.isatty():
         raise UsageError("the input device is not a TTY: leave out -t, or add -d")
-    container = _created(daemon, asked, attached=not asked.detach)
-    if asked.detach:
+    container = _create_container(daemon, args, attached=not args.detach)
+    if args.detach:
         try:
             daemon.start_container(container)
         except DaemonRefused as error:
-            return _cannot_start(error)
+            return _report_start_failure(error)
         sys.stdout.write(f"{container}\n")
         return 0
-    return _run_attached(daemon, container, asked)
+    return _run_attached(daemon, container, args)
 
 
-def _run_attached(daemon: DaemonClient, container: str, asked: Arguments) -> int:
+def _run_attached(daemon: DaemonClient, container: str, args: Arguments) -> int:
     """attach, wait, start: in this order no byte of output and no exit code can be missed."""
-    session = _session(daemon, container, asked, tty=asked.tty, stdin=asked.interactive)
+    session = _session(daemon, container, args, tty=args.tty, stdin=args.interactive)
     # With --rm the name is free again when the command returns.
-    waiting = daemon.wait_container(container, "removed" if asked.rm else "next-exit")
+    waiting = daemon.wait_container(container, "removed" if args.rm else "next-exit")
     try:
         daemon.start_container(container)
     except DaemonRefused as error:
-        if asked.rm:
+        if args.rm:
             waiting.body()
-        return _cannot_start(error)
+        return _report_start_failure(error)
     session.resize()
     try:
         session.run()
@@ -79,28 +79,28 @@ def _run_attached(daemon: DaemonClient, container: str, asked: Arguments) -> int
     return _exit_code(waiting.json())
 
 
-def start_attached(daemon: DaemonClient, asked: Arguments) -> int:
+def start_attached(daemon: DaemonClient, args: Arguments) -> int:
     """``start --attach``: an old container, its streams at this terminal."""
-    chosen_detach_keys(asked)
-    if len(asked.container) > 1:
+    read_detach_keys(args)
+    if len(args.container) > 1:
         raise UsageError("only one container can be started with its streams attached")
-    container = daemon.inspect_container(asked.container[0])
+    container = daemon.inspect_container(args.container[0])
     config = container["Config"]
-    stdin = asked.interactive and bool(config["OpenStdin"])
-    asked.sig_proxy, asked.rm = True, bool(container["HostConfig"]["AutoRemove"])
-    asked.tty, asked.interactive = bool(config["Tty"]), stdin
-    return _run_attached(daemon, str(container["Id"]), asked)
+    stdin = args.interactive and bool(config["OpenStdin"])
+    args.sig_proxy, args.rm = True, bool(container["HostConfig"]["AutoRemove"])
+    args.tty, args.interactive = bool(config["Tty"]), stdin
+    return _run_attached(daemon, str(container["Id"]), args)
 
 
-def _attach(daemon: DaemonClient, asked: Arguments) -> int:
-    chosen_detach_keys(asked)
-    container = daemon.inspect_container(asked.container)
+def _attach(daemon: DaemonClient, args: Arguments) -> int:
+    read_detach_keys(args)
+    container = daemon.inspect_container(args.container)
     if not container["State"]["Running"]:
         text = "you cannot attach to a stopped container, start it first"
         raise DaemonRefused(409, text, "container-not-running")
     config = container["Config"]
-    stdin = bool(config["OpenStdin"]) and not asked.no_stdin
-    session = _session(daemon, container["Id"], asked, tty=bool(config["Tty"]), stdin=stdin)
+    stdin = bool(config["OpenStdin"]) and not args.no_stdin
+    session = _session(daemon, container["Id"], args, tty=bool(config["Tty"]), stdin=stdin)
     waiting = daemon.wait_container(container["Id"])
     session.resize()
     try:
@@ -111,7 +111,7 @@ def _attach(daemon: DaemonClient, asked: Arguments) -> int:
 
 
 def _session(
-    daemon: DaemonClient, container: str, asked: Arguments, *, tty: bool, stdin: bool
+    daemon: DaemonClient, container: str, args: Arguments, *, tty: bool, stdin: bool
 ) -> Session:
     connection, unread = daemon.attach_container(container, stdin=stdin)
 
@@ -133,52 +133,52 @@ def _session(
         unread,
         tty=tty,
         stdin=stdin,
-        on_signal=signal if asked.sig_proxy else None,
+        on_signal=signal if args.sig_proxy else None,
         on_resize=resize,
-        detach_keys=chosen_detach_keys(asked),
+        detach_keys=read_detach_keys(args),
     )
 
 
-def chosen_detach_keys(asked: Arguments) -> bytes:
+def read_detach_keys(args: Arguments) -> bytes:
     """The keys of ``--detach-keys``, or docker's; UsageError for others than keys.
 
     Called before anything is created or started too: a mistyped key must leave nothing behind.
     """
-    if asked.detach_keys is None:
+    if args.detach_keys is None:
         return DETACH_KEYS
     try:
-        return parse_detach_keys(asked.detach_keys)
+        return parse_detach_keys(args.detach_keys)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _created(daemon: DaemonClient, asked: Arguments, *, attached: bool) -> str:
+def _create_container(daemon: DaemonClient, args: Arguments, *, attached: bool) -> str:
     """Create the container, pulling its image when asked to or when it is absent."""
-    body = create_body(asked, attached=attached, environ=os.environ)
-    if asked.pull == "always":
-        _pull(daemon, asked)
+    body = create_body(args, attached=attached, environ=os.environ)
+    if args.pull == "always":
+        _pull(daemon, args)
     try:
-        created = daemon.create_container(body, name=asked.name, platform=asked.platform)
+        created = daemon.create_container(body, name=args.name, platform=args.platform)
     except DaemonRefused as error:
         # Nothing but its image can be missing for a container.
-        if error.status != 404 or asked.pull != "missing":
+        if error.status != 404 or args.pull != "missing":
             raise
-        sys.stderr.write(f"Unable to find image '{asked.image}' locally\n")
-        _pull(daemon, asked)
-        created = daemon.create_container(body, name=asked.name, platform=asked.platform)
+        sys.stderr.write(f"Unable to find image '{args.image}' locally\n")
+        _pull(daemon, args)
+        created = daemon.create_container(body, name=args.name, platform=args.platform)
     for warning in created.get("Warnings") or ():
         sys.stderr.write(f"WARNING: {warning}\n")
     container = str(created["Id"])
-    if asked.cidfile:
-        _write_cidfile(asked.cidfile, container)
+    if args.cidfile:
+        _write_cidfile(args.cidfile, container)
     return container
 
 
-def _pull(daemon: DaemonClient, asked: Arguments) -> None:
+def _pull(daemon: DaemonClient, args: Arguments) -> None:
     # Most runs pull nothing, and need neither credentials nor bars.
     from runner.cli.commands.transfer import pull_image
 
-    pull_image(daemon, asked.image, platform=asked.platform, quiet=asked.quiet)
+    pull_image(daemon, args.image, platform=args.platform, quiet=args.quiet)
 
 
 def _write_cidfile(path: str, container: str) -> None:
@@ -186,7 +186,7 @@ def _write_cidfile(path: str, container: str) -> None:
         file.write(container)
 
 
-def _cannot_start(error: DaemonRefused) -> int:
+def _report_start_failure(error: DaemonRefused) -> int:
     """Say why, and answer with docker's code for it."""
     sys.stderr.write(error_message(str(error), kind=error.kind))
     return start_failure_code(error)
@@ -203,7 +203,7 @@ def _exit_code(document: dict[str, Any]) -> int:
     return int(document["StatusCode"])
 
 
-VERBS = {
+COMMANDS = {
     "run": (_run_arguments, _run),
     "create": (_create_arguments, _create),
     "attach": (_attach_arguments, _attach),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser
-from runner.cli.commands.logs import moment
+from runner.cli.commands.logs import resolve_duration
 from runner.cli.output import filters_json
 from runner.cli.template import Template
 from runner.client import DaemonClient, DaemonUnreachable
@@ -24,16 +24,18 @@ def _events_arguments(parser: Parser) -> None:
     parser.option("--format", metavar="FORMAT", help="json, or a template")
 
 
-def _events(daemon: DaemonClient, asked: Arguments) -> int:
-    template = Template.parse(asked.format) if asked.format not in (None, "json") else None
+def _events(daemon: DaemonClient, args: Arguments) -> int:
+    template = Template.parse(args.format) if args.format not in (None, "json") else None
     items = daemon.events(
-        since=moment(asked.since), until=moment(asked.until), filters=filters_json(asked.filter)
+        since=resolve_duration(args.since),
+        until=resolve_duration(args.until),
+        filters=filters_json(args.filter),
     )
     for item in items:
         if template is not None:
             line = template.render(item)
         else:
-            line = json.dumps(item) if asked.format == "json" else _event_line(item)
+            line = json.dumps(item) if args.format == "json" else _event_line(item)
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0
@@ -71,10 +73,10 @@ INFO = (
 )
 
 
-def _info(daemon: DaemonClient, asked: Arguments) -> int:
+def _info(daemon: DaemonClient, args: Arguments) -> int:
     document = daemon.info()
-    if asked.format:
-        sys.stdout.write(_formatted(document, asked.format))
+    if args.format:
+        sys.stdout.write(_formatted(document, args.format))
         return 0
     # A daemon of another make, or docker's own, does not tell everything.
     lines = [f"{title}: {document[key]}\n" for title, key in INFO if key in document]
@@ -85,18 +87,18 @@ def _info(daemon: DaemonClient, asked: Arguments) -> int:
     return 0
 
 
-def _version(daemon: DaemonClient, asked: Arguments) -> int:
+def _version(daemon: DaemonClient, args: Arguments) -> int:
     from importlib.metadata import version
 
     document: dict[str, Any] = {"Client": {"Version": version("slipway"), "ApiVersion": "1.44"}}
     try:
         document["Server"] = daemon.version()
     except DaemonUnreachable:
-        if not asked.format:
+        if not args.format:
             sys.stdout.write(_version_text("Client", document["Client"]))
         raise
-    if asked.format:
-        sys.stdout.write(_formatted(document, asked.format))
+    if args.format:
+        sys.stdout.write(_formatted(document, args.format))
     else:
         sys.stdout.write("".join(_version_text(side, of) for side, of in document.items()))
     return 0
@@ -116,7 +118,7 @@ def _formatted(document: dict[str, Any], format: str) -> str:
     return f"{Template.parse(format).render(document)}\n"
 
 
-VERBS = {
+COMMANDS = {
     "events": (_events_arguments, _events),
     "info": (_format, _info),
     "version": (_format, _version),

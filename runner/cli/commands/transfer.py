@@ -58,14 +58,14 @@ def _pull_arguments(parser: Parser) -> None:
     parser.argument("image")
 
 
-def _pull(daemon: DaemonClient, asked: Arguments) -> int:
-    name, tag = split_reference(asked.image) if asked.all_tags else _name_and_tag(asked.image)
-    if asked.all_tags and (tag or "@" in asked.image):
+def _pull(daemon: DaemonClient, args: Arguments) -> int:
+    name, tag = split_reference(args.image) if args.all_tags else _name_and_tag(args.image)
+    if args.all_tags and (tag or "@" in args.image):
         raise UsageError("a tag or digest and --all-tags cannot both be given")
-    credentials = credentials_for(daemon, asked.image)
-    items = daemon.pull_image(name, tag, platform=asked.platform, credentials=credentials)
-    show(items, sys.stdout, quiet=asked.quiet)
-    sys.stdout.write(f"{asked.image}\n")
+    credentials = credentials_for(daemon, args.image)
+    items = daemon.pull_image(name, tag, platform=args.platform, credentials=credentials)
+    show(items, sys.stdout, quiet=args.quiet)
+    sys.stdout.write(f"{args.image}\n")
     return 0
 
 
@@ -75,15 +75,15 @@ def _push_arguments(parser: Parser) -> None:
     parser.argument("image")
 
 
-def _push(daemon: DaemonClient, asked: Arguments) -> int:
-    name, tag = split_reference(asked.image)
-    if asked.all_tags and tag:
+def _push(daemon: DaemonClient, args: Arguments) -> int:
+    name, tag = split_reference(args.image)
+    if args.all_tags and tag:
         raise UsageError("a tag and --all-tags cannot both be given")
-    sent = None if asked.all_tags else tag or "latest"
-    credentials = credentials_for(daemon, asked.image)
-    show(daemon.push_image(name, sent, credentials=credentials), sys.stdout, quiet=asked.quiet)
-    if asked.quiet:
-        sys.stdout.write(f"{asked.image}\n")
+    sent = None if args.all_tags else tag or "latest"
+    credentials = credentials_for(daemon, args.image)
+    show(daemon.push_image(name, sent, credentials=credentials), sys.stdout, quiet=args.quiet)
+    if args.quiet:
+        sys.stdout.write(f"{args.image}\n")
     return 0
 
 
@@ -95,15 +95,15 @@ def _import_arguments(parser: Parser) -> None:
     parser.argument("repository", nargs="?", help="the image's name: NAME[:TAG]")
 
 
-def _import(daemon: DaemonClient, asked: Arguments) -> int:
-    repository, tag = split_reference(asked.repository) if asked.repository else (None, None)
+def _import(daemon: DaemonClient, args: Arguments) -> int:
+    repository, tag = split_reference(args.repository) if args.repository else (None, None)
     items = daemon.import_image(
-        _archive(asked.file),
-        asked.change,
+        _archive(args.file),
+        args.change,
         repo=repository,
         tag=tag,
-        message=asked.message,
-        platform=asked.platform,
+        message=args.message,
+        platform=args.platform,
     )
     show(items, sys.stdout, quiet=False)
     return 0
@@ -114,10 +114,10 @@ def _load_arguments(parser: Parser) -> None:
     parser.flag("-q", "--quiet", help="no progress")
 
 
-def _load(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.input is None and sys.stdin.isatty():
+def _load(daemon: DaemonClient, args: Arguments) -> int:
+    if args.input is None and sys.stdin.isatty():
         raise UsageError("expected an archive: --input FILE, or one on stdin")
-    items = daemon.load_images(_archive(asked.input or "-"), quiet=asked.quiet)
+    items = daemon.load_images(_archive(args.input or "-"), quiet=args.quiet)
     show(items, sys.stdout, quiet=False)
     return 0
 
@@ -127,14 +127,14 @@ def _save_arguments(parser: Parser) -> None:
     parser.argument("image", nargs="+")
 
 
-def _save(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.output is None and sys.stdout.isatty():
+def _save(daemon: DaemonClient, args: Arguments) -> int:
+    if args.output is None and sys.stdout.isatty():
         raise UsageError("an archive is nothing for a terminal: --output FILE, or redirect it")
-    chunks = daemon.save_images(asked.image)
-    if asked.output is None:
+    chunks = daemon.save_images(args.image)
+    if args.output is None:
         _write(chunks, sys.stdout.fileno())
     else:
-        _save_to(chunks, asked.output)
+        _save_to(chunks, args.output)
     return 0
 
 
@@ -176,7 +176,7 @@ def _archive(path: str) -> Iterator[bytes]:
     return chunks()
 
 
-VERBS = {
+COMMANDS = {
     "pull": (_pull_arguments, _pull),
     "push": (_push_arguments, _push),
     "import": (_import_arguments, _import),

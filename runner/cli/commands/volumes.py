@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, UsageError, assignment
-from runner.cli.commands.containers import each
+from runner.cli.commands.containers import for_each_name
 from runner.cli.commands.inspect import inspect
-from runner.cli.output import Column, filters_json, list_options, listing
+from runner.cli.output import Column, filters_json, format_list, list_options
 from runner.client import DaemonClient, DaemonRefused
 
 
@@ -14,13 +14,13 @@ def _arguments(parser: Parser) -> None:
     parser.command_line("verb")
 
 
-def _volume(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.verb not in ACTIONS:
-        raise UsageError(f"unknown command 'volume {asked.verb}': expected create, ls, rm, inspect")
-    arguments, run = ACTIONS[asked.verb]
-    parser = Parser(f"volume {asked.verb}", "")
+def _volume(daemon: DaemonClient, args: Arguments) -> int:
+    if args.verb not in ACTIONS:
+        raise UsageError(f"unknown command 'volume {args.verb}': expected create, ls, rm, inspect")
+    arguments, run = ACTIONS[args.verb]
+    parser = Parser(f"volume {args.verb}", "")
     arguments(parser)
-    return run(daemon, parser.read(asked.command))
+    return run(daemon, parser.read(args.command))
 
 
 def _create_arguments(parser: Parser) -> None:
@@ -29,26 +29,26 @@ def _create_arguments(parser: Parser) -> None:
     parser.argument("volume", nargs="?")
 
 
-def _create(daemon: DaemonClient, asked: Arguments) -> int:
-    if asked.name and asked.volume:
+def _create(daemon: DaemonClient, args: Arguments) -> int:
+    if args.name and args.volume:
         raise UsageError("the name was given twice")
-    labels = dict(assignment(text) for text in asked.label)
-    volume = daemon.create_volume(asked.volume or asked.name or "", labels)
+    labels = dict(assignment(text) for text in args.label)
+    volume = daemon.create_volume(args.volume or args.name or "", labels)
     sys.stdout.write(f"{volume['Name']}\n")
     return 0
 
 
-def _ls(daemon: DaemonClient, asked: Arguments) -> int:
+def _ls(daemon: DaemonClient, args: Arguments) -> int:
     columns = [
         Column("DRIVER", lambda row: str(row["Driver"]), "Driver"),
         Column("VOLUME NAME", lambda row: str(row["Name"]), "Name"),
         Column("MOUNTPOINT", lambda row: str(row["Mountpoint"]), "Mountpoint"),
         Column("LABELS", _labels, "Labels"),
     ]
-    rows = daemon.list_volumes(filters=filters_json(asked.filter))
-    quiet = columns[1] if asked.quiet else None
+    rows = daemon.list_volumes(filters=filters_json(args.filter))
+    quiet = columns[1] if args.quiet else None
     shown = ("DRIVER", "VOLUME NAME")
-    sys.stdout.write(listing(columns, rows, shown=shown, format=asked.format, quiet=quiet))
+    sys.stdout.write(format_list(columns, rows, shown=shown, format=args.format, quiet=quiet))
     return 0
 
 
@@ -61,15 +61,15 @@ def _rm_arguments(parser: Parser) -> None:
     parser.argument("volume", nargs="+")
 
 
-def _rm(daemon: DaemonClient, asked: Arguments) -> int:
+def _rm(daemon: DaemonClient, args: Arguments) -> int:
     def remove(name: str) -> None:
         try:
-            daemon.remove_volume(name, force=asked.force)
+            daemon.remove_volume(name, force=args.force)
         except DaemonRefused as error:
-            if not (asked.force and error.status == 404):
+            if not (args.force and error.status == 404):
                 raise
 
-    return each(asked.volume, remove)
+    return for_each_name(args.volume, remove)
 
 
 def _inspect_arguments(parser: Parser) -> None:
@@ -77,8 +77,8 @@ def _inspect_arguments(parser: Parser) -> None:
     parser.argument("volume", nargs="+")
 
 
-def _inspect(daemon: DaemonClient, asked: Arguments) -> int:
-    return inspect(daemon, asked.volume, ("volume",), asked.format)
+def _inspect(daemon: DaemonClient, args: Arguments) -> int:
+    return inspect(daemon, args.volume, ("volume",), args.format)
 
 
 ACTIONS = {
@@ -90,4 +90,4 @@ ACTIONS = {
     "inspect": (_inspect_arguments, _inspect),
 }
 
-VERBS = {"volume": (_arguments, _volume)}
+COMMANDS = {"volume": (_arguments, _volume)}

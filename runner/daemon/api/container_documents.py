@@ -109,32 +109,32 @@ def _state(container: Container) -> dict[str, Any]:
 
 
 def _host_config(container: Container) -> dict[str, Any]:
-    asked = container.options.to_json()["HostConfig"]
+    requested = container.options.to_json()["HostConfig"]
     return {
-        **asked,
+        **requested,
         "Binds": None,
         "NetworkMode": container.network_mode,
         "PortBindings": {},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Runtime": "runc",
-        **{key: 0 for key, value in asked.items() if value is None and key in _NUMBERS},
-        "ConsoleSize": asked["ConsoleSize"] or [0, 0],
+        **{key: 0 for key, value in requested.items() if value is None and key in _ZERO_WHEN_UNSET},
+        "ConsoleSize": requested["ConsoleSize"] or [0, 0],
     }
 
 
 # Go and docker-py expect a number where nothing was said; PidsLimit alone may be null.
-_NUMBERS = frozenset(
+_ZERO_WHEN_UNSET = frozenset(
     {"Memory", "MemorySwap", "MemoryReservation", "NanoCpus", "CpuPeriod", "CpuQuota",
      "CpuShares", "BlkioWeight", "OomScoreAdj", "ShmSize"}
 )  # fmt: skip
 
 
 def _config(container: Container) -> dict[str, Any]:
-    asked = container.options.to_json()
-    del asked["HostConfig"]
-    stop_timeout = asked.pop("StopTimeout")
+    requested = container.options.to_json()
+    del requested["HostConfig"]
+    stop_timeout = requested.pop("StopTimeout")
     document: dict[str, Any] = {
-        **asked,
+        **requested,
         "Entrypoint": list(container.entrypoint) or None,
         "Cmd": list(container.command) or None,
         "Hostname": container.hostname,

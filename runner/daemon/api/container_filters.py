@@ -9,7 +9,7 @@ from runner.services.containers.containers import Container
 from runner.services.containers.lifecycle import State
 
 # What a container of another engine may be and ours never are: asked for, they find nothing.
-_OTHER_STATES = ("restarting", "dead")
+_UNUSED_STATES = ("restarting", "dead")
 
 
 def _exited(values: Sequence[str]) -> Predicate[Container]:
@@ -39,7 +39,7 @@ LIST_FILTERS: dict[str, Filter[Container]] = {
     "name": filters.pattern("name", lambda one: (one.name, f"/{one.name}")),
     "network": filters.any_of(lambda one, value: one.network_mode == value),
     "status": filters.one_of(
-        "status", (*State, *_OTHER_STATES), lambda one, value: one.state == value
+        "status", (*State, *_UNUSED_STATES), lambda one, value: one.state == value
     ),
     "volume": filters.any_of(_volume),
 }
@@ -54,35 +54,37 @@ _BOUNDS = ("before", "since")
 
 
 def select(
-    containers: Sequence[Container], asked: Filters, *, everything: bool, limit: int | None
+    containers: Sequence[Container], requested: Filters, *, everything: bool, limit: int | None
 ) -> list[Container]:
     """The containers ``GET /containers/json`` lists, newest first.
 
     BadRequest names an unknown filter, or a value that no container could have.
     """
-    filters.check_names(asked, (*LIST_FILTERS, *_BOUNDS))
-    named = {key: values for key, values in asked.items() if key not in _BOUNDS}
+    filters.check_names(requested, (*LIST_FILTERS, *_BOUNDS))
+    named = {key: values for key, values in requested.items() if key not in _BOUNDS}
     keeps = filters.selector(LIST_FILTERS, named)
     # Before the stopped ones are left out: they may be what before and since name.
-    kept = [one for one in _between(containers, asked) if keeps(one)]
-    if not (everything or limit or "status" in asked or "exited" in asked):
+    kept = [one for one in _filter_before_since(containers, requested) if keeps(one)]
+    if not (everything or limit or "status" in requested or "exited" in requested):
         kept = [one for one in kept if one.state in (State.RUNNING, State.PAUSED)]
     return kept[:limit] if limit and limit > 0 else kept
 
 
-def _between(containers: Sequence[Container], asked: Filters) -> Sequence[Container]:
+def _filter_before_since(
+    containers: Sequence[Container], requested: Filters
+) -> Sequence[Container]:
     """``before`` and ``since`` name a container; the list keeps the older, or the newer, ones."""
     kept = containers
-    for value in asked.get("before", ()):
-        border = _named(containers, "before", value).created
+    for value in requested.get("before", ()):
+        border = _find_named(containers, "before", value).created
         kept = [one for one in kept if one.created < border]
-    for value in asked.get("since", ()):
-        border = _named(containers, "since", value).created
+    for value in requested.get("since", ()):
+        border = _find_named(containers, "since", value).created
         kept = [one for one in kept if one.created > border]
     return kept
 
 
-def _named(containers: Sequence[Container], key: str, value: str) -> Container:
+def _find_named(containers: Sequence[Container], key: str, value: str) -> Container:
     name = value.removeprefix("/")
     found = [one for one in containers if value == one.id or name == one.name]
     found = found or [one for one in containers if value and one.id.startswith(value)]

@@ -6,8 +6,15 @@ from http import HTTPStatus
 from runner.daemon.api import container_documents
 from runner.daemon.api.container_documents import Sizes
 from runner.daemon.api.container_filters import PRUNE_FILTERS, select
-from runner.daemon.api.streams import framed, hijack, stream_type
-from runner.daemon.http.messages import Answer, Request, Response, encode, json_response, no_content
+from runner.daemon.api.streams import frame_stream, hijack, stream_type
+from runner.daemon.http.messages import (
+    HandlerResult,
+    Request,
+    Response,
+    encode,
+    json_response,
+    no_content,
+)
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, filters
@@ -15,10 +22,10 @@ from runner.schema.times import parse_time
 from runner.services.containers.containers import Condition, Container
 
 # The exit code of a container whose end nobody saw.
-_UNSEEN = 255
+_UNKNOWN_EXIT_CODE = 255
 
 
-async def list_containers(services: Services, request: Request) -> Answer:
+async def list_containers(services: Services, request: Request) -> HandlerResult:
     query = request.query
     chosen = select(
         services.containers.list(),
@@ -39,7 +46,7 @@ async def measure(services: Services, container: Container) -> Sizes:
     return Sizes(written, services.images.layers_bytes_of(container.image_id))
 
 
-async def create(services: Services, request: Request) -> Answer:
+async def create(services: Services, request: Request) -> HandlerResult:
     options = ContainerOptions.from_json(await request.json())
     name = request.query.text("name").removeprefix("/") or None
     platform = request.query.text("platform") or None
@@ -48,54 +55,54 @@ async def create(services: Services, request: Request) -> Answer:
     return json_response(document, HTTPStatus.CREATED)
 
 
-async def inspect(services: Services, request: Request) -> Answer:
+async def inspect(services: Services, request: Request) -> HandlerResult:
     container = services.containers.find(request.parameters["id"])
     sizes = await measure(services, container) if request.query.flag("size") else None
     return json_response(container_documents.inspection(container, sizes=sizes))
 
 
-async def start(services: Services, request: Request) -> Answer:
+async def start(services: Services, request: Request) -> HandlerResult:
     if request.query.text("checkpoint"):
         raise BadRequest("checkpoint: starting from a checkpoint is not offered")
     await services.containers.start(request.parameters["id"])
     return no_content()
 
 
-async def stop(services: Services, request: Request) -> Answer:
+async def stop(services: Services, request: Request) -> HandlerResult:
     timeout, signal = request.query.integer("t"), request.query.text("signal") or None
     await services.containers.stop(request.parameters["id"], timeout=timeout, signal=signal)
     return no_content()
 
 
-async def restart(services: Services, request: Request) -> Answer:
+async def restart(services: Services, request: Request) -> HandlerResult:
     timeout, signal = request.query.integer("t"), request.query.text("signal") or None
     await services.containers.restart(request.parameters["id"], timeout=timeout, signal=signal)
     return no_content()
 
 
-async def kill(services: Services, request: Request) -> Answer:
+async def kill(services: Services, request: Request) -> HandlerResult:
     signal = request.query.text("signal") or "KILL"
     await services.containers.kill(request.parameters["id"], signal)
     return no_content()
 
 
-async def pause(services: Services, request: Request) -> Answer:
+async def pause(services: Services, request: Request) -> HandlerResult:
     await services.containers.pause(request.parameters["id"])
     return no_content()
 
 
-async def unpause(services: Services, request: Request) -> Answer:
+async def unpause(services: Services, request: Request) -> HandlerResult:
     await services.containers.unpause(request.parameters["id"])
     return no_content()
 
 
-async def rename(services: Services, request: Request) -> Answer:
+async def rename(services: Services, request: Request) -> HandlerResult:
     name = request.query.text("name").removeprefix("/")
     await services.containers.rename(request.parameters["id"], name)
     return no_content()
 
 
-async def remove(services: Services, request: Request) -> Answer:
+async def remove(services: Services, request: Request) -> HandlerResult:
     if request.query.flag("link"):
         raise BadRequest("link: containers have no links here")
     await services.containers.remove(
@@ -104,13 +111,13 @@ async def remove(services: Services, request: Request) -> Answer:
     return no_content()
 
 
-async def prune(services: Services, request: Request) -> Answer:
-    selects = filters.selector(PRUNE_FILTERS, request.query.filters())
-    removed, reclaimed = await services.containers.prune(selects)
+async def prune(services: Services, request: Request) -> HandlerResult:
+    matches = filters.selector(PRUNE_FILTERS, request.query.filters())
+    removed, reclaimed = await services.containers.prune(matches)
     return json_response({"ContainersDeleted": list(removed), "SpaceReclaimed": reclaimed})
 
 
-async def wait(services: Services, request: Request) -> Answer:
+async def wait(services: Services, request: Request) -> HandlerResult:
     """Subscribe, answer the head at once, and the exit code when it exists.
 
     The docker command starts the container only after it has seen the head.
@@ -126,7 +133,7 @@ async def wait(services: Services, request: Request) -> Answer:
     async def exited() -> AsyncGenerator[bytes, None]:
         exit_status = await waiter.result()
         # Only what went wrong with the waiting belongs here: clients make exit code 125 of it.
-        unseen = exit_status.code == _UNSEEN and exit_status.error
+        unseen = exit_status.code == _UNKNOWN_EXIT_CODE and exit_status.error
         error = {"Message": exit_status.error} if unseen else None
         yield encode({"StatusCode": exit_status.code, "Error": error})
 
@@ -136,7 +143,7 @@ async def wait(services: Services, request: Request) -> Answer:
     return Response(body=exited(), close=close)
 
 
-async def logs(services: Services, request: Request) -> Answer:
+async def logs(services: Services, request: Request) -> HandlerResult:
     query = request.query
     container = services.containers.find(request.parameters["id"])
     stdout, stderr = query.flag("stdout"), query.flag("stderr")
@@ -155,10 +162,10 @@ async def logs(services: Services, request: Request) -> Answer:
         timestamps=query.flag("timestamps"),
     )
     tty = container.options.tty
-    return Response(body=framed(frames, tty=tty), content_type=stream_type(request, tty=tty))
+    return Response(body=frame_stream(frames, tty=tty), content_type=stream_type(request, tty=tty))
 
 
-async def attach(services: Services, request: Request) -> Answer:
+async def attach(services: Services, request: Request) -> HandlerResult:
     query = request.query
     container = services.containers.find(request.parameters["id"])
     stdin = query.flag("stdin") and container.options.open_stdin
@@ -176,7 +183,7 @@ async def attach(services: Services, request: Request) -> Answer:
     return hijack(request, streams, tty=tty, stdin=stdin, ends_input=ends_input)
 
 
-async def resize(services: Services, request: Request) -> Answer:
+async def resize(services: Services, request: Request) -> HandlerResult:
     height, width = request.query.integer("h"), request.query.integer("w")
     if height is None or width is None:
         raise BadRequest("resize: expected both h and w")
@@ -184,7 +191,7 @@ async def resize(services: Services, request: Request) -> Answer:
     return Response()
 
 
-async def top(services: Services, request: Request) -> Answer:
+async def top(services: Services, request: Request) -> HandlerResult:
     arguments = request.query.text("ps_args").split()
     titles, rows = await services.containers.top(request.parameters["id"], arguments)
     return json_response({"Titles": list(titles), "Processes": [list(row) for row in rows]})

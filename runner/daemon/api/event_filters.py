@@ -7,7 +7,7 @@ from runner.schema.filters import Filter, Filters, Predicate
 from runner.services.events import Event
 
 
-def _of(kind: str) -> Callable[[Event, str], bool]:
+def _of_type(kind: str) -> Callable[[Event, str], bool]:
     def keeps(event: Event, value: str) -> bool:
         named = value in (event.id, event.attributes.get("name"))
         return event.type == kind and bool(value) and (named or event.id.startswith(value))
@@ -16,24 +16,24 @@ def _of(kind: str) -> Callable[[Event, str], bool]:
 
 
 def _image(event: Event, value: str) -> bool:
-    return _of("image")(event, value) or event.attributes.get("image") == value
+    return _of_type("image")(event, value) or event.attributes.get("image") == value
 
 
 FILTERS: dict[str, Filter[Event]] = {
-    "container": filters.any_of(_of("container")),
+    "container": filters.any_of(_of_type("container")),
     # exec_create: sh -c … is the action exec_create, as docker words it.
     "event": filters.any_of(lambda event, value: event.action.partition(":")[0] == value),
     "image": filters.any_of(_image),
     # A thing's labels are among its event's attributes.
-    "label": filters.any_of(lambda event, value: filters.carries(event.attributes, value)),
+    "label": filters.any_of(lambda event, value: filters.has_label(event.attributes, value)),
     "type": filters.any_of(lambda event, value: event.type == value),
-    "volume": filters.any_of(_of("volume")),
+    "volume": filters.any_of(_of_type("volume")),
 }
 
 
-def selector(asked: Filters) -> Predicate[Event]:
+def selector(requested: Filters) -> Predicate[Event]:
     """Which events a stream shows; BadRequest for an unknown filter.
 
     Every filter must let the event through; any one of its values will do.
     """
-    return filters.selector(FILTERS, asked)
+    return filters.selector(FILTERS, requested)

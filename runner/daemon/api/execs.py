@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from runner.daemon.api.streams import hijack
-from runner.daemon.http.messages import Answer, Request, Response, json_response
+from runner.daemon.http.messages import HandlerResult, Request, Response, json_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ExecOptions
@@ -11,13 +11,13 @@ from runner.schema.host import console_size
 from runner.services.execs import Exec
 
 
-async def create(services: Services, request: Request) -> Answer:
+async def create(services: Services, request: Request) -> HandlerResult:
     options = ExecOptions.from_json(await request.json())
     exec_id = await services.execs.create(request.parameters["id"], options)
     return json_response({"Id": exec_id}, HTTPStatus.CREATED)
 
 
-async def start(services: Services, request: Request) -> Answer:
+async def start(services: Services, request: Request) -> HandlerResult:
     document = await request.json()
     found = services.execs.find(request.parameters["id"])
     detach = document.get("Detach") is True
@@ -32,7 +32,7 @@ async def start(services: Services, request: Request) -> Answer:
     return hijack(request, streams, tty=tty, stdin=found.options.attach_stdin)
 
 
-async def resize(services: Services, request: Request) -> Answer:
+async def resize(services: Services, request: Request) -> HandlerResult:
     height, width = request.query.integer("h"), request.query.integer("w")
     if height is None or width is None:
         raise BadRequest("resize: expected both h and w")
@@ -40,7 +40,7 @@ async def resize(services: Services, request: Request) -> Answer:
     return Response()
 
 
-async def inspect(services: Services, request: Request) -> Answer:
+async def inspect(services: Services, request: Request) -> HandlerResult:
     return json_response(_document(services.execs.find(request.parameters["id"])))
 
 

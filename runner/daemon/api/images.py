@@ -7,7 +7,7 @@ from oci.errors import OCIError
 from oci.reference import Reference
 from runner.credentials import Credentials, CredentialsInvalid
 from runner.daemon.api.progress import Progress, progress_response
-from runner.daemon.http.messages import Answer, Request, Response, json_response
+from runner.daemon.http.messages import HandlerResult, Request, Response, json_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent, filters
@@ -17,15 +17,15 @@ from runner.services.images.search import PRUNE_FILTERS
 TAR = "application/x-tar"
 
 
-async def list_images(services: Services, request: Request) -> Answer:
-    asked = request.query.filters()
+async def list_images(services: Services, request: Request) -> HandlerResult:
+    requested = request.query.filters()
     # Before 1.25 the name pattern was a parameter of its own.
     if pattern := request.query.text("filter"):
-        asked.setdefault("reference", []).append(pattern)
-    return json_response(list(services.images.list(asked)))
+        requested.setdefault("reference", []).append(pattern)
+    return json_response(list(services.images.list(requested)))
 
 
-async def create(services: Services, request: Request) -> Answer:
+async def create(services: Services, request: Request) -> HandlerResult:
     """Pull (``fromImage``) or import (``fromSrc``).
 
     Without a tag or digest, every tag of the repository is pulled.
@@ -36,7 +36,7 @@ async def create(services: Services, request: Request) -> Answer:
     if not name:
         raise BadRequest("expected fromImage, to pull, or fromSrc, to import")
     name = _with_tag(undo_docker_prefix(request, name), request.query.text("tag"))
-    pull_some = services.images.pull if _is_single(name) else services.images.pull_all
+    pull_some = services.images.pull if _has_tag_or_digest(name) else services.images.pull_all
     platform = request.query.text("platform") or None
     credentials = _credentials(services, request, name)
 
@@ -47,7 +47,7 @@ async def create(services: Services, request: Request) -> Answer:
     return await progress_response(pull)
 
 
-async def _import(services: Services, request: Request) -> Answer:
+async def _import(services: Services, request: Request) -> HandlerResult:
     query = request.query
     if query.text("fromSrc") != "-":
         raise BadRequest("fromSrc: only '-' is offered: send the archive as the body")
@@ -66,20 +66,24 @@ async def _import(services: Services, request: Request) -> Answer:
     return await progress_response(import_)
 
 
-async def load(services: Services, request: Request) -> Answer:
+async def load(services: Services, request: Request) -> HandlerResult:
     quiet = request.query.flag("quiet")
 
     async def ingest_image(progress: Progress) -> tuple[ProgressEvent, ...]:
-        await services.images.load(request.body, _words_only(progress) if quiet else progress)
+        await services.images.load(
+            request.body, _without_progress_bars(progress) if quiet else progress
+        )
         return ()
 
     return await progress_response(ingest_image)
 
 
-async def save(services: Services, request: Request) -> Answer:
+async def save(services: Services, request: Request) -> HandlerResult:
     """One image (``/images/{name}/get``) or several (``?names=…``) as one archive."""
     named = request.parameters.get("name")
-    names = [undo_docker_prefix(request, name) for name in ([named] if named else _names(request))]
+    names = [
+        undo_docker_prefix(request, name) for name in ([named] if named else _image_names(request))
+    ]
     stream = services.images.save(names)
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -89,17 +93,17 @@ async def save(services: Services, request: Request) -> Answer:
     return Response(body=body(), content_type=TAR)
 
 
-async def inspect(services: Services, request: Request) -> Answer:
-    return json_response(services.images.inspect(_named(request)))
+async def inspect(services: Services, request: Request) -> HandlerResult:
+    return json_response(services.images.inspect(_image_name(request)))
 
 
-async def history(services: Services, request: Request) -> Answer:
-    return json_response(list(services.images.history(_named(request))))
+async def history(services: Services, request: Request) -> HandlerResult:
+    return json_response(list(services.images.history(_image_name(request))))
 
 
-async def push(services: Services, request: Request) -> Answer:
+async def push(services: Services, request: Request) -> HandlerResult:
     tag = request.query.text("tag")
-    name = _with_tag(_named(request), tag)
+    name = _with_tag(_image_name(request), tag)
     credentials = _credentials(services, request, name)
 
     async def send(progress: Progress) -> tuple[ProgressEvent, ...]:
@@ -111,27 +115,29 @@ async def push(services: Services, request: Request) -> Answer:
     return await progress_response(send)
 
 
-async def tag(services: Services, request: Request) -> Answer:
+async def tag(services: Services, request: Request) -> HandlerResult:
     repository = request.query.text("repo")
     if not repository:
         raise BadRequest("expected repo, the new name")
     target = _with_tag(undo_docker_prefix(request, repository), request.query.text("tag"))
-    await services.images.tag(_named(request), target)
+    await services.images.tag(_image_name(request), target)
     return Response(HTTPStatus.CREATED)
 
 
-async def remove(services: Services, request: Request) -> Answer:
+async def remove(services: Services, request: Request) -> HandlerResult:
     force = request.query.flag("force")
-    removed = await services.images.remove(_named(request), force=force)
+    removed = await services.images.remove(_image_name(request), force=force)
     return json_response([item.to_json() for item in removed])
 
 
-async def prune(services: Services, request: Request) -> Answer:
-    asked = request.query.filters()
-    filters.check_names(asked, ("dangling", *PRUNE_FILTERS))
-    everything = "dangling" in asked and not filters.parse_truth("dangling", asked.pop("dangling"))
-    selects = filters.selector(PRUNE_FILTERS, asked)
-    removed, reclaimed = await services.images.prune(selects, everything=everything)
+async def prune(services: Services, request: Request) -> HandlerResult:
+    requested = request.query.filters()
+    filters.check_names(requested, ("dangling", *PRUNE_FILTERS))
+    everything = "dangling" in requested and not filters.parse_boolean(
+        "dangling", requested.pop("dangling")
+    )
+    matches = filters.selector(PRUNE_FILTERS, requested)
+    removed, reclaimed = await services.images.prune(matches, everything=everything)
     deleted = [item.to_json() for item in removed]
     return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
@@ -150,18 +156,18 @@ def undo_docker_prefix(request: Request, name: str) -> str:
     return bare if "/" in official else official
 
 
-def _named(request: Request) -> str:
+def _image_name(request: Request) -> str:
     return undo_docker_prefix(request, request.parameters["name"])
 
 
-def _names(request: Request) -> list[str]:
+def _image_names(request: Request) -> list[str]:
     names = [name for text in request.query.all("names") for name in text.split(",") if name]
     if not names:
         raise BadRequest("expected names, the images to save")
     return names
 
 
-def _is_single(name: str) -> bool:
+def _has_tag_or_digest(name: str) -> bool:
     """Whether a name has a tag or a digest."""
     return "@" in name or ":" in name.rpartition("/")[2]
 
@@ -184,11 +190,11 @@ def _credentials(services: Services, request: Request, name: str) -> Credentials
         raise BadRequest(str(error)) from error
 
 
-def _words_only(progress: Progress) -> Callable[[ProgressEvent], None]:
+def _without_progress_bars(progress: Progress) -> Callable[[ProgressEvent], None]:
     """Leave out the bars: what is quiet still says which images were loaded."""
 
-    def tell(item: ProgressEvent) -> None:
+    def report(item: ProgressEvent) -> None:
         if item.stream is not None:
             progress(item)
 
-    return tell
+    return report

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from runner.daemon.http.errors import kind, sentence, status
+from runner.daemon.http.errors import kind, message, status
 from runner.daemon.http.messages import Response, encode
 from runner.schema import ProgressEvent
 
@@ -41,7 +41,7 @@ async def progress_response(work: Work) -> Response:
             ends = await task
         except Exception as error:  # noqa: BLE001 - after the head, an item is the only answer
             status(error)
-            ends = (ProgressEvent(error=sentence(error), kind=kind(error)),)
+            ends = (ProgressEvent(error=message(error), kind=kind(error)),)
         for end in ends:
             yield encode(end.to_json())
 

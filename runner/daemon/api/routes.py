@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from runner.daemon.api import containers, execs, images, system, volumes
 from runner.daemon.api.system import API_VERSION, MINIMUM_API_VERSION, dotted
-from runner.daemon.http.messages import Answer, Handle, Request
+from runner.daemon.http.messages import Handle, HandlerResult, Request
 from runner.daemon.services import Services
 from runner.errors import BadRequest, NotFound
 
-Handler = Callable[[Services, Request], Awaitable[Answer]]
+Handler = Callable[[Services, Request], Awaitable[HandlerResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def router(services: Services) -> Handle:
     """The function that answers every request: version, row, handler."""
     table = [(endpoint.method, _pattern(endpoint.path), endpoint.handler) for endpoint in ENDPOINTS]
 
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> HandlerResult:
         version, path = split_version(request.path)
         # A name may come percent-encoded; splitting after decoding lets its slashes through.
         decoded = unquote(path)

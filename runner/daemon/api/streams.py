@@ -14,7 +14,7 @@ from runner.runtime.contract import Frame, Streams
 _HEADER = struct.Struct(">BxxxI")
 
 # Before this version both kinds of stream had the raw stream's type.
-_TYPED_SINCE = (1, 42)
+_STREAM_TYPE_SINCE = (1, 42)
 
 
 def frame_bytes(frame: Frame, *, tty: bool) -> bytes:
@@ -25,7 +25,7 @@ def frame_bytes(frame: Frame, *, tty: bool) -> bytes:
 
 
 def stream_type(request: Request, *, tty: bool) -> str:
-    return RAW_STREAM if tty or request.version < _TYPED_SINCE else MULTIPLEXED_STREAM
+    return RAW_STREAM if tty or request.version < _STREAM_TYPE_SINCE else MULTIPLEXED_STREAM
 
 
 def hijack(
@@ -34,7 +34,7 @@ def hijack(
     """Tie a process's streams to the client's connection, until either has ended."""
 
     async def run(client: Duplex) -> None:
-        feeding = asyncio.create_task(_feed(client, streams, ends_input)) if stdin else None
+        feeding = asyncio.create_task(_copy_input(client, streams, ends_input)) if stdin else None
         try:
             async for frame in streams.frames():
                 await client.write(frame_bytes(frame, tty=tty))
@@ -47,7 +47,7 @@ def hijack(
     return Hijack(run, stream_type(request, tty=tty), streams.aclose)
 
 
-async def _feed(client: Duplex, streams: Streams, ends_input: bool) -> None:
+async def _copy_input(client: Duplex, streams: Streams, ends_input: bool) -> None:
     """Give the client's bytes to the process; its half-close ends the input, nothing more."""
     with suppress(ConnectionError):
         while content := await client.read():
@@ -56,7 +56,7 @@ async def _feed(client: Duplex, streams: Streams, ends_input: bool) -> None:
             await streams.close_stdin()
 
 
-async def framed(frames: AsyncIterator[Frame], *, tty: bool) -> AsyncGenerator[bytes, None]:
+async def frame_stream(frames: AsyncIterator[Frame], *, tty: bool) -> AsyncGenerator[bytes, None]:
     """The body of a logs answer."""
     async for frame in frames:
         yield frame_bytes(frame, tty=tty)

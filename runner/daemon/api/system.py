@@ -15,7 +15,7 @@ from runner.daemon.api.container_documents import summary
 from runner.daemon.api.containers import measure
 from runner.daemon.api.event_filters import selector
 from runner.daemon.api.volumes import volume_document
-from runner.daemon.http.messages import Answer, Request, Response, encode, json_response
+from runner.daemon.http.messages import HandlerResult, Request, Response, encode, json_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import fields
@@ -36,7 +36,7 @@ def server_version() -> str:
     return distribution_version("slipway")
 
 
-async def ping(services: Services, request: Request) -> Answer:
+async def ping(services: Services, request: Request) -> HandlerResult:
     headers = {
         "Api-Version": dotted(API_VERSION),
         "Ostype": "linux",
@@ -51,7 +51,7 @@ async def ping(services: Services, request: Request) -> Answer:
     return Response(body=body, content_type="text/plain; charset=utf-8", headers=headers)
 
 
-async def version(services: Services, request: Request) -> Answer:
+async def version(services: Services, request: Request) -> HandlerResult:
     details = {
         "ApiVersion": dotted(API_VERSION),
         "MinAPIVersion": dotted(MINIMUM_API_VERSION),
@@ -77,7 +77,7 @@ async def version(services: Services, request: Request) -> Answer:
     return json_response(document)
 
 
-async def info(services: Services, request: Request) -> Answer:
+async def info(services: Services, request: Request) -> HandlerResult:
     states = [str(container.state) for container in services.containers.list()]
     settings = services.settings
     document: dict[str, Any] = {
@@ -134,7 +134,7 @@ async def info(services: Services, request: Request) -> Answer:
     return json_response(document)
 
 
-async def auth(services: Services, request: Request) -> Answer:
+async def auth(services: Services, request: Request) -> HandlerResult:
     document = await request.json()
     credentials = Credentials(
         username=fields.text(document, "username"),
@@ -149,8 +149,8 @@ async def auth(services: Services, request: Request) -> Answer:
     return json_response({"Status": f"Login Succeeded{unchecked}", "IdentityToken": ""})
 
 
-async def events(services: Services, request: Request) -> Answer:
-    selects = selector(request.query.filters())
+async def events(services: Services, request: Request) -> HandlerResult:
+    matches = selector(request.query.filters())
     since = parse_time(request.query.text("since"))
     until = parse_time(request.query.text("until"))
     subscription = services.events.subscribe(
@@ -159,7 +159,7 @@ async def events(services: Services, request: Request) -> Answer:
 
     async def body() -> AsyncGenerator[bytes, None]:
         async for event in subscription:
-            if selects(event):
+            if matches(event):
                 yield encode(_event_document(event))
 
     return Response(body=body())
@@ -168,21 +168,21 @@ async def events(services: Services, request: Request) -> Answer:
 USAGE_TYPES = ("container", "image", "volume", "build-cache")
 
 
-async def disk_usage(services: Services, request: Request) -> Answer:
+async def disk_usage(services: Services, request: Request) -> HandlerResult:
     """What takes how much; with ``type``, said once or more, only of these things."""
-    asked = request.query.all("type") or list(USAGE_TYPES)
-    for kind in asked:
+    requested = request.query.all("type") or list(USAGE_TYPES)
+    for kind in requested:
         if kind not in USAGE_TYPES:
             raise BadRequest(f"invalid type {kind!r}: expected one of {', '.join(USAGE_TYPES)}")
     document: dict[str, Any] = {"BuildCache": []}
-    if "image" in asked:
+    if "image" in requested:
         document["Images"] = list(services.images.list())
         document["LayersSize"] = services.images.layers_bytes()
-    if "container" in asked:
+    if "container" in requested:
         document["Containers"] = [
             summary(one, sizes=await measure(services, one)) for one in services.containers.list()
         ]
-    if "volume" in asked:
+    if "volume" in requested:
         document["Volumes"] = [
             volume_document(one, await services.volumes.usage(one.name))
             for one in services.volumes.list()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
-from runner.daemon.http.messages import Answer, Request, json_response, no_content
+from runner.daemon.http.messages import HandlerResult, Request, json_response, no_content
 from runner.daemon.services import Services
 from runner.errors import BadRequest
 from runner.schema import fields, filters
@@ -23,23 +23,23 @@ PRUNE_FILTERS: dict[str, Filter[Volume]] = {
 def list_filters(used: Collection[str]) -> dict[str, Filter[Volume]]:
     """``volume ls --filter``; ``used`` are the names of the volumes that containers mount."""
     return {
-        "dangling": filters.truth("dangling", lambda one: one.name not in used),
+        "dangling": filters.boolean("dangling", lambda one: one.name not in used),
         "driver": filters.any_of(lambda one, value: value == DRIVER),
         "label": filters.label,
         "name": filters.pattern("name", lambda one: (one.name,)),
     }
 
 
-async def list_volumes(services: Services, request: Request) -> Answer:
+async def list_volumes(services: Services, request: Request) -> HandlerResult:
     used = {mount.volume for one in services.containers.list() for mount in one.mounts}
-    selects = filters.selector(list_filters(used), request.query.filters())
-    chosen = [one for one in services.volumes.list() if selects(one)]
+    matches = filters.selector(list_filters(used), request.query.filters())
+    chosen = [one for one in services.volumes.list() if matches(one)]
     return json_response({"Volumes": [volume_document(one) for one in chosen], "Warnings": None})
 
 
-async def create(services: Services, request: Request) -> Answer:
+async def create(services: Services, request: Request) -> HandlerResult:
     document = await request.json()
-    fields.refuse_others(document, ("Driver", "DriverOpts", "Labels", "Name"))
+    fields.refuse_unknown(document, ("Driver", "DriverOpts", "Labels", "Name"))
     driver = fields.text(document, "Driver")
     if driver not in ("", DRIVER) or fields.mapping(document, "DriverOpts"):
         raise BadRequest("volume: only the driver 'local' without options is offered")
@@ -48,22 +48,22 @@ async def create(services: Services, request: Request) -> Answer:
     return json_response(volume_document(volume), HTTPStatus.CREATED)
 
 
-async def inspect(services: Services, request: Request) -> Answer:
+async def inspect(services: Services, request: Request) -> HandlerResult:
     return json_response(volume_document(services.volumes.find(request.parameters["name"])))
 
 
-async def remove(services: Services, request: Request) -> Answer:
+async def remove(services: Services, request: Request) -> HandlerResult:
     force = request.query.flag("force")
     await services.volumes.remove(request.parameters["name"], force=force)
     return no_content()
 
 
-async def prune(services: Services, request: Request) -> Answer:
-    asked = request.query.filters()
-    filters.check_names(asked, ("all", *PRUNE_FILTERS))
-    everything = "all" in asked and filters.parse_truth("all", asked.pop("all"))
-    selects = filters.selector(PRUNE_FILTERS, asked)
-    removed, reclaimed = await services.volumes.prune(selects, everything=everything)
+async def prune(services: Services, request: Request) -> HandlerResult:
+    requested = request.query.filters()
+    filters.check_names(requested, ("all", *PRUNE_FILTERS))
+    everything = "all" in requested and filters.parse_boolean("all", requested.pop("all"))
+    matches = filters.selector(PRUNE_FILTERS, requested)
+    removed, reclaimed = await services.volumes.prune(matches, everything=everything)
     return json_response({"VolumesDeleted": list(removed), "SpaceReclaimed": reclaimed})
 
 

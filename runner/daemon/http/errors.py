@@ -11,7 +11,7 @@ from runner.errors import Kind, NotModified, RunnerError
 log = logging.getLogger(__name__)
 
 
-def refuse(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """The Engine API's ``{"message": …}``, with the status that the error itself knows.
 
     Ours: ``kind``, for the command.
@@ -19,7 +19,7 @@ def refuse(error: Exception) -> Response:
     if isinstance(error, NotModified):
         return Response(HTTPStatus.NOT_MODIFIED)
     known = kind(error)
-    document = {"message": sentence(error), **({"kind": known} if known else {})}
+    document = {"message": message(error), **({"kind": known} if known else {})}
     return json_response(document, status(error))
 
 
@@ -28,10 +28,10 @@ def status(error: Exception) -> HTTPStatus:
         return error.status
     # A reference or a digest that does not parse: whatever the registry would answer, here it is
     # the caller's mistake.
-    return HTTPStatus.BAD_REQUEST if isinstance(error, OCIError) else _unforeseen(error)
+    return HTTPStatus.BAD_REQUEST if isinstance(error, OCIError) else _log_unexpected(error)
 
 
-def sentence(error: Exception) -> str:
+def message(error: Exception) -> str:
     """What to tell the user; an error nobody foresaw keeps its details in the log."""
     if isinstance(error, RunnerError | OCIError):
         return str(error)
@@ -51,6 +51,6 @@ def _is_full_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def _unforeseen(error: Exception) -> HTTPStatus:
+def _log_unexpected(error: Exception) -> HTTPStatus:
     log.error("request failed", exc_info=error)
     return HTTPStatus.INTERNAL_SERVER_ERROR

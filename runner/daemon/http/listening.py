@@ -26,7 +26,7 @@ def listen(path: Path, group: str | None = None) -> socket.socket:
     """
     owner = _group(group)
     make_directory(path.parent, 0o755)
-    _clear(path)
+    _remove_stale_socket(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # bind(2) creates the file: with this umask nobody else can connect before chmod.
     before = os.umask(0o177)
@@ -56,7 +56,7 @@ def inherited() -> socket.socket | None:
     return socket.socket(fileno=_FIRST_INHERITED)
 
 
-def _clear(path: Path) -> None:
+def _remove_stale_socket(path: Path) -> None:
     """Remove what a dead daemon left."""
     try:
         mode = path.lstat().st_mode

@@ -129,8 +129,8 @@ class Hijack:
     close: Close | None = None
 
 
-Answer = Response | Hijack
-Handle = Callable[[Request], Awaitable[Answer]]
+HandlerResult = Response | Hijack
+Handle = Callable[[Request], Awaitable[HandlerResult]]
 
 
 def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -165,11 +165,11 @@ def _decode(content: bytes, where: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadRequest(f"{where}: expected an object, found {type(document).__name__}")
     if "\\ud" in text.lower():
-        _refuse_half_characters(document, where)
+        _refuse_lone_surrogates(document, where)
     return document
 
 
-def _refuse_half_characters(document: dict[str, Any], where: str) -> None:
+def _refuse_lone_surrogates(document: dict[str, Any], where: str) -> None:
     """Half of a surrogate pair, kept in a label, could be told to nobody: no answer holds it."""
     try:
         encode(document)

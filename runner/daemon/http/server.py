@@ -17,8 +17,15 @@ import h11
 
 from runner.daemon.http.connection import Connection
 from runner.daemon.http.disconnects import DisconnectWatcher
-from runner.daemon.http.errors import refuse
-from runner.daemon.http.messages import Answer, Handle, Hijack, Request, Response, json_response
+from runner.daemon.http.errors import error_response
+from runner.daemon.http.messages import (
+    Handle,
+    HandlerResult,
+    Hijack,
+    Request,
+    Response,
+    json_response,
+)
 from runner.errors import Forbidden
 
 log = logging.getLogger(__name__)
@@ -95,17 +102,17 @@ class Server:
                     self._busy.discard(task)
                 else:
                     self._busy.discard(task)
-                    await self._while_client_listens(connection, self._give(connection, answer))
+                    await self._while_client_listens(connection, self._send(connection, answer))
             finally:
                 if answer.close is not None:
                     await answer.close()
             if self._closing or isinstance(answer, Hijack) or not await connection.reusable():
                 return
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> HandlerResult:
         if "origin" in request.headers:
             # Only a browser sends it, and no page may steer this socket.
-            return refuse(Forbidden("requests of web pages are refused"))
+            return error_response(Forbidden("requests of web pages are refused"))
         try:
             return await self._handle(request)
         except h11.RemoteProtocolError as error:
@@ -113,7 +120,7 @@ class Server:
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - every failure must have an answer
-            return refuse(error)
+            return error_response(error)
 
     async def _refuse_malformed(
         self, connection: Connection, error: h11.RemoteProtocolError
@@ -123,7 +130,7 @@ class Server:
         with suppress(h11.LocalProtocolError):
             await connection.respond(response, response.body)
 
-    async def _give(self, connection: Connection, answer: Answer) -> None:
+    async def _send(self, connection: Connection, answer: HandlerResult) -> None:
         if isinstance(answer, Hijack):
             await connection.take_over(answer.content_type)
             await answer.run(connection)

@@ -37,7 +37,7 @@ def bounding_set(
     named in both lists is dropped.  Raises BadRequest for a name the kernel does not have, or
     one that was added and is not available.
     """
-    added, dropped = {_named(name) for name in add}, {_named(name) for name in drop}
+    added, dropped = {_normalize(name) for name in add}, {_normalize(name) for name in drop}
     for name in sorted(added - available - {"ALL"}):
         raise BadRequest(f"capability {name} is not available: this daemon does not have it")
     if "ALL" in added:
@@ -61,7 +61,7 @@ def process_sets(bounding: Sequence[str]) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
-def _named(name: str) -> str:
+def _normalize(name: str) -> str:
     upper = name.upper()
     if upper == "ALL":
         return upper

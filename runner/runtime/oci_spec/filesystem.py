@@ -40,7 +40,7 @@ def mounts(
             raise BadRequest("init is not available: no static tini or catatonit is installed")
         entries[INIT_PATH] = _bind(host.init, INIT_PATH, read_only=True)
     for mount in asked:
-        entries[mount.target] = _asked(mount, host)
+        entries[mount.target] = _user_mount(mount, host)
     return sorted(entries.values(), key=lambda entry: entry["destination"].count("/"))
 
 
@@ -67,7 +67,7 @@ def kernel_mounts(options: ContainerOptions) -> list[Entry]:
     return entries
 
 
-def _asked(mount: MountOption, host: Host) -> Entry:
+def _user_mount(mount: MountOption, host: Host) -> Entry:
     """A bind, a volume (a bind of its directory) or a tmpfs."""
     if mount.kind == "tmpfs":
         read_only = ("ro",) if mount.read_only else ()

@@ -20,7 +20,7 @@ from runner.services.containers import creation, starting
 from runner.services.containers.container import Container, MountPoint
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
-from runner.services.containers.lifecycle import ALIVE, State, Verb
+from runner.services.containers.lifecycle import ALIVE, Operation, State
 from runner.services.containers.logs import Selection, frames
 from runner.services.containers.operations import Operations
 from runner.services.containers.pending_streams import PendingStreams
@@ -36,7 +36,7 @@ T = TypeVar("T")
 # What is under way has so long to finish when the daemon stops.
 CLOSE_SECONDS: Final = 5.0
 
-_Verb = Callable[[ContainerHandle], Awaitable[None]]
+_Operation = Callable[[ContainerHandle], Awaitable[None]]
 
 
 class Containers:
@@ -49,7 +49,7 @@ class Containers:
     def __init__(self, deps: ContainerDeps) -> None:
         self._deps = deps
         self._index = deps.index
-        self._supervisor = Supervisor(self._deps, self._forget)
+        self._supervisor = Supervisor(self._deps, self._auto_remove)
         self._operations = Operations(self._deps, self._supervisor, self._index.drop)
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -107,7 +107,7 @@ class Containers:
         Raises NoSuchImage, NameInUse, or BadRequest naming the option that makes no sense.
         """
         making = creation.create(self._deps, options, name, platform, self._index.add)
-        handle, warnings = await self._whole(making)
+        handle, warnings = await self._run_shielded(making)
         return handle.view(), warnings
 
     async def start(self, name: str) -> None:
@@ -116,7 +116,7 @@ class Containers:
         CommandNotFound and CommandNotExecutable name the program; the container then stays
         created, with 127 or 126 for an exit code.
         """
-        await self._do(name, self._operations.start)
+        await self._run_operation(name, self._operations.start)
 
     async def stop(
         self,
@@ -131,7 +131,7 @@ class Containers:
         """
         number = parse_signal(signal) if signal else None
         # Without the lock: neither a start nor a removal waits for the grace of a stop.
-        await self._whole(self._operations.stop(self.handle(name), timeout, number))
+        await self._run_shielded(self._operations.stop(self.handle(name), timeout, number))
 
     async def restart(
         self,
@@ -142,7 +142,7 @@ class Containers:
     ) -> None:
         """Stop it if it runs, then start it."""
         number = parse_signal(signal) if signal else None
-        await self._whole(self._restart(self.handle(name), timeout, number))
+        await self._run_shielded(self._restart(self.handle(name), timeout, number))
 
     async def kill(self, name: str, signal: str = "KILL") -> None:
         """Send a signal to the container's first process; SIGKILL has ended it on return.
@@ -151,15 +151,15 @@ class Containers:
         """
         number = parse_signal(signal)
         # Without the lock: a start that hangs must not keep anyone from killing.
-        await self._whole(self._operations.kill(self.handle(name), number))
+        await self._run_shielded(self._operations.kill(self.handle(name), number))
 
     async def pause(self, name: str) -> None:
         """Freeze all its processes."""
-        await self._do(name, self._operations.pause)
+        await self._run_operation(name, self._operations.pause)
 
     async def unpause(self, name: str) -> None:
         """Let its processes go on."""
-        await self._do(name, self._operations.unpause)
+        await self._run_operation(name, self._operations.unpause)
 
     async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove a container that does not run; with ``force``, kill it first.
@@ -168,29 +168,29 @@ class Containers:
         """
         found = self.handle(name)
         if force:
-            await self._whole(self._operations.abort_start(found))
+            await self._run_shielded(self._operations.abort_start(found))
             if found not in self._index:
                 # It removed itself when its start was aborted.
                 return
-        await self._do(
+        await self._run_operation(
             found.id, lambda handle: self._operations.remove(handle, force=force, volumes=volumes)
         )
 
     async def rename(self, name: str, new: str) -> None:
         """Call it something else; NameInUse if something else is called so."""
         names.check_container_name(new)
-        await self._do(name, lambda handle: self._operations.rename(handle, new))
+        await self._run_operation(name, lambda handle: self._operations.rename(handle, new))
 
     async def prune(
-        self, selects: Callable[[Container], bool] | None = None
+        self, matches: Callable[[Container], bool] | None = None
     ) -> tuple[tuple[str, ...], int]:
         """Remove containers that do not run: their IDs, and the bytes freed.
 
-        All of them, or only those that ``selects`` is true of.
+        All of them, or only those that ``matches`` is true of.
         """
         removed, size = [], 0
         for handle in self._index.handles():
-            selected = selects is None or selects(handle.view())
+            selected = matches is None or matches(handle.view())
             if selected and handle.state in (State.CREATED, State.EXITED):
                 with suppress(RunnerError):
                     freed = await self.changed_bytes(handle.id)
@@ -204,7 +204,7 @@ class Containers:
         handle = self.handle(name)
         waiter = handle.waiters.join(condition)
         if condition is Condition.NOT_RUNNING and handle.state not in ALIVE:
-            waiter.tell(handle.observed.exit_status)
+            waiter.publish(handle.observed.exit_status)
         return waiter
 
     async def attach(
@@ -232,17 +232,17 @@ class Containers:
             handle.attaching.append(streams)
             await self._connect(handle)
         else:
-            streams.give_up()
-        self._deps.tell(handle, "attach")
+            streams.fail()
+        self._deps.publish(handle, "attach")
         return streams
 
     async def resize(self, name: str, height: int, width: int) -> None:
         """Set the size of its terminal, in characters."""
         handle = self.handle(name)
-        handle.check(Verb.RESIZE)
+        handle.check(Operation.RESIZE)
         if handle.monitored is not None:
             handle.monitored.resize(height, width)
-        self._deps.tell(handle, "resize", height=str(height), width=str(width))
+        self._deps.publish(handle, "resize", height=str(height), width=str(width))
 
     async def recover(self) -> None:
         """At the daemon's start: know every container, and what happened to it meanwhile."""
@@ -268,7 +268,7 @@ class Containers:
         await self._supervisor.close()
         for handle in self._index.handles():
             for streams in handle.attaching:
-                streams.give_up()
+                streams.fail()
             if handle.monitored is not None:
                 handle.monitored.close()
 
@@ -284,9 +284,9 @@ class Containers:
                 await self._locked(handle, self._operations.start)
         finally:
             handle.restarting = False
-        self._deps.tell(handle, "restart")
+        self._deps.publish(handle, "restart")
 
-    async def _forget(self, handle: ContainerHandle) -> None:
+    async def _auto_remove(self, handle: ContainerHandle) -> None:
         """What the supervisor calls for a container that removes itself."""
         async with handle.lock:
             # A restart may have been quicker.
@@ -314,16 +314,16 @@ class Containers:
         async for frame in frames(logged, selection):
             yield frame
 
-    async def _do(self, name: str, verb: _Verb) -> None:
-        await self._whole(self._locked(self.handle(name), verb))
+    async def _run_operation(self, name: str, operation: _Operation) -> None:
+        await self._run_shielded(self._locked(self.handle(name), operation))
 
-    async def _locked(self, handle: ContainerHandle, verb: _Verb) -> None:
+    async def _locked(self, handle: ContainerHandle, operation: _Operation) -> None:
         async with handle.lock:
             if handle not in self._index:
                 raise NoSuchContainer(handle.name)
-            await verb(handle)
+            await operation(handle)
 
-    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _run_shielded(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, even when whoever asked has gone: no verb stops half-way."""
         task = asyncio.create_task(work)
         self._under_way.add(task)

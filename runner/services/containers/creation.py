@@ -41,7 +41,7 @@ async def create(
     image = _image(deps, options.image, platform)
     with deps.images.keep(image):
         handle, warnings = await _create(deps, options, name, image, created)
-    deps.tell(handle, "create")
+    deps.publish(handle, "create")
     return handle, warnings
 
 
@@ -129,7 +129,7 @@ def _stop_signal(options: ContainerOptions, image: Image) -> tuple[str, tuple[st
 
 def _free_name(deps: ContainerDeps, name: str | None) -> str:
     if name is None:
-        return names.made_up_name(lambda text: container_named(deps.records, text) is not None)
+        return names.generate_name(lambda text: container_named(deps.records, text) is not None)
     owner = container_named(deps.records, names.check_container_name(name))
     if owner is not None:
         raise NameInUse(name, owner.id)

@@ -61,7 +61,7 @@ class ContainerDeps:
         handle.observed = replace(handle.observed, **seen)
         await self.save(handle)
 
-    def tell(self, handle: ContainerHandle, action: str, **more: str) -> None:
+    def publish(self, handle: ContainerHandle, action: str, **more: str) -> None:
         self.events.publish("container", action, handle.id, handle.attributes(**more))
 
 

@@ -9,7 +9,7 @@ from runner.runtime.contract import Launch, MonitoredContainer, RuntimeSpec
 from runner.runtime.oci_spec import process, spec
 from runner.schema.logging import LogOptions
 from runner.services.containers.container import Container, Desired, Observed
-from runner.services.containers.lifecycle import State, Verb, after
+from runner.services.containers.lifecycle import Operation, State, next_state
 from runner.services.containers.pending_streams import PendingStreams
 from runner.services.containers.waiting import Waiters
 from runner.services.log_rotation import ContainerLog
@@ -77,9 +77,9 @@ class ContainerHandle:
     def state(self) -> State:
         return self.observed.state
 
-    def check(self, verb: Verb) -> State:
+    def check(self, operation: Operation) -> State:
         """The state the verb leads to, or its refusal."""
-        return after(self.state, verb, self.id, self.name)
+        return next_state(self.state, operation, self.id, self.name)
 
     @property
     def launch(self) -> Launch:

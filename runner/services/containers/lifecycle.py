@@ -21,7 +21,7 @@ class State(StrEnum):
     REMOVING = "removing"
 
 
-class Verb(StrEnum):
+class Operation(StrEnum):
     """What may be asked of a container."""
 
     START = "start"
@@ -35,76 +35,82 @@ class Verb(StrEnum):
 
 
 # A verb that is not in a state's row is refused in that state.
-TRANSITIONS: Final[Mapping[State, Mapping[Verb, State]]] = {
+TRANSITIONS: Final[Mapping[State, Mapping[Operation, State]]] = {
     State.CREATED: {
-        Verb.START: State.RUNNING,
-        Verb.REMOVE: State.REMOVING,
+        Operation.START: State.RUNNING,
+        Operation.REMOVE: State.REMOVING,
     },
     State.RUNNING: {
-        Verb.STOP: State.EXITED,
-        Verb.KILL: State.RUNNING,
-        Verb.PAUSE: State.PAUSED,
-        Verb.EXEC: State.RUNNING,
-        Verb.RESIZE: State.RUNNING,
+        Operation.STOP: State.EXITED,
+        Operation.KILL: State.RUNNING,
+        Operation.PAUSE: State.PAUSED,
+        Operation.EXEC: State.RUNNING,
+        Operation.RESIZE: State.RUNNING,
     },
     State.PAUSED: {
-        Verb.STOP: State.EXITED,
-        Verb.KILL: State.PAUSED,
-        Verb.UNPAUSE: State.RUNNING,
-        Verb.RESIZE: State.PAUSED,
+        Operation.STOP: State.EXITED,
+        Operation.KILL: State.PAUSED,
+        Operation.UNPAUSE: State.RUNNING,
+        Operation.RESIZE: State.PAUSED,
     },
     State.EXITED: {
-        Verb.START: State.RUNNING,
-        Verb.REMOVE: State.REMOVING,
+        Operation.START: State.RUNNING,
+        Operation.REMOVE: State.REMOVING,
     },
     State.REMOVING: {},
 }
 
 ALIVE: Final = frozenset({State.RUNNING, State.PAUSED})
 
-_REFUSALS: Final[Mapping[Verb, str]] = {
-    Verb.START: "container {id} is marked for removal and cannot be started",
-    Verb.STOP: "container {id} is being removed and cannot be stopped",
-    Verb.KILL: "cannot kill container: {name}: container {id} is not running",
-    Verb.PAUSE: "container {id} is not running",
-    Verb.UNPAUSE: "container {id} is not paused",
-    Verb.REMOVE: "removal of container {name} is already in progress",
-    Verb.EXEC: "container {id} is not running",
-    Verb.RESIZE: "container {id} is not running",
+_REFUSALS: Final[Mapping[Operation, str]] = {
+    Operation.START: "container {id} is marked for removal and cannot be started",
+    Operation.STOP: "container {id} is being removed and cannot be stopped",
+    Operation.KILL: "cannot kill container: {name}: container {id} is not running",
+    Operation.PAUSE: "container {id} is not running",
+    Operation.UNPAUSE: "container {id} is not paused",
+    Operation.REMOVE: "removal of container {name} is already in progress",
+    Operation.EXEC: "container {id} is not running",
+    Operation.RESIZE: "container {id} is not running",
 }
-_PARTICULAR: Final[Mapping[tuple[State, Verb], str]] = {
-    (State.PAUSED, Verb.START): "cannot start a paused container, try unpause instead",
-    (State.PAUSED, Verb.PAUSE): "container {id} is already paused",
-    (State.PAUSED, Verb.EXEC): "container {name} is paused, unpause the container before exec",
-    (State.RUNNING, Verb.REMOVE): (
+_SPECIFIC_REFUSALS: Final[Mapping[tuple[State, Operation], str]] = {
+    (State.PAUSED, Operation.START): "cannot start a paused container, try unpause instead",
+    (State.PAUSED, Operation.PAUSE): "container {id} is already paused",
+    (State.PAUSED, Operation.EXEC): "container {name} is paused, unpause the container before exec",
+    (State.RUNNING, Operation.REMOVE): (
         "cannot remove container {name}: it is running, stop it before or force the removal"
     ),
-    (State.PAUSED, Verb.REMOVE): (
+    (State.PAUSED, Operation.REMOVE): (
         "cannot remove container {name}: it is paused, unpause and stop it or force the removal"
     ),
 }
-_OF_A_PROCESS: Final = frozenset({Verb.KILL, Verb.PAUSE, Verb.EXEC, Verb.RESIZE})
+_NEEDS_PROCESS: Final = frozenset(
+    {Operation.KILL, Operation.PAUSE, Operation.EXEC, Operation.RESIZE}
+)
 _ALREADY: Final = frozenset(
-    {(State.RUNNING, Verb.START), (State.CREATED, Verb.STOP), (State.EXITED, Verb.STOP)}
+    {
+        (State.RUNNING, Operation.START),
+        (State.CREATED, Operation.STOP),
+        (State.EXITED, Operation.STOP),
+    }
 )
 
 
-def after(state: State, verb: Verb, id: str, name: str) -> State:
+def next_state(state: State, operation: Operation, id: str, name: str) -> State:
     """The state that a verb leads to.
 
     Raises NotModified if the container is there already, Conflict if the verb makes no sense.
     """
-    following = TRANSITIONS[state].get(verb)
+    following = TRANSITIONS[state].get(operation)
     if following is None:
-        raise refusal(state, verb, id, name)
+        raise refusal(state, operation, id, name)
     return following
 
 
-def refusal(state: State, verb: Verb, id: str, name: str) -> RunnerError:
+def refusal(state: State, operation: Operation, id: str, name: str) -> RunnerError:
     """Why a verb is refused in a state, in one sentence."""
-    if (state, verb) in _ALREADY:
+    if (state, operation) in _ALREADY:
         return NotModified(f"container {name} is already {state}")
-    text = _PARTICULAR.get((state, verb), _REFUSALS[verb])
-    needs_process = verb in _OF_A_PROCESS and state not in ALIVE
+    text = _SPECIFIC_REFUSALS.get((state, operation), _REFUSALS[operation])
+    needs_process = operation in _NEEDS_PROCESS and state not in ALIVE
     kind = Kind.CONTAINER_NOT_RUNNING if needs_process else None
     return Conflict(text.format(id=id, name=name), kind=kind)

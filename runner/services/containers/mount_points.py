@@ -9,7 +9,7 @@ from runner.errors import RunnerError
 from runner.linux.mounts import Mount
 from runner.runtime.bundle import prepare_sources
 from runner.runtime.contract import Mounter
-from runner.runtime.rootfs import is_of_the_kernel
+from runner.runtime.rootfs import is_kernel_path
 from runner.schema import ContainerOptions, MountOption
 from runner.services.containers.container import MountPoint
 from runner.services.names import new_id
@@ -37,7 +37,7 @@ async def resolve_mounts(
     taken = {point.target for point in points}
     for declared in image.volumes:
         target = posixpath.normpath("/" + declared.lstrip("/"))
-        if target != "/" and target not in taken and not is_of_the_kernel(target):
+        if target != "/" and target not in taken and not is_kernel_path(target):
             taken.add(target)
             option = MountOption("volume", "", target)
             points.append(await _volume(option, volumes, undo, held))

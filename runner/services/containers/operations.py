@@ -11,7 +11,7 @@ from runner.runtime.errors import NotRunning
 from runner.services.containers import removal, starting
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
-from runner.services.containers.lifecycle import ALIVE, State, Verb
+from runner.services.containers.lifecycle import ALIVE, Operation, State
 from runner.services.containers.starting import StartAborted
 from runner.services.containers.supervisor import Supervisor
 from runner.services.signals import parse_signal
@@ -31,17 +31,20 @@ class NotKilled(RunnerError):
 
 
 class Operations:
-    """What each verb does once its turn has come.  ``gone`` is told of a removed container."""
+    """What each verb does once its turn has come.  ``on_removed`` is told of a removed container."""
 
     def __init__(
-        self, deps: ContainerDeps, supervisor: Supervisor, gone: Callable[[ContainerHandle], None]
+        self,
+        deps: ContainerDeps,
+        supervisor: Supervisor,
+        on_removed: Callable[[ContainerHandle], None],
     ) -> None:
         self._deps = deps
         self._supervisor = supervisor
-        self._gone = gone
+        self._on_removed = on_removed
 
     async def start(self, handle: ContainerHandle) -> None:
-        handle.check(Verb.START)
+        handle.check(Operation.START)
         await handle.released.wait()
         try:
             await self._start(handle)
@@ -49,7 +52,7 @@ class Operations:
             if handle.desired.options.auto_remove:
                 await self.forget(handle, volumes=True)
             raise
-        self._deps.tell(handle, "start")
+        self._deps.publish(handle, "start")
         self._supervisor.watch(handle)
 
     async def _start(self, handle: ContainerHandle) -> None:
@@ -78,7 +81,7 @@ class Operations:
         """Ask it to end; end it when the grace is over.  Called without the lock."""
         if await self.abort_start(handle):
             return
-        handle.check(Verb.STOP)
+        handle.check(Operation.STOP)
         number = parse_signal(handle.desired.stop_signal) if signal is None else signal
         grace = handle.desired.stop_timeout if grace_seconds is None else grace_seconds
         released, run = handle.released, handle.monitored
@@ -90,14 +93,14 @@ class Operations:
             # Only this run: it may have ended, and another have begun.
             if handle.monitored is run:
                 await self._end(handle)
-        self._deps.tell(handle, "stop")
+        self._deps.publish(handle, "stop")
 
     async def kill(self, handle: ContainerHandle, number: int) -> None:
         """Send a signal; a SIGKILL is waited for.  Called without the lock."""
         ends = (_KILL, parse_signal(handle.desired.stop_signal))
         if number in ends and await self.abort_start(handle):
             return
-        handle.check(Verb.KILL)
+        handle.check(Operation.KILL)
         if number == _KILL:
             await self._end(handle)
         else:
@@ -110,25 +113,25 @@ class Operations:
             return
         with suppress(NotRunning):
             handle.monitored.signal(number)
-            self._deps.tell(handle, "kill", signal=str(number))
+            self._deps.publish(handle, "kill", signal=str(number))
         if handle.state is State.PAUSED and resume:
             with suppress(NotRunning):
                 await self._resume(handle)
 
     async def pause(self, handle: ContainerHandle) -> None:
-        handle.check(Verb.PAUSE)
+        handle.check(Operation.PAUSE)
         await self._deps.runtime.pause(handle.id)
         await self._deps.observe(handle, state=State.PAUSED)
-        self._deps.tell(handle, "pause")
+        self._deps.publish(handle, "pause")
 
     async def unpause(self, handle: ContainerHandle) -> None:
-        handle.check(Verb.UNPAUSE)
+        handle.check(Operation.UNPAUSE)
         await self._resume(handle)
 
     async def remove(self, handle: ContainerHandle, *, force: bool, volumes: bool) -> None:
         if force and handle.state in ALIVE:
             await self._end(handle)
-        handle.check(Verb.REMOVE)
+        handle.check(Operation.REMOVE)
         await self.forget(handle, volumes=volumes)
 
     async def rename(self, handle: ContainerHandle, new: str) -> None:
@@ -138,7 +141,7 @@ class Operations:
         except RunnerError:
             handle.name = old
             raise
-        self._deps.tell(handle, "rename", oldName=f"/{old}")
+        self._deps.publish(handle, "rename", oldName=f"/{old}")
 
     async def _end(self, handle: ContainerHandle) -> None:
         """Kill it, if it lives, and wait until nothing of the run is left.
@@ -160,7 +163,7 @@ class Operations:
         await self._deps.runtime.resume(handle.id)
         if handle.state is State.PAUSED:
             await self._deps.observe(handle, state=State.RUNNING)
-            self._deps.tell(handle, "unpause")
+            self._deps.publish(handle, "unpause")
 
     async def forget(self, handle: ContainerHandle, *, volumes: bool) -> None:
         """Remove what is at rest, or will be; also what an earlier daemon began to remove."""
@@ -174,8 +177,8 @@ class Operations:
             # Whoever waits for the removal is told; it may be asked for again.
             handle.waiters.removed(replace(status, error=f"not removed: {error}"))
             raise
-        self._gone(handle)
+        self._on_removed(handle)
         if volumes:
             await removal.remove_volumes(self._deps, handle)
-        self._deps.tell(handle, "destroy")
+        self._deps.publish(handle, "destroy")
         handle.waiters.removed(status)

@@ -10,7 +10,7 @@ from runner.runtime.contract import Frame, StdStream, Streams
 class PendingStreams:
     """The streams of a process that may not have begun: they connect when it does.
 
-    ``connect`` gives them the real streams, ``give_up`` says that there will be none: both at
+    ``connect`` gives them the real streams, ``fail`` says that there will be none: both at
     most once, and whoever reads meanwhile waits.  ``before`` is read first: what was logged.
     """
 
@@ -35,7 +35,7 @@ class PendingStreams:
         else:
             self._inner.set_result(streams)
 
-    def give_up(self) -> None:
+    def fail(self) -> None:
         if not self._inner.done():
             self._inner.set_result(None)
 
@@ -62,7 +62,7 @@ class PendingStreams:
 
     async def aclose(self) -> None:
         self._closed = True
-        self.give_up()
+        self.fail()
         with suppress(asyncio.CancelledError):
             streams = self._inner.result()
             if streams is not None:

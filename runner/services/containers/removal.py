@@ -37,7 +37,7 @@ async def _remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
             # A full disk is a reason to remove, not one to refuse it.
             await deps.save(handle)
     for streams in handle.attaching:
-        streams.give_up()
+        streams.fail()
     await asyncio.gather(
         deps.snapshotter.remove(handle.id), in_thread(remove_tree, handle.paths.directory)
     )

@@ -113,7 +113,8 @@ async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
         handle.monitored.close()
         handle.monitored = None
     await asyncio.gather(
-        deps.runtime.delete(handle.id, force=True), in_thread(clear, deps, handle.paths)
+        deps.runtime.delete(handle.id, force=True),
+        in_thread(remove_runtime_files, deps, handle.paths),
     )
     deps.monitor.forget(handle.id)
 
@@ -126,7 +127,7 @@ async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
     handle.spec = None
-    await in_thread(clear, deps, handle.paths)
+    await in_thread(remove_runtime_files, deps, handle.paths)
 
 
 async def _create_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
@@ -149,7 +150,7 @@ async def _connect_streams(deps: ContainerDeps, handle: ContainerHandle) -> None
 
 async def _fail_pending_streams(deps: ContainerDeps, handle: ContainerHandle) -> None:
     for streams in handle.attaching:
-        streams.give_up()
+        streams.fail()
     handle.attaching.clear()
 
 
@@ -170,7 +171,7 @@ async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
     await connect_streams(handle)
 
 
-async def _nothing(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _no_undo(deps: ContainerDeps, handle: ContainerHandle) -> None:
     """The step before has the undoing of both."""
 
 
@@ -178,7 +179,7 @@ STEPS: tuple[Step, ...] = (
     Step("make the bundle", _make_bundle, _remove_bundle),
     Step("create the process", _create_process, _delete_process),
     Step("connect the streams", _connect_streams, _fail_pending_streams),
-    Step("run the program", _run_program, _nothing),
+    Step("run the program", _run_program, _no_undo),
 )
 
 
@@ -192,7 +193,7 @@ async def connect_streams(handle: ContainerHandle) -> None:
             await awaited.connect(await handle.monitored.attach())
         except NotRunning:
             # It has ended already, and with it its streams.
-            awaited.give_up()
+            awaited.fail()
 
 
 def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
@@ -228,7 +229,7 @@ def _user(handle: ContainerHandle) -> User:
         os.close(root)
 
 
-def clear(deps: ContainerDeps, paths: ContainerPaths) -> None:
+def remove_runtime_files(deps: ContainerDeps, paths: ContainerPaths) -> None:
     """Unmount the rootfs and remove the bundle, if they are there; blocking."""
     deps.mounter.unmount(paths.rootfs)
     with suppress(FileNotFoundError):

@@ -17,7 +17,7 @@ from runner.runtime.contract import ContainerState, ExitStatus
 from runner.services.containers.dependencies import ContainerDeps, seconds_between
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import ALIVE, State
-from runner.services.containers.starting import clear, release
+from runner.services.containers.starting import release, remove_runtime_files
 from runner.services.log_rotation import LogRotation
 from runner.storage.files.deletion import remove
 from runner.storage.records import NotRecorded
@@ -26,8 +26,8 @@ from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 
-_UNSEEN: Final = "nobody saw its end: the host was stopped while it ran"
-_LIVING: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
+_EXIT_UNKNOWN: Final = "nobody saw its end: the host was stopped while it ran"
+_LIVE_STATES: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
 
 class Supervisor:
@@ -37,7 +37,7 @@ class Supervisor:
         self, deps: ContainerDeps, forget: Callable[[ContainerHandle], Awaitable[None]]
     ) -> None:
         self._deps = deps
-        self._forget = forget
+        self._auto_remove = forget
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._rotation = LogRotation()
@@ -53,16 +53,16 @@ class Supervisor:
         """Bring one container's record to the truth, at the daemon's start."""
         if handle.state is State.REMOVING:
             await release(self._deps, handle)
-            await self._forget(handle)
+            await self._auto_remove(handle)
         elif (handle.paths.bundle / "config.json").exists():
             await self._adopt(handle)
         elif handle.state in ALIVE:
             # The host was restarted, and took the bundle with it.
             now = datetime.now(UTC)
-            await self.handle_exit(handle, ExitStatus(255, now, error=_UNSEEN))
+            await self.handle_exit(handle, ExitStatus(255, now, error=_EXIT_UNKNOWN))
         elif handle.paths.rootfs.exists() or handle.paths.bundle.exists():
             # A start was cut off before there was a whole bundle.
-            await self._cut_off(handle)
+            await self._abort_start(handle)
         else:
             self._deps.monitor.forget(handle.id)
 
@@ -98,13 +98,13 @@ class Supervisor:
         if not handle.desired.options.auto_remove:
             await self._record(handle)
         if status.oom_killed:
-            deps.tell(handle, "oom")
+            deps.publish(handle, "oom")
         lasted = seconds_between(handle.observed.started_at, status.finished_at)
-        deps.tell(handle, "die", exitCode=str(status.code), execDuration=str(lasted))
+        deps.publish(handle, "die", exitCode=str(status.code), execDuration=str(lasted))
         handle.waiters.ended(status)
         await self._clean_up(handle)
         if handle.desired.options.auto_remove:
-            await self._forget(handle)
+            await self._auto_remove(handle)
 
     async def close(self) -> None:
         """Stop watching, once the ends that were noticed are recorded.
@@ -149,9 +149,9 @@ class Supervisor:
         """A bundle means that a start, a run or an end was under way."""
         status = await self._status(handle)
         ended_unseen = handle.state is State.CREATED and status is ContainerState.STOPPED
-        if handle.state not in ALIVE and status not in _LIVING and not ended_unseen:
+        if handle.state not in ALIVE and status not in _LIVE_STATES and not ended_unseen:
             # The daemon was killed before the program ran, or after its end was recorded.
-            await self._cut_off(handle)
+            await self._abort_start(handle)
             return
         handle.released = asyncio.Event()
         handle.spec = await in_thread(read_spec, handle.paths.bundle)
@@ -166,12 +166,12 @@ class Supervisor:
         await self._record(handle)
         self.watch(handle)
 
-    async def _cut_off(self, handle: ContainerHandle) -> None:
+    async def _abort_start(self, handle: ContainerHandle) -> None:
         """Undo a start that a daemon's death has cut off: its monitor may be at work still."""
         await self._deps.monitor.kill(handle.id)
         await self._clean_up(handle)
         if handle.desired.options.auto_remove:
-            await self._forget(handle)
+            await self._auto_remove(handle)
 
     async def _status(self, handle: ContainerHandle) -> ContainerState | None:
         """What the runtime says; None if it does not know the container."""
@@ -185,7 +185,7 @@ class Supervisor:
         await self._deps.monitor.kill(container)
         with suppress(RunnerError):
             await self._deps.runtime.delete(container, force=True)
-        await in_thread(clear, self._deps, paths)
+        await in_thread(remove_runtime_files, self._deps, paths)
         self._deps.monitor.forget(container)
 
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:

@@ -32,7 +32,7 @@ class Waiter:
         finally:
             self.close()
 
-    def tell(self, status: ExitStatus) -> None:
+    def publish(self, status: ExitStatus) -> None:
         if not self._told.done():
             self._told.set_result(status)
 
@@ -59,11 +59,11 @@ class Waiters:
         """The container has ended; who waits for its removal waits on."""
         for waiter in tuple(self._all):
             if waiter.condition is not Condition.REMOVED:
-                waiter.tell(status)
+                waiter.publish(status)
                 self.leave(waiter)
 
     def removed(self, status: ExitStatus) -> None:
         """The container is gone, and with it everything one could wait for."""
         for waiter in tuple(self._all):
-            waiter.tell(status)
+            waiter.publish(status)
         self._all.clear()

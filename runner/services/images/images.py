@@ -133,7 +133,7 @@ class Images:
         image = await self._puller.pull(reference, wanted, credentials, progress)
         await self._store.content.discard_partial(PARTIAL_SECONDS)
         self._layer_sync.begin()
-        self._tell("pull", image, name)
+        self._publish("pull", image, name)
         return image
 
     async def pull_all(
@@ -181,7 +181,7 @@ class Images:
         reference = self._store.tag_reference(target)
         record = image.newest
         await self._store.point([str(reference)], record.target, record.manifest, image.id)
-        self._tell("tag", image, target)
+        self._publish("tag", image, target)
 
     async def remove(self, name: str, *, force: bool = False) -> tuple[Deleted, ...]:
         """Engine API, ImageDeleteResponseItem: names untagged, and what then was deleted.
@@ -189,18 +189,18 @@ class Images:
         Conflict: in use by a container, or an ID with several names and no ``force``.
         """
         removed = await self._remover.remove(name, force=force)
-        self._tell_removed(removed)
+        self._publish_removed(removed)
         return removed
 
     async def prune(
-        self, selects: Callable[[Image], bool] | None = None, *, everything: bool = False
+        self, matches: Callable[[Image], bool] | None = None, *, everything: bool = False
     ) -> tuple[tuple[Deleted, ...], int]:
         """Remove images without a name, or all that no container uses; also the bytes freed.
 
-        Of these, only the ones that ``selects`` is true of.
+        Of these, only the ones that ``matches`` is true of.
         """
-        removed, size = await self._remover.prune(selects, everything=everything)
-        self._tell_removed(removed)
+        removed, size = await self._remover.prune(matches, everything=everything)
+        self._publish_removed(removed)
         return removed, size
 
     @property
@@ -214,7 +214,7 @@ class Images:
         """Make a one-layer image of a root filesystem's tar, plain or compressed."""
         image = await self._importer.import_(archive, options, progress)
         self._layer_sync.begin()
-        self._tell("import", image, options.name or str(image.id))
+        self._publish("import", image, options.name or str(image.id))
         return image
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
@@ -224,7 +224,7 @@ class Images:
         """
         stream = self._saver.save(names)
         for name in names:
-            self._tell("save", self.find(name), name)
+            self._publish("save", self.find(name), name)
         return stream
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> tuple[Image, ...]:
@@ -235,7 +235,7 @@ class Images:
         images = await self._loader.load(archive, progress)
         self._layer_sync.begin()
         for image in images:
-            self._tell("load", image, str(image.id))
+            self._publish("load", image, str(image.id))
         return images
 
     async def recover(self) -> None:
@@ -277,11 +277,11 @@ class Images:
             if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
                 await restore(self._store, diff_id, blob)
 
-    def _tell(self, action: str, image: Image, name: str) -> None:
+    def _publish(self, action: str, image: Image, name: str) -> None:
         attributes = {**image.config.labels, "name": name}
         self._events.publish("image", action, str(image.id), attributes)
 
-    def _tell_removed(self, removed: Sequence[Deleted]) -> None:
+    def _publish_removed(self, removed: Sequence[Deleted]) -> None:
         for item in removed:
             action = "untag" if item.untagged else "delete"
             named = str(item.image_id)

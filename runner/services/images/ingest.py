@@ -48,7 +48,7 @@ async def ingest_image(
     store: ImageStore,
     image: LocalImage,
     references: Sequence[str],
-    tell: Callable[[ProgressEvent], None],
+    report: Callable[[ProgressEvent], None],
 ) -> Image:
     """Keep and unpack every part, verified, then point the references at the image.
 
@@ -59,7 +59,7 @@ async def ingest_image(
         raise BadRequest(f"{len(image.layers)} layers, but {len(diff_ids)} diff_ids in the config")
     layers = {
         (diff_id, layer.descriptor.digest): LayerDownload(
-            store, diff_id, layer.descriptor, layer.content.stream, tell, labels=LOADING
+            store, diff_id, layer.descriptor, layer.content.stream, report, labels=LOADING
         )
         for diff_id, layer in zip(diff_ids, image.layers, strict=True)
     }

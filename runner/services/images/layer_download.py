@@ -18,7 +18,7 @@ from runner.services.images.store import ImageStore
 from runner.storage.content import Ingest
 
 # Large enough that hashing and writing, a thread's work each time, do not wait for the loop.
-GATHER_BYTES = 1024 * 1024
+RECHUNK_BYTES = 1024 * 1024
 # What comes slowly waits no longer than this: it is shown, and kept for the next try.
 GATHER_SECONDS = 1.0
 
@@ -42,31 +42,31 @@ class LayerDownload:
         diff_id: Digest,
         blob: Descriptor,
         fetch: Fetch,
-        tell: Callable[[ProgressEvent], None],
+        report: Callable[[ProgressEvent], None],
         labels: ProgressLabels = PULLING,
     ) -> None:
         self._store = store
         self._diff_id = diff_id
         self._blob = blob
         self._fetch = fetch
-        self._progress = LayerProgress(blob, tell)
+        self._progress = LayerProgress(blob, report)
         self._labels = labels
 
     async def run(self, slots: asyncio.Semaphore) -> None:
-        if self._is_here():
+        if self._is_present():
             self._progress.status(self._labels.known)
             return
         self._progress.status(self._labels.begun)
-        async with self._store.exclusively(self._diff_id), slots:
-            if not self._is_here():
-                await self._arrive()
+        async with self._store.layer_lock(self._diff_id), slots:
+            if not self._is_present():
+                await self._download()
         self._progress.status(self._labels.done)
 
-    def _is_here(self) -> bool:
+    def _is_present(self) -> bool:
         store = self._store
         return store.layers.has(self._diff_id) and store.content.has(self._blob.digest)
 
-    async def _arrive(self) -> None:
+    async def _download(self) -> None:
         async with self._store.content.ingest(self._blob.digest, self._blob.size) as ingest:
             resumed = ingest.offset > 0 and not ingest.complete
             try:
@@ -117,7 +117,7 @@ async def rechunked(
         async for chunk in stream:
             waiting.append(chunk)
             size += len(chunk)
-            if size >= GATHER_BYTES or now() - begun >= GATHER_SECONDS:
+            if size >= RECHUNK_BYTES or now() - begun >= GATHER_SECONDS:
                 yield b"".join(waiting)
                 waiting, size, begun = [], 0, now()
     except RunnerError:

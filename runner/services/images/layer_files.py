@@ -115,21 +115,21 @@ def decompress_in_place(
     """
     with open(path, "rb") as file:
         start = file.read(8)
-    pieces = _pieces(start, path, every, limit)
+    pieces = _decompressed_chunks(start, path, every, limit)
     if pieces is None:
         return
-    aside = path.with_name(f"{path.name}.plain")
+    temporary = path.with_name(f"{path.name}.plain")
     try:
-        with open(aside, "wb") as out:
+        with open(temporary, "wb") as out:
             out.writelines(pieces)
-        os.replace(aside, path)
+        os.replace(temporary, path)
     except (OSError, EOFError, lzma.LZMAError, InvalidCompression) as error:
         raise BadRequest(f"archive does not decompress: {error}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _pieces(
+def _decompressed_chunks(
     start: bytes, path: Path, every: bool, limit: InflationLimit | None
 ) -> Iterator[bytes] | None:
     for magic, make in OTHER_COMPRESSIONS.items():
@@ -142,16 +142,16 @@ def _pieces(
     return None
 
 
-def measure_layer(content: FileRange, aside: Path) -> LayerFile:
-    """Find a layer's digest and diff ID; what is not compressed is, into ``aside``.
+def measure_layer(content: FileRange, temporary: Path) -> LayerFile:
+    """Find a layer's digest and diff ID; what is not compressed is, into ``temporary``.
 
     Blocking.  Raises BadRequest for a compression that does not decompress.
     """
     start = next(content.chunks(), b"")[:8]
     media_type = next((MAGIC[magic] for magic in MAGIC if start.startswith(magic)), OCI_LAYER_TAR)
     if media_type == OCI_LAYER_TAR:
-        diff_id = _compress(content, aside)
-        content, media_type = FileRange.whole(aside), OCI_LAYER_GZIP
+        diff_id = _compress(content, temporary)
+        content, media_type = FileRange.whole(temporary), OCI_LAYER_GZIP
         blob = _digest(content.chunks())
     else:
         blob, diff_id = _both_digests(content, compression_of(media_type))
@@ -181,11 +181,11 @@ def _digested(chunks: Iterator[bytes], digester: Digester) -> Iterator[bytes]:
         yield chunk
 
 
-def _compress(content: FileRange, aside: Path) -> Digest:
+def _compress(content: FileRange, temporary: Path) -> Digest:
     """Write the content gzipped; returns its diff ID."""
     diff = Digester()
     compress = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WINDOW)
-    with open(aside, "wb") as file:
+    with open(temporary, "wb") as file:
         for chunk in content.chunks():
             diff.update(chunk)
             file.write(compress.compress(chunk))

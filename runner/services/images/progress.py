@@ -43,35 +43,35 @@ LOADING = ProgressLabels(moving="Loading layer")
 class LayerProgress:
     """The progress of one layer, under the first 12 characters of its digest."""
 
-    def __init__(self, layer: Descriptor, tell: Callable[[ProgressEvent], None]) -> None:
+    def __init__(self, layer: Descriptor, report: Callable[[ProgressEvent], None]) -> None:
         self._id = layer.digest.encoded[:12]
         self._total = layer.size
-        self._tell = tell
+        self._publish = report
         self._told = 0.0
 
     def status(self, status: str) -> None:
         """A new step, told at once."""
         if status:
-            self._tell(ProgressEvent(status, self._id))
+            self._publish(ProgressEvent(status, self._id))
 
     def moved(self, status: str, current: int) -> None:
         """So many bytes are done; told ten times a second at most, and when all are."""
         now = time.monotonic()
         if status and (current >= self._total or now - self._told >= INTERVAL_SECONDS):
             self._told = now
-            self._tell(ProgressEvent(status, self._id, current, self._total))
+            self._publish(ProgressEvent(status, self._id, current, self._total))
 
 
 @asynccontextmanager
 async def reminders(
-    tell: Callable[[ProgressEvent], None], status: str, seconds: float = REMINDER_SECONDS
+    report: Callable[[ProgressEvent], None], status: str, seconds: float = REMINDER_SECONDS
 ) -> AsyncIterator[None]:
     """Tell a status again and again, as long as what is done within takes."""
 
     async def remind() -> None:
         while True:
             await asyncio.sleep(seconds)
-            tell(ProgressEvent(status))
+            report(ProgressEvent(status))
 
     reminding = asyncio.create_task(remind())
     try:

@@ -87,7 +87,7 @@ class Puller:
             await self._pull_layers(repository, found, progress)
             # Layers that do not fit each other are refused now, and not when a container starts.
             await lower_directories(self._store.layers, found.config.diff_ids)
-            await self._keep_documents(found)
+            await self._store_documents(found)
             image = await self._record(reference, found)
         progress(ProgressEvent(f"Digest: {found.target.digest}"))
         fresh = before is None or before.image_id != image.id
@@ -113,7 +113,7 @@ class Puller:
         ]
         await run_all(download.run(self._slots) for download in downloads)
 
-    async def _keep_documents(self, found: Resolved) -> None:
+    async def _store_documents(self, found: Resolved) -> None:
         for remote in found.documents:
             await self._store.keep(remote.descriptor.digest, remote.document.content)
         await self._store.keep(found.manifest.config.digest, found.config.content)

@@ -15,7 +15,7 @@ from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, RunnerError
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.fetch import fetch_blob
-from runner.remote.push import Outcome, push_blob, push_manifest
+from runner.remote.push import PushResult, push_blob, push_manifest
 from runner.schema import ProgressEvent
 from runner.services.images.layer_files import FileRange
 from runner.services.images.progress import LayerProgress
@@ -23,7 +23,7 @@ from runner.services.images.store import Image, ImageStore, is_tag
 from runner.storage.records import ImageRecord
 from runner.tasks.run_all import run_all
 
-Tell = Callable[[ProgressEvent], None]
+Report = Callable[[ProgressEvent], None]
 
 
 class Pusher:
@@ -35,19 +35,19 @@ class Pusher:
         self._slots = asyncio.Semaphore(parallel)
 
     async def push(
-        self, reference: Reference, all_tags: bool, credentials: Credentials | None, tell: Tell
+        self, reference: Reference, all_tags: bool, credentials: Credentials | None, report: Report
     ) -> Digest:
         """Send the image under this tag, or under every tag of the repository; the last digest."""
         records = self._records(reference, all_tags)
         repository = self._clients.repository(reference.host, reference.name, credentials)
-        tell(ProgressEvent(f"The push refers to repository [{repository}]"))
+        report(ProgressEvent(f"The push refers to repository [{repository}]"))
         for record in records:
             image = self._store.image(record.image_id)
             assert image is not None
             with self._store.hold(
                 {record.manifest, *(blob.digest for blob in image.manifest.all_blobs)}
             ):
-                await self._push(repository, record, image, tell)
+                await self._push(repository, record, image, report)
         return records[-1].manifest
 
     def _records(self, reference: Reference, all_tags: bool) -> list[ImageRecord]:
@@ -66,10 +66,12 @@ class Pusher:
         return found
 
     async def _push(
-        self, repository: RemoteRepository, record: ImageRecord, image: Image, tell: Tell
+        self, repository: RemoteRepository, record: ImageRecord, image: Image, report: Report
     ) -> None:
         layers = {layer.digest: layer for layer in image.manifest.layers}
-        await run_all(self._push_layer(repository, image, layer, tell) for layer in layers.values())
+        await run_all(
+            self._push_layer(repository, image, layer, report) for layer in layers.values()
+        )
         config = FileRange.whole(self._store.content.path(image.manifest.config.digest))
         await push_blob(repository, image.manifest.config, config.stream)
         content = image.manifest.content
@@ -80,14 +82,14 @@ class Pusher:
         # What is known by its digest somewhere can be asked for by it.
         pinned = f"{repository}@{record.manifest}"
         await self._store.point([pinned], descriptor, record.manifest, image.id)
-        tell(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
+        report(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
         aux = {"Tag": str(tag), "Digest": str(record.manifest), "Size": len(content)}
-        tell(ProgressEvent(aux=aux))
+        report(ProgressEvent(aux=aux))
 
     async def _push_layer(
-        self, repository: RemoteRepository, image: Image, layer: Descriptor, tell: Tell
+        self, repository: RemoteRepository, image: Image, layer: Descriptor, report: Report
     ) -> None:
-        progress = LayerProgress(layer, tell)
+        progress = LayerProgress(layer, report)
         if layer.is_foreign:
             # Not to be distributed: docker's words for it.
             progress.status("Skipped foreign layer")
@@ -106,7 +108,7 @@ class Pusher:
                     progress.moved("Pushing", sent)
 
             outcome = await push_blob(repository, layer, opened, mount_from=source)
-        mounted = outcome is Outcome.MOUNTED
+        mounted = outcome is PushResult.MOUNTED
         progress.status(f"Mounted from {source}" if mounted else outcome.value)
 
     def _mount_source(self, repository: RemoteRepository, digest: Digest) -> RepositoryName | None:

@@ -47,7 +47,7 @@ class Remover:
     async def remove(self, name: str, *, force: bool) -> tuple[Deleted, ...]:
         """By a name only that name goes, unless it is the last; by an ID everything."""
         image = find_to_remove(self._store, name)
-        leaving = self._leaving(name, image, force=force)
+        leaving = self._references_to_remove(name, image, force=force)
         staying = [record for record in image.tags if record not in leaving]
         if staying:
             return await self._untag(image, leaving)
@@ -56,14 +56,14 @@ class Remover:
         return await self._delete(image, name)
 
     async def prune(
-        self, selects: Callable[[Image], bool] | None, *, everything: bool
+        self, matches: Callable[[Image], bool] | None, *, everything: bool
     ) -> tuple[tuple[Deleted, ...], int]:
         """Every image nobody uses that has no tag, or every one; if it is selected."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
         for image in self._store.images_and_damaged():
             # Of a damaged image no filter can know whether it is meant.
-            selected = selects is None or (isinstance(image, Image) and selects(image))
+            selected = matches is None or (isinstance(image, Image) and matches(image))
             if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
                 removed.append(Deleted(image.id, deleted=image.id))
@@ -74,7 +74,7 @@ class Remover:
         removed += [Deleted(layer, deleted=layer) for layer in layers if layer not in images]
         return tuple(removed), size
 
-    def _leaving(
+    def _references_to_remove(
         self, name: str, image: Image | DamagedImage, *, force: bool
     ) -> tuple[ImageRecord, ...]:
         """The records that the name speaks of."""

@@ -45,14 +45,14 @@ def is_id(name: str, image: Image | DamagedImage) -> bool:
     return short is not None and image.id.encoded.startswith(short[1])
 
 
-def select(store: ImageStore, asked: Filters) -> list[Image]:
+def select(store: ImageStore, requested: Filters) -> list[Image]:
     """The images every filter lets through, newest first; BadRequest for an unknown filter."""
-    filters.check_names(asked, FILTERS)
+    filters.check_names(requested, FILTERS)
     images = sorted(store.images(), key=created, reverse=True)
     # The reference's goes last: it leaves an image no more than the names that fit.
     for key in FILTERS:
-        if key in asked:
-            images = FILTERS[key](store, images, asked[key])
+        if key in requested:
+            images = FILTERS[key](store, images, requested[key])
     return images
 
 
@@ -72,13 +72,13 @@ def created(image: Image) -> str:
 def _find_id(store: ImageStore, name: str) -> Digest:
     if full := FULL_ID.fullmatch(name):
         return Digest("sha256", full[1])
-    found = _named(store, name) or _by_short_id(store, name)
+    found = _find_named(store, name) or _by_short_id(store, name)
     if found is None:
         raise NoSuchImage(name)
     return found
 
 
-def _named(store: ImageStore, name: str) -> Digest | None:
+def _find_named(store: ImageStore, name: str) -> Digest | None:
     try:
         reference = Reference.parse(name, default_host=store.default_registry)
     except OCIError:
@@ -137,7 +137,7 @@ def _since(store: ImageStore, images: list[Image], values: Sequence[str]) -> lis
 _Select = Callable[[ImageStore, list[Image], Sequence[str]], list[Image]]
 
 
-def _only(keeps: Filter[Image]) -> _Select:
+def _matching(keeps: Filter[Image]) -> _Select:
     def select(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
         return list(filter(keeps(values), images))
 
@@ -151,9 +151,9 @@ PRUNE_FILTERS: Mapping[str, Filter[Image]] = {
 }
 
 FILTERS: Mapping[str, _Select] = {
-    "dangling": _only(filters.truth("dangling", lambda image: not image.tags)),
-    "label": _only(PRUNE_FILTERS["label"]),
-    "until": _only(PRUNE_FILTERS["until"]),
+    "dangling": _matching(filters.boolean("dangling", lambda image: not image.tags)),
+    "label": _matching(PRUNE_FILTERS["label"]),
+    "until": _matching(PRUNE_FILTERS["until"]),
     "before": _before,
     "since": _since,
     "reference": _reference,

@@ -234,7 +234,7 @@ class ImageStore:
         return frozenset(self._held)
 
     @asynccontextmanager
-    async def exclusively(self, diff_id: Digest) -> AsyncIterator[None]:
+    async def layer_lock(self, diff_id: Digest) -> AsyncIterator[None]:
         """One at a time makes a layer: who waited finds it made."""
         lock = self._locks.setdefault(diff_id, asyncio.Lock())
         try:

@@ -26,7 +26,7 @@ from runner.storage.records import VolumeRecord
 from runner.tasks.threads import in_thread
 
 _DATA = "_data"
-_ASIDE = ".copying"
+_TEMPORARY_SUFFIX = ".copying"
 _GONE = ".gone-"
 # Beside the files of a volume that belongs to a container being made or removed.
 _UNCLAIMED = ".unclaimed"
@@ -173,17 +173,17 @@ class Volumes:
         self._events.publish("volume", "destroy", name, {"driver": "local"})
 
     async def prune(
-        self, selects: Callable[[Volume], bool] | None = None, *, everything: bool = False
+        self, matches: Callable[[Volume], bool] | None = None, *, everything: bool = False
     ) -> tuple[tuple[str, ...], int]:
         """Remove volumes that no container uses: their names, and the bytes freed.
 
         Only anonymous ones, or with ``everything`` named ones too; of these, those that
-        ``selects`` is true of.
+        ``matches`` is true of.
         """
         removed, size = [], 0
         for volume in self.list():
             unused = not self.users_of(volume.name) and not self._held[volume.name]
-            selected = selects is None or selects(volume)
+            selected = matches is None or matches(volume)
             if unused and selected and (volume.anonymous or everything):
                 freed = await in_thread(_bytes, volume.mountpoint)
                 # While it was measured it may have come to be used, or have gone.
@@ -220,7 +220,7 @@ class Volumes:
         """
         await in_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, self._root):
-            await in_thread(_finish, self._root / name)
+            await in_thread(_finish_removal, self._root / name)
             if self._records.volumes.get(name) is None:
                 await in_thread(_remove_if_empty, self._root / name)
             elif await in_thread((self._root / name / _UNCLAIMED).exists):
@@ -259,20 +259,20 @@ def _make(data: Path, *, claimed: bool) -> None:
 def _fill(data: Path, source: Path) -> None:
     if any(data.iterdir()):
         return
-    aside = data.with_name(_ASIDE)
-    if aside.exists():
-        remove(aside)
-    copy_tree(source, aside)
-    sync_filesystem(aside)
+    temporary = data.with_name(_TEMPORARY_SUFFIX)
+    if temporary.exists():
+        remove(temporary)
+    copy_tree(source, temporary)
+    sync_filesystem(temporary)
     # Over an empty directory, rename(2) is one step: the volume is empty or complete.
-    os.rename(aside, data)
+    os.rename(temporary, data)
 
 
 def _remove(volume: Path) -> None:
     """Remove a volume's files; what a crash leaves of them has a name that no volume has."""
-    aside = volume.with_name(f"{_GONE}{volume.name}")
-    os.rename(volume, aside)
-    remove(aside)
+    temporary = volume.with_name(f"{_GONE}{volume.name}")
+    os.rename(volume, temporary)
+    remove(temporary)
 
 
 def _mark(volumes: Iterable[Path]) -> None:
@@ -286,12 +286,12 @@ def _unmark(volumes: Iterable[Path]) -> None:
         (volume / _UNCLAIMED).unlink(missing_ok=True)
 
 
-def _finish(volume: Path) -> None:
+def _finish_removal(volume: Path) -> None:
     """Drop what is left of a removal, or of a copy that was not complete."""
     if volume.name.startswith(_GONE):
         remove(volume)
-    elif (volume / _ASIDE).exists():
-        remove(volume / _ASIDE)
+    elif (volume / _TEMPORARY_SUFFIX).exists():
+        remove(volume / _TEMPORARY_SUFFIX)
 
 
 def _remove_if_empty(volume: Path) -> None:

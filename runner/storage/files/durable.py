@@ -37,21 +37,21 @@ def sync_filesystem(path: Path) -> None:
         os.close(descriptor)
 
 
-def publish(aside: Path, place: Path) -> None:
+def publish(temporary: Path, place: Path) -> None:
     """Give a synced file or a finished directory its name."""
-    os.rename(aside, place)
+    os.rename(temporary, place)
     # Rename, then sync the directory: without the second, a crash can forget the first.
     sync_directory(place.parent)
 
 
-def write_whole(place: Path, content: bytes) -> None:
+def write_atomically(place: Path, content: bytes) -> None:
     """Write a small file, so that a reader or a crash finds the old content or the new."""
-    aside = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-    with open(aside, "xb") as file:
+    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    with open(temporary, "xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    publish(aside, place)
+    publish(temporary, place)
 
 
 def spread_children(directory: Path) -> None:

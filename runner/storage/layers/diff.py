@@ -39,7 +39,7 @@ async def diff(upper: Path, *, newest: int | None = None) -> AsyncIterator[bytes
     ``newest`` is a SOURCE_DATE_EPOCH: later modification times, in seconds, become it.
     """
     pieces = changes(upper, newest=newest)
-    while chunk := await in_thread(_gather, pieces):
+    while chunk := await in_thread(_rechunk, pieces):
         yield chunk
 
 
@@ -49,7 +49,7 @@ def changes(upper: Path, *, newest: int | None = None) -> Iterator[bytes]:
     yield from _root(upper, newest)
     for entry in walk(upper):
         if entry.is_whiteout:
-            yield header(_mark(entry, WHITEOUT_PREFIX.encode() + entry.name))
+            yield header(_whiteout(entry, WHITEOUT_PREFIX.encode() + entry.name))
             continue
         kind = _TYPES.get(stat.S_IFMT(entry.stat.st_mode))
         if kind is None:
@@ -73,7 +73,7 @@ def _added(entry: Entry, kind: bytes, newest: int | None) -> Iterator[bytes]:
     elif kind == reader.DIRECTORY:
         yield header(_member(entry, kind, newest))
         if is_opaque(entry.reachable):
-            yield header(_mark(entry, entry.name + b"/" + OPAQUE.encode()))
+            yield header(_whiteout(entry, entry.name + b"/" + OPAQUE.encode()))
     else:
         yield header(_member(entry, kind, newest))
 
@@ -114,7 +114,7 @@ def _member(
     )
 
 
-def _mark(entry: Entry, name: bytes) -> Member:
+def _whiteout(entry: Entry, name: bytes) -> Member:
     """A whiteout or an opaque mark beside the entry: an empty file that says nothing else."""
     parent = entry.path[: len(entry.path) - len(entry.name)]
     return Member(reader.REGULAR, parent + name, b"", 0, 0, 0, 0, 0, (0, 0))
@@ -141,7 +141,7 @@ def _seconds(found: os.stat_result, newest: int | None) -> int:
     return seconds if newest is None else min(seconds, newest)
 
 
-def _gather(pieces: Iterator[bytes]) -> bytes:
+def _rechunk(pieces: Iterator[bytes]) -> bytes:
     gathered, size = [], 0
     for piece in pieces:
         gathered.append(piece)

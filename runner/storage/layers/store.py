@@ -28,7 +28,7 @@ from oci.digest import LENGTHS, Digest, DigestMismatch, InvalidDigest
 from oci.layer import InvalidLayer
 from runner.errors import NotFound, RunnerError
 from runner.storage.files.deletion import DeletionQueue, remove
-from runner.storage.files.durable import spread_children, sync_filesystem, write_whole
+from runner.storage.files.durable import spread_children, sync_filesystem, write_atomically
 from runner.storage.layers.unpack import Limits
 from runner.tasks.threads import in_thread
 
@@ -136,17 +136,17 @@ class LayerStore:
         import, the layer gets the one it turns out to have.  Leaving without a commit leaves
         nothing behind.
         """
-        aside = self._ingest / uuid.uuid4().hex
+        temporary = self._ingest / uuid.uuid4().hex
         try:
-            await in_thread(_make_empty, aside / "diff")
-            writer = LayerWriter(self, diff_id, aside)
+            await in_thread(_make_empty, temporary / "diff")
+            writer = LayerWriter(self, diff_id, temporary)
             try:
                 await writer.start(compression, self._limits)
                 yield writer
             finally:
                 await writer.stop()
         finally:
-            await in_thread(remove, aside)
+            await in_thread(remove, temporary)
 
     async def remove(self, diff_id: Digest) -> None:
         """Remove the layer, of which no snapshot is left; one not there is not an error."""
@@ -164,12 +164,12 @@ class LayerStore:
         """
         await in_thread(self._sync)
 
-    def publish(self, layer: Layer, aside: Path) -> None:
+    def publish(self, layer: Layer, temporary: Path) -> None:
         """Give a finished layer its name; blocks, for the writer."""
         document = layer.to_json() | {"boot_id": self._boot_id}
-        (aside / "layer.json").write_text(json.dumps(document))
+        (temporary / "layer.json").write_text(json.dumps(document))
         try:
-            os.rename(aside, self._place(layer.diff_id))
+            os.rename(temporary, self._place(layer.diff_id))
         except OSError as error:
             # Another writer of the same layer was first; the bytes are the same.
             if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
@@ -193,10 +193,10 @@ class LayerStore:
         """One rename, and the layer is gone; its files follow."""
         self._known.pop(diff_id, None)
         self._unsynced.discard(diff_id)
-        aside = self._ingest / uuid.uuid4().hex
+        temporary = self._ingest / uuid.uuid4().hex
         with suppress(FileNotFoundError):
-            os.rename(self._place(diff_id), aside)
-            self.deletions.put(aside)
+            os.rename(self._place(diff_id), temporary)
+            self.deletions.put(temporary)
 
     def _sync(self) -> None:
         unsynced, self._unsynced = self._unsynced, set()
@@ -207,7 +207,7 @@ class LayerStore:
             layer = self._find(diff_id)
             if layer is not None:
                 document = layer.to_json() | {"boot_id": None}
-                write_whole(self._place(diff_id) / "layer.json", json.dumps(document).encode())
+                write_atomically(self._place(diff_id) / "layer.json", json.dumps(document).encode())
 
     def _recover(self) -> tuple[Digest, ...]:
         for path in self._ingest.iterdir():
@@ -239,11 +239,11 @@ class LayerWriter:
     the archive, UnpackFailed for this machine.
     """
 
-    def __init__(self, store: LayerStore, diff_id: Digest | None, aside: Path) -> None:
+    def __init__(self, store: LayerStore, diff_id: Digest | None, temporary: Path) -> None:
         self._store = store
         self._expected = diff_id
         self._called = f"layer {diff_id}" if diff_id else "layer"
-        self._aside = aside
+        self._aside = temporary
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self, compression: str, limits: Limits) -> None:

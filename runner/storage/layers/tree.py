@@ -77,7 +77,7 @@ class Tree:
         """
         return self._reach(parts, strict=True)
 
-    def look(self, parts: tuple[bytes, ...]) -> Directory | None:
+    def lookup(self, parts: tuple[bytes, ...]) -> Directory | None:
         """A directory that is there already, for the caller to close; nothing is made."""
         path = b"/".join(parts)
         try:

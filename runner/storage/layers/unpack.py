@@ -253,7 +253,7 @@ class Unpacker:
         if not target:
             raise InvalidLayer(f"hard link {_shown(member)} points to the root directory")
         path = parent.child(name)
-        source = self.tree.look(tuple(above))
+        source = self.tree.lookup(tuple(above))
         try:
             if source is None or not _exists(source, target):
                 if _exists(parent, name):

@@ -54,38 +54,40 @@ def lower_with_fixups(
     the lowest first.  Raises InvalidLayer for a hard link to a file that no layer has.
     """
     place = fixups / chain_id(beneath).encoded
-    make_once(place, lambda aside: LayerFixup(layer, directory, lower, aside).make())
+    publish_once(place, lambda temporary: LayerFixup(layer, directory, lower, temporary).make())
     stack = (directory, *lower)
     return (place, *stack) if any(place.iterdir()) else stack
 
 
-def make_once(place: Path, fill: Callable[[Path], None]) -> None:
+def publish_once(place: Path, fill: Callable[[Path], None]) -> None:
     """Have a directory at ``place``, whole: ``fill`` makes it elsewhere, unless it is there.
 
     Blocking; of two at once the first to end makes it, and the other drops its own.
     """
     if place.exists():
         return
-    aside = place.with_name(f".{uuid.uuid4().hex}")
+    temporary = place.with_name(f".{uuid.uuid4().hex}")
     try:
-        aside.mkdir(parents=True)
-        fill(aside)
-        os.rename(aside, place)
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        os.rename(temporary, place)
     except BaseException as error:
-        remove(aside)
+        remove(temporary)
         # Another was first; what it made is the same.
         if not isinstance(error, OSError) or error.errno not in _EXISTS or not place.exists():
             raise
 
 
 class LayerFixup:
-    """One fixup in the making, in the directory ``aside``."""
+    """One fixup in the making, in the directory ``temporary``."""
 
-    def __init__(self, layer: Layer, directory: Path, lower: tuple[Path, ...], aside: Path) -> None:
+    def __init__(
+        self, layer: Layer, directory: Path, lower: tuple[Path, ...], temporary: Path
+    ) -> None:
         self._layer = layer
         self._directory = directory
         self._lower = lower
-        self._aside = aside
+        self._aside = temporary
         self._implicit = set(layer.implicit)
 
     def make(self) -> None:

@@ -95,26 +95,26 @@ class OverlaySnapshotter:
     def _make(self, key: str, parents: Sequence[Digest], top: Path, *, read_only: bool) -> None:
         if self._place(key).exists():
             raise SnapshotExists(key)
-        aside = self._aside / uuid.uuid4().hex
+        temporary = self._aside / uuid.uuid4().hex
         try:
-            (aside / "work").mkdir(parents=True)
-            (aside / "diff").mkdir()
+            (temporary / "work").mkdir(parents=True)
+            (temporary / "diff").mkdir()
             root = top.stat()
-            os.chown(aside / "diff", root.st_uid, root.st_gid)
-            os.chmod(aside / "diff", root.st_mode & 0o7777)
+            os.chown(temporary / "diff", root.st_uid, root.st_gid)
+            os.chmod(temporary / "diff", root.st_mode & 0o7777)
             document = {"parents": [str(parent) for parent in parents], "read_only": read_only}
-            (aside / "snapshot.json").write_text(json.dumps(document))
-            os.rename(aside, self._place(key))
+            (temporary / "snapshot.json").write_text(json.dumps(document))
+            os.rename(temporary, self._place(key))
         except BaseException:
-            remove(aside)
+            remove(temporary)
             raise
 
     def _remove(self, key: str) -> None:
         """One rename, and the snapshot is gone; its files follow."""
-        aside = self._aside / uuid.uuid4().hex
+        temporary = self._aside / uuid.uuid4().hex
         with suppress(FileNotFoundError):
-            os.rename(self._place(key), aside)
-            self.deletions.put(aside)
+            os.rename(self._place(key), temporary)
+            self.deletions.put(temporary)
 
     def _read(self, key: str) -> tuple[tuple[Digest, ...], bool]:
         try:

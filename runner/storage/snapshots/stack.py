@@ -13,7 +13,7 @@ from oci.digest import Digest
 from oci.layer import InvalidLayer
 from runner.linux.mounts import MAX_LOWER
 from runner.storage.layers.store import Layer
-from runner.storage.snapshots.fixups import lower_with_fixups, make_once
+from runner.storage.snapshots.fixups import lower_with_fixups, publish_once
 from runner.storage.snapshots.flatten import flatten
 from runner.storage.snapshots.snapshotter import LayerSource
 from runner.tasks.threads import in_thread
@@ -50,7 +50,7 @@ async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> 
         return lower
     kept, lowest = lower[: _MAX_DIRECTORIES - 1], lower[_MAX_DIRECTORIES - 1 :]
     place = layers.fixups(owners[lowest[0]]) / f"flat-{_key(lowest)}"
-    await in_thread(make_once, place, partial(flatten, lowest))
+    await in_thread(publish_once, place, partial(flatten, lowest))
     return (*kept, place)
 
 

@@ -50,7 +50,7 @@ def test_every_verb_has_its_module_and_its_help(capsys: pytest.CaptureFixture[st
     for verb, (module, summary) in COMMANDS.items():
         if verb == "daemon":
             continue
-        assert verb in import_module(f"runner.cli.commands.{module}").VERBS
+        assert verb in import_module(f"runner.cli.commands.{module}").COMMANDS
         with pytest.raises(SystemExit) as caught:
             main([verb, "--help"])
         assert caught.value.code == 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runner.cli.arguments import Parser, UsageError
-from runner.cli.commands.run import VERBS
+from runner.cli.commands.run import COMMANDS
 from runner.cli.options import create_body
 from runner.schema import ContainerOptions
 
@@ -15,7 +15,7 @@ ENVIRON = {"HOME": "/home/me", "SHELL": "/bin/sh"}
 
 def body(*words: str, attached: bool = True) -> dict[str, Any]:
     parser = Parser("run", "")
-    VERBS["run"][0](parser)
+    COMMANDS["run"][0](parser)
     return create_body(parser.read(words), attached=attached, environ=ENVIRON)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.client.wire import Answer, DaemonRefused, DaemonUnreachable, exchange
+from runner.client.wire import DaemonRefused, DaemonResponse, DaemonUnreachable, exchange
 
 
-def answered(*pieces: bytes) -> Answer:
+def answered(*pieces: bytes) -> DaemonResponse:
     """An answer that arrives in these pieces."""
     ours, theirs = socket.socketpair()
 
@@ -19,7 +19,7 @@ def answered(*pieces: bytes) -> Answer:
                 theirs.sendall(piece)
 
     threading.Thread(target=send).start()
-    return Answer(ours)
+    return DaemonResponse(ours)
 
 
 def test_a_body_with_a_length() -> None:

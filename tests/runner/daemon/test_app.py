@@ -108,7 +108,7 @@ async def test_a_start_unpacks_again_what_a_power_cut_took(tmp_path: Path, run_d
     root, lost = tmp_path / "root", source.layers[0].diff_id
     async with FakeRegistry() as registry, runner_images(root, registry.host) as before:
         registry.put(source)
-        await before.images.pull("app", progress=before.tell)
+        await before.images.pull("app", progress=before.on_progress)
         await before.store.layers.remove(lost)
 
     layers = LayerStore(root / "layers")

@@ -53,8 +53,8 @@ class FakeContainers:
     def list(self) -> tuple[Container, ...]:
         return self.all
 
-    async def prune(self, selects: Callable[[Container], bool]) -> tuple[tuple[str, ...], int]:
-        gone = tuple(one for one in self.all if selects(one))
+    async def prune(self, matches: Callable[[Container], bool]) -> tuple[tuple[str, ...], int]:
+        gone = tuple(one for one in self.all if matches(one))
         self.all = tuple(one for one in self.all if one not in gone)
         return tuple(one.id for one in gone), 0
 

@@ -23,7 +23,7 @@ def target_of(root: int, path: str, *, directory: bool = True) -> tuple[str, boo
     """Where it leads, and whether it was made."""
     found = open_target(root, path, directory=directory)
     os.close(found.descriptor)
-    return found.path, found.made
+    return found.path, found.created
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import select
 import subprocess
 
-from runner.linux.processes import become_subreaper, collect, kill_tree
+from runner.linux.processes import become_subreaper, kill_tree, reap
 
 
 async def test_a_tree_is_killed_with_all_its_branches() -> None:
@@ -29,11 +29,11 @@ def test_an_orphan_is_collected_with_its_exit_code() -> None:
     said = subprocess.run(["sh", "-c", script], capture_output=True, check=True, stdin=waits)  # noqa: S603, S607  (a test's own)
     pidfd = os.pidfd_open(int(said.stdout))
 
-    assert collect(pidfd) is None
+    assert reap(pidfd) is None
     os.close(ends)
     select.select([pidfd], [], [], 20)
 
-    assert collect(pidfd) == 7
-    assert collect(pidfd) is None
+    assert reap(pidfd) == 7
+    assert reap(pidfd) is None
     os.close(pidfd)
     os.close(waits)

@@ -11,7 +11,7 @@ from oci.reference import RepositoryName, Tag
 from runner.errors import BadRequest, Forbidden, Unavailable
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.push import Outcome, push_blob, push_manifest
+from runner.remote.push import PushResult, push_blob, push_manifest
 from runner.remote.retry import RetryPolicy
 from tests.support.fake_registry import FakeRegistry, Reply, envelope
 
@@ -42,7 +42,7 @@ async def test_a_blob_is_sent_in_one_put_of_its_length(
 ) -> None:
     outcome = await push_blob(app, BLOB, opened)
 
-    assert outcome is Outcome.PUSHED
+    assert outcome is PushResult.PUSHED
     (sent,) = registry.asked("PUT")
     assert sent.body == CONTENT
     assert sent.headers["content-length"] == str(BLOB.size)
@@ -55,7 +55,7 @@ async def test_a_blob_that_is_there_is_not_sent(
 ) -> None:
     registry.blobs[str(BLOB.digest)] = CONTENT
 
-    assert await push_blob(app, BLOB, opened) is Outcome.EXISTED
+    assert await push_blob(app, BLOB, opened) is PushResult.EXISTED
     assert [seen.method for seen in registry.seen] == ["HEAD"]
 
 
@@ -66,7 +66,7 @@ async def test_a_mount_that_is_granted_sends_nothing(
 
     outcome = await push_blob(app, BLOB, opened, mount_from=RepositoryName("source"))
 
-    assert outcome is Outcome.MOUNTED
+    assert outcome is PushResult.MOUNTED
     (asked,) = registry.asked("POST")
     assert asked.query == {"mount": [str(BLOB.digest)], "from": ["source"]}
     assert registry.asked("PUT") == []
@@ -77,7 +77,7 @@ async def test_a_mount_that_is_not_granted_goes_on_with_the_session(
 ) -> None:
     outcome = await push_blob(app, BLOB, opened, mount_from=RepositoryName("source"))
 
-    assert outcome is Outcome.PUSHED
+    assert outcome is PushResult.PUSHED
     assert len(registry.asked("POST")) == 1
 
 
@@ -103,7 +103,7 @@ async def test_a_blob_is_sent_again_in_a_new_session_after_a_failure(
 ) -> None:
     registry.once("PUT", "/blobs/uploads/", Reply(503))
 
-    assert await push_blob(app, BLOB, opened) is Outcome.PUSHED
+    assert await push_blob(app, BLOB, opened) is PushResult.PUSHED
     assert len(registry.asked("POST")) == 2
 
 

@@ -103,7 +103,7 @@ async def test_a_refusal_that_no_registry_gives_is_a_reason_to_try_tls(
     schemes = Schemes(())
     answer = httpx2.Response(status, headers={"Content-Type": content_type})
     async with tls_in_front(registry.port, tmp_path) as host:
-        assert schemes.answered(host, answer) is of_plain_http
+        assert schemes.record_response(host, answer) is of_plain_http
 
         assert await schemes.speaks_tls(host) is not of_plain_http
 

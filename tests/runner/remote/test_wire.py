@@ -19,8 +19,8 @@ from runner.remote.wire import SLOW_SECONDS, SLOWEST_BYTES_PER_SECOND, body_chun
 @pytest.fixture
 async def clients(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RegistryClients]:
     """One try, and little time for it."""
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(client, "RESPONSE_SECONDS", 0.2)
+    monkeypatch.setattr(wire, "RESPONSE_SECONDS", 0.2)
     clients = RegistryClients(retry_policy=RetryPolicy(tries=1))
     yield clients
     await clients.aclose()

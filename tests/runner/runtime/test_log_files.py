@@ -79,7 +79,7 @@ async def test_a_file_that_is_read_may_be_dropped_meanwhile(tmp_path: Path) -> N
         rotate(log, keep=1)
         write(log, text)
     rest = [*lines]
-    files.look()
+    files.open_new()
     rest += [*files.lines()]
 
     files.close()

@@ -28,7 +28,7 @@ TABLE: dict[str, Filter[Thing]] = {
     "label": filters.label,
     "label!": filters.without_label,
     "until": filters.created_before(lambda thing: thing.created),
-    "used": filters.truth("used", lambda thing: thing.used),
+    "used": filters.boolean("used", lambda thing: thing.used),
     "name": filters.pattern("name", lambda thing: (thing.name, f"/{thing.name}")),
     "colour": filters.one_of("colour", ("red", "blue"), lambda thing, value: thing.colour == value),
     "id": filters.any_of(lambda thing, value: value == "1"),

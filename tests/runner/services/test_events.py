@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from runner.services.events import KEPT, QUEUED, Event, Events
+from runner.services.events import MAX_HISTORY, MAX_QUEUED, Event, Events
 
 
 class Clock:
@@ -59,7 +59,7 @@ async def test_listening_ends_when_its_time_is_over(events: Events, clock: Clock
 
 
 async def test_only_the_last_events_are_remembered(events: Events) -> None:
-    for number in range(KEPT + 5):
+    for number in range(MAX_HISTORY + 5):
         events.publish("image", "pull", str(number))
 
     listening = events.subscribe(since=0)
@@ -69,12 +69,12 @@ async def test_only_the_last_events_are_remembered(events: Events) -> None:
 
 async def test_who_falls_far_behind_is_let_go(events: Events) -> None:
     listening = events.subscribe()
-    for number in range(QUEUED + 10):
+    for number in range(MAX_QUEUED + 10):
         events.publish("image", "pull", str(number))
 
     told = [event.id async for event in listening]
 
-    assert len(told) == QUEUED
+    assert len(told) == MAX_QUEUED
 
 
 async def test_what_was_published_cannot_be_changed_later(events: Events) -> None:

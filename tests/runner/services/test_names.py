@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import BadRequest, Conflict
-from runner.services.names import check_container_name, check_name, made_up_name, new_id
+from runner.services.names import check_container_name, check_name, generate_name, new_id
 
 
 @given(st.text(alphabet="aZ0_.-/\n \0é", max_size=8))
@@ -35,14 +35,14 @@ def test_made_up_names_are_valid_and_free() -> None:
     taken: set[str] = set()
 
     for _ in range(500):
-        name = made_up_name(taken.__contains__)
+        name = generate_name(taken.__contains__)
         assert check_container_name(name) not in taken
         taken.add(name)
 
 
 def test_when_every_name_is_taken_one_must_be_given() -> None:
     with pytest.raises(Conflict, match="give one with --name"):
-        made_up_name(lambda _: True)
+        generate_name(lambda _: True)
 
 
 def test_a_short_id_is_not_a_number() -> None:

@@ -51,10 +51,10 @@ class FakeHost:
         self.reached = asyncio.Event()
         self._pid = _FIRST_PID
 
-    async def called(self, verb: str) -> None:
-        if verb in self.refusing:
-            raise self.refusing[verb]
-        if verb in self.hanging:
+    async def called(self, operation: str) -> None:
+        if operation in self.refusing:
+            raise self.refusing[operation]
+        if operation in self.hanging:
             self.reached.set()
             await asyncio.Event().wait()
 

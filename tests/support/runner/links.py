@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.linux.mounts import Mount
 from runner.runtime.contract import RuntimeSpec
-from runner.runtime.rootfs import check_kernel_directories, is_of_the_kernel
+from runner.runtime.rootfs import check_kernel_directories, is_kernel_path
 
 
 class LinkMounter:
@@ -21,7 +21,7 @@ class LinkMounter:
 
     def mount_inside(self, rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
         check_kernel_directories(rootfs)
-        left = [one for one in spec["mounts"] if is_of_the_kernel(one["destination"])]
+        left = [one for one in spec["mounts"] if is_kernel_path(one["destination"])]
         return {**spec, "mounts": left}
 
     def unmount_inside(self, rootfs: Path) -> None:

@@ -47,7 +47,7 @@ class ArchiveFiles:
                     if names > MAX_NAMES_BYTES:
                         raise BadRequest(f"names in the archive exceed {MAX_NAMES_BYTES} bytes")
                     name = _normal(os.fsdecode(entry.name))
-                    found = _found(entry, FileRange(path, offset, entry.size))
+                    found = _content_or_link(entry, FileRange(path, offset, entry.size))
                     known = links.get(name, files.get(name))
                     if known is not None and not _are_equal(known, found):
                         raise BadRequest(f"archive has two different entries named {name[:200]!r}")
@@ -96,7 +96,7 @@ class ArchiveFiles:
         return content
 
 
-def _found(entry: Member, content: FileRange) -> FileRange | str | None:
+def _content_or_link(entry: Member, content: FileRange) -> FileRange | str | None:
     """A file's bytes, or the name that a link points to; None for what holds nothing."""
     if entry.type == REGULAR and entry.sparse is None:
         return content

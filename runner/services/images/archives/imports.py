@@ -48,16 +48,16 @@ class Importer:
         defaults = apply_changes(options.changes)
         platform = parse_platform(options.platform) or Platform.host()
         async with spool(archive, self._scratch) as path:
-            aside = path.with_name(f"{path.name}.gz")
+            temporary = path.with_name(f"{path.name}.gz")
             try:
                 await in_thread(decompress_in_place, path)
-                layer = await in_thread(measure_layer, FileRange.whole(path), aside)
+                layer = await in_thread(measure_layer, FileRange.whole(path), temporary)
                 config = _config(layer.diff_id, defaults, platform, options.message)
                 local = LocalImage.assemble(config, [layer])
                 # The layer's own bars would say little here: one line at the end does.
                 image = await ingest_image(self._store, local, names, lambda event: None)
             finally:
-                aside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
         progress(ProgressEvent(str(image.id)))
         return image
 

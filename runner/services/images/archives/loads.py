@@ -38,7 +38,7 @@ from runner.tasks.threads import in_thread
 MAX_INDEX_DEPTH = 3
 MAX_IMAGES = 1000
 
-Tell = Callable[[ProgressEvent], None]
+Report = Callable[[ProgressEvent], None]
 
 
 class Loader:
@@ -52,37 +52,37 @@ class Loader:
         self._store = store
         self._scratch = scratch
 
-    async def load(self, archive: AsyncIterator[bytes], tell: Tell) -> tuple[Image, ...]:
+    async def load(self, archive: AsyncIterator[bytes], report: Report) -> tuple[Image, ...]:
         """Every image is verified before it is named; BadRequest says what is wrong with one."""
         async with spool(archive, self._scratch) as path:
             await in_thread(decompress_in_place, path, every=True)
             files = await in_thread(ArchiveFiles.read, path)
             try:
-                return await self._load(files, path, tell)
+                return await self._load(files, path, report)
             except OCIError as error:
                 raise BadRequest(f"archive: {error}") from error
 
-    async def _load(self, files: ArchiveFiles, path: Path, tell: Tell) -> tuple[Image, ...]:
+    async def _load(self, files: ArchiveFiles, path: Path, report: Report) -> tuple[Image, ...]:
         items = docker_items(files)
         images = []
         for local, names in layout_images(files):
             # Both documents may name an image: docker's is the one its users see.
             item = items.pop(local.config.image_id, None)
-            images.append(await self._take(local, item.names if item else names, tell))
+            images.append(await self._ingest(local, item.names if item else names, report))
         for item in items.values():
             with ExitStack() as stack:
                 layers = []
                 for number, name in enumerate(item.layers):
-                    aside = path.with_name(f"{path.name}.{number}")
-                    stack.callback(aside.unlink, missing_ok=True)
+                    temporary = path.with_name(f"{path.name}.{number}")
+                    stack.callback(temporary.unlink, missing_ok=True)
                     found = files.find(name)
                     layers.append(
-                        await in_thread(measure_layer, found, aside)
+                        await in_thread(measure_layer, found, temporary)
                         if found
                         else self._known_layer(item, number)
                     )
                 local = LocalImage.assemble(item.config, layers)
-                images.append(await self._take(local, item.names, tell))
+                images.append(await self._ingest(local, item.names, report))
         if not images:
             raise BadRequest("archive holds no image: expected index.json or manifest.json")
         return tuple(images)
@@ -99,10 +99,10 @@ class Loader:
             )
         return LayerFile(blob, diff_id, FileRange.whole(self._store.content.path(blob.digest)))
 
-    async def _take(self, local: LocalImage, names: Sequence[str], tell: Tell) -> Image:
+    async def _ingest(self, local: LocalImage, names: Sequence[str], report: Report) -> Image:
         references = [self._store.tag_reference(name) for name in names]
         before = [self._store.records.images.get(str(reference)) for reference in references]
-        image = await ingest_image(self._store, local, [str(each) for each in references], tell)
+        image = await ingest_image(self._store, local, [str(each) for each in references], report)
         for reference, old in zip(references, before, strict=True):
             familiar = reference.familiar(self._store.default_registry)
             if old is not None and old.image_id != image.id:
@@ -110,10 +110,10 @@ class Loader:
                     f"The image {familiar} already exists, "
                     f"renaming the old one with ID {old.image_id} to empty string\n"
                 )
-                tell(ProgressEvent(stream=moved))
-            tell(ProgressEvent(stream=f"Loaded image: {familiar}\n"))
+                report(ProgressEvent(stream=moved))
+            report(ProgressEvent(stream=f"Loaded image: {familiar}\n"))
         if not references:
-            tell(ProgressEvent(stream=f"Loaded image ID: {image.id}\n"))
+            report(ProgressEvent(stream=f"Loaded image ID: {image.id}\n"))
         return image
 
 
@@ -156,7 +156,7 @@ def layout_images(files: ArchiveFiles) -> list[tuple[LocalImage, tuple[str, ...]
         local = _from_layout(files, descriptor)
         if local is not None:
             _, names = found.get(local.manifest_digest, (local, ()))
-            more = tuple(name for name in _annotated(descriptor) if name not in names)
+            more = tuple(name for name in _annotated_names(descriptor) if name not in names)
             found[local.manifest_digest] = (local, (*names, *more))
     return list(found.values())
 
@@ -168,7 +168,7 @@ def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | No
             files.blob(descriptor.digest), descriptor.media_type, allow_urls=True
         )
         if isinstance(document, ImageManifest):
-            return _local(files, document, descriptor.digest)
+            return _local_image(files, document, descriptor.digest)
         here = [each for each in document.manifests if files.find(blob_name(each.digest))]
         chosen = choose(here, Platform.host())
         if chosen is None:
@@ -177,7 +177,7 @@ def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | No
     raise BadRequest(f"index.json: indexes in indexes, more than {MAX_INDEX_DEPTH} deep")
 
 
-def _local(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> LocalImage | None:
+def _local_image(files: ArchiveFiles, manifest: ImageManifest, digest: Digest) -> LocalImage | None:
     try:
         config = ImageConfig.parse(files.blob(manifest.config.digest))
     except ImageConfigInvalid:
@@ -202,7 +202,7 @@ def _layer(files: ArchiveFiles, layer: Descriptor) -> FileRange:
     return found
 
 
-def _annotated(descriptor: Descriptor) -> tuple[str, ...]:
+def _annotated_names(descriptor: Descriptor) -> tuple[str, ...]:
     """The name an index gives an image: containerd's annotation, or a ref.name with a tag in it.
 
     The spec's ref.name may be a bare tag, which names nothing by itself.

@@ -19,7 +19,7 @@ from runner.storage.records import ImageRecord
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
-Saved = tuple[Image, tuple[ImageRecord, ...]]
+SavedImage = tuple[Image, tuple[ImageRecord, ...]]
 
 
 class Saver:
@@ -30,7 +30,7 @@ class Saver:
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """The archive's bytes; every name is looked up at once, before the first of them."""
-        chosen: dict[Digest, Saved] = {}
+        chosen: dict[Digest, SavedImage] = {}
         for name in names:
             image, records = self._choose(name)
             _, known = chosen.get(image.id, (image, ()))
@@ -45,7 +45,7 @@ class Saver:
                     )
         return self._archive(list(chosen.values()))
 
-    def _choose(self, name: str) -> Saved:
+    def _choose(self, name: str) -> SavedImage:
         """The image, and the names to save with it: none for an ID, all for a bare repository."""
         image = find(self._store, name)
         if is_id(name, image):
@@ -59,7 +59,7 @@ class Saver:
             raise NoSuchImage(name)
         return image, found
 
-    async def _archive(self, chosen: Sequence[Saved]) -> AsyncIterator[bytes]:
+    async def _archive(self, chosen: Sequence[SavedImage]) -> AsyncIterator[bytes]:
         held = {blob.digest for image, _ in chosen for blob in image.manifest.all_blobs}
         held |= {image.manifest_digest for image, _ in chosen}
         with self._store.hold(held):
@@ -90,7 +90,7 @@ class Saver:
                 yield _padding(size)
 
 
-def _index(chosen: Sequence[Saved]) -> bytes:
+def _index(chosen: Sequence[SavedImage]) -> bytes:
     """index.json: one descriptor for each name, as containerd writes them."""
     descriptors = []
     for image, records in chosen:
@@ -114,7 +114,7 @@ def _annotations(record: ImageRecord) -> dict[str, str]:
     return {NAME_ANNOTATION: record.reference, TAG_ANNOTATION: tag}
 
 
-def _manifest_json(chosen: Sequence[Saved]) -> bytes:
+def _manifest_json(chosen: Sequence[SavedImage]) -> bytes:
     """manifest.json, for docker, and for tools that know docker's archives only."""
     items = [
         {

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runner.cli.commands.logs import moment
+from runner.cli.commands.logs import resolve_duration
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ def test_a_duration_counts_back_from_now(
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
 
-    assert moment(text) == f"{1_000_000 - seconds:.9f}"
+    assert resolve_duration(text) == f"{1_000_000 - seconds:.9f}"
 
 
 @pytest.mark.parametrize("text", ["", None, "0", "1577836800.5", "2020-01-01", "1.2.3h", "h", "1x"])
 def test_anything_else_is_left_to_the_daemon(text: str | None) -> None:
-    assert moment(text) == text
+    assert resolve_duration(text) == text

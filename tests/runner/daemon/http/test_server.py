@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.daemon.http.messages import (
-    Answer,
     Duplex,
     Handle,
+    HandlerResult,
     Hijack,
     Request,
     Response,
@@ -35,33 +35,33 @@ class Served:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(str(self.path))
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> HandlerResult:
         handler: Handle = getattr(self, request.path.strip("/"))
         return await handler(request)
 
-    async def echo(self, request: Request) -> Answer:
+    async def echo(self, request: Request) -> HandlerResult:
         body = b"".join([chunk async for chunk in request.body])
         return Response(body=body, content_type="text/plain")
 
-    async def ignore(self, request: Request) -> Answer:
+    async def ignore(self, request: Request) -> HandlerResult:
         return Response(body=b"ignored", content_type="text/plain")
 
-    async def refuse(self, request: Request) -> Answer:
+    async def refuse(self, request: Request) -> HandlerResult:
         raise NotFound(f"No such thing: {request.query.text('name')}")
 
-    async def broken(self, request: Request) -> Answer:
+    async def broken(self, request: Request) -> HandlerResult:
         raise RuntimeError("nobody foresaw this")
 
-    async def document(self, request: Request) -> Answer:
+    async def document(self, request: Request) -> HandlerResult:
         return json_response(await request.json())
 
-    async def slow(self, request: Request) -> Answer:
+    async def slow(self, request: Request) -> HandlerResult:
         self.started.set()
         await self.release.wait()
         self.ended.set()
         return Response(body=b"done", content_type="text/plain")
 
-    async def stream(self, request: Request) -> Answer:
+    async def stream(self, request: Request) -> HandlerResult:
         async def items() -> AsyncGenerator[bytes, None]:
             try:
                 self.started.set()
@@ -73,7 +73,7 @@ class Served:
 
         return Response(body=items())
 
-    async def hijack(self, request: Request) -> Answer:
+    async def hijack(self, request: Request) -> HandlerResult:
         async def run(client: Duplex) -> None:
             while content := await client.read():
                 self.seen.append(content)
@@ -81,14 +81,14 @@ class Served:
 
         return Hijack(run)
 
-    async def deaf(self, request: Request) -> Answer:
+    async def deaf(self, request: Request) -> HandlerResult:
         async def run(client: Duplex) -> None:
             await self.release.wait()
             await client.write(b"answer")
 
         return Hijack(run)
 
-    async def forever(self, request: Request) -> Answer:
+    async def forever(self, request: Request) -> HandlerResult:
         async def run(client: Duplex) -> None:
             try:
                 self.started.set()

@@ -46,9 +46,9 @@ async def test_verbs_that_make_no_sense_are_refused(any_runner: RunnerContainers
     container = await any_runner.create("sleep", "100", name="web")
     verbs = any_runner.containers
 
-    for verb in (verbs.kill, verbs.pause, verbs.unpause):
+    for operation in (verbs.kill, verbs.pause, verbs.unpause):
         with pytest.raises(Conflict, match=r"is not (running|paused)"):
-            await verb("web")
+            await operation("web")
     with pytest.raises(NotModified):
         await verbs.stop("web")
     await verbs.start("web")

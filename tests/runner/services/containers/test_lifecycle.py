@@ -1,7 +1,7 @@
 import pytest
 
 from runner.errors import Conflict, NotModified
-from runner.services.containers.lifecycle import TRANSITIONS, State, Verb, after, refusal
+from runner.services.containers.lifecycle import TRANSITIONS, Operation, State, next_state, refusal
 
 ID, NAME = "f" * 64, "web"
 
@@ -19,33 +19,33 @@ EXPECTED = """
 """
 
 
-def rows() -> list[tuple[Verb, State, str]]:
+def rows() -> list[tuple[Operation, State, str]]:
     header, *lines = (line.split() for line in EXPECTED.strip().splitlines())
     return [
-        (Verb(verb), State(state), expected)
-        for verb, *cells in lines
+        (Operation(operation), State(state), expected)
+        for operation, *cells in lines
         for state, expected in zip(header, cells, strict=True)
     ]
 
 
 @pytest.mark.parametrize(("verb", "state", "expected"), rows())
-def test_every_verb_in_every_state(verb: Verb, state: State, expected: str) -> None:
+def test_every_verb_in_every_state(operation: Operation, state: State, expected: str) -> None:
     if expected in ("304", "409"):
         with pytest.raises(NotModified if expected == "304" else Conflict) as refused:
-            after(state, verb, ID, NAME)
+            next_state(state, operation, ID, NAME)
         assert NAME in str(refused.value) or ID in str(refused.value) or state == State.PAUSED
     else:
-        assert after(state, verb, ID, NAME) is State(expected)
+        assert next_state(state, operation, ID, NAME) is State(expected)
 
 
 def test_the_table_has_a_row_for_every_state() -> None:
     assert set(TRANSITIONS) == set(State)
-    assert {verb for row in TRANSITIONS.values() for verb in row} == set(Verb)
+    assert {operation for row in TRANSITIONS.values() for operation in row} == set(Operation)
 
 
 def test_every_refusal_is_a_sentence() -> None:
     for state in State:
-        for verb in Verb:
-            text = str(refusal(state, verb, ID, NAME))
+        for operation in Operation:
+            text = str(refusal(state, operation, ID, NAME))
             assert "{" not in text
             assert text[0].islower()

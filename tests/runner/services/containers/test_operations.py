@@ -111,10 +111,10 @@ async def test_removals_at_once_remove_it_once(fake_runner: RunnerContainers) ->
 @pytest.mark.parametrize("verb", ["create", "start"])
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
-    fake_runner: RunnerContainers, fake_host: FakeHost, verb: str, ending: str
+    fake_runner: RunnerContainers, fake_host: FakeHost, operation: str, ending: str
 ) -> None:
     container = await fake_runner.create(*programs.TRUE)
-    fake_host.hanging.add(verb)
+    fake_host.hanging.add(operation)
     starting = asyncio.create_task(fake_runner.containers.start(container))
     await fake_host.reached.wait()
 
@@ -130,7 +130,7 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "exec", "start", "create"])
 async def test_what_the_runtime_refuses_changes_nothing(
-    fake_runner: RunnerContainers, fake_host: FakeHost, verb: str
+    fake_runner: RunnerContainers, fake_host: FakeHost, operation: str
 ) -> None:
     containers = fake_runner.containers
     running = await fake_runner.start(*programs.SLEEP)
@@ -138,7 +138,7 @@ async def test_what_the_runtime_refuses_changes_nothing(
     await containers.pause(paused)
     created = await fake_runner.create(*programs.SLEEP)
     before = [one.state for one in containers.list()]
-    fake_host.refusing[verb] = RuntimeRefused("no room")
+    fake_host.refusing[operation] = RuntimeRefused("no room")
 
     asked: dict[str, Callable[[], Awaitable[object]]] = {
         "pause": lambda: containers.pause(running),
@@ -148,7 +148,7 @@ async def test_what_the_runtime_refuses_changes_nothing(
         "create": lambda: containers.start(created),
     }
     with pytest.raises(RuntimeRefused, match="no room"):
-        await asked[verb]()
+        await asked[operation]()
 
     assert [one.state for one in containers.list()] == before
     fake_host.refusing.clear()

@@ -75,7 +75,7 @@ async def test_when_nothing_will_come_reading_ends_and_writing_goes_nowhere() ->
     awaited = PendingStreams((OUT,))
     reading = asyncio.create_task(read(awaited))
 
-    awaited.give_up()
+    awaited.fail()
 
     assert await reading == []
     await awaited.write(b"lost")

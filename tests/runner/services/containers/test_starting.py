@@ -92,13 +92,13 @@ async def test_a_removal_that_fails_answers_who_waits_and_may_be_repeated(
 
 @asynccontextmanager
 async def a_hanging_runtime(
-    tmp_path: Path, run_dir: Path, verb: str, limit_seconds: float = 60
+    tmp_path: Path, run_dir: Path, operation: str, limit_seconds: float = 60
 ) -> AsyncIterator[RunnerContainers]:
     """Containers with a runtime whose one verb never returns."""
     program = tmp_path / "runtime"
     program.write_text(
         "#!/bin/sh\n"
-        f'case " $* " in *" {verb} "*) echo $$ > {tmp_path}/pid;'
+        f'case " $* " in *" {operation} "*) echo $$ > {tmp_path}/pid;'
         f" mv {tmp_path}/pid {tmp_path}/hangs; sleep 1000 & wait;; esac\n"
         'exec runc "$@"\n'
     )
@@ -157,9 +157,9 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("verb", ["create", "start"])
 @pytest.mark.needs_root
 async def test_a_runtime_that_hangs_is_ended_when_its_time_is_up(
-    root: Path, run_dir: Path, verb: str
+    root: Path, run_dir: Path, operation: str
 ) -> None:
-    async with a_hanging_runtime(root, run_dir, verb, limit_seconds=2) as runner:
+    async with a_hanging_runtime(root, run_dir, operation, limit_seconds=2) as runner:
         container = await runner.create("true")
 
         with pytest.raises(RuntimeTimedOut, match="did not answer within 2 seconds"):
@@ -188,9 +188,9 @@ async def test_an_exec_that_hangs_is_ended_when_its_time_is_up(root: Path, run_d
 @pytest.mark.parametrize("ending", ["kill", "stop", "remove"])
 @pytest.mark.needs_root
 async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
-    root: Path, run_dir: Path, verb: str, ending: str
+    root: Path, run_dir: Path, operation: str, ending: str
 ) -> None:
-    async with a_hanging_runtime(root, run_dir, verb) as runner:
+    async with a_hanging_runtime(root, run_dir, operation) as runner:
         container = await runner.create("true")
         starting_ = asyncio.create_task(runner.containers.start(container))
         await hangs(root)

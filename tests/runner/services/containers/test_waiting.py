@@ -55,6 +55,6 @@ async def test_one_who_gives_up_does_not_disturb_another() -> None:
 
     impatient.cancel()
     await asyncio.gather(impatient, return_exceptions=True)
-    waiter.tell(STATUS)
+    waiter.publish(STATUS)
 
     assert await waiter.result() == STATUS

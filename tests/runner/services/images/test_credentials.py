@@ -43,7 +43,7 @@ async def test_a_redirect_to_another_host_carries_no_credentials(
     elsewhere.on("GET", "/b", Reply(body=LAYER.blob))
     ask_for_credentials(registry)
 
-    await runner.images.pull("app", credentials=CANARY, progress=runner.tell)
+    await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)
 
     assert f"Basic {basic(CANARY)}" in [s.headers.get("authorization") for s in registry.seen]
     assert [seen.path for seen in elsewhere.seen] == ["/b"]
@@ -57,7 +57,7 @@ async def test_a_redirect_within_the_host_keeps_the_credentials(
     registry.on("GET", f"/blobs/{BLOB}", Reply(307, headers={"Location": "/moved"}))
     ask_for_credentials(registry)
 
-    await runner.images.pull("app", credentials=CANARY, progress=runner.tell)
+    await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)
 
     (moved,) = registry.asked("GET", "/moved")
     assert moved.headers["authorization"] == f"Basic {basic(CANARY)}"
@@ -70,7 +70,7 @@ async def test_a_realm_on_another_host_sees_nothing(
     registry.on("GET", "/", Reply(401, headers={"WWW-Authenticate": realm}))
 
     with pytest.raises(RunnerError, match="which is another server: list that host"):
-        await runner.images.pull("app", credentials=CANARY, progress=runner.tell)
+        await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)
 
     assert elsewhere.seen == []
 
@@ -78,13 +78,13 @@ async def test_a_realm_on_another_host_sees_nothing(
 async def test_an_upload_location_on_another_host_gets_nothing(
     registry: FakeRegistry, elsewhere: FakeRegistry, runner: RunnerImages
 ) -> None:
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     registry.blobs.clear()
     place = f"{elsewhere.url}/v2/app/blobs/uploads/1"
     registry.on("POST", "/blobs/uploads/", Reply(202, headers={"Location": place}))
 
     with pytest.raises(RunnerError, match=r"sends us to .* for an upload"):
-        await runner.images.push("app", credentials=CANARY, progress=runner.tell)
+        await runner.images.push("app", credentials=CANARY, progress=runner.on_progress)
 
     assert elsewhere.seen == []
 
@@ -92,12 +92,12 @@ async def test_an_upload_location_on_another_host_gets_nothing(
 async def test_a_push_that_was_stored_as_something_else_fails(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     other = {"Docker-Content-Digest": str(Digest.of(b"other"))}
     registry.on("PUT", "/manifests/", Reply(201, headers=other))
 
     with pytest.raises(RunnerError, match=r"the registry stored sha256:.*, expected"):
-        await runner.images.push("app", progress=runner.tell)
+        await runner.images.push("app", progress=runner.on_progress)
 
 
 def ask_for_credentials(registry: FakeRegistry) -> None:

@@ -294,7 +294,7 @@ async def test_a_lie_is_told_and_leaves_nothing_that_lies(
     lie.tell(registry)
 
     with pytest.raises(RunnerError, match=lie.said) as refused:
-        await runner.images.pull("app", credentials=CANARY, progress=runner.tell)
+        await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)
 
     assert "\n" not in str(refused.value)
     assert "s3cret" not in str(refused.value)
@@ -304,7 +304,7 @@ async def test_a_lie_is_told_and_leaves_nothing_that_lies(
     # What was cut off is kept, to be resumed; once the registry is honest the pull succeeds.
     registry.behaviours.clear()
     registry.put(SOURCE)
-    await runner.images.pull("app", credentials=CANARY, progress=runner.tell)
+    await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)
     assert runner.tags == ["app:latest"]
 
 
@@ -314,7 +314,7 @@ async def test_a_partial_blob_with_wrong_bytes_is_fetched_anew(
     partial = runner.root / "content/ingest" / BLOB.replace(":", "-")
     partial.write_bytes(LAYER.blob[:20] + b"?")
 
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
 
     assert runner.tags == ["app:latest"]
     assert runner.lies() == []

@@ -14,7 +14,7 @@ from tests.support.runner_images import RunnerImages, runner_images
 async def test_images_survive_the_daemon(registry: FakeRegistry, tmp_path: Path) -> None:
     registry.put(an_image(labels={"team": "blue"}))
     async with runner_images(tmp_path / "again", registry.host) as first:
-        image = await first.images.pull("app", progress=first.tell)
+        image = await first.images.pull("app", progress=first.on_progress)
 
     async with runner_images(tmp_path / "again", registry.host) as second:
         found = second.images.find("app")
@@ -29,7 +29,7 @@ async def test_a_layer_lost_to_a_power_cut_is_unpacked_again(
 ) -> None:
     source = an_image()
     registry.put(source)
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.store.layers.remove(source.layers[0].diff_id)
     registry.seen.clear()
 
@@ -45,7 +45,7 @@ async def test_lists_are_filtered_by_label_reference_and_age(
     registry.put(an_image(seed="a", labels={"team": "blue"}), "a")
     registry.put(an_image(seed="b"), "b")
     for tag in ("a", "b"):
-        await runner.images.pull(f"app:{tag}", progress=runner.tell)
+        await runner.images.pull(f"app:{tag}", progress=runner.on_progress)
 
     def tags(**filters: list[str]) -> list[str]:
         return sorted(t for image in runner.images.list(filters) for t in image["RepoTags"])
@@ -65,7 +65,7 @@ async def test_history_and_inspect_show_the_layers(
 ) -> None:
     source = an_image([a_layer({"a": b"x" * 1000}), a_layer({"b": b"y" * 10})])
     registry.put(source)
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
 
     history = runner.images.history("app")
     inspected = runner.images.inspect("app")
@@ -82,7 +82,7 @@ async def test_an_ambiguous_id_is_refused(registry: FakeRegistry, runner: Runner
     seeds = [an_image(seed=str(number)) for number in range(17)]
     for number, source in enumerate(seeds):
         registry.put(source, f"t{number}")
-        await runner.images.pull(f"app:t{number}", progress=runner.tell)
+        await runner.images.pull(f"app:t{number}", progress=runner.on_progress)
     digits = [source.image_config.image_id.encoded[0] for source in seeds]
     common = max(digits, key=digits.count)
 
@@ -93,7 +93,7 @@ async def test_an_ambiguous_id_is_refused(registry: FakeRegistry, runner: Runner
 async def test_what_happened_is_published(registry: FakeRegistry, runner: RunnerImages) -> None:
     registry.put(an_image())
     listening = runner.events.subscribe()
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.tag("app", "two")
     await runner.images.remove("two")
     await runner.images.remove("app")
@@ -110,7 +110,7 @@ async def test_a_damaged_image_is_named_and_healed_by_a_pull(
     source = an_image()
     registry.put(source)
     async with runner_images(tmp_path / "again", registry.host) as first:
-        await first.images.pull("app", progress=first.tell)
+        await first.images.pull("app", progress=first.on_progress)
         place = first.store.content.path(source.digest)
     place.unlink()
     if content is not None:
@@ -119,6 +119,6 @@ async def test_a_damaged_image_is_named_and_healed_by_a_pull(
     async with runner_images(tmp_path / "again", registry.host) as second:
         with pytest.raises(ImageDamaged, match=r"is damaged: .*; pull it again"):
             second.images.find("app")
-        await second.images.pull("app", progress=second.tell)
+        await second.images.pull("app", progress=second.on_progress)
 
         assert second.images.find("app").manifest.content == source.manifest

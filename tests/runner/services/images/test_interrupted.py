@@ -49,11 +49,13 @@ async def test_an_image_goes_to_a_registry_and_comes_back(
     real_registry: str, tmp_path: Path
 ) -> None:
     async with runner_images(tmp_path / "one", real_registry) as one:
-        image = await one.images.import_(chunked(ROOTFS), ImportOptions("team/app:1"), one.tell)
-        digest = await one.images.push("team/app:1", progress=one.tell)
+        image = await one.images.import_(
+            chunked(ROOTFS), ImportOptions("team/app:1"), one.on_progress
+        )
+        digest = await one.images.push("team/app:1", progress=one.on_progress)
 
     async with runner_images(tmp_path / "two", real_registry) as two:
-        pulled = await two.images.pull(f"team/app:1@{digest}", progress=two.tell)
+        pulled = await two.images.pull(f"team/app:1@{digest}", progress=two.on_progress)
 
         assert pulled.id == image.id
         assert pulled.manifest.content == image.manifest.content
@@ -63,14 +65,14 @@ async def test_an_image_goes_to_a_registry_and_comes_back(
 
 async def test_a_pull_survives_cut_connections(real_registry: str, tmp_path: Path) -> None:
     async with runner_images(tmp_path / "one", real_registry) as one:
-        image = await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.tell)
-        await one.images.push("app", progress=one.tell)
+        image = await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.on_progress)
+        await one.images.push("app", progress=one.on_progress)
 
     async with (
         ChaosProxy(real_registry, cuts=[1_200_000, 900_000, 0, 700_000]) as proxy,
         runner_images(tmp_path / "two", proxy.host) as two,
     ):
-        pulled = await two.images.pull("app", progress=two.tell)
+        pulled = await two.images.pull("app", progress=two.on_progress)
 
         assert proxy.connections > 3
         assert pulled.id == image.id
@@ -82,21 +84,21 @@ async def test_a_push_survives_cut_connections(real_registry: str, tmp_path: Pat
         ChaosProxy(real_registry, cuts=[100, 150, 0, 200]) as proxy,
         runner_images(tmp_path / "one", proxy.host) as one,
     ):
-        await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.tell)
-        digest = await one.images.push("app", progress=one.tell)
+        await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.on_progress)
+        digest = await one.images.push("app", progress=one.on_progress)
         assert proxy.connections > 3
 
     async with runner_images(tmp_path / "two", real_registry) as two:
-        assert (await two.images.pull("app", progress=two.tell)).manifest_digest == digest
+        assert (await two.images.pull("app", progress=two.on_progress)).manifest_digest == digest
 
 
 async def test_a_push_mounts_between_repositories(real_registry: str, tmp_path: Path) -> None:
     async with runner_images(tmp_path / "one", real_registry) as one:
-        await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.tell)
-        await one.images.push("app", progress=one.tell)
+        await one.images.import_(chunked(ROOTFS), ImportOptions("app"), one.on_progress)
+        await one.images.push("app", progress=one.on_progress)
         await one.images.tag("app", "copy")
 
-        await one.images.push("copy", progress=one.tell)
+        await one.images.push("copy", progress=one.on_progress)
 
         assert "Mounted from app" in one.statuses
 
@@ -123,7 +125,7 @@ async def test_a_cancelled_pull_is_resumed_by_the_next_runner(
         assert list(first.store.layers.diff_ids()) == []
 
     async with runner_images(tmp_path / "runner", registry.host) as second:
-        await second.images.pull("app", progress=second.tell)
+        await second.images.pull("app", progress=second.on_progress)
         assert second.lies() == []
 
     starts = [seen.headers.get("range") for seen in registry.asked("GET", BLOB)]
@@ -148,7 +150,7 @@ async def test_a_second_pull_takes_over_where_the_first_was_cancelled(
     async with runner_images(tmp_path / "runner", registry.host) as runner:
         first = asyncio.create_task(runner.images.pull("app", progress=tell))
         await moved.wait()
-        second = asyncio.create_task(runner.images.pull("app", progress=runner.tell))
+        second = asyncio.create_task(runner.images.pull("app", progress=runner.on_progress))
         await asyncio.sleep(0)
         first.cancel()
         await second
@@ -167,10 +169,10 @@ async def test_what_a_failed_pull_left_is_not_fetched_again(
 
     async with runner_images(tmp_path / "runner", registry.host) as runner:
         with pytest.raises(Unavailable):
-            await runner.images.pull("app", progress=runner.tell)
+            await runner.images.pull("app", progress=runner.on_progress)
         registry.behaviours.clear()
         registry.seen.clear()
-        await runner.images.pull("app", progress=runner.tell)
+        await runner.images.pull("app", progress=runner.on_progress)
 
     (asked,) = registry.asked("GET", BLOB)
     assert int(asked.headers["range"].removeprefix("bytes=").rstrip("-")) > 2_900_000
@@ -188,8 +190,8 @@ async def test_a_pull_outlives_a_registry_killed_in_the_middle(tmp_path: Path) -
 
     try:
         async with runner_images(tmp_path / "pusher", server.host) as pusher:
-            await pusher.images.import_(chunked(ROOTFS), ImportOptions("app"), pusher.tell)
-            await pusher.images.push("app", progress=pusher.tell)
+            await pusher.images.import_(chunked(ROOTFS), ImportOptions("app"), pusher.on_progress)
+            await pusher.images.push("app", progress=pusher.on_progress)
         async with (
             ChaosProxy(server.host, cuts=[1_500_000]) as proxy,
             runner_images(
@@ -220,7 +222,7 @@ async def test_a_removal_during_a_pull_takes_nothing_from_it(
             moved.set()
 
     async with runner_images(tmp_path / "runner", registry.host) as runner:
-        await runner.images.pull("app:first", progress=runner.tell)
+        await runner.images.pull("app:first", progress=runner.on_progress)
         pull = asyncio.create_task(runner.images.pull("app:second", progress=tell))
         await moved.wait()
         await runner.images.remove("app:first")

@@ -55,11 +55,11 @@ async def test_an_image_as_others_write_it_is_pulled_saved_and_loaded(
 ) -> None:
     registry.put(image)
 
-    pulled = await runner.images.pull("app", progress=runner.tell)
+    pulled = await runner.images.pull("app", progress=runner.on_progress)
     saved = await joined(runner.images.save(["app"]))
 
     async with runner_images(tmp_path / "other", registry.host) as other:
-        (loaded,) = await other.images.load(chunked(saved), other.tell)
+        (loaded,) = await other.images.load(chunked(saved), other.on_progress)
         assert loaded.id == pulled.id == image.image_config.image_id
         assert other.store.layers.has(image.layers[0].diff_id)
 
@@ -70,7 +70,7 @@ async def test_two_blobs_of_one_layer_are_both_kept(
     packed, plain_layer = a_layer({"x": b"x"}), a_layer({"x": b"x"}, OCI_LAYER_TAR)
     registry.put(an_image([packed, plain_layer, packed]))
 
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
 
     assert len(image.config.diff_ids) == 3
     assert await joined(runner.images.save(["app"]))
@@ -83,7 +83,7 @@ async def test_layers_that_do_not_fit_each_other_are_refused_by_the_pull(
     registry.put(an_image([base, top]))
 
     with pytest.raises(RunnerError, match="points to 'nowhere', which no layer has"):
-        await runner.images.pull("app", progress=runner.tell)
+        await runner.images.pull("app", progress=runner.on_progress)
 
     assert runner.tags == []
 
@@ -95,7 +95,7 @@ async def test_too_many_layers_are_refused_before_any_is_fetched(
     registry.put(source)
 
     with pytest.raises(RunnerError, match="501 layers, expected at most 500"):
-        await runner.images.pull("app", progress=runner.tell)
+        await runner.images.pull("app", progress=runner.on_progress)
 
     assert not registry.asked("GET", str(LAYER.descriptor.digest))
 
@@ -111,4 +111,4 @@ async def test_what_is_no_image_is_refused_by_its_config(
     with pytest.raises(
         RunnerError, match=r"not an image: its config is application/vnd\.cncf\.helm"
     ):
-        await runner.images.pull("app", progress=runner.tell)
+        await runner.images.pull("app", progress=runner.on_progress)

@@ -23,7 +23,7 @@ async def test_a_pulled_image_is_unpacked_recorded_and_found(
     source = an_image([a_layer({"etc/": b"", "etc/motd": b"hello"}), a_layer({"b": b"b"})])
     registry.put(source)
 
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
 
     assert image.id == source.image_config.image_id
     assert image.config.diff_ids == tuple(layer.diff_id for layer in source.layers)
@@ -40,11 +40,11 @@ async def test_a_pulled_image_is_unpacked_recorded_and_found(
 async def test_pulling_again_fetches_no_layer(registry: FakeRegistry, runner: RunnerImages) -> None:
     source = an_image(2)
     registry.put(source)
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     layers = [str(layer.descriptor.digest) for layer in source.layers]
     before = [len(registry.asked("GET", layer)) for layer in layers]
 
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
 
     assert [len(registry.asked("GET", layer)) for layer in layers] == before == [1, 1]
     assert runner.statuses[-1] == "Status: Image is up to date for app:latest"
@@ -59,8 +59,8 @@ async def test_two_pulls_of_shared_layers_fetch_each_once(
     registry.put(an_image([shared, a_layer({"two": b"2"})]), "two")
 
     await asyncio.gather(
-        runner.images.pull("app:one", progress=runner.tell),
-        runner.images.pull("app:two", progress=runner.tell),
+        runner.images.pull("app:one", progress=runner.on_progress),
+        runner.images.pull("app:two", progress=runner.on_progress),
     )
 
     assert len(registry.asked("GET", str(shared.descriptor.digest))) == 1
@@ -75,14 +75,16 @@ async def test_an_index_gives_the_platform_asked_for(
     index = an_index(amd64, arm64)
     registry.put(index)
 
-    chosen = await runner.images.pull("app", platform="linux/arm64", progress=runner.tell)
+    chosen = await runner.images.pull("app", platform="linux/arm64", progress=runner.on_progress)
 
     assert chosen.manifest.content == arm64.manifest
     assert runner.images.find(f"app@{index.digest}").id == chosen.id
     with pytest.raises(NotFound, match=r"no matching manifest for linux/s390x .*linux/amd64"):
-        await runner.images.pull("app", platform="linux/s390x", progress=runner.tell)
+        await runner.images.pull("app", platform="linux/s390x", progress=runner.on_progress)
     with pytest.raises(BadRequest, match="invalid platform"):
-        await runner.images.pull("app", platform="no such/platform/at/all", progress=runner.tell)
+        await runner.images.pull(
+            "app", platform="no such/platform/at/all", progress=runner.on_progress
+        )
 
 
 async def test_a_manifest_for_another_platform_is_refused_when_one_was_asked_for(
@@ -91,7 +93,7 @@ async def test_a_manifest_for_another_platform_is_refused_when_one_was_asked_for
     registry.put(an_image())
 
     with pytest.raises(NotFound, match="the image is for linux/amd64, asked for was linux/arm64"):
-        await runner.images.pull("app", platform="linux/arm64", progress=runner.tell)
+        await runner.images.pull("app", platform="linux/arm64", progress=runner.on_progress)
 
     assert runner.images.list() == ()
 
@@ -100,7 +102,7 @@ async def test_a_pull_by_digest_names_no_tag(registry: FakeRegistry, runner: Run
     source = an_image()
     registry.put(source)
 
-    await runner.images.pull(f"app:other@{source.digest}", progress=runner.tell)
+    await runner.images.pull(f"app:other@{source.digest}", progress=runner.on_progress)
 
     (summary,) = runner.images.list()
     assert summary["RepoTags"] == []
@@ -113,10 +115,10 @@ async def test_a_tag_that_moved_leaves_the_old_image_without_a_tag(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image(seed="old"))
-    old = await runner.images.pull("app", progress=runner.tell)
+    old = await runner.images.pull("app", progress=runner.on_progress)
     registry.put(an_image(seed="new"))
 
-    new = await runner.images.pull("app", progress=runner.tell)
+    new = await runner.images.pull("app", progress=runner.on_progress)
 
     assert runner.images.find("app").id == new.id != old.id
     assert runner.images.find(str(old.id)).tags == ()
@@ -127,7 +129,7 @@ async def test_a_tag_that_moved_leaves_the_old_image_without_a_tag(
 @pytest.mark.parametrize("name", ["UPPER", "a//b", "app:", "app@sha256:12", "", "../etc", "a b"])
 async def test_names_that_are_none_are_refused(runner: RunnerImages, name: str) -> None:
     with pytest.raises(BadRequest, match="invalid reference format"):
-        await runner.images.pull(name, progress=runner.tell)
+        await runner.images.pull(name, progress=runner.on_progress)
     with pytest.raises(NoSuchImage):
         runner.images.find(name)
 
@@ -138,7 +140,7 @@ async def test_all_tags_of_a_repository_are_pulled(
     for tag in ("1", "2", "3"):
         registry.put(an_image(seed=tag), tag)
 
-    images = await runner.images.pull_all("app", progress=runner.tell)
+    images = await runner.images.pull_all("app", progress=runner.on_progress)
 
     assert runner.tags == ["app:1", "app:2", "app:3"]
     assert len({image.id for image in images}) == 3
@@ -146,7 +148,7 @@ async def test_all_tags_of_a_repository_are_pulled(
 
 async def test_a_repository_without_tags_has_nothing_to_pull(runner: RunnerImages) -> None:
     with pytest.raises(NotFound, match="has no tags to pull"):
-        await runner.images.pull_all("app", progress=runner.tell)
+        await runner.images.pull_all("app", progress=runner.on_progress)
 
 
 async def test_a_foreign_layer_that_the_registry_holds_is_a_layer(
@@ -160,10 +162,10 @@ async def test_a_foreign_layer_that_the_registry_holds_is_a_layer(
     config = Descriptor(OCI_CONFIG, Digest.of(source.config), len(source.config))
     registry.put(replace(source, manifest=image_manifest(config, [foreign])))
 
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.prune()
     saved = await joined(runner.images.save(["app"]))
-    await runner.images.push("app", progress=runner.tell)
+    await runner.images.push("app", progress=runner.on_progress)
 
     directory = await runner.store.layers.directory(layer.diff_id)
     assert (directory / "file").read_bytes() == b"foreign"

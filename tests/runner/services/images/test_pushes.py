@@ -15,10 +15,10 @@ async def test_a_pushed_image_keeps_its_exact_bytes(
 ) -> None:
     source = an_image(2, docker=True)
     registry.put(source)
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.tag("app", "team/copy:1")
 
-    digest = await runner.images.push("team/copy:1", progress=runner.tell)
+    digest = await runner.images.push("team/copy:1", progress=runner.on_progress)
 
     assert digest == source.digest
     media_type, content = registry.manifests["/v2/team/copy/manifests/1"]
@@ -36,10 +36,10 @@ async def test_a_push_sends_only_what_is_missing(
 ) -> None:
     source = an_image(2)
     registry.put(source)
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     registry.blobs.pop(str(source.layers[1].descriptor.digest))
 
-    await runner.images.push("app", progress=runner.tell)
+    await runner.images.push("app", progress=runner.on_progress)
 
     (sent,) = registry.asked("PUT", "/blobs/uploads/")
     assert sent.query["digest"] == [str(source.layers[1].descriptor.digest)]
@@ -52,11 +52,11 @@ async def test_a_push_mounts_from_a_repository_known_to_hold_the_blob(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.tag("app", "team/copy")
     registry.blobs.clear()
 
-    await runner.images.push("team/copy", progress=runner.tell)
+    await runner.images.push("team/copy", progress=runner.on_progress)
 
     mounts = [
         seen.query.get("from") for seen in registry.asked("POST", "/team/copy/blobs/uploads/")
@@ -72,12 +72,12 @@ async def test_a_layer_known_in_another_compression_is_kept_in_both(
     registry.put(an_image([packed]), "packed")
     registry.put(an_image([plain], seed="plain"), "plain")
 
-    await runner.images.pull("app:packed", progress=runner.tell)
-    await runner.images.pull("app:plain", progress=runner.tell)
+    await runner.images.pull("app:packed", progress=runner.on_progress)
+    await runner.images.pull("app:plain", progress=runner.on_progress)
 
     registry.blobs.clear()
     await runner.images.tag("app:plain", "copy:plain")
-    await runner.images.push("copy:plain", progress=runner.tell)
+    await runner.images.push("copy:plain", progress=runner.on_progress)
     sent = [seen.query["digest"] for seen in registry.asked("PUT", "/copy/blobs/uploads/")]
     assert [str(plain.descriptor.digest)] in sent
     assert await joined(runner.images.save(["app:packed", "app:plain"]))
@@ -91,11 +91,11 @@ async def test_a_blob_that_was_lost_is_fetched_for_a_push_from_whichever_registr
     async with FakeRegistry() as other:
         for each in (registry, other):
             each.put(source)
-            await runner.images.pull(f"{each.host}/app", progress=runner.tell)
+            await runner.images.pull(f"{each.host}/app", progress=runner.on_progress)
         await runner.store.content.delete(digest)
         registry.blobs.clear()
 
-        await runner.images.push(f"{registry.host}/app", progress=runner.tell)
+        await runner.images.push(f"{registry.host}/app", progress=runner.on_progress)
 
     assert str(digest) in registry.blobs
 
@@ -105,30 +105,30 @@ async def test_a_blob_that_no_registry_has_says_what_each_answered(
 ) -> None:
     source = an_image()
     registry.put(source)
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     await runner.store.content.delete(source.layers[0].descriptor.digest)
     registry.blobs.clear()
 
     with pytest.raises(NotFound, match=r"could not be fetched: .*404"):
-        await runner.images.push("app", progress=runner.tell)
+        await runner.images.push("app", progress=runner.on_progress)
 
 
 async def test_a_push_of_what_is_not_there_is_refused(runner: RunnerImages) -> None:
     with pytest.raises(NotFound, match="does not exist locally with the tag: nothing:latest"):
-        await runner.images.push("nothing", progress=runner.tell)
+        await runner.images.push("nothing", progress=runner.on_progress)
     with pytest.raises(BadRequest, match="name a tag"):
-        await runner.images.push(f"app@{Digest.of(b'')}", progress=runner.tell)
+        await runner.images.push(f"app@{Digest.of(b'')}", progress=runner.on_progress)
 
 
 async def test_all_tags_of_a_repository_are_pushed(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     for tag in ("one", "two"):
         await runner.images.tag("app", f"team/all:{tag}")
 
-    await runner.images.push("team/all", all_tags=True, progress=runner.tell)
+    await runner.images.push("team/all", all_tags=True, progress=runner.on_progress)
 
     pushed = {seen.path.rpartition("/")[2] for seen in registry.asked("PUT", "/manifests/")}
     assert pushed == {"one", "two"}

@@ -31,7 +31,7 @@ async def test_removing_one_of_two_names_only_untags(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.tag("app", "app:second")
 
     removed = await runner.images.remove("app")
@@ -45,7 +45,7 @@ async def test_removing_the_last_name_deletes_the_image_and_its_bytes(
 ) -> None:
     source = an_image(2)
     registry.put(source)
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
 
     removed = await runner.images.remove("app")
 
@@ -65,7 +65,7 @@ async def test_a_layer_of_two_images_goes_with_the_second(
     registry.put(an_image([shared], seed="a"), "a")
     registry.put(an_image([shared], seed="b"), "b")
     for tag in ("a", "b"):
-        await runner.images.pull(f"app:{tag}", progress=runner.tell)
+        await runner.images.pull(f"app:{tag}", progress=runner.on_progress)
 
     await runner.images.remove("app:a")
     assert runner.store.layers.has(shared.diff_id)
@@ -80,7 +80,7 @@ async def test_an_id_with_names_in_two_repositories_needs_force(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     await runner.images.tag("app", "other")
 
     with pytest.raises(Conflict, match="referenced in multiple repositories"):
@@ -94,7 +94,7 @@ async def test_an_image_of_a_running_container_stays_even_by_force(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     runner.users.append(User("c" * 64, image.id, "running"))
 
     with pytest.raises(Conflict, match="being used by running container cccccccccccc"):
@@ -110,7 +110,7 @@ async def test_force_takes_the_image_but_not_the_layers_a_snapshot_stands_on(
 ) -> None:
     source = an_image()
     registry.put(source)
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     await runner.snapshotter.prepare("container", image.config.diff_ids)
     runner.users.append(User("c" * 64, image.id, "exited"))
 
@@ -127,7 +127,7 @@ async def test_layers_stay_for_whoever_gets_a_snapshot_while_the_image_is_remove
 ) -> None:
     source = an_image()
     registry.put(source)
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     keeping = runner.images.keep(image)
     keeping.__enter__()
     keys = runner.snapshotter.keys
@@ -150,7 +150,7 @@ async def test_a_removal_is_answered_before_the_files_are_gone(
     registry: FakeRegistry, runner: RunnerImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.put(an_image())
-    await runner.images.pull("app", progress=runner.tell)
+    await runner.images.pull("app", progress=runner.on_progress)
     may_remove = threading.Event()
     remove = deletion.remove
 
@@ -173,9 +173,9 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image(seed="old"))
-    old = await runner.images.pull("app", progress=runner.tell)
+    old = await runner.images.pull("app", progress=runner.on_progress)
     registry.put(an_image(seed="new"))
-    new = await runner.images.pull("app", progress=runner.tell)
+    new = await runner.images.pull("app", progress=runner.on_progress)
 
     removed, size = await runner.images.prune()
     assert {"Deleted": str(old.id)} in [item.to_json() for item in removed]
@@ -204,7 +204,7 @@ async def test_a_damaged_image_keeps_nobody_from_the_others(
 ) -> None:
     for name in ("bad", "good", "old"):
         registry.put(an_image([a_layer({name: name.encode()})], seed=name), name=name)
-        await runner.images.pull(name, progress=runner.tell)
+        await runner.images.pull(name, progress=runner.on_progress)
     bad = runner.images.find("bad")
     await runner.store.content.delete(bad.manifest_digest if lost == "manifest" else bad.id)
 
@@ -224,12 +224,12 @@ async def test_a_damaged_image_is_mended_by_pulling_it_again(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
-    image = await runner.images.pull("app", progress=runner.tell)
+    image = await runner.images.pull("app", progress=runner.on_progress)
     runner.store.content.path(image.manifest_digest).write_bytes(b"damage")
 
     again = started_again(runner)
 
-    await again.images.pull("app", progress=again.tell)
+    await again.images.pull("app", progress=again.on_progress)
 
     assert again.images.find("app").id == image.id
 

@@ -68,7 +68,7 @@ async def test_a_root_filesystem_becomes_an_image_of_one_layer(runner: RunnerIma
     changes = ("CMD /bin/sh -l", "ENV A=1 B='two words'", "WORKDIR /srv", "EXPOSE 80")
     options = ImportOptions("first", changes, "from a test", "linux/arm64")
 
-    image = await runner.images.import_(chunked(ROOTFS), options, runner.tell)
+    image = await runner.images.import_(chunked(ROOTFS), options, runner.on_progress)
 
     assert image.config.cmd == ("/bin/sh", "-c", "/bin/sh -l")
     assert image.config.env == ("A=1", "B=two words")
@@ -88,7 +88,9 @@ async def test_a_root_filesystem_becomes_an_image_of_one_layer(runner: RunnerIma
 async def test_an_import_may_be_compressed(runner: RunnerImages, compress: Any) -> None:
     archive = compress(ROOTFS)
 
-    image = await runner.images.import_(chunked(archive, 100), ImportOptions("x"), runner.tell)
+    image = await runner.images.import_(
+        chunked(archive, 100), ImportOptions("x"), runner.on_progress
+    )
 
     assert image.config.diff_ids == (Digest.of(ROOTFS),)
     assert list((runner.root / "tmp").iterdir()) == []
@@ -108,7 +110,7 @@ async def test_an_import_may_be_compressed(runner: RunnerImages, compress: Any) 
 )
 async def test_an_import_of_anything_else_is_refused(runner: RunnerImages, archive: bytes) -> None:
     with pytest.raises(BadRequest):
-        await runner.images.import_(chunked(archive), ImportOptions("x"), runner.tell)
+        await runner.images.import_(chunked(archive), ImportOptions("x"), runner.on_progress)
 
     assert runner.images.list() == ()
     assert list(runner.store.layers.diff_ids()) == []
@@ -120,12 +122,12 @@ async def test_what_was_saved_loads_as_the_same_image(
 ) -> None:
     async with FakeRegistry() as registry:
         registry.put(SOURCE)
-        await runner.images.pull(f"{registry.host}/app", progress=runner.tell)
+        await runner.images.pull(f"{registry.host}/app", progress=runner.on_progress)
         name = f"{registry.host}/app:latest"
     await runner.images.tag(name, "app:second")
 
     archive = await joined(runner.images.save([name, "app:second"]))
-    (image,) = await other.images.load(chunked(archive), other.tell)
+    (image,) = await other.images.load(chunked(archive), other.on_progress)
 
     assert image.manifest.content == SOURCE.manifest
     assert other.tags == [name, "app:second"]
@@ -137,7 +139,7 @@ async def test_what_was_saved_loads_as_the_same_image(
 
 
 async def test_an_archive_is_the_same_bytes_each_time(runner: RunnerImages) -> None:
-    await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.tell)
+    await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
 
     first = await joined(runner.images.save(["x"]))
 
@@ -145,7 +147,7 @@ async def test_an_archive_is_the_same_bytes_each_time(runner: RunnerImages) -> N
 
 
 async def test_an_archive_is_a_layout_and_dockers_at_once(runner: RunnerImages) -> None:
-    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.tell)
+    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
 
     content = await joined(runner.images.save(["x"]))
 
@@ -165,10 +167,10 @@ async def test_an_archive_is_a_layout_and_dockers_at_once(runner: RunnerImages) 
 
 
 async def test_saving_by_id_saves_no_name(runner: RunnerImages, other: RunnerImages) -> None:
-    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.tell)
+    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
 
     archive = await joined(runner.images.save([str(image.id)]))
-    await other.images.load(chunked(archive), other.tell)
+    await other.images.load(chunked(archive), other.on_progress)
 
     assert other.tags == []
     assert other.images.find(image.id.encoded[:12]).id == image.id
@@ -183,7 +185,7 @@ async def test_saving_what_is_not_there_fails_before_the_first_byte(runner: Runn
 async def test_dockers_archive_loads(runner: RunnerImages) -> None:
     archive = docker_archive(SOURCE, "app:1", "docker.io/library/app:2")
 
-    (image,) = await runner.images.load(chunked(archive), runner.tell)
+    (image,) = await runner.images.load(chunked(archive), runner.on_progress)
 
     assert image.id == SOURCE.image_config.image_id
     assert runner.tags == ["app:1", "docker.io/app:2"]
@@ -192,7 +194,7 @@ async def test_dockers_archive_loads(runner: RunnerImages) -> None:
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
 async def test_a_compressed_archive_loads(runner: RunnerImages, compress: Any) -> None:
-    await runner.images.load(chunked(compress(docker_archive(SOURCE, "app"))), runner.tell)
+    await runner.images.load(chunked(compress(docker_archive(SOURCE, "app"))), runner.on_progress)
 
     assert runner.tags == ["app:latest"]
 
@@ -202,13 +204,15 @@ async def test_layers_that_an_archive_leaves_out_are_those_that_are_here(
     runner: RunnerImages, name: str
 ) -> None:
     base, top = a_layer({"base": b"base"}), a_layer({"top": b"top"})
-    await runner.images.load(chunked(docker_archive(an_image([base]), "base:1")), runner.tell)
+    await runner.images.load(
+        chunked(docker_archive(an_image([base]), "base:1")), runner.on_progress
+    )
     image = an_image([base, top])
     archive = docker_archive(
         image, "app:1", layers={"1/layer.tar": top.tar}, Layers=[name, "1/layer.tar"]
     )
 
-    await runner.images.load(chunked(archive), runner.tell)
+    await runner.images.load(chunked(archive), runner.on_progress)
 
     assert runner.images.find("app:1").id == image.image_config.image_id
     assert await joined(runner.images.save(["app:1"]))
@@ -219,7 +223,7 @@ async def test_a_layer_that_is_nowhere_is_named(runner: RunnerImages) -> None:
     archive = docker_archive(image, "app:1", layers={}, Layers=["a.tar", "b.tar"])
 
     with pytest.raises(BadRequest, match=f"'a.tar', and its layer {image.layers[0].diff_id}"):
-        await runner.images.load(chunked(archive), runner.tell)
+        await runner.images.load(chunked(archive), runner.on_progress)
 
 
 async def test_a_member_that_comes_twice_in_the_same_bytes_is_one(runner: RunnerImages) -> None:
@@ -228,7 +232,7 @@ async def test_a_member_that_comes_twice_in_the_same_bytes_is_one(runner: Runner
     twice = archive.rstrip(b"\0")
     twice += bytes(-len(twice) % 512)
 
-    await runner.images.load(chunked(twice + archive), runner.tell)
+    await runner.images.load(chunked(twice + archive), runner.on_progress)
 
     assert runner.tags == ["app:1"]
 
@@ -241,7 +245,7 @@ async def test_links_between_layers_of_an_old_archive_are_followed(runner: Runne
     item = {"Config": config, "RepoTags": ["app:1"], "Layers": ["b/layer.tar"]}
     files |= {config: image.config, "manifest.json": json.dumps([item]).encode()}
 
-    await runner.images.load(chunked(an_archive(files)), runner.tell)
+    await runner.images.load(chunked(an_archive(files)), runner.on_progress)
 
     assert runner.tags == ["app:1"]
 
@@ -258,16 +262,16 @@ async def test_links_between_layers_of_an_old_archive_are_followed(runner: Runne
 async def test_a_layout_loads_byte_for_byte(
     runner: RunnerImages, annotations: dict[str, str], tags: list[str]
 ) -> None:
-    (image,) = await runner.images.load(chunked(layout(SOURCE, annotations)), runner.tell)
+    (image,) = await runner.images.load(chunked(layout(SOURCE, annotations)), runner.on_progress)
 
     assert image.manifest.content == SOURCE.manifest
     assert runner.tags == tags
 
 
 async def test_a_name_that_moves_is_announced(runner: RunnerImages) -> None:
-    old = await runner.images.import_(chunked(ROOTFS), ImportOptions("app:1"), runner.tell)
+    old = await runner.images.import_(chunked(ROOTFS), ImportOptions("app:1"), runner.on_progress)
 
-    await runner.images.load(chunked(docker_archive(SOURCE, "app:1")), runner.tell)
+    await runner.images.load(chunked(docker_archive(SOURCE, "app:1")), runner.on_progress)
 
     said = [event.stream for event in runner.told if event.stream]
     assert said == [
@@ -380,7 +384,7 @@ async def test_a_hostile_archive_is_refused_and_leaves_nothing(
     archive, said = HOSTILE[name]
 
     with pytest.raises(BadRequest, match=said):
-        await runner.images.load(chunked(archive), runner.tell)
+        await runner.images.load(chunked(archive), runner.on_progress)
 
     assert runner.images.list() == ()
     assert runner.lies() == []
@@ -391,7 +395,7 @@ async def test_a_hostile_archive_is_refused_and_leaves_nothing(
 async def test_plain_layers_of_a_layout_are_kept_as_they_are(runner: RunnerImages) -> None:
     source = an_image([a_layer({"plain": b"plain"}, OCI_LAYER_TAR)])
 
-    (image,) = await runner.images.load(chunked(layout(source)), runner.tell)
+    (image,) = await runner.images.load(chunked(layout(source)), runner.on_progress)
 
     assert image.manifest.content == source.manifest
     assert runner.store.content.has(source.layers[0].descriptor.digest)
@@ -399,7 +403,7 @@ async def test_plain_layers_of_a_layout_are_kept_as_they_are(runner: RunnerImage
 
 async def test_loading_again_changes_nothing(runner: RunnerImages) -> None:
     for _ in range(2):
-        await runner.images.load(chunked(layout(SOURCE)), runner.tell)
+        await runner.images.load(chunked(layout(SOURCE)), runner.on_progress)
 
     assert len(runner.images.list()) == 1
 
@@ -410,4 +414,4 @@ async def test_a_header_larger_than_any_is_refused_and_not_kept(runner: RunnerIm
     archive = zstd.compress(huge + docker_archive(SOURCE, "app"))
 
     with pytest.raises(BadRequest, match="at most 1048576 are read"):
-        await runner.images.load(chunked(archive), runner.tell)
+        await runner.images.load(chunked(archive), runner.on_progress)

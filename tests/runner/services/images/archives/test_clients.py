@@ -33,7 +33,7 @@ def skopeo(*arguments: str) -> str:
 async def saved(runner: RunnerImages) -> tuple[str, bytes]:
     """An imported image's ID, and the archive with it."""
     options = ImportOptions("app:1", ('CMD ["sh"]',))
-    image = await runner.images.import_(chunked(ROOTFS), options, runner.tell)
+    image = await runner.images.import_(chunked(ROOTFS), options, runner.on_progress)
     return str(image.id), await joined(runner.images.save(["app:1"]))
 
 
@@ -66,7 +66,7 @@ async def test_we_load_what_skopeo_writes(runner: RunnerImages, tmp_path: Path, 
     await runner.images.remove("app:1")
     skopeo("copy", f"oci-archive:{archive}", f"{kind}:{copied}:{NAME}")
 
-    (loaded,) = await runner.images.load(read(copied), runner.tell)
+    (loaded,) = await runner.images.load(read(copied), runner.on_progress)
 
     assert str(loaded.id) == image_id
     assert runner.tags == ["app:1"]
