@@ -1,4 +1,4 @@
-"""RunnerSettings: read from TOML, environment and flags, all mistakes reported at once."""
+"""RunnerSettings: read from TOML, environment and flags; all errors reported at once."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class InvalidSettings(RunnerError):
-    """One sentence for each mistake in the settings, with its key."""
+    """The settings are invalid; one sentence for each error, with its key."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -92,15 +92,14 @@ def _log_level(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """What the daemon is told at its start.
+    """The daemon's settings.
 
-    ``root`` holds what must outlive a reboot, ``run_dir`` what must not.
-    ``insecure_registries`` may be spoken to without TLS; loopback addresses always may.
-    ``auth_hosts`` are hosts that a registry may have give its tokens, besides itself.
+    ``root`` holds persistent state, ``run_dir`` state that a reboot may lose.
+    ``insecure_registries`` may use plain HTTP; loopback addresses always may.
+    ``auth_hosts`` maps a registry to the other hosts allowed as its token servers.
     """
 
-    # Each with what reads it from a file, the environment or a flag; ValueError says what it
-    # expected.
+    # Each is annotated with its parser, whose ValueError states the expected value.
     root: Annotated[Path, _path] = DEFAULT_ROOT
     run_dir: Annotated[Path, _path] = DEFAULT_SOCKET.parent
     socket: Annotated[Path, _socket] = DEFAULT_SOCKET
@@ -118,7 +117,7 @@ class RunnerSettings:
     def load(cls, file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Self:
         """Flags over ``RUNNER_…`` over the file over the defaults; InvalidSettings lists mistakes.
 
-        Without ``run_dir``, the socket's directory is it.
+        ``run_dir`` defaults to the socket's directory.
         """
         mistakes: list[str] = []
         readers = _readers(cls)
@@ -154,7 +153,7 @@ def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, tuple[str, A
         reason = getattr(error, "strerror", None) or str(error)
         mistakes.append(f"{file}: {reason}")
         return {}
-    # One file may configure both programs: the runner's settings are its [runner] table.
+    # One file may configure both programs: read only the [runner] table.
     table = document.get("runner", {})
     if not isinstance(table, dict):
         mistakes.append(f"{file}: runner: expected a table, found {table!r}")

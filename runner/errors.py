@@ -1,13 +1,13 @@
-"""What the runner refuses, each with the Engine API's status."""
+"""The runner's errors, each with its Engine API status."""
 
 from enum import StrEnum
 from http import HTTPStatus
 
 
 class Kind(StrEnum):
-    """What a refusal is about, for programs; an answer has it beside its message.
+    """The cause of an error, for programs; sent beside the message.
 
-    The command chooses its hint and its exit code by it, and not by the words of the message.
+    The command chooses hints and exit codes by it, never by the message's text.
     """
 
     COMMAND_NOT_EXECUTABLE = "command-not-executable"
@@ -29,10 +29,10 @@ class Kind(StrEnum):
 
 
 class RunnerError(Exception):
-    """The base of every refusal.
+    """The base of the runner's errors.
 
-    ``str()`` is the sentence for the user, ``status`` the one the answer has, ``kind`` what
-    programs need to know, if anything.
+    ``str()`` is the message for the user, ``status`` the response's HTTP status, ``kind`` the
+    cause for programs, if any.
     """
 
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -45,7 +45,7 @@ class RunnerError(Exception):
 
 
 class BadRequest(RunnerError):
-    """What was asked for makes no sense, or is not offered."""
+    """The request is invalid or not supported."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -58,13 +58,13 @@ class Unauthorized(RunnerError):
 
 
 class Forbidden(RunnerError):
-    """Whoever asks may not have this."""
+    """The request is not allowed."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(RunnerError):
-    """The thing that was named does not exist."""
+    """The named object does not exist."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -104,18 +104,18 @@ class NoSuchVolume(NotFound):
 
 
 class Conflict(RunnerError):
-    """The thing exists, but its state does not allow what was asked."""
+    """The object's state does not allow the request."""
 
     status = HTTPStatus.CONFLICT
 
 
 class NotModified(RunnerError):
-    """The thing already is as it was asked to be; the answer has no body."""
+    """The object is already in the requested state; the response has no body."""
 
     status = HTTPStatus.NOT_MODIFIED
 
 
 class Unavailable(RunnerError):
-    """Something outside the runner does not answer: the daemon itself, a registry."""
+    """A registry or another external service does not respond."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,1 +1,1 @@
-"""The command: what the user types; a client of the daemon and nothing more."""
+"""The command line, a client of the daemon."""

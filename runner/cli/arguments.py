@@ -1,4 +1,4 @@
-"""Parser: argparse with docker's habits: --flag=false, options before the first argument only.
+"""Parser: argparse with docker's conventions: --flag=false, options before the first argument only.
 
 docs/decisions/0005 has the numbers behind argparse.
 """
@@ -15,11 +15,11 @@ _COMMAND_HELP = "then the command to run, and its arguments"
 
 
 class UsageError(Exception):
-    """The command line makes no sense; the command exits with 2."""
+    """The command line is invalid; the exit code is 2."""
 
 
 class Parser(argparse.ArgumentParser):
-    """One verb's options and arguments."""
+    """The options and arguments of one command."""
 
     def __init__(self, command: str, description: str) -> None:
         super().__init__(
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
             description=description,
             allow_abbrev=False,
             add_help=False,
-            # A width of its own keeps the formatter from importing shutil to ask the terminal.
+            # With a fixed width the formatter does not import shutil to find the terminal's.
             formatter_class=lambda prog: argparse.HelpFormatter(
                 prog, max_help_position=30, width=100
             ),
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--help", action="help", help="show this and exit")
 
     def flag(self, *names: str, help: str, default: bool = False) -> None:
-        """An option without a value; --name=true and --name=false are understood too."""
+        """An option without a value; --name=true and --name=false are accepted too."""
         destination = next(name for name in names if name.startswith("--"))
         dest = destination[2:].replace("-", "_")
         self.add_argument(*names, action="store_true", dest=dest, default=default, help=help)
@@ -54,29 +54,29 @@ class Parser(argparse.ArgumentParser):
         type: Callable[[str], Any] | None = None,
         choices: Sequence[str] | None = None,
     ) -> None:
-        """An option with a value; said twice, the last one counts."""
+        """An option with a value; of several, the last one counts."""
         shown = metavar if choices is None else None
         self.add_argument(
             *names, default=default, help=help, type=type or str, choices=choices, metavar=shown
         )
 
     def options(self, *names: str, help: str, metavar: str = "TEXT") -> None:
-        """An option that may be said many times."""
+        """An option that may be repeated."""
         self.add_argument(*names, action="append", default=[], help=help, metavar=metavar)
 
     def argument(self, name: str, *, nargs: str | None = None, help: str = "") -> None:
         self.add_argument(name, nargs=nargs, help=help or argparse.SUPPRESS, metavar=name.upper())
 
     def command_line(self, name: str) -> None:
-        """``name``, then a program and its arguments: from ``name`` on no word is ours to read.
+        """``name``, then a program and its arguments, which are not parsed.
 
-        One argument for all, or argparse would take a ``--`` out of the user's command.
+        A single argument holds them all: argparse would remove a ``--`` from the user's command.
         """
         self._before_command = name
         self.add_argument("words", nargs=argparse.PARSER, metavar=name.upper(), help=_COMMAND_HELP)
 
     def read(self, words: Sequence[str]) -> Arguments:
-        """The parsed command line, or UsageError."""
+        """Parse the command line, or raise UsageError."""
         asked = self.parse_args(words)
         if self._before_command:
             said = asked.words[1:] if asked.words[0] == "--" else asked.words
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def size(text: str) -> int:
-    """Bytes, as docker reads them: 512m, 1g, 64kb, in powers of 1024; -1 stays -1."""
+    """Parse a size in bytes as docker does: 512m, 1g, 64kb, in powers of 1024; -1 stays -1."""
     number = text.strip().lower()
     if number == "-1":
         return -1

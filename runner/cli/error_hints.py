@@ -1,11 +1,11 @@
-"""error_message: one line with the error and, where one is known, a hint on what to try."""
+"""error_message: an error on one line, then a hint on a remedy where one is known."""
 
 _NAMES = "Is the name right? One without a host is at the default registry: see 'runner info'."
 _REGISTRY = "Is the registry running, and is its address right?"
 
 _HOST = "No host has this name: is the address right?"
 
-# By the refusal's kind: runner.errors.Kind, which would cost every command its import.
+# Keys are the values of runner.errors.Kind, whose import would slow every command.
 HINTS = {
     "container-absent": "Try 'runner ps --all'.",
     "container-not-running": "Try 'runner start' first.",
@@ -23,21 +23,21 @@ HINTS = {
     "volume-absent": "Try 'runner volume ls'.",
     "volume-name-invalid": "A directory of this machine begins with '/' or './'.",
 }
-# What a verb has its own idea of.
+# Hints specific to a command.
 _COMMAND_HINTS = {("login", "unauthorized"): "Are the user name and the password right?"}
 
 
 def error_message(
     message: str, command: str = "", *, kind: str = "", hint: str | None = None
 ) -> str:
-    """What to write to stderr; without a hint, the one for the refusal's kind."""
+    """The text for stderr; without a hint, the one for the error's kind."""
     if hint is None:
         hint = _COMMAND_HINTS.get((command, kind)) or HINTS.get(kind, "")
     return f"Error: {lower_first(' '.join(message.split()))}\n" + (f"{hint}\n" if hint else "")
 
 
 def lower_first(message: str) -> str:
-    """A sentence that goes on after a colon begins small; a name in capitals stays."""
+    """Make the first letter small, except in a word in capitals."""
     if message[:1].isupper() and message[1:2].islower():
         return message[0].lower() + message[1:]
     return message

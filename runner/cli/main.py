@@ -10,7 +10,7 @@ from runner.cli.error_hints import error_message
 from runner.client import DaemonClient, DaemonRefused, DaemonUnreachable
 from runner.client.daemon import DEFAULT_SOCKET
 
-# verb → module, and what `runner --help` says of it.  A module is imported when its verb is used.
+# Command → module, and its summary in `runner --help`.  Modules are imported on use.
 COMMANDS = {
     "run": ("run", "Create and run a new container from an image"),
     "exec": ("exec", "Run a command in a running container"),
@@ -47,7 +47,7 @@ COMMANDS = {
     "daemon": ("", "Run the daemon"),
 }
 
-# docker's longer names for the same verbs.
+# docker's management commands, as aliases.
 GROUPS = {
     "container": {"ls": "ps", "list": "ps"},
     "image": {"ls": "images", "list": "images", "rm": "rmi", "inspect": "inspect"},
@@ -58,7 +58,7 @@ REFUSED, USAGE, FAILED_RUN, INTERRUPTED = 1, 2, 125, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the result is its exit code."""
+    """Run one command; returns its exit code."""
     words = sys.argv[1:] if argv is None else argv
     command = ""
     try:
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write("Interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough.  Python would complain once more at the exit.
+        # The reader closed the pipe; avoid Python's second error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return REFUSED
     except OSError as error:
@@ -89,20 +89,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _credential_errors() -> tuple[type[Exception], ...]:
-    """Looked at only when something went wrong: most commands never import them."""
+    """Evaluated only on an error, so that most commands never import them."""
     from runner.credentials import CredentialsInvalid
 
     return (CredentialsInvalid,)
 
 
 def _failure_code(command: str) -> int:
-    """``run`` promises 125 for its own failures: 1 could be the container's."""
+    """125 for ``run``, as docker: 1 could be the container's own exit code."""
     return FAILED_RUN if command == "run" else REFUSED
 
 
 def _run(command: str, words: list[str], socket: str) -> int:
     if command == "daemon":
-        # Another program than the command, with other imports: no module of it is loaded here.
+        # The daemon is a separate program; import none of its modules here.
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "runner.daemon", *words])  # noqa: S606
     module, summary = COMMANDS[command]
@@ -116,7 +116,7 @@ def _run(command: str, words: list[str], socket: str) -> int:
 
 
 def _parse_global_options(words: list[str]) -> tuple[str, list[str]]:
-    """The options before the verb, and the words from the verb on."""
+    """Split off the global options; returns the socket and the remaining arguments."""
     socket = os.environ.get("RUNNER_SOCKET") or DEFAULT_SOCKET
     words = list(words)
     while words and words[0].startswith("-"):
@@ -138,7 +138,7 @@ def _parse_global_options(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _parse_command(words: list[str]) -> tuple[str, list[str]]:
-    """The verb and its own words; "" when the answer has been given here."""
+    """The command and its arguments; "" if help or the version has been printed."""
     if not words or words[0] in ("--help", "help"):
         if words[1:] and words[1] in COMMANDS:
             return words[1], ["--help"]

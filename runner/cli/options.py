@@ -1,4 +1,4 @@
-"""The flags of run and create, and the create body they make."""
+"""The options of run and create, and the create request built from them."""
 
 import os
 import posixpath
@@ -12,23 +12,23 @@ NETWORKS = ("none", "host")
 
 
 def add_options(parser: Parser) -> None:
-    """Everything that says how the container is to be, in docker's words."""
+    """Add docker's options for creating a container."""
     _add_process(parser)
     _add_filesystem(parser)
     _add_limits(parser)
     _add_isolation(parser)
     parser.option("--name", metavar="NAME", help="the container's name")
-    parser.options("-l", "--label", metavar="KEY=VALUE", help="metadata on the container")
+    parser.options("-l", "--label", metavar="KEY=VALUE", help="set a label on the container")
     parser.options("--label-file", metavar="FILE", help="read labels from a file, one a line")
     parser.flag("--rm", help="remove the container when it exits")
-    parser.option("--platform", metavar="OS/ARCH", help="which platform of the image to take")
+    parser.option("--platform", metavar="OS/ARCH", help="platform to pull")
     parser.option(
         "--pull",
         choices=("always", "missing", "never"),
         default="missing",
         help="when to pull the image",
     )
-    parser.flag("-q", "--quiet", help="no progress while pulling")
+    parser.flag("-q", "--quiet", help="hide pull progress")
     parser.option("--cidfile", metavar="FILE", help="write the container's ID to a new file")
 
 
@@ -39,19 +39,23 @@ def _add_process(parser: Parser) -> None:
     parser.options("--env-file", metavar="FILE", help="read environment variables from a file")
     parser.option("-w", "--workdir", metavar="DIR", default="", help="the working directory")
     parser.option("-u", "--user", metavar="NAME|UID[:GROUP|GID]", default="", help="the user")
-    parser.options("--group-add", metavar="GROUP", help="another group to be in")
-    parser.option("--entrypoint", metavar="PROGRAM", help="instead of the image's entrypoint")
+    parser.options("--group-add", metavar="GROUP", help="add a supplementary group")
+    parser.option("--entrypoint", metavar="PROGRAM", help="override the image's entrypoint")
     parser.option("-h", "--hostname", metavar="NAME", default="", help="the container's host name")
-    parser.flag("--init", help="run an init that passes signals on and reaps processes")
+    parser.flag("--init", help="run an init that forwards signals and reaps processes")
     parser.option("--stop-signal", metavar="SIGNAL", help="the signal that stops the container")
-    parser.option("--stop-timeout", metavar="SECONDS", type=number, help="before it is killed")
+    parser.option(
+        "--stop-timeout", metavar="SECONDS", type=number, help="wait before SIGKILL on stop"
+    )
 
 
 def _add_filesystem(parser: Parser) -> None:
     parser.options(
         "-v", "--volume", metavar="[SOURCE:]TARGET[:OPTIONS]", help="mount a directory or volume"
     )
-    parser.options("--mount", metavar="type=…,source=…,target=…", help="the same, spelt out")
+    parser.options(
+        "--mount", metavar="type=…,source=…,target=…", help="mount a directory, volume or tmpfs"
+    )
     parser.options("--tmpfs", metavar="TARGET[:OPTIONS]", help="mount an empty tmpfs")
     parser.flag("--read-only", help="mount the container's root filesystem read-only")
     parser.option("--shm-size", metavar="BYTES", type=size, help="the size of /dev/shm")
@@ -61,16 +65,22 @@ def _add_limits(parser: Parser) -> None:
     parser.option("-m", "--memory", metavar="BYTES", type=size, help="memory limit")
     parser.option("--memory-swap", metavar="BYTES", type=size, help="memory and swap; -1: no limit")
     parser.option("--memory-reservation", metavar="BYTES", type=size, help="soft memory limit")
-    parser.option("--cpus", metavar="NUMBER", type=nano_cpus, help="how many CPUs, such as 1.5")
+    parser.option("--cpus", metavar="NUMBER", type=nano_cpus, help="number of CPUs, such as 1.5")
     parser.option("-c", "--cpu-shares", metavar="WEIGHT", type=number, help="CPU weight")
-    parser.option("--cpuset-cpus", metavar="LIST", default="", help="which CPUs, such as 0-3,5")
-    parser.option("--cpuset-mems", metavar="LIST", default="", help="which memory nodes")
-    parser.option("--pids-limit", metavar="NUMBER", type=number, help="processes; -1: no limit")
+    parser.option("--cpuset-cpus", metavar="LIST", default="", help="CPUs to run on, such as 0-3,5")
+    parser.option("--cpuset-mems", metavar="LIST", default="", help="memory nodes to use")
+    parser.option(
+        "--pids-limit", metavar="NUMBER", type=number, help="limit on processes; -1: no limit"
+    )
     parser.option("--blkio-weight", metavar="WEIGHT", type=number, help="block I/O weight, 10-1000")
-    parser.option("--oom-score-adj", metavar="NUMBER", type=number, help="-1000 to 1000")
+    parser.option(
+        "--oom-score-adj", metavar="NUMBER", type=number, help="OOM score adjustment, -1000 to 1000"
+    )
     parser.options("--ulimit", metavar="NAME=SOFT[:HARD]", help="a resource limit")
     parser.option("--log-driver", metavar="DRIVER", default="", help="json-file")
-    parser.options("--log-opt", metavar="KEY=VALUE", help="max-size=20m, max-file=3")
+    parser.options(
+        "--log-opt", metavar="KEY=VALUE", help="log driver option: max-size=20m, max-file=3"
+    )
 
 
 def _add_isolation(parser: Parser) -> None:
@@ -84,7 +94,7 @@ def _add_isolation(parser: Parser) -> None:
     parser.option("--network", "--net", metavar="MODE", default="default", help="none or host")
     parser.options("-p", "--publish", metavar="PORTS", help="not in this version: see --network")
     parser.flag("-P", "--publish-all", help="not in this version: see --network")
-    parser.options("--add-host", metavar="NAME:IP", help="a line for /etc/hosts")
+    parser.options("--add-host", metavar="NAME:IP", help="add a line to /etc/hosts")
     parser.option("--pid", metavar="MODE", default="", help="the PID namespace: host")
     parser.option("--ipc", metavar="MODE", default="", help="the IPC namespace: none, host")
     parser.option("--uts", metavar="MODE", default="", help="the UTS namespace: host")
@@ -93,7 +103,7 @@ def _add_isolation(parser: Parser) -> None:
 
 
 def create_body(args: Arguments, *, attached: bool, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The Engine API's create body.  UsageError about what cannot be read."""
+    """Build the Engine API's create body; UsageError for an invalid option."""
     host_config: dict[str, Any] = {
         "AutoRemove": args.rm,
         "ReadonlyRootfs": args.read_only,
@@ -103,7 +113,7 @@ def create_body(args: Arguments, *, attached: bool, environ: Mapping[str, str]) 
         "IpcMode": args.ipc,
         "UTSMode": args.uts,
         "CgroupnsMode": args.cgroupns,
-        # What the daemon refuses, in its words: which ports does not matter.
+        # Sent so that the daemon refuses it; the ports do not matter.
         "PortBindings": {text: [] for text in args.publish},
         "PublishAllPorts": args.publish_all,
         "GroupAdd": args.group_add,
@@ -149,7 +159,7 @@ def create_body(args: Arguments, *, attached: bool, environ: Mapping[str, str]) 
         "StopSignal": args.stop_signal,
         "StopTimeout": args.stop_timeout,
         "Volumes": {text: {} for text in args.volume if ":" not in text},
-        # What was not said is left out: the daemon knows its defaults.
+        # Unset options are omitted: the daemon has the defaults.
         "HostConfig": {key: value for key, value in host_config.items() if value not in _UNSET},
     }
 
@@ -158,7 +168,7 @@ _UNSET: tuple[object, ...] = (None, "", [], {}, False)
 
 
 def environment(said: Iterable[str], files: Iterable[str], environ: Mapping[str, str]) -> list[str]:
-    """``--env-file`` first, ``--env`` over it; a bare name takes its value from our own."""
+    """``--env-file``, overridden by ``--env``; a bare name takes its value from ``environ``."""
     found: dict[str, str] = {}
     for entry in [*_lines(files), *said]:
         name, equals, value = entry.partition("=")
@@ -172,10 +182,10 @@ def environment(said: Iterable[str], files: Iterable[str], environ: Mapping[str,
 
 
 def _lines(files: Iterable[str]) -> list[str]:
-    """The lines of the files that say something; a line beginning with # is a comment."""
+    """The files' lines without blank ones and comments, which begin with #."""
     lines: list[str] = []
     for path in files:
-        # Some editors write a byte order mark, which is part of no name.
+        # utf-8-sig: some editors write a byte order mark.
         with open(path, encoding="utf-8-sig") as file:
             stripped = [line.lstrip().rstrip("\r\n") for line in file]
         kept = [line for line in stripped if line and not line.startswith("#")]
@@ -195,7 +205,7 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 
 def _bind(text: str) -> str:
-    """``SOURCE:TARGET[:OPTIONS]``; a source that begins with . or ~ is a path from here."""
+    """Make the source of ``SOURCE:TARGET[:OPTIONS]`` absolute if it begins with . or ~."""
     source, rest = text.split(":", 1)
     if source.startswith((".", "~")):
         source = os.path.abspath(os.path.expanduser(source))
@@ -219,7 +229,7 @@ _BOOLEANS = {"": True, "1": True, "true": True, "0": False, "false": False}
 
 
 def _mount(text: str) -> dict[str, Any]:
-    """``type=bind,source=/a,target=/b,readonly``; the type is volume when it is not said."""
+    """``type=bind,source=/a,target=/b,readonly``; the default type is volume."""
     mount: dict[str, Any] = {"Type": "volume"}
     for field in text.split(","):
         key, _, value = field.partition("=")
@@ -284,7 +294,7 @@ def _log_config(args: Arguments) -> dict[str, Any]:
 
 
 def _security_option(text: str) -> str:
-    """The daemon may be on another file system: a seccomp profile travels as its content."""
+    """Replace a seccomp profile's path by its content: the daemon may have another file system."""
     key, _, value = text.replace(":", "=", 1).partition("=")
     if key != "seccomp" or value in ("unconfined", "builtin") or value.startswith("{"):
         return text

@@ -1,4 +1,4 @@
-"""Tables, --format, -q: how lists are shown."""
+"""Output of lists: tables, --format, -q."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ Row = Any
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a list: its title, what it shows, and its name in a --format template."""
+    """A column of a list: its title, its value for a row, its name in a --format template."""
 
     title: str
     value: Callable[[Row], str]
@@ -21,15 +21,15 @@ class Column:
 
 
 def list_options(parser: Parser) -> None:
-    """What every list understands."""
-    parser.flag("-q", "--quiet", help="only the IDs")
-    parser.flag("--no-trunc", help="nothing shortened")
-    parser.options("-f", "--filter", metavar="KEY=VALUE", help="show only what fits")
+    """Add the options common to all lists."""
+    parser.flag("-q", "--quiet", help="print only IDs")
+    parser.flag("--no-trunc", help="do not truncate output")
+    parser.options("-f", "--filter", metavar="KEY=VALUE", help="filter the output")
     parser.option("--format", metavar="FORMAT", help="table, json, or a template: '{{.ID}}'")
 
 
 def filters_json(filters: Sequence[str]) -> str | None:
-    """``--filter`` in the Engine API's form; UsageError about one that is not KEY=VALUE."""
+    """``--filter`` in the Engine API's form; UsageError for one that is not KEY=VALUE."""
     if not filters:
         return None
     found: dict[str, list[str]] = {}
@@ -49,7 +49,7 @@ def format_list(
     format: str | None,
     quiet: Column | None,
 ) -> str:
-    """The whole list as text.  ``shown`` are the titles of the plain table, in order."""
+    """Format a list as text.  ``shown`` holds the titles of the default table, in order."""
     if quiet is not None:
         return "".join(f"{quiet.value(row)}\n" for row in rows)
     if format in (None, "", "table"):
@@ -65,7 +65,7 @@ def format_list(
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
-    """Columns side by side, three spaces between them, as docker's tables."""
+    """Format rows as docker does: aligned columns, three spaces apart."""
     return _align(
         [[column.title for column in columns]]
         + [[column.value(row) for column in columns] for row in rows]

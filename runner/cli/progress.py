@@ -9,7 +9,7 @@ Item = Mapping[str, Any]
 
 
 def show(items: Iterable[Item], output: TextIO, *, quiet: bool) -> None:
-    """Show every item; DaemonRefused when one of them is a failure."""
+    """Show every item; raises DaemonRefused for an error item."""
     if quiet:
         for item in items:
             _check(item)
@@ -21,13 +21,13 @@ def show(items: Iterable[Item], output: TextIO, *, quiet: bool) -> None:
 
 def _check(item: Item) -> None:
     if "error" in item:
-        # Whoever reads an answer that had begun has only this to go by.
+        # After the status line an error can only come as an item.
         detail = item.get("errorDetail") or {}
         raise DaemonRefused(500, str(item["error"]), str(detail.get("kind", "")))
 
 
 def _lines(items: Iterable[Item], output: TextIO) -> None:
-    """Each step once: a line for every hundred kilobytes would say nothing more."""
+    """Print each step once, without byte counts."""
     said: dict[str, str] = {}
     for item in items:
         _check(item)

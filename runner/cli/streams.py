@@ -1,4 +1,4 @@
-"""The terminal's side of attach, exec and logs: bytes both ways, frames apart, signals on."""
+"""Terminal side of attach, exec and logs: copy streams, split frames, forward signals."""
 
 import os
 import select
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 
 _READ_BYTES = 64 * 1024
 
-# A container's first process is told of these; the rest concerns only the command itself.
+# Forwarded to the container's first process; others act on the command itself.
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
 
-# So many of these in all end the command itself: a process may ignore what is passed on to it.
+# FORCE_EXIT_AFTER of these end the command: the process may ignore forwarded signals.
 TERMINATING = frozenset({signal.SIGINT, signal.SIGTERM})
 FORCE_EXIT_AFTER = 3
 
-# ctrl-p ctrl-q leaves a terminal without ending what runs in it.
+# ctrl-p ctrl-q, docker's default.
 DETACH_KEYS = b"\x10\x11"
 
 
@@ -25,7 +25,7 @@ class Detached(Exception):
 
 
 class Frames:
-    """Takes the Engine API's frames apart, however they arrive, and writes each to its stream."""
+    """Splits a byte stream into the Engine API's frames and writes each to stdout or stderr."""
 
     def __init__(self, stdout: int = 1, stderr: int = 2) -> None:
         self._outputs = {1: stdout, 2: stderr}
@@ -48,7 +48,7 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def copy_frames(chunks: Iterable[bytes], *, tty: bool) -> None:
-    """Write a whole logs answer to our own streams."""
+    """Write a logs response to stdout and stderr."""
     frames = Frames()
     for chunk in chunks:
         if tty:
@@ -58,11 +58,11 @@ def copy_frames(chunks: Iterable[bytes], *, tty: bool) -> None:
 
 
 class Session:
-    """Ties this terminal to a hijacked connection until the other end is done.
+    """Connects this terminal to a hijacked connection until the process's output ends.
 
-    ``on_signal`` is given the name of each signal that is to be passed on, ``on_resize`` the new
-    height and width of the terminal.  The third SIGINT or SIGTERM raises SystemExit, wherever
-    the command is by then; what runs in the container goes on.
+    ``on_signal`` is called with the name of each signal to forward, ``on_resize`` with the
+    terminal's new height and width.  The third SIGINT or SIGTERM raises SystemExit; the
+    container keeps running.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class Session:
         self._catch()
 
     def resize(self) -> None:
-        """Give the process the size that our terminal has."""
+        """Set the process's terminal to the size of ours."""
         if self._tty and sys.stdout.isatty():
             columns, lines = os.get_terminal_size(1)
             self._on_resize(lines, columns)
 
     def run(self) -> None:
-        """Copy until the process's output ends; raises Detached when the user left it."""
+        """Copy until the process's output ends; raises Detached if the user detached."""
         restore = _raw_terminal() if self._tty and self._stdin and sys.stdin.isatty() else None
         try:
             self._output(self._unread)
@@ -126,9 +126,9 @@ class Session:
                 return
 
     def _poll(self) -> dict[int, int]:
-        """The descriptors that are ready, each with what for.
+        """Poll; returns the ready descriptors with their events.
 
-        Input is read only when the last of it is sent: the other end may want to be read first.
+        Stdin is read only when all earlier input is sent, so that a slow process blocks it.
         """
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
@@ -155,7 +155,7 @@ class Session:
             self._frames.feed(content)
 
     def _input(self) -> None:
-        """Pass on what was typed, or its end."""
+        """Forward input, or its end."""
         try:
             content = os.read(0, _READ_BYTES)
         except OSError:
@@ -176,7 +176,7 @@ class Session:
         except BlockingIOError:
             return
         except ConnectionError:
-            # The other end takes no more; what it says is still to be read.
+            # The process has closed its stdin; keep reading its output.
             self._unsent = b""
             self._input_ended = True
 
@@ -185,14 +185,14 @@ class Session:
         try:
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:
-            # The other end was quicker.
+            # Already closed by the daemon.
             return
 
     def _catch(self) -> None:
         def caught(number: int, _: object) -> None:
             self._terminations += number in TERMINATING
             if self._terminations >= FORCE_EXIT_AFTER:
-                # As docker's command says and does it: on stderr, with exit code 1.
+                # docker's message, on stderr, with exit code 1.
                 raise SystemExit(f"\ngot {FORCE_EXIT_AFTER} SIGTERM/SIGINTs, forcefully exiting")
             self._signals.append(number)
             os.write(self._woken, b"\0")
@@ -213,7 +213,7 @@ class Session:
 
 
 class DetachKeys:
-    """Recognises the detach keys in what is typed, and holds them back from the process."""
+    """Finds the detach keys in the input and withholds them from the process."""
 
     def __init__(self, keys: bytes) -> None:
         self._keys = keys
@@ -221,7 +221,7 @@ class DetachKeys:
         self.complete = False
 
     def filter(self, typed: bytes) -> bytes:
-        """What of it to pass on: a key that began the sequence is passed on when it breaks off."""
+        """The input to forward, including withheld keys whose sequence was broken off."""
         passed = bytearray()
         for byte in typed:
             if self._keys and byte == self._keys[self._seen]:
@@ -238,7 +238,7 @@ class DetachKeys:
 
 
 def parse_detach_keys(text: str) -> bytes:
-    """docker's notation: ``ctrl-p,ctrl-q``, or plain characters."""
+    """Parse docker's notation: ``ctrl-p,ctrl-q``, or plain characters."""
     if not text:
         return b""
     keys = bytearray()
@@ -253,12 +253,12 @@ def parse_detach_keys(text: str) -> bytes:
 
 
 def _raw_terminal() -> Callable[[], None]:
-    """Make our terminal pass every key on; the result puts it back."""
+    """Set the terminal to raw mode; returns a function that restores it."""
     import termios
     import tty
 
     before = termios.tcgetattr(0)
-    # Without flushing: what was typed ahead is meant for the container.
+    # TCSANOW does not flush: input typed ahead belongs to the container.
     tty.setraw(0, termios.TCSANOW)
 
     def restore() -> None:

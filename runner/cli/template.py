@@ -1,4 +1,4 @@
-"""Template: the part of Go's text/template that people use in --format.
+"""Template: the subset of Go's text/template used in --format.
 
 Fields (``{{.State.Pid}}``), ``json``, ``index``, ``len``, ``upper``, ``lower``, ``join``,
 ``println``, pipes, ``range``, ``if``/``else``, ``with``: enough for what scripts ask of docker.
@@ -19,14 +19,14 @@ Node = Callable[[Any], str]
 
 
 class Template:
-    """Text with actions in it, ready to be filled many times."""
+    """A parsed template."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a template, or raise UsageError about the action that cannot be had."""
+        """Parse a template; UsageError names an unsupported action."""
         tokens = _tokens(text)
         nodes, ended = _block(tokens)
         if ended:
@@ -53,7 +53,7 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def _block(tokens: Iterator[tuple[bool, str]]) -> tuple[list[Node], str]:
-    """The nodes up to the next ``end`` or ``else``, and which of them it was ("" at the end)."""
+    """Parse nodes up to the next ``end`` or ``else``, which is returned too ("" at the end)."""
     nodes: list[Node] = []
     for is_action, text in tokens:
         if not is_action:
@@ -116,7 +116,7 @@ _BLOCKS = {"if": _if, "with": _with, "range": _range}
 
 
 def _pipeline(text: str) -> Expression:
-    """Commands joined by pipes: each one's result is the last argument of the next."""
+    """Parse commands joined by pipes; each result is the last argument of the next command."""
     words = _WORD.findall(text)
     if _WORD.sub("", text).strip():
         raise UsageError(f"template: cannot read {{{{{text}}}}}")
@@ -127,7 +127,7 @@ def _pipeline(text: str) -> Expression:
 
 
 def _parse_pipeline(words: list[str], text: str) -> tuple[Expression, list[str]]:
-    """Read up to the end, or to the closing parenthesis, which is left."""
+    """Parse up to the end, or to a closing parenthesis, which is not consumed."""
     piped: Expression | None = None
     command: list[Expression | str] = []
     while words and words[0] != ")":
@@ -196,7 +196,7 @@ def _print_node(expression: Expression) -> Node:
 
 
 def format_value(value: Any) -> str:
-    """A value as Go prints it: true, <no value>, [a b], map[k:v]."""
+    """Format a value as Go prints it: true, <no value>, [a b], map[k:v]."""
     if value is None:
         return "<no value>"
     if isinstance(value, bool):

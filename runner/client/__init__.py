@@ -1,4 +1,4 @@
-"""DaemonClient: one method per daemon endpoint, over the socket."""
+"""The client of the daemon's API."""
 
 from runner.client.daemon import DaemonClient
 from runner.client.wire import DaemonRefused, DaemonUnreachable

@@ -8,17 +8,17 @@ from typing import Any
 
 from runner.client.wire import DaemonResponse, DaemonUnreachable, connect, exchange
 
-# config.py has the same default; importing it would cost every command its dataclasses.
+# The same default as in config.py, whose import would slow every command.
 DEFAULT_SOCKET = "/run/slipway/runner.sock"
 
 Document = dict[str, Any]
 
 
 class DaemonClient:
-    """Talks to one daemon, each request on a connection of its own.
+    """A client of one daemon; each request has its own connection.
 
-    Every method raises DaemonRefused with the daemon's sentence, or DaemonUnreachable.  When
-    nothing answers, the first request starts the daemon, unless ``starts`` is False.
+    Every method raises DaemonRefused with the daemon's message, or DaemonUnreachable.  If no
+    daemon answers, the first request starts one, unless ``starts`` is False.
     """
 
     def __init__(self, path: str = DEFAULT_SOCKET, *, starts: bool = True) -> None:
@@ -88,7 +88,7 @@ class DaemonClient:
         )
 
     def wait_container(self, name: str, condition: str = "not-running") -> DaemonResponse:
-        """Returns once the daemon has subscribed; the answer's document has the StatusCode."""
+        """Return once the daemon has subscribed; the response's document has the StatusCode."""
         return self._ask("POST", f"/containers/{_part(name)}/wait", {"condition": condition})
 
     def container_logs(self, name: str, **query: str | None) -> DaemonResponse:
@@ -133,7 +133,7 @@ class DaemonClient:
     def pull_image(
         self, name: str, tag: str | None, *, platform: str | None, credentials: str | None
     ) -> Iterator[Document]:
-        """A name with a digest has no tag besides; without either, every tag is pulled."""
+        """Pull an image.  A name with a digest has no tag; without either, all tags are pulled."""
         query = {"fromImage": name, "tag": tag, "platform": platform}
         return self._ask("POST", "/images/create", query, headers=_auth(credentials)).documents()
 
@@ -141,7 +141,7 @@ class DaemonClient:
         self, name: str, tag: str | None, *, credentials: str | None
     ) -> Iterator[Document]:
         target = f"/images/{_name(name)}/push"
-        # A push must have the header, even when there is nothing to say in it.
+        # The Engine API requires the header, even without credentials.
         headers = {"X-Registry-Auth": credentials or "e30="}
         return self._ask("POST", target, {"tag": tag}, headers=headers).documents()
 
@@ -187,7 +187,7 @@ class DaemonClient:
     def remove_volume(self, name: str, *, force: bool) -> None:
         self._expect_success("DELETE", f"/volumes/{_part(name)}", {"force": _flag(force)})
 
-    # how it is said
+    # requests
 
     def _document(
         self,
@@ -246,7 +246,7 @@ class DaemonClient:
                 f"permission denied on {self.path}: it belongs to root and its group"
             ) from error
         except OSError as error:
-            # On another socket there is another root, and which one only RUNNER_ROOT can say.
+            # A daemon on another socket needs another root, known only from RUNNER_ROOT.
             if not self._starts or (
                 self.path != DEFAULT_SOCKET and "RUNNER_ROOT" not in os.environ
             ):
@@ -267,7 +267,7 @@ _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 def _quoted(text: str, also: bytes = b"/") -> str:
-    """Percent-encoding; urllib.parse would cost every command 5 ms."""
+    """Percent-encode; importing urllib.parse would cost every command 5 ms."""
     return "".join(
         chr(byte) if byte in _PLAIN or byte in also else f"%{byte:02X}" for byte in text.encode()
     )

@@ -1,4 +1,4 @@
-"""Start the daemon when none answers: its own session, its own log, and no child of ours."""
+"""Start a daemon in a session of its own, with its own log."""
 
 import os
 import select
@@ -10,12 +10,12 @@ from runner.client.wire import DaemonUnreachable, connect
 START_SECONDS = 20.0
 _OTHER_DAEMON_SECONDS = 5.0
 
-# What the daemon says when it finds the root taken: then another command has just started one.
+# The daemon's message when its root is in use: another command has just started one.
 ROOT_IN_USE = "another daemon"
 
 
 def start_daemon(path: str) -> None:
-    """Start a daemon on this socket and return when it listens, or raise DaemonUnreachable."""
+    """Start a daemon on this socket; returns when it listens, or raises DaemonUnreachable."""
     directory = os.path.dirname(path)
     log = os.path.join(directory, "daemon.log")
     try:
@@ -36,7 +36,7 @@ def start_daemon(path: str) -> None:
     if heard == b"1":
         return
     said = _lines(log, began)
-    # The log is everybody's: what the other daemon says may come after our daemon's last words.
+    # Daemons share the log: the other's lines may follow those of ours.
     if any(ROOT_IN_USE in line for line in said) and _is_reachable(path):
         return
     reason = "does not answer" if heard is None else "ended"
@@ -66,7 +66,7 @@ def _spawn(path: str, output: int, told: int) -> None:
 
 
 def _wait_ready(ready: int) -> bytes | None:
-    """b"1" once the daemon listens, b"" when it has ended before, None when neither in time."""
+    """b"1" once the daemon listens, b"" if it exited before, None on timeout."""
     readable, _, _ = select.select([ready], [], [], START_SECONDS)
     return os.read(ready, 1) if readable else None
 

@@ -1,8 +1,7 @@
-"""HTTP/1.1 to the daemon's Unix socket: as much as the command needs, and quick to import.
+"""A minimal HTTP/1.1 client for the daemon's Unix socket, quick to import.
 
-httpx2 takes 189 ms to import and http.client 20 ms; a whole ``runner run`` is to cost less than
-60 ms of its own (docs/decisions/0005).  The other end is always our daemon: it answers with a
-length, or chunked, or not at all.
+httpx2 takes 189 ms to import and http.client 20 ms; a whole ``runner run`` may add
+at most 60 ms (docs/decisions/0005).  The daemon's responses have a length or are chunked.
 """
 
 import json
@@ -16,13 +15,13 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 
 class DaemonUnreachable(Exception):
-    """Nothing answers on the socket, or the one who did hung up."""
+    """No daemon answers on the socket, or it closed the connection."""
 
 
 class DaemonRefused(Exception):
-    """The daemon's own sentence about what it will not do, and its HTTP status.
+    """The daemon refused a request: its message and HTTP status.
 
-    ``kind`` is what the refusal is about, in the daemon's word for programs; "" if it said none.
+    ``kind`` is the value of runner.errors.Kind in the response, or "".
     """
 
     def __init__(self, status: int, message: str, kind: str = "") -> None:
@@ -32,7 +31,7 @@ class DaemonRefused(Exception):
 
 
 class DaemonResponse:
-    """One answer, its body still on the way.  Read it to the end, or close it."""
+    """A response whose body is read from the connection.  Read it to the end, or close it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -47,7 +46,7 @@ class DaemonResponse:
         }
 
     def chunks(self) -> Iterator[bytes]:
-        """The body, as it comes."""
+        """The body's chunks as they arrive."""
         if self.headers.get("transfer-encoding") == "chunked":
             while size := int(self._line(), 16):
                 yield from self._exactly(size)
@@ -66,7 +65,7 @@ class DaemonResponse:
         return json.loads(self.body())
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """The body's JSON documents, one a line, as they come."""
+        """The body's JSON documents, one per line, as they arrive."""
         pending = b""
         for chunk in self.chunks():
             *lines, pending = (pending + chunk).split(b"\n")
@@ -76,14 +75,14 @@ class DaemonResponse:
         self.close()
 
     def take_over(self) -> tuple[socket.socket, bytes]:
-        """The raw connection after a 101, and what of it has been read already."""
+        """The raw connection after a 101, and the bytes already read from it."""
         return self._socket, self._buffer
 
     def close(self) -> None:
         self._socket.close()
 
     def check(self) -> "DaemonResponse":
-        """Itself, or DaemonRefused with what the daemon says."""
+        """Return self, or raise DaemonRefused for an error status."""
         if self.status < 400:
             return self
         content = self.body()
@@ -137,7 +136,7 @@ class DaemonResponse:
 
 
 def connect(path: str) -> socket.socket:
-    """A connection to the daemon; OSError when nobody listens."""
+    """Connect to the daemon; OSError if no process listens."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(path)
@@ -154,7 +153,7 @@ def exchange(
     headers: Mapping[str, str],
     body: bytes | Iterable[bytes] | None,
 ) -> DaemonResponse:
-    """Send one request and read the head of its answer."""
+    """Send a request and read the head of its response."""
     said = {"Host": "slipway", **headers}
     if isinstance(body, bytes):
         said["Content-Length"] = str(len(body))
@@ -172,6 +171,6 @@ def exchange(
                     connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             connection.sendall(b"0\r\n\r\n")
     except (BrokenPipeError, ConnectionResetError):
-        # It refused before it had read everything: the reason is there to be read.
+        # The daemon responded before reading the whole body; read its response.
         pass
     return DaemonResponse(connection)

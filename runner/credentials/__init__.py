@@ -1,4 +1,4 @@
-"""Credentials for registries: kept in the files and helper programs that every client shares."""
+"""Registry credentials in the files and helpers shared by all clients."""
 
 from runner.credentials.store import CredentialStore, SaveResult
 from runner.credentials.values import Credentials, CredentialsInvalid

@@ -1,4 +1,4 @@
-"""The credentials files that clients share: containers' auth.json and docker's config.json.
+"""Credentials files shared by clients: containers' auth.json and docker's config.json.
 
 https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
 """
@@ -17,7 +17,7 @@ DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 
 
 def paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where credentials are looked for, in order."""
+    """The credentials files, in order of precedence."""
     home = Path(environment.get("HOME") or "/root")
     if named := environment.get("REGISTRY_AUTH_FILE"):
         found = [Path(named)]
@@ -29,25 +29,25 @@ def paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def docker_config(environment: Mapping[str, str]) -> Path:
-    """Docker's own file: the one that nearly every other client reads as well."""
+    """docker's config.json, which most clients read."""
     home = Path(environment.get("HOME") or "/root")
     return Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
 
 
 def keys(host: str, repository: str = "") -> tuple[str, ...]:
-    """What entries for a host may be called, most particular first: auth.json knows paths."""
+    """The keys of a host's entries, most specific first; auth.json allows paths."""
     parts = repository.split("/") if repository else []
     scoped = [f"{host}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
     return (*scoped, host)
 
 
 def server_name(host: str) -> str:
-    """The name under which docker's file and helpers keep a host."""
+    """The key of a host in docker's file and helpers."""
     return DOCKER_HUB_KEY if canonical(host) == DOCKER_HUB else host
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file's document; an absent or empty file is an empty one."""
+    """Read the file's JSON object; {} for a missing or empty file."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def object_field(document: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
-    """One object of the document; absent and null are empty."""
+    """The object under ``key``; {} if absent or null."""
     value = document.get(key) or {}
     if not isinstance(value, dict):
         raise CredentialsInvalid(f"{path}: {key} is {type(value).__name__}, expected an object")
@@ -72,8 +72,8 @@ def object_field(document: Mapping[str, Any], key: str, path: Path) -> dict[str,
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace the file whole: 0600, in a directory that is 0700 if we had to make it."""
-    # A link is a choice of the user's: replace what it points to, not the link.
+    """Replace the file atomically, with mode 0600; a missing directory is created with 0700."""
+    # Keep a user's symlink: replace its target.
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,4 +1,4 @@
-"""Credential helpers: programs named docker-credential-NAME that keep secrets for us.
+"""Credential helpers: programs named docker-credential-NAME that store secrets.
 
 https://github.com/docker/docker-credential-helpers#development
 """
@@ -24,9 +24,9 @@ def get(helper: str, server: str) -> Credentials | None:
     try:
         document = json.loads(answer)
     except ValueError as error:
-        raise CredentialsInvalid(f"{where}: answered what is not JSON") from error
+        raise CredentialsInvalid(f"{where}: the answer is not JSON") from error
     if not isinstance(document, dict):
-        raise CredentialsInvalid(f"{where}: answered no JSON object")
+        raise CredentialsInvalid(f"{where}: the answer is not a JSON object")
     username, secret = text(document, "Username", where), text(document, "Secret", where)
     if username == TOKEN_USERNAME:
         return Credentials(identity_token=secret)
@@ -34,7 +34,7 @@ def get(helper: str, server: str) -> Credentials | None:
 
 
 def store(helper: str, server: str, credentials: Credentials) -> None:
-    """Hand the secret over, on standard input: never in arguments or the environment."""
+    """Store a secret; passed on stdin, never in arguments or the environment."""
     token = credentials.identity_token
     document = {
         "ServerURL": server,
@@ -45,7 +45,7 @@ def store(helper: str, server: str, credentials: Credentials) -> None:
 
 
 def erase(helper: str, server: str) -> None:
-    """Make the helper forget this server; having nothing to forget is not an error."""
+    """Erase this server's credentials; no error if there are none."""
     _run(helper, "erase", server)
 
 

@@ -1,4 +1,4 @@
-"""CredentialStore: find, save and remove a registry's credentials, wherever the user keeps them."""
+"""CredentialStore: find, save and remove a registry's credentials in files and helpers."""
 
 import os
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from runner.credentials.values import Credentials, canonical
 
 @dataclass(frozen=True, slots=True)
 class SaveResult:
-    """Where credentials went; ``plain`` if anyone who reads that file can read them."""
+    """The file or helper that credentials were saved to; ``plain`` if unencrypted."""
 
     where: str
     plain: bool
 
 
 class CredentialStore:
-    """The user's credentials: the standard files in their order, and the helpers they name.
+    """The user's credentials: the standard files in order, and the helpers they name.
 
-    Nothing is cached: another client may log in or out at any time.  Calls block (files, helper
-    programs), so that a command uses them before it opens anything.
+    Not cached, as another client may log in or out at any time.  Calls block on files and
+    helper programs.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
     def find(self, host: str, repository: str = "") -> Credentials | None:
-        """The most particular credentials for a repository on ``host``, or None."""
+        """The most specific credentials for a repository on ``host``, or None."""
         for path in files.paths(self._environment):
             document = files.read(path)
             helper = _helper(document, host, path)
@@ -40,7 +40,7 @@ class CredentialStore:
         return None
 
     def save(self, host: str, credentials: Credentials) -> SaveResult:
-        """Remember credentials for ``host`` where an earlier login put them, or docker does."""
+        """Save credentials for ``host`` in the file that has an entry for it, else in docker's."""
         path = self._path_of(host)
         document = files.read(path)
         server = files.server_name(host)
@@ -55,7 +55,7 @@ class CredentialStore:
         return SaveResult(str(path), plain=True)
 
     def remove(self, host: str) -> bool:
-        """Forget ``host`` everywhere; False if nothing was known of it."""
+        """Remove ``host`` from every file and helper; False if there was no entry."""
         known = False
         for path in files.paths(self._environment):
             document = files.read(path)
@@ -70,7 +70,7 @@ class CredentialStore:
         return known
 
     def _path_of(self, host: str) -> Path:
-        """The first file that already speaks of ``host``: a later one would never be asked."""
+        """The first file with an entry for ``host``: it takes precedence over later ones."""
         for path in files.paths(self._environment):
             document = files.read(path)
             auths = files.object_field(document, "auths", path)
@@ -82,7 +82,7 @@ class CredentialStore:
 
 
 def _helper(document: Mapping[str, Any], host: str, path: Path) -> str | None:
-    """The helper in charge of ``host``: its own, or the one for every host."""
+    """The helper configured for ``host``, or for all hosts."""
     for key, helper in files.object_field(document, "credHelpers", path).items():
         if canonical(key) == canonical(host):
             return str(helper)
@@ -104,6 +104,6 @@ def _find_entry(
 
 
 def _without(auths: Mapping[str, Any], host: str) -> dict[str, Any]:
-    """The entries that do not speak of the whole of ``host``."""
+    """The entries without those for all of ``host``."""
     gone = canonical(host)
     return {key: entry for key, entry in auths.items() if canonical(key) != gone}

@@ -1,4 +1,4 @@
-"""Credentials, and their two written forms: an ``auths`` entry and the X-Registry-Auth header.
+"""Credentials, as an ``auths`` entry and as the X-Registry-Auth header.
 
 https://docs.docker.com/engine/api/v1.44/#section/Authentication
 """
@@ -14,12 +14,12 @@ from oci import docker_hub
 
 
 class CredentialsInvalid(Exception):
-    """A credentials file, helper or header does not say what it should."""
+    """A credentials file, a helper's answer or a header is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one registry wants to see: a user and password, or a token that stands for them."""
+    """A user name and password for one registry, or a token in their place."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -31,7 +31,7 @@ class Credentials:
 
     @classmethod
     def from_entry(cls, entry: object, where: str) -> Self:
-        """Read one value of ``auths``."""
+        """Parse one value of ``auths``."""
         if not isinstance(entry, dict):
             raise CredentialsInvalid(f"{where}: found {type(entry).__name__}, expected an object")
         username, password = text(entry, "username", where), text(entry, "password", where)
@@ -45,7 +45,7 @@ class Credentials:
         )
 
     def to_entry(self) -> dict[str, str]:
-        """The value of ``auths`` that every client reads back."""
+        """The value of ``auths``, as all clients read it."""
         entry = {}
         if self.username or self.password:
             pair = f"{self.username}:{self.password}".encode()
@@ -58,10 +58,10 @@ class Credentials:
 
     @classmethod
     def from_header(cls, header: str, host: str = "") -> Self:
-        """Read X-Registry-Auth: base64url, padded or not, of a JSON object; empty is nobody.
+        """Parse X-Registry-Auth: base64url, padded or not, of a JSON object.
 
-        So are credentials whose ``serveraddress`` is another server than ``host``, where one is
-        said: they must not go there.
+        An empty header gives empty credentials.  So does a ``serveraddress`` other than ``host``,
+        if given: those credentials must not be sent there.
         """
         if not header.strip():
             return cls()
@@ -75,7 +75,7 @@ class Credentials:
         return found if not (host and meant) or server(meant) == server(host) else cls()
 
     def to_header(self, host: str) -> str:
-        """Write X-Registry-Auth for requests that concern ``host``."""
+        """Format X-Registry-Auth for requests about ``host``."""
         document = {
             "username": self.username,
             "password": self.password,
@@ -88,7 +88,7 @@ class Credentials:
 
 
 def canonical(key: str) -> str:
-    """An ``auths`` key without scheme, version and final slash: the host, or host/path."""
+    """Normalize an ``auths`` key to host or host/path: no scheme, version or final slash."""
     bare = key.removeprefix("https://").removeprefix("http://").rstrip("/")
     for version in ("/v1", "/v2"):
         bare = bare.removesuffix(version)
@@ -96,12 +96,12 @@ def canonical(key: str) -> str:
 
 
 def server(address: str) -> str:
-    """The host of a server's address, as it may be written in many ways."""
+    """The host in a server address."""
     return canonical(canonical(address).partition("/")[0]).lower()
 
 
 def text(entry: Mapping[str, object], key: str, where: str) -> str:
-    """The string under ``key``; absent and null are empty."""
+    """The string under ``key``; "" if absent or null."""
     value = entry.get(key)
     if value is None:
         return ""
@@ -120,5 +120,5 @@ def _decode_pair(auth: str, where: str) -> tuple[str, str]:
     username, colon, password = pair.partition(":")
     if not colon:
         raise CredentialsInvalid(f"{where}: auth has no colon between user and password")
-    # Docker of old padded passwords with NUL bytes; every client strips them.
+    # Old docker versions padded passwords with NUL bytes.
     return username, password.strip("\0")

@@ -1,1 +1,1 @@
-"""The daemon: the Docker Engine API on a Unix socket."""
+"""The daemon, which serves the Docker Engine API on a Unix socket."""

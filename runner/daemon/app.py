@@ -1,4 +1,4 @@
-"""The composition: RunnerSettings in, Services out; the only place that knows concrete classes."""
+"""open_daemon: build Services from RunnerSettings; only this module names concrete classes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,10 +32,10 @@ _PRIVATE_RUN = ("b", "exits", "r", "runc")
 
 @asynccontextmanager
 async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
-    """Every service, on this root, recovered; containers go on when it ends.
+    """Open and recover every service on this root; containers outlive it.
 
-    Raises RecordsUnusable when another daemon has the root, InvalidSettings when a program that
-    is needed is not there.
+    Raises RecordsUnusable if another daemon has the root, InvalidSettings if a required
+    program is missing.
     """
     programs = _programs(settings)
     _make_directories(settings)
@@ -48,7 +48,7 @@ async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
         finally:
             await services.execs.close()
             await services.containers.close()
-            # What was unpacked need not be unpacked again after a power cut.
+            # Syncs unpacked layers, which would be discarded after a power cut.
             await services.images.close()
     finally:
         await clients.aclose()
@@ -114,12 +114,12 @@ async def _open_services(
 
 
 def _make_directories(settings: RunnerSettings) -> None:
-    """The root may be passed through, not read; what lies in images is for nobody on the host.
+    """Create the directories: others may traverse the root but not read it, nor enter the images.
 
-    A program that is setuid in an image would otherwise be so for every user of this machine.
+    Otherwise every user of the host could run an image's setuid programs.
     """
     make_directory(settings.root, 0o711)
-    # Whoever may use the socket in it passes through.
+    # Traversable, for users of the socket inside.
     make_directory(settings.run_dir, 0o755)
     private = [settings.root / name for name in _PRIVATE]
     for directory in (*private, *(settings.run_dir / name for name in _PRIVATE_RUN)):

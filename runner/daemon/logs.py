@@ -1,7 +1,7 @@
-"""The daemon's log: one line for each event on stderr, with structlog's and logging's in one form.
+"""The daemon's log: one line per event on stderr, the same form for structlog and logging.
 
-The services and the storage log through structlog, the daemon through the standard library; both
-keep to the same level.
+Services and storage log through structlog, the daemon through the standard library; both
+have the same level.
 """
 
 import logging
@@ -14,11 +14,11 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:
-    """Write events of ``level`` and above to ``stream``, stderr when it is not given."""
+    """Log events of ``level`` and above to ``stream`` (default: stderr)."""
     logging.basicConfig(
         level=level.upper(), stream=stream or sys.stderr, format=_FORMAT, force=True
     )
-    # They log whole URLs, and what a registry redirects to may be signed: a password for an hour.
+    # They log whole URLs, and a redirect's URL may be signed: a credential.
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

@@ -1,4 +1,4 @@
-"""Start, recover what was running, listen, stop."""
+"""The daemon's entry point: read settings, open the services, serve until a signal."""
 
 import argparse
 import asyncio
@@ -23,11 +23,11 @@ log = logging.getLogger("runner.daemon")
 REFUSED, USAGE = 1, 2
 
 FLAGS = (
-    ("--root", "DIR", "where images, containers and volumes are kept"),
-    ("--socket", "PATH", "where to listen"),
-    ("--run-dir", "DIR", "for what need not outlive a reboot; the socket's directory if not said"),
-    ("--socket-group", "GROUP", "who besides root may use the socket"),
-    ("--default-registry", "HOST", "the host of names that have none"),
+    ("--root", "DIR", "directory of images, containers and volumes"),
+    ("--socket", "PATH", "socket to listen on"),
+    ("--run-dir", "DIR", "directory of transient state (default: the socket's)"),
+    ("--socket-group", "GROUP", "group that may use the socket besides root"),
+    ("--default-registry", "HOST", "registry of image names without a host"),
     ("--insecure-registries", "HOSTS", "registries without TLS, separated by commas"),
     ("--runtime", "PROGRAM", "the OCI runtime: runc, crun, or a path"),
     ("--log-level", "LEVEL", "debug, info, warning or error"),
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = RunnerSettings.load(config, os.environ, flags)
         if os.geteuid() != 0:
             raise RunnerError("the daemon needs root: it mounts file systems and makes namespaces")
-        # Records, logs and images hold secrets: what we make is for root, unless we say otherwise.
+        # Records, logs and images hold secrets: by default only root may read new files.
         os.umask(0o077)
         configure_logs(settings.log_level)
         asyncio.run(_serve(settings, ready))
@@ -61,7 +61,7 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    # The records are locked before the socket is touched: a second daemon ends here.
+    # Locks the records before touching the socket: a second daemon fails here.
     async with open_daemon(settings) as services:
         given = inherited()
         listener = given or listen(settings.socket, settings.socket_group)
@@ -72,14 +72,14 @@ async def _serve(settings: RunnerSettings, ready: int | None) -> None:
         log.info("listening on %s, root %s", settings.socket, settings.root)
         _notify_ready(ready)
         await stopping.wait()
-        log.info("stopping; containers go on")
+        log.info("stopping; containers keep running")
         await server.aclose()
         if given is None:
             _remove(settings.socket)
 
 
 def _notify_ready(ready: int | None) -> None:
-    """Whoever started us waits on this pipe; systemd waits on a socket of its own."""
+    """Notify the parent process through its pipe, and systemd through its socket."""
     if ready is not None:
         os.write(ready, b"1")
         os.close(ready)

@@ -1,4 +1,4 @@
-"""Services: what the handlers may call; app.py makes it."""
+"""Services: the services available to handlers, built by app.py."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from runner.services.volumes.volumes import Volumes
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Every service of one daemon, and the settings it was started with.
+    """The services of one daemon, and its settings.
 
-    ``warnings`` say what the user of this machine should know; ``info`` shows them.
+    ``warnings`` about this host are shown by ``info``.
     """
 
     settings: RunnerSettings

@@ -1,1 +1,1 @@
-"""The syscalls: what Python's standard library leaves out, and nothing above it."""
+"""System calls and kernel interfaces missing from Python's standard library."""

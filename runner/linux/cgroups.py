@@ -1,4 +1,4 @@
-"""Control groups, v1 and v2: what this kernel has, a place for monitors, and what is used.
+"""Control groups, v1 and v2: detect features, move processes, read usage.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html
 https://docs.kernel.org/admin-guide/cgroup-v1/
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path("/sys/fs/cgroup")
-# Options of every mount, and not the names of controllers.
+# Mount options that are not controllers' names.
 _MOUNT_OPTIONS: Final = frozenset({"rw", "ro", "relatime", "noatime", "nosuid", "nodev", "noexec"})
-# More than any machine has: how v1 writes "no limit".
+# cgroup v1 writes "no limit" as a number above this.
 _UNLIMITED: Final = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """``version`` 2 is the unified hierarchy alone; a hybrid host counts as 1.
+    """The kernel's cgroup features: ``version`` is 2 for the unified hierarchy, else 1.
 
-    ``hierarchies`` maps a v1 controller to its mount point, and ``""`` to v2's when it is there.
+
+    ``hierarchies`` maps a v1 controller to its mount point, and ``""`` to v2's if mounted.
     """
 
     version: int = 2
@@ -33,7 +34,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a group uses now: bytes, nanoseconds of CPU, processes; a limit of 0 is none."""
+    """A group's current usage: bytes, nanoseconds of CPU, processes; a limit of 0 means none."""
 
     memory_bytes: int = 0
     memory_limit_bytes: int = 0
@@ -43,7 +44,7 @@ class Usage:
 
 
 def detect(mounts: Path = Path("/proc/self/mounts")) -> Features:
-    """Read the table of mounts: which controllers are mounted, and what they can do."""
+    """Detect the mounted controllers and their features from the mount table."""
     hierarchies: dict[str, Path] = {}
     for line in mounts.read_text(encoding="utf-8").splitlines():
         _, place, kind, options, *_ = line.split(" ")
@@ -65,13 +66,13 @@ def detect(mounts: Path = Path("/proc/self/mounts")) -> Features:
 
 
 def move(pid: int, group: str, features: Features) -> None:
-    """Put a process into a group (made when missing) in every hierarchy that lets it in.
+    """Move a process into a group, created if missing, in every writable hierarchy.
 
-    A process stays in its service's group otherwise, and ends when the service is stopped.
+    In the group of the daemon's service it would be killed when the service stops.
     """
     for place in _cgroup_roots(features):
         directory = place / group.lstrip("/")
-        # A controller may be closed to us (a delegated tree): the others still count.
+        # A controller may not be delegated to us; use the others.
         with suppress(OSError):
             try:
                 _add_process(directory, pid)
@@ -81,14 +82,14 @@ def move(pid: int, group: str, features: Features) -> None:
 
 
 def remove(group: str, features: Features) -> None:
-    """Remove an empty group; one that is not there, or still has processes, is left alone."""
+    """Remove a group if it exists and has no processes."""
     for place in _cgroup_roots(features):
         with suppress(OSError):
             (place / group.lstrip("/")).rmdir()
 
 
 def usage(group: str, features: Features) -> Usage:
-    """What the group uses; zeros for what this kernel does not count, or a group long gone."""
+    """Read the group's usage; 0 for values that are not accounted, or a missing group."""
     relative = group.lstrip("/")
     if features.version == 2:
         directory = features.hierarchies.get("", ROOT) / relative
@@ -115,7 +116,7 @@ def usage(group: str, features: Features) -> Usage:
 
 
 def oom_kills(group: str, features: Features) -> int:
-    """How often the kernel has killed in this group for want of memory."""
+    """The number of OOM kills in this group."""
     if features.version == 2:
         directory, name = features.hierarchies.get("", ROOT), "memory.events"
     else:
@@ -129,7 +130,7 @@ def _add_process(directory: Path, pid: int) -> None:
 
 
 def _cgroup_roots(features: Features) -> tuple[Path, ...]:
-    # A new v1 cpuset admits nobody until it is given CPUs, and has nothing to do with lifetimes.
+    # A new v1 cpuset accepts no process until its CPUs are set, and is not needed here.
     chosen = (place for name, place in features.hierarchies.items() if name != "cpuset")
     return tuple(dict.fromkeys(chosen))
 
@@ -139,7 +140,7 @@ def _has(hierarchies: Mapping[str, Path], controller: str, name: str) -> bool:
 
 
 def _read_number(file: Path) -> int:
-    """The number in a file; 0 for a file that is not there, and for no limit."""
+    """Read a number from a file; 0 for a missing file or no limit."""
     try:
         text = file.read_text(encoding="ascii").strip()
     except OSError:
@@ -149,7 +150,7 @@ def _read_number(file: Path) -> int:
 
 
 def _read_keyed(file: Path) -> dict[str, int]:
-    """A file of ``name number`` lines."""
+    """Read a file of ``name number`` lines."""
     try:
         lines = file.read_text(encoding="ascii").splitlines()
     except OSError:

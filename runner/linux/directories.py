@@ -1,4 +1,4 @@
-"""Directories with the mode they are meant to have, whatever the daemon's umask."""
+"""make_directory: create a directory with an exact mode, regardless of the umask."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +8,7 @@ _PARENT_MODE: Final = 0o755
 
 
 def make_directory(directory: Path, mode: int = _PARENT_MODE) -> None:
-    """Make it with this mode, and its missing parents 0755; what is there already stays."""
+    """Create a directory with this mode, missing parents with 0755; keep existing modes."""
     missing = [one for one in (directory, *directory.parents) if not one.exists()]
     for one in reversed(missing):
         with suppress(FileExistsError):

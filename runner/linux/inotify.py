@@ -1,4 +1,4 @@
-"""inotify: be woken when a file grows, moves or goes.
+"""FileWatch: wait with inotify until a file grows, moves or is deleted.
 
 https://man7.org/linux/man-pages/man7/inotify.7.html
 """
@@ -21,7 +21,7 @@ _EVENTS_BYTES: Final = 64 * 1024
 
 
 class FileWatch:
-    """Watches a file, and its directory for another file taking the name."""
+    """Watches a file, and its directory for a new file of the same name."""
 
     def __init__(self, path: Path) -> None:
         self._loop = asyncio.get_running_loop()
@@ -33,7 +33,7 @@ class FileWatch:
         self._loop.add_reader(self._file, self._take)
 
     async def wait(self) -> None:
-        """Until something has happened since the last wait, or since the beginning."""
+        """Return when an event has occurred since the last wait, or since creation."""
         await self._news.wait()
         self._news.clear()
 

@@ -1,8 +1,8 @@
-"""Where a mount goes inside a root that others have filled: found and pinned by descriptors.
+"""Mount targets inside an untrusted root, resolved and pinned by descriptors.
 
-Each component is one openat2(2) below the directory before it, which is open already: nothing
-is looked up again by its path, so nothing that is exchanged meanwhile leads anywhere else.
-Earlier mounts below the root are seen as the container will see them.
+Each component is one openat2(2) below its open parent directory: no path is resolved twice, so
+renames in between change nothing.  Earlier mounts below the root are visible, as to the
+container.
 """
 
 import errno
@@ -26,8 +26,7 @@ _MAX_LINKS: Final = 40
 @dataclass(frozen=True, slots=True)
 class MountTarget:
     """``descriptor`` is the caller's to close; ``path`` is absolute, as seen from the root.
-
-    ``created`` says that nothing was there before.
+    ``created`` is true if the target did not exist before.
     """
 
     descriptor: int
@@ -36,10 +35,10 @@ class MountTarget:
 
 
 def open_target(root: int, path: str, *, directory: bool) -> MountTarget:
-    """Open a mount target, made (with its parents, as root's, 0755 or 0644) where it is missing.
+    """Open a mount target; created if missing, with its parents, owned by root, 0755 or 0644.
 
-    Links are followed as inside the root, also those that dangle.  Raises OSError: ELOOP for a
-    circle of links, NotADirectoryError for a file where a directory is wanted, or the reverse.
+    Symlinks are followed inside the root, dangling ones too.  Raises OSError: ELOOP for a loop
+    of symlinks, NotADirectoryError or IsADirectoryError for the wrong kind of target.
     """
     walk = _Walk(root, path, directory)
     try:
@@ -55,7 +54,7 @@ def open_target(root: int, path: str, *, directory: bool) -> MountTarget:
 
 
 class _Walk:
-    """Directories opened so far, the root first, and their names, the root without one."""
+    """The directories opened so far, from the root, and their names below it."""
 
     def __init__(self, root: int, path: str, directory: bool) -> None:
         self.ahead = path.split("/")[::-1]
@@ -100,7 +99,7 @@ class _Walk:
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode, dir_fd=above))
         self.created = True
         opened = open_in_root(above, name, flags, resolve=_ONE_STEP)
-        # Whatever umask the daemon has.
+        # Regardless of the umask.
         os.chmod(f"/proc/self/fd/{opened}", mode)
         return opened
 
@@ -113,7 +112,7 @@ class _Walk:
         self.ahead += link.split("/")[::-1]
 
     def _up(self, depth: int) -> None:
-        """Close all but the first so many directories below the root."""
+        """Close all directories deeper than ``depth`` below the root."""
         while len(self.names) > max(depth, 0):
             self.names.pop()
             os.close(self.opened.pop())

@@ -1,4 +1,4 @@
-"""Mounts made on descriptors, so that no path is looked up twice.
+"""Bind mounts by descriptors (open_tree, move_mount), so that no path is resolved twice.
 
 https://man7.org/linux/man-pages/man2/open_tree.2.html and move_mount.2, mount_setattr.2
 """
@@ -38,17 +38,17 @@ class _MountAttr(ctypes.Structure):
     )
 
 
-# By index: a function of its own, without the argument types that openat2(2) has given the other.
+# By index: a separate object, without the argument types set for openat2(2).
 _syscall = libc["syscall"]
 _syscall.restype = ctypes.c_long
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """What a bind shows, and how.
+    """A bind mount.
 
-    ``propagation`` is a word of mount(8): ``rprivate``, ``rslave``, …  ``deep_read_only`` makes
-    the mounts below the source read-only as well, where the kernel can (5.12 and later).
+    ``propagation`` is an option of mount(8): ``rprivate``, ``rslave``, …  ``deep_read_only``
+    makes the mounts below the source read-only too, if the kernel can (5.12 and later).
     """
 
     source: str
@@ -59,7 +59,7 @@ class Bind:
 
 
 def bind(wanted: Bind, target: int) -> None:
-    """Bind-mount onto what the descriptor ``target`` is open on; OSError as from mount(2)."""
+    """Bind-mount onto the file open as ``target``; OSError as from mount(2)."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if wanted.recursive else 0)
     source = os.fsencode(wanted.source)
     tree = check(_call(_SYS_OPEN_TREE, _AT_FDCWD, source, flags), source)
@@ -90,6 +90,6 @@ def _make_read_only(tree: int, *, deep: bool) -> None:
 
 
 def _call(number: int, *arguments: Any) -> int:
-    # Every integer as wide as a register: the kernel takes the part that it knows.
+    # Pass every integer as a full register.
     wide = (ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)
     return int(_syscall(ctypes.c_long(number), *wide))

@@ -1,4 +1,4 @@
-"""Mount: storage produces it, runtime consumes it; and mount(2), umount2(2) by ctypes.
+"""Mount, passed from storage to the runtime; mount(2) and umount2(2) by ctypes.
 
 https://man7.org/linux/man-pages/man2/mount.2.html
 """
@@ -18,10 +18,10 @@ MNT_DETACH: Final = 2
 _UMOUNT_NOFOLLOW: Final = 8
 # mount(2) copies one page of options, its last byte NUL.
 OPTIONS_BYTES: Final = 4095
-# moby's limit (maxDepth); with one descriptor each the options still fit their page.
+# moby's limit (maxDepth); as descriptors, so many layers still fit in one page of options.
 MAX_LOWER: Final = 128
 
-# An option that is a flag of mount(2), with the bits it sets and clears; the rest is data.
+# Options that are flags of mount(2), with the bits they set and clear; the rest is data.
 _FLAGS: Final = {
     "ro": (0x1, 0), "rw": (0, 0x1),
     "nosuid": (0x2, 0), "suid": (0, 0x2),
@@ -61,11 +61,10 @@ _umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One kernel mount: what, and with which options; ``target`` is relative to where it goes.
+    """One mount; ``target`` is relative to the mount's base, "" for the base itself.
 
-    An empty target is the place itself.  The layers of an overlay are a tuple of their own
-    and not an option, so that nobody escapes colons or counts the bytes of a page: ``lower``
-    is in overlayfs order, the topmost first.
+    ``lower`` holds the layers of an overlay in overlayfs order, topmost first; as a tuple it
+    needs no escaping of colons and no limit on its length.
     """
 
     type: str
@@ -76,7 +75,7 @@ class Mount:
 
 
 def mount(wanted: Mount, place: Path) -> None:
-    """Mount at ``place`` (joined with the mount's own target), which must exist."""
+    """Mount at ``place`` joined with the mount's target, which must exist."""
     at = place / wanted.target if wanted.target else place
     flags, rest = _split(wanted.options)
     with ExitStack() as held:
@@ -86,7 +85,7 @@ def mount(wanted: Mount, place: Path) -> None:
         if len(os.fsencode(options)) > OPTIONS_BYTES:
             raise ValueError(f"mount options exceed {OPTIONS_BYTES} bytes: {options[:80]}…")
         _call(wanted.source, at, wanted.type, flags & ~_PROPAGATION, options)
-    # The kernel ignores restrictions on a bind and wants propagation alone: a call for each.
+    # The kernel ignores restrictions on a bind, and propagation needs its own call.
     if flags & _BIND and flags & _RESTRICTIONS:
         _call(wanted.source, at, wanted.type, flags & ~_PROPAGATION | 0x20, options)
     if flags & _PROPAGATION:
@@ -94,7 +93,7 @@ def mount(wanted: Mount, place: Path) -> None:
 
 
 def mount_on(wanted: Mount, target: int) -> None:
-    """Mount a new file system on what the descriptor ``target`` is open on: no path is followed."""
+    """Mount a new file system onto the file open as ``target``: no path is resolved."""
     flags, rest = _split(wanted.options)
     if flags & (_BIND | _PROPAGATION | _REMOUNT):
         raise ValueError(f"not options of a new file system: {','.join(wanted.options)}")
@@ -102,19 +101,19 @@ def mount_on(wanted: Mount, target: int) -> None:
 
 
 def mount_at(target: int, source: str, kind: str, flags: int, options: str = "") -> None:
-    """mount(2) on the place that a descriptor is open on."""
+    """mount(2) onto the file open as ``target``."""
     _call(source, Path(f"/proc/self/fd/{target}"), kind, flags, options)
 
 
 def propagation_flags(word: str) -> int:
-    """The flags of mount(2) that a word of propagation stands for."""
+    """The flags of mount(2) for a propagation option."""
     return _FLAGS[word][0]
 
 
 def unmount(place: Path, *, patience_seconds: float = 0.1) -> None:
-    """Unmount what is at ``place``; nothing mounted there is not an error.
+    """Unmount ``place``; no error if nothing is mounted there.
 
-    A mount that stays busy is detached: it leaves the tree now, and the kernel lets go of it
+    A mount that stays busy is detached: it leaves the tree now, and the kernel frees it
     with its last user.
     """
     deadline = time.monotonic() + patience_seconds
@@ -135,7 +134,7 @@ def unmount(place: Path, *, patience_seconds: float = 0.1) -> None:
 
 
 def is_mounted(place: Path) -> bool:
-    """Whether something is mounted exactly at ``place``, whose parents may be symlinks."""
+    """Whether ``place`` is a mount point; its parents may be symlinks."""
     # mountinfo writes space, tab, newline and backslash in octal.
     path = os.fsencode(place.parent.resolve() / place.name)
     for plain, octal in ((b"\\", b"\\134"), (b" ", b"\\040"), (b"\t", b"\\011"), (b"\n", b"\\012")):
@@ -163,10 +162,10 @@ def _split(options: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
 
 
 def _lower_option(lower: tuple[str, ...], others: tuple[str, ...], held: ExitStack) -> str:
-    """The layers by their paths; where those are too long or awkward, by open descriptors.
+    """The lowerdir option: paths, or open descriptors where paths are too long or need escaping.
 
-    A descriptor's name is at most 19 bytes, so 128 layers always fit.  Paths are preferred
-    because people read /proc/mounts.
+    A descriptor's path has at most 19 bytes, so 128 layers always fit.  Paths are preferred
+    for readers of /proc/mounts.
     """
     if len(lower) > MAX_LOWER:
         raise ValueError(f"{len(lower)} layers, and an overlay takes at most {MAX_LOWER}")

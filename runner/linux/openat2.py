@@ -1,8 +1,8 @@
-"""Paths inside a directory that someone else has filled, opened without ever leaving it.
+"""Open paths inside an untrusted directory without leaving it.
 
 openat2(2) with RESOLVE_IN_ROOT treats the directory as ``/``: absolute symlinks and ``..``
-stay inside, and magic links (``/proc/self/fd/N``) are refused.  A check followed by an open
-could be raced; this is one system call.
+stay inside, and magic links (``/proc/self/fd/N``) are refused.  One system call
+has no race between check and open.
 """
 
 import ctypes
@@ -54,8 +54,8 @@ def open_in_root(
     """A file descriptor for the path as a process chrooted to ``root`` would see it.
 
     ``root`` is a directory's descriptor.  The descriptor returned is the caller's to close,
-    and is closed on exec.  Raises OSError as open(2) does; ELOOP where a symlink or magic
-    link was met and ``resolve`` does not admit it.
+    and is closed on exec.  Raises OSError as open(2) does; ELOOP for a symlink
+    or magic link that ``resolve`` does not allow.
     """
     name = os.fsencode(path)
     if b"\0" in name:
@@ -71,7 +71,7 @@ def open_in_root(
 def read_file(root: int, path: str | bytes, *, limit: int = 1 << 20) -> bytes:
     """The contents of a regular file inside ``root``; ValueError beyond ``limit`` bytes.
 
-    Opened O_NONBLOCK, so that a FIFO put in its place cannot hold us.
+    Opened with O_NONBLOCK, so that a FIFO in its place cannot block.
     """
     opened = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with open(opened, "rb") as file:

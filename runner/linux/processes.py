@@ -1,4 +1,4 @@
-"""Processes: a whole tree of them ended, and orphans that become our children collected.
+"""Kill process trees; reap orphans as a subreaper.
 
 https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 """
@@ -14,19 +14,19 @@ from typing import Final
 from runner.linux.syscalls import check, libc
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
-# A process may start another while its tree is read; each round finds those of the last.
+# A process may fork while the tree is read; each round finds the new ones.
 _ROUNDS: Final = 10
 
 
 def become_subreaper() -> None:
-    """Make orphans among our descendants our children, so that their exit codes can be read."""
+    """Become the parent of orphaned descendants, so that their exit codes can be read."""
     check(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def kill_tree(*pids: int) -> None:
-    """SIGKILL these processes and all their descendants; pids of 0 are none.
+    """SIGKILL these processes and all their descendants; a pid of 0 is ignored.
 
-    Those that are, or become, our children are collected by the running loop.
+    The running loop reaps those that are, or become, our children.
     """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
@@ -40,7 +40,7 @@ def kill_tree(*pids: int) -> None:
 
 
 def reap(pidfd: int) -> int | None:
-    """The exit code of a child that has ended, negative for a signal; None for another's child."""
+    """Reap an exited child: its exit code, negative for a signal; None if it is not our child."""
     try:
         ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
     except ChildProcessError:
@@ -51,7 +51,7 @@ def reap(pidfd: int) -> int | None:
 
 
 def reap_later(pidfd: int) -> None:
-    """Collect the process once it ends, if it is our child then, and close the descriptor."""
+    """Reap the process when it exits, if it is our child then, and close the descriptor."""
     loop = asyncio.get_running_loop()
 
     def ended() -> None:
@@ -64,7 +64,7 @@ def reap_later(pidfd: int) -> None:
 
 def _kill(pid: int) -> None:
     with suppress(OSError):
-        # The pidfd comes first: from then on the pid cannot become somebody else's.
+        # Opened first: from then on the pid cannot be reused.
         pidfd = os.pidfd_open(pid)
         with suppress(OSError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)

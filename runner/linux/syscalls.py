@@ -1,4 +1,4 @@
-"""The C library by ctypes: a call that fails raises the OSError of its errno."""
+"""The C library by ctypes; a failed call raises the OSError of its errno."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def check(result: int, path: str | bytes | os.PathLike[Any] | None = None) -> int:
-    """Give the result back, or raise what errno says, about that path."""
+    """Return the result, or raise the OSError of errno for ``path``."""
     if result == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)

@@ -1,1 +1,1 @@
-"""Other registries, spoken to over the distribution protocol."""
+"""A client of other registries: the OCI distribution protocol."""

@@ -1,4 +1,4 @@
-"""Challenge → header: Basic, or a Bearer token from the registry's token endpoint.
+"""Authorizer: answer challenges with Basic, or a Bearer token from the token server.
 
 https://distribution.github.io/distribution/spec/auth/token/ and …/auth/oauth/
 """
@@ -24,13 +24,13 @@ CLIENT_ID = "slipway-runner"
 DEFAULT_EXPIRY_SECONDS = 60
 MAX_EXPIRY_SECONDS = 24 * 3600
 EXPIRY_MARGIN_SECONDS = 10
-# Token servers that never heard of OAuth2 answer its POST with one of these.
+# Statuses by which token servers without OAuth2 answer its POST.
 NO_OAUTH2 = frozenset({400, 404, 405})
 
 
 @dataclass(frozen=True, slots=True)
 class AuthResponse:
-    """A short answer, read whole."""
+    """A token server's response."""
 
     status: int
     body: bytes
@@ -38,7 +38,7 @@ class AuthResponse:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token endpoint gave, and until when it is worth sending (monotonic seconds)."""
+    """A token, and when it expires (monotonic seconds)."""
 
     text: str
     expires: float
@@ -48,11 +48,11 @@ Ask = Callable[[str, httpx2.URL, Mapping[str, str], bytes], Awaitable[AuthRespon
 
 
 class Authorizer:
-    """One user's authorization at one registry: learns the scheme from the first challenge.
+    """One user's authorization at one registry, by the scheme of its first challenge.
 
-    Tokens are kept per set of scopes until they expire.  Credentials go to the registry's own
-    host and port, and to the token hosts configured for it; a challenge that names another
-    realm is refused before anything is sent there (rule C-14).
+    Tokens are cached per set of scopes until they expire.  Credentials are sent only to the
+    registry's host and port and its configured token hosts; a challenge with another realm is
+    refused before anything is sent there (rule C-14).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Authorizer:
         self._lock = asyncio.Lock()
 
     async def header(self, scopes: Collection[str]) -> str | None:
-        """The Authorization header to send unasked, by what earlier challenges taught us."""
+        """The Authorization header to send without a challenge, if known from earlier ones."""
         if self._credentials.registry_token:
             return f"Bearer {self._credentials.registry_token}"
         if self._challenge is None:
@@ -77,7 +77,7 @@ class Authorizer:
         try:
             token = await self._token(self._challenge, frozenset(scopes))
         except RunnerError:
-            # The registry may challenge otherwise tomorrow: ask it again the next time.
+            # The registry may have changed its scheme: expect a challenge next time.
             self._challenge = None
             raise
         return f"Bearer {token.text}"
@@ -85,7 +85,7 @@ class Authorizer:
     async def answer(
         self, challenges: Collection[Challenge], scopes: Collection[str], refused: str | None
     ) -> str | None:
-        """The header for a second try after ``refused`` was answered 401; None: there is none."""
+        """The header for a retry after ``refused`` got a 401; None if there is none."""
         challenge = self._choose(challenges)
         if challenge is None or self._credentials.registry_token:
             return None
@@ -111,7 +111,7 @@ class Authorizer:
         self._tokens = {key: kept for key, kept in self._tokens.items() if kept.text != text}
 
     async def _token(self, challenge: Challenge, scopes: frozenset[str]) -> Token:
-        # One question at a time: the layers of an image all want the same token at once.
+        # One request at a time: an image's layers need the same token at once.
         async with self._lock:
             kept = self._tokens.get(scopes)
             if kept is None or kept.expires <= time.monotonic():
@@ -138,7 +138,7 @@ class Authorizer:
         return self._read(answer)
 
     async def _exchange(self, realm: httpx2.URL, service: str, scopes: list[str]) -> AuthResponse:
-        """OAuth2: the stored identity token for an access token."""
+        """Exchange the stored identity token for an access token (OAuth2)."""
         form = {
             "grant_type": "refresh_token",
             "refresh_token": self._credentials.identity_token,
@@ -150,7 +150,7 @@ class Authorizer:
         return await self._ask("POST", realm, headers, urlencode(form).encode())
 
     def _realm(self, challenge: Challenge) -> httpx2.URL:
-        """The token endpoint, if it is where this registry's credentials may go."""
+        """The token endpoint; RemoteUntrusted if this registry's credentials may not go there."""
         text = challenge.parameters.get("realm", "")
         try:
             realm = httpx2.URL(text)

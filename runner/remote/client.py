@@ -1,4 +1,4 @@
-"""RegistryClients: one HTTP connection pool per server, no redirect followed unseen.
+"""RegistryClients: one connection pool per server; every redirect is checked.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -41,7 +41,7 @@ Body = Callable[[], AsyncIterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a registry.  ``body`` makes a fresh stream, for each time it is sent."""
+    """One request to a registry.  ``body`` returns a new stream for each attempt."""
 
     method: str
     url: httpx2.URL
@@ -52,10 +52,9 @@ class Request:
 
 
 class RegistryClients:
-    """Every connection to other registries, a pool for each server, until ``aclose``.
+    """Connection pools, one per server, until ``aclose``.
 
-    Plain HTTP is spoken to loopback hosts and to those listed as insecure, unless they speak TLS;
-    HTTPS to all others.
+    Loopback and insecure registries use plain HTTP unless they speak TLS; all others HTTPS.
     """
 
     def __init__(
@@ -91,20 +90,19 @@ class RegistryClients:
         return self._authorizers[key]
 
     def pool(self, origin: Origin, *, pinned: bool = False) -> httpx2.AsyncClient:
-        """The server's pool; a ``pinned`` one asks for no name, and takes pinned requests only.
+        """The server's pool; a ``pinned`` one resolves no names and accepts only pinned requests.
 
-        An authority that was added since makes a new pool; the old one goes with the last.
+        A new certificate authority makes a new pool; the old one is closed with its last request.
         """
         secure = origin.scheme == "https"
         key = (origin, pinned, trust_state(origin.authority) if secure else ())
         if key not in self._pools:
             checked = self.schemes.is_checked(origin)
-            # Plain HTTP is for this machine and its neighbours: no proxy in between, and no
-            # certificates to load, which takes 30 ms.
+            # Plain HTTP needs no proxy, and loading certificates would take 30 ms.
             verify = tls_context(origin.authority) if secure else plaintext_context()
             if not checked:
                 verify = without_verification(verify)
-            # A proxy asks for the name itself, and keeps us from this machine's services.
+            # A proxy resolves the name itself, and cannot reach this host's services.
             proxy = environment_proxy(origin.host) if pinned and secure else None
             direct = pinned and proxy is None
             self._pools[key] = httpx2.AsyncClient(
@@ -127,7 +125,7 @@ class RegistryClients:
     async def _ask(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes
     ) -> AuthResponse:
-        """One question to a token endpoint; a redirect there is an answer like any other."""
+        """Send a request to a token endpoint; redirects are not followed."""
         pool = self.pool(Origin.of(url))
         request = pool.build_request(method, url, headers=dict(headers), content=content)
         async with send(pool, request, "give a token", RESPONSE_SECONDS) as response:
@@ -135,7 +133,7 @@ class RegistryClients:
 
 
 class RemoteRegistry:
-    """One registry, as one user sees it."""
+    """One registry with one user's credentials."""
 
     def __init__(self, clients: RegistryClients, host: str, credentials: Credentials) -> None:
         self.host = host
@@ -157,15 +155,15 @@ class RemoteRegistry:
 
     @asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[httpx2.Response]:
-        """Send the request, authorized, and lend the answer, whatever its status.
+        """Send the request, authorized; yields the response, whatever its status.
 
-        Raises Unavailable when the server cannot be reached.
+        Raises Unavailable if the server cannot be reached.
         """
         async with AsyncExitStack() as stack:
             yield await self._answer(request, stack)
 
     async def _answer(self, request: Request, stack: AsyncExitStack) -> httpx2.Response:
-        """The answer; asked for once more if it turns out that the registry speaks TLS."""
+        """Send the request; retried once by HTTPS if the registry turns out to speak TLS."""
         try:
             return await self._authorized(request, stack)
         except Unavailable:
@@ -232,7 +230,7 @@ class RemoteRegistry:
         built = pool.build_request(request.method, url, headers=headers, content=content)
         if addresses is not None:
             pin(built, addresses)
-        # A body may take as long as it takes; what only asks is answered soon.
+        # No limit for requests with a body; others must get a response soon.
         limit = None if callable(request.body) else RESPONSE_SECONDS
         async with send(pool, built, request.action, limit) as response:
             yield response
@@ -240,7 +238,7 @@ class RemoteRegistry:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRepository:
-    """One repository of a registry, as one user sees it."""
+    """One repository of a registry, with one user's credentials."""
 
     registry: RemoteRegistry
     name: RepositoryName
@@ -256,9 +254,9 @@ class RemoteRepository:
 
 
 async def check_login(registry: RemoteRegistry) -> bool:
-    """Ask the registry whether it accepts the credentials: raises Unauthorized if not.
+    """Check the credentials with the registry; raises Unauthorized if refused.
 
-    False if it asked for none: then nothing is known of them.
+    Returns False if the registry requires none, so that they remain unchecked.
     """
     request = Request("GET", registry.url("/v2/"), "log in")
     async with registry.exchange(request) as response:

@@ -1,4 +1,4 @@
-"""What another registry refused or got wrong, in one sentence each."""
+"""Errors for refusals and protocol violations by other registries."""
 
 from http import HTTPStatus
 
@@ -15,7 +15,7 @@ from runner.errors import (
 
 
 class RemoteUntrusted(RunnerError):
-    """The registry asked for, or answered, something that must not be believed."""
+    """The registry violated the protocol, or its response must not be trusted."""
 
     status = HTTPStatus.BAD_GATEWAY
 
@@ -33,7 +33,7 @@ _ABSENT = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 def refusal(host: str, action: str, status: int, body: bytes) -> RunnerError:
-    """The registry's refusal: who, what was action, what came back."""
+    """The error for a refused action: host, action, status and the registry's message."""
     error = KINDS.get(status, Unavailable if status >= 500 else RemoteUntrusted)
     codes = {entry.code for entry in parse_errors(body)}
     kind = Kind.IMAGE_ABSENT_AT_REGISTRY if codes & _ABSENT else None
@@ -41,7 +41,7 @@ def refusal(host: str, action: str, status: int, body: bytes) -> RunnerError:
 
 
 def _message(status: int, body: bytes) -> str:
-    """The envelope's sentences; without an envelope, what the status means."""
+    """The messages of the error body, or else the meaning of the status."""
     entries = parse_errors(body)
     said = "; ".join(f"{entry.code}: {entry.message}".rstrip(": ") for entry in entries)
     if not said:
@@ -49,6 +49,6 @@ def _message(status: int, body: bytes) -> str:
             said = HTTPStatus(status).phrase
         except ValueError:
             said = "unknown status"
-    # What a registry says ends up on a terminal.
+    # The message may reach a terminal: strip control characters.
     printable = "".join(character if character.isprintable() else " " for character in said)
     return printable[:MAX_MESSAGE_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Fetch: manifests and blobs from another registry, never trusting what it says of them.
+"""Fetch manifests and blobs from another registry and verify them.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 """
@@ -21,22 +21,22 @@ from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import body_chunks, check_status, describe, read_limited
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
-# Having come this far since the last failure, a blob's failures are counted anew.
+# After this much progress the count of failures restarts.
 PROGRESS_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteManifest:
-    """A manifest or index as it was fetched: its bytes have ``descriptor``'s digest."""
+    """A fetched manifest or index; its bytes match ``descriptor``'s digest."""
 
     descriptor: Descriptor
     document: ImageManifest | ImageIndex
 
 
 async def fetch_manifest(repository: RemoteRepository, target: Tag | Digest) -> RemoteManifest:
-    """GET a manifest; its bytes are checked against the digest asked for, or announced.
+    """GET a manifest and verify it against the requested digest, or that of the response.
 
-    Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for what cannot be believed.
+    Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for an invalid response.
     """
     request = Request(
         "GET",
@@ -54,10 +54,10 @@ async def fetch_blob(
     descriptor: Descriptor,
     offset: int = 0,
 ) -> AsyncGenerator[bytes, None]:
-    """GET a blob from ``offset`` to its end, going on where a cut connection stopped.
+    """GET a blob from ``offset`` to its end, resumed after a broken connection.
 
-    Yields exactly the missing bytes or raises: more of them are refused, fewer asked for again.
-    Whoever writes them checks their digest.
+    Yields exactly the missing bytes or raises: a longer body is refused, a shorter one resumed.
+    The caller verifies the digest.
 
     Hot path: httpx2's buffers go to the consumer untouched.
     """
@@ -117,7 +117,7 @@ async def _stream(
     )
     async with repository.registry.exchange(request) as response:
         await check_status(host, request.action, response, (200, 206) if offset else (200,))
-        # Whoever ignores the Range sends what we have once more.
+        # A registry that ignores Range sends the known bytes again.
         known = 0 if response.status_code == 206 else offset
         if response.status_code == 206:
             _check_content_range(host, response, offset)

@@ -1,4 +1,4 @@
-"""Origin: scheme, host and port of a server; which servers may be spoken to, and how."""
+"""Origin: scheme, host and port of a server; checks of redirects."""
 
 import asyncio
 import ipaddress
@@ -20,7 +20,7 @@ AUTH_HOSTS = dict.fromkeys(docker_hub.NAMES, (docker_hub.AUTH_SERVER,))
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One server: credentials given for it go to it, and to no other."""
+    """One server: credentials given for it are sent only to it."""
 
     scheme: str
     host: str
@@ -65,15 +65,15 @@ async def check_hop(
     insecure: Collection[str],
     reached: Addresses | None = None,
 ) -> Addresses | None:
-    """Refuse a redirect that ``start`` should not be able to send us on (rule SS-1).
+    """Check a redirect by ``start``, or raise RemoteUntrusted (rule SS-1).
 
-    A registry may send us to another host for a blob; it may not make us speak plain HTTP where
-    the user expects HTTPS, nor reach services that only this machine can reach.
+    A registry may redirect a blob to another host, but not from HTTPS to plain HTTP, nor to
+    services that only this machine can reach.
 
-    Returns where the hop may connect to: a name asked for again may by then lead elsewhere
-    (https://en.wikipedia.org/wiki/DNS_rebinding).  None is wherever the name leads, for hosts
-    the user named.  ``reached`` is what was returned for the hop that led to ``start``: it
-    holds for as long as ``start`` redirects to itself.
+    Returns the addresses to connect to: resolving the name again could give others
+    (https://en.wikipedia.org/wiki/DNS_rebinding).  None means any, for hosts the user named.
+    ``reached`` is the result for the hop that led to ``start``; it holds while ``start``
+    redirects to itself.
     """
     if target.scheme not in DEFAULT_PORTS or not target.host:
         raise RemoteUntrusted(f"{start} redirects to {target}: expected an http or https URL")
@@ -101,8 +101,11 @@ async def _resolve(start: Origin, target: Origin) -> Addresses:
 
 
 def _refuse_private_services(start: Origin, target: Origin, addresses: Addresses) -> None:
-    """A registry of this machine may send us to others of it; to link-local addresses, where
-    clouds give out an instance's keys, none may."""
+    """Refuse loopback and link-local addresses.
+
+    Only a registry on this machine may redirect to loopback; none may redirect to link-local
+    addresses, where clouds serve an instance's keys.
+    """
     local = is_loopback(start.host)
     for address in addresses:
         literal = ipaddress.ip_address(address)

@@ -1,6 +1,6 @@
-"""Pinned: requests that go to addresses chosen before, and to no other.
+"""PinnedTransport: send requests only to addresses resolved before.
 
-The name stays in the URL, in Host and in the certificate; only nobody is asked for it again.
+The name stays in the URL, the Host header and the certificate check, but is not resolved again.
 """
 
 import urllib.request
@@ -9,21 +9,21 @@ import httpx2
 
 Addresses = tuple[str, ...]
 
-# Of a server with many addresses, so many are tried; the last of them with all its patience.
+# The number of addresses to try; the last with the full timeout.
 MAX_ADDRESSES = 8
 NEXT_ADDRESS_AFTER_SECONDS = 2.0
 
 
 def pin(request: httpx2.Request, addresses: Addresses) -> None:
-    """Let the request go to the first of these that accepts the connection."""
+    """Restrict the request to these addresses; the first that accepts a connection is used."""
     request.extensions["addresses"] = addresses
 
 
 class PinnedTransport(httpx2.AsyncHTTPTransport):
-    """Connects to the addresses pinned to each request; to one without them, not at all.
+    """Connects to the addresses pinned to each request; refuses a request without any.
 
-    One transport serves one server: its connections are kept by address, and a certificate
-    was verified for that server's name only.
+    One transport serves one server: connections are pooled by address, and verified only for
+    that server's name.
     """
 
     _worked = ""
@@ -31,7 +31,7 @@ class PinnedTransport(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises ConnectError or ConnectTimeout when no address accepts the connection."""
         addresses: Addresses = request.extensions["addresses"]
-        # The one that worked before spares every blob the wait for one that does not answer.
+        # Try the last successful address first, to avoid waiting for a dead one each time.
         chosen = sorted(addresses, key=lambda address: address != self._worked)[:MAX_ADDRESSES]
         *others, last = chosen
         for address in others:
@@ -61,7 +61,7 @@ class PinnedTransport(httpx2.AsyncHTTPTransport):
 
 
 def environment_proxy(host: str) -> str | None:
-    """The proxy that the environment names for HTTPS to this host."""
+    """The environment's proxy for HTTPS to this host."""
     proxies = urllib.request.getproxies()
     proxy = proxies.get("https") or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(host):

@@ -15,14 +15,14 @@ from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import check_status, location
 
-# Registries between us and the one meant answer a push with 200 or 204 as well.
+# Proxies may answer a push with 200 or 204 too.
 SUCCESS = range(200, 300)
-# Opens the blob anew from its start: once for each try.
+# Opens the blob from its start, once per attempt.
 OpenBlob = Callable[[], AsyncIterator[bytes]]
 
 
 class PushResult(Enum):
-    """How a blob came to be in the repository."""
+    """How a push made a blob available in the repository."""
 
     EXISTED = "Layer already exists"
     MOUNTED = "Mounted"
@@ -36,9 +36,9 @@ async def push_blob(
     *,
     mount_from: RepositoryName | None = None,
 ) -> PushResult:
-    """Make the registry hold the blob: it may have it, mount it, or be sent it in one PUT.
+    """Push a blob: skipped if it exists, mounted if possible, else uploaded with one PUT.
 
-    A try that fails on the wire is begun again with a new upload session.
+    After a network failure the upload restarts with a new session.
     """
 
     async def attempt() -> PushResult:
@@ -59,7 +59,7 @@ async def push_manifest(
     descriptor: Descriptor,
     content: bytes,
 ) -> None:
-    """PUT the manifest's exact bytes; a registry that took them for others is not believed."""
+    """PUT the manifest's exact bytes; RemoteUntrusted if the registry reports another digest."""
     request = Request(
         "PUT",
         repository.url(f"manifests/{target}"),
@@ -101,7 +101,7 @@ async def _exists(repository: RemoteRepository, path: str, action: str) -> bool:
 async def _start(
     repository: RemoteRepository, digest: Digest, mount_from: RepositoryName | None
 ) -> httpx2.URL | None:
-    """Begin an upload, mounting if there is something to mount; None: the blob is mounted."""
+    """Start an upload, or mount the blob from ``mount_from``; None if it was mounted."""
     url = repository.url("blobs/uploads/")
     scopes = [repository.scope("pull,push")]
     if mount_from is not None and mount_from != repository.name:
@@ -131,5 +131,5 @@ async def _put(
 
 
 def _with_digest(session: httpx2.URL, digest: Digest) -> httpx2.URL:
-    """The session's own query is part of it: add to it, and change nothing."""
+    """Add the digest to the session's URL, keeping its query unchanged."""
     return httpx2.URL(f"{session}{'&' if session.query else '?'}digest={digest}")

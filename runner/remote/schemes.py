@@ -1,4 +1,4 @@
-"""Schemes: HTTPS for every registry, and plain HTTP for those that may be spoken to so.
+"""Schemes: choose HTTPS or plain HTTP for each registry.
 
 https://docs.docker.com/reference/cli/dockerd/#insecure-registries
 """
@@ -16,16 +16,16 @@ import httpx2
 from runner.remote.origin import DEFAULT_PORTS, Origin
 
 _HANDSHAKE_SECONDS: Final = 2
-# After a handshake that came to nothing, none is tried for so long.
+# Time between attempts at a TLS handshake.
 _RETRY_SECONDS: Final = 60
 
 
 class Schemes:
-    """Which scheme each registry speaks.
+    """The scheme of each registry.
 
-    A loopback host, or one listed as insecure, is asked in plain HTTP first, which costs it no
-    second connection.  Where that is refused a TLS handshake is tried, and HTTPS spoken from
-    then on: with a certificate that nobody checks, as plain HTTP would have been taken as well.
+    A loopback or insecure registry is tried by plain HTTP first.  If that is refused, a TLS
+    handshake is tried, and HTTPS used from then on.  Its certificate is not verified, since
+    plain HTTP would have been accepted too.
     """
 
     def __init__(self, insecure: Collection[str]) -> None:
@@ -35,16 +35,16 @@ class Schemes:
         self._tried: dict[str, float] = {}
 
     def origin(self, host: str) -> Origin:
-        """The registry's server, as far as is known now."""
+        """The registry's server, with the scheme known so far."""
         found = Origin.of_registry(host, self.insecure)
         return _https_origin(found) if host in self._tls else found
 
     def is_checked(self, origin: Origin) -> bool:
-        """Whether the server's certificate must be one that we trust."""
+        """Whether the server's certificate is verified."""
         return all(_https_origin(self.origin(host)) != origin for host in self._tls)
 
     async def speaks_tls(self, host: str) -> bool:
-        """Try a handshake with a registry that has never answered in plain HTTP."""
+        """Try a TLS handshake, unless the registry has answered by plain HTTP."""
         now = time.monotonic()
         known = host in self._plain or self.origin(host).scheme == "https"
         if known or now - self._tried.get(host, -_RETRY_SECONDS) < _RETRY_SECONDS:
@@ -63,7 +63,7 @@ class Schemes:
         return True
 
     def record_response(self, host: str, response: httpx2.Response) -> bool:
-        """Note an answer; False if it is one that servers of HTTPS give to plain HTTP."""
+        """Record a response; False if it is an HTTPS server's reply to plain HTTP."""
         of_registry = response.headers.get("Content-Type", "").startswith("application/json")
         if response.status_code == HTTPStatus.BAD_REQUEST and not of_registry:
             self._plain.discard(host)
@@ -72,7 +72,7 @@ class Schemes:
         return True
 
     def current(self, host: str, url: httpx2.URL) -> httpx2.URL:
-        """A URL of the registry, with the scheme that is known by now."""
+        """A URL of the registry with the scheme known so far."""
         origin = self.origin(host)
         if origin.scheme == url.scheme or _https_origin(Origin.of(url)) != origin:
             return url
@@ -80,13 +80,13 @@ class Schemes:
 
 
 def without_verification(context: ssl.SSLContext) -> ssl.SSLContext:
-    """The same context, which takes any certificate."""
+    """Make the context accept any certificate."""
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
 def _https_origin(origin: Origin) -> Origin:
-    """The same server by HTTPS: on its own port, or on HTTPS's for HTTP's."""
+    """The same server by HTTPS; port 80 becomes 443."""
     port = DEFAULT_PORTS["https"] if origin.port == DEFAULT_PORTS["http"] else origin.port
     return replace(origin, scheme="https", port=port)

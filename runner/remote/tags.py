@@ -1,4 +1,4 @@
-"""Tags: every tag of a repository of another registry, page by page.
+"""fetch_tags: list the tags of a repository of another registry, page by page.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
 """
@@ -15,14 +15,14 @@ from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import check_status, read_limited
 
 PAGE = 1000
-# Whoever pulls that many images by one command has mistaken the repository.
+# More tags are surely not meant to be pulled by one command.
 MAX_TAGS = 10_000
 
 
 async def fetch_tags(repository: RemoteRepository) -> tuple[Tag, ...]:
-    """Every tag once, in the registry's order.
+    """List every tag once, in the registry's order.
 
-    Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for what cannot be believed.
+    Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for an invalid response.
     """
     found: dict[Tag, None] = {}
     url = repository.url(f"tags/list?n={PAGE}")
@@ -56,7 +56,7 @@ def _resolve_link(repository: RemoteRepository, url: httpx2.URL, target: str) ->
 def _tags(repository: RemoteRepository, content: bytes) -> tuple[Tag, ...]:
     try:
         document = json.loads(content)
-        # An empty list is null where Go wrote it.
+        # Go writes an empty list as null.
         return tuple(Tag.parse(text) for text in document["tags"] or ())
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError, OCIError) as error:
         raise RemoteUntrusted(f"{repository}: invalid list of tags: {error}") from error

@@ -1,4 +1,4 @@
-"""TLS: whose certificates a registry may show, and which of ours it gets to see.
+"""TLS contexts: trusted authorities and client certificates per registry.
 
 https://docs.docker.com/engine/security/certificates/
 """
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from runner.remote.errors import RemoteUntrusted
 
-# For each host a directory: *.crt are authorities to trust besides the system's, NAME.cert with
-# NAME.key what to show of ourselves.
+# Each has a directory per host: *.crt are additional authorities, NAME.cert with NAME.key a
+# # client certificate.
 DIRECTORIES = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
 
 TrustState = tuple[tuple[str, int, int], ...]
-"""Which files say what is trusted: name, inode and time of change of each."""
+"""The files of a host's certificates: name, inode and change time of each."""
 
 
 def trust_state(host: str, directories: Sequence[Path] = DIRECTORIES) -> TrustState:
-    """Equal as long as ``tls_context`` would give the same; a few stat(2) calls."""
+    """A value that changes when the result of ``tls_context`` would; costs a few stat(2) calls."""
     system = ssl.get_default_verify_paths()
     named = [Path(name) for name in (system.cafile, system.capath) if name]
     kept = [file for directory in directories for file in _files(directory / host)]
@@ -32,7 +32,7 @@ def trust_state(host: str, directories: Sequence[Path] = DIRECTORIES) -> TrustSt
 
 
 def tls_context(host: str, directories: Sequence[Path] = DIRECTORIES) -> ssl.SSLContext:
-    """A client's context for one host: the system's authorities, and those kept for this host."""
+    """A client context that trusts the system's authorities and those configured for this host."""
     context = ssl.create_default_context()
     for directory in directories:
         for file in _files(directory / host):
@@ -47,7 +47,7 @@ def tls_context(host: str, directories: Sequence[Path] = DIRECTORIES) -> ssl.SSL
 
 
 def plaintext_context() -> ssl.SSLContext:
-    """For plain HTTP: trusts nobody, and takes no time to make."""
+    """A context for plain HTTP: loads no authorities, so it is fast to make."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

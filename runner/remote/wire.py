@@ -1,4 +1,4 @@
-"""What every exchange needs: send, read a short answer, understand a refusal."""
+"""Send requests; read bodies within limits; map HTTP failures to errors."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from runner.remote.errors import RemoteUntrusted, refusal
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 RESPONSE_SECONDS = 60.0
-# A body that comes slower than this, over so long a wait, is as good as none.
+# The lowest acceptable rate of a body, measured over SLOW_SECONDS.
 SLOWEST_BYTES_PER_SECOND = 1024
 SLOW_SECONDS = 60.0
 
@@ -26,9 +26,10 @@ SLOW_SECONDS = 60.0
 async def send(
     pool: httpx2.AsyncClient, request: httpx2.Request, action: str, limit: float | None = None
 ) -> AsyncIterator[httpx2.Response]:
-    """Send, and lend the unread response; a failure of the wire is Unavailable.
+    """Send a request; yields the response with its body unread.
 
-    So is a head that has not come after ``limit`` seconds, however many bytes of it have.
+    Raises Unavailable for a network failure, and if the head is not complete after ``limit``
+    seconds.
     """
     authority = request.url.netloc.decode("ascii", "replace")
     try:
@@ -53,7 +54,7 @@ async def check_status(
 
 
 async def read_limited(response: httpx2.Response, limit: int = MAX_RESPONSE_BYTES) -> bytes:
-    """The body of a short answer; more than ``limit`` bytes are refused, whatever was promised."""
+    """Read a short body; RemoteUntrusted if it exceeds ``limit`` bytes."""
     content = bytearray()
     try:
         async with asyncio.timeout(RESPONSE_SECONDS):
@@ -73,9 +74,9 @@ async def read_limited(response: httpx2.Response, limit: int = MAX_RESPONSE_BYTE
 async def body_chunks(
     response: httpx2.Response, now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[bytes]:
-    """A long body as it comes, or Unavailable once it comes too slowly.
+    """Yield a body's chunks; Unavailable if the registry sends them too slowly.
 
-    Only the waits for the registry count: whoever takes the chunks may be as slow as a disk.
+    Only waits for the registry count, not the consumer's time.
     """
     waited, received, begun = 0.0, 0, now()
     async for chunk in response.aiter_raw():
@@ -125,7 +126,7 @@ def _refused_because(error: BaseException) -> str:
 
 
 def _kind(error: Exception) -> Kind | None:
-    """Whether the host's name is unknown, or nothing answers there."""
+    """The kind of a connection failure: unknown host, or nothing listens."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):
@@ -135,7 +136,7 @@ def _kind(error: Exception) -> Kind | None:
 
 
 def challenges(response: httpx2.Response) -> tuple[Challenge, ...]:
-    """What the answer asks for; nothing, if that cannot be read."""
+    """The response's challenges; empty if they cannot be parsed."""
     try:
         return parse_challenge(response.headers.get("WWW-Authenticate", ""))
     except InvalidChallenge:

@@ -1,1 +1,1 @@
-"""The OCI runtime, and the monitor that outlives the daemon."""
+"""The OCI runtime (runc) and the container monitor (conmon), which outlives the daemon."""

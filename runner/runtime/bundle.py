@@ -1,4 +1,4 @@
-"""Bundle: the directory a runtime starts from, and the three files that every container gets.
+"""OCI bundles, and each container's hostname, hosts and resolv.conf.
 
 https://github.com/opencontainers/runtime-spec/blob/main/bundle.md
 """
@@ -28,9 +28,9 @@ _HOSTS: Final = (
 
 
 def write_bundle(directory: Path, spec: RuntimeSpec) -> None:
-    """Make the bundle, or make it anew: what an earlier start left in it is gone.
+    """Write the bundle, replacing that of an earlier start.
 
-    The directory lies on a file system that a reboot empties, so nothing needs syncing.
+    Its directory need not survive a reboot, so nothing is synced.
     """
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -41,20 +41,20 @@ def write_bundle(directory: Path, spec: RuntimeSpec) -> None:
 
 
 def read_spec(directory: Path) -> RuntimeSpec:
-    """The spec that the container was created from."""
+    """Read the spec the container was created from."""
     document: RuntimeSpec = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     return document
 
 
 def remove_bundle(directory: Path) -> None:
-    """Remove it with all that the monitor kept there; one that is not there is not an error."""
+    """Remove the bundle with the monitor's files; no error if it is missing."""
     shutil.rmtree(directory, ignore_errors=True)
 
 
 def write_in_place(file: Path, text: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(file, flags, 0o644), "w", encoding="utf-8") as opened:
-        # For whatever user the container runs as, whatever umask the daemon has.
+        # Readable by any user of the container, regardless of the umask.
         os.fchmod(opened.fileno(), 0o644)
         opened.write(text)
 
@@ -71,7 +71,7 @@ def hosts(hostname: str, addresses: Sequence[str], extra_hosts: Sequence[str] = 
 
 
 def resolv_conf(host_file: Path = Path("/etc/resolv.conf"), resolved: Path = _RESOLVED) -> str:
-    """The host's resolvers; where they are only systemd's stub on loopback, those behind it."""
+    """The host's resolv.conf; if that names only systemd's stub resolver, systemd's servers."""
     text = _read(host_file)
     servers = [line.split()[1] for line in text.splitlines() if _is_usable_nameserver(line)]
     if servers == [_STUB_RESOLVER] and (behind := _read(resolved)):
@@ -80,10 +80,9 @@ def resolv_conf(host_file: Path = Path("/etc/resolv.conf"), resolved: Path = _RE
 
 
 def prepare_sources(mounts: Iterable[MountOption]) -> None:
-    """See that every bind has something to show.
+    """Check that the source of every bind exists.
 
-    ``-v`` has always made a missing directory, and scripts rely on it; ``--mount`` refuses it,
-    and so does BadRequest here.
+    As docker: ``-v`` creates a missing directory, ``--mount`` is refused with BadRequest.
     """
     for mount in mounts:
         if mount.kind != "bind" or os.path.exists(mount.source):

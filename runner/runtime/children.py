@@ -1,7 +1,7 @@
-"""Children: processes of ours, started bare and waited for without a thread.
+"""Child processes, awaited by pidfd without a thread.
 
-Popen with a pidfd in the loop takes 0.8 ms for /bin/true where asyncio's own subprocesses take
-1.0 ms; output goes to memory files, so that nobody has to read while the child runs.
+Popen with a pidfd takes 0.8 ms for /bin/true, asyncio's subprocesses 1.0 ms.  Output goes to
+memory files, so that nothing needs to be read while the child runs.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from typing import Final
 from runner.linux.processes import kill_tree
 from runner.runtime.errors import RuntimeTimedOut
 
-# All that a child of ours inherits: nothing of the daemon's own, nothing of an image's.
+# The whole environment of a child: nothing from the daemon's or an image's.
 ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _OUTPUT_BYTES: Final = 1 << 20
-# Longer than a runtime takes on a machine that swaps; a program that hangs is ended then.
+# The default limit; longer than a runtime takes on a machine that swaps.
 LIMIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedChild:
-    """How a child ended: exit code (negative for a signal), and what it wrote."""
+    """The result of a child: exit code (negative for a signal), output and errors."""
 
     code: int
     output: bytes
@@ -31,9 +31,9 @@ class CompletedChild:
 
 
 class Child:
-    """One process: in a session of its own, in ``/``, with only the descriptors it is given.
+    """A child process in its own session, in ``/``, with only the descriptors passed to it.
 
-    It is reaped by the loop as soon as it ends, whether or not anybody waits.
+    The loop reaps it when it exits, even without a caller of ``wait``.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Child:
             pass_fds=pass_fds,
             env=ENVIRONMENT | (environment or {}),
             cwd="/",
-            # An exec's process has it too: the daemon's own would make files for root alone.
+            # Inherited by an exec's process: the daemon's umask would make its files root's alone.
             umask=0o022,
-            # A Ctrl-C meant for the daemon must not reach a runtime at work.
+            # A Ctrl-C for the daemon must not interrupt a runtime.
             start_new_session=True,
         )
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -69,11 +69,11 @@ class Child:
         return self._process.pid
 
     async def wait(self) -> int:
-        """The exit code, negative for a signal; for any number of callers."""
+        """Wait for the exit code, negative for a signal; any number of callers may wait."""
         return await asyncio.shield(self._ended)
 
     def signal(self, number: int) -> None:
-        """Signal it; one that has ended is not disturbed."""
+        """Send a signal; no error if the process has exited."""
         if not self._ended.done():
             self._process.send_signal(number)
 
@@ -84,10 +84,10 @@ class Child:
 
 
 async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> CompletedChild:
-    """Run a command to its end.
+    """Run a command and wait for it.
 
-    Raises RuntimeTimedOut once it has run for ``limit_seconds``.  Then, and when we are
-    cancelled, it is killed with all that it has started.
+    Raises RuntimeTimedOut after ``limit_seconds``.  On timeout and on cancellation the command
+    and its descendants are killed.
     """
     output, errors = os.memfd_create("stdout"), os.memfd_create("stderr")
     try:
@@ -101,7 +101,7 @@ async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> Comp
 
 
 async def finish(child: Child, name: str, limit_seconds: float) -> int:
-    """The child's exit code; RuntimeTimedOut with this name once the time is up."""
+    """Wait for the child's exit code; RuntimeTimedOut, with this name, after the limit."""
     try:
         async with asyncio.timeout(limit_seconds):
             return await child.wait()
@@ -114,5 +114,5 @@ async def finish(child: Child, name: str, limit_seconds: float) -> int:
 
 
 def read_memory_file(descriptor: int) -> bytes:
-    """What was written to a memory file, from its beginning."""
+    """Read the whole content of a memory file."""
     return os.pread(descriptor, _OUTPUT_BYTES, 0)

@@ -1,4 +1,4 @@
-"""conmon: one small process for each container, which outlives the daemon.
+"""Conmon: a Monitor that runs one conmon process per container.
 
 https://github.com/containers/conmon/blob/main/docs/conmon.8.md
 
@@ -23,20 +23,20 @@ from runner.runtime.errors import RuntimeTimedOut
 from runner.runtime.messages import refusal
 from runner.runtime.monitored import Monitored
 
-# The runtime's ``create`` reads the image's files and waits for the container's first process.
+# Longer than other limits: ``create`` reads the image's files.
 LIMIT_SECONDS: Final = 120.0
 
-# A log that nobody rotates, because no daemon runs or none is quick enough, is begun anew by conmon
-# at so many times its size, and at no less than this; what it held is lost then.
+# conmon truncates a log that is not rotated in time (no daemon runs, or it is too slow) at
+# # LOG_LIMIT_FACTOR times its size, and at no less than LOG_BYTES.
 LOG_LIMIT_FACTOR: Final = 4
 LOG_BYTES: Final = 200_000_000
 
-# A group of its own for all of them: leaving the daemon's is what lets them outlive its service.
+# A cgroup for all monitors: in the daemon's they would be killed with its service.
 MONITORS_GROUP: Final = "/slipway/monitors"
 
 
 class Conmon:
-    """A Monitor; ``exits`` is the directory of exit codes, one file for each container."""
+    """A Monitor; ``exits`` is the directory of exit codes, one file per container."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Conmon:
         exits.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def create(self, launch: Launch) -> Monitored:
-        """Hot path: two pipes, one child, and what its parent says about it.
+        """Hot path: two pipes, one child, and conmon's report on it.
 
-        The kernel makes the first move into a group after a pause wait for 10 ms.  conmon is
-        moved while the runtime is still starting, so that both wait for the same 10.
+        The kernel delays the first move into a cgroup after a pause by 10 ms.  conmon is moved
+        while the runtime is starting, so that the two delays overlap.
         """
         with ExitStack() as ours, ExitStack() as theirs:
             sync, sync_write = os.pipe()
@@ -92,9 +92,9 @@ class Conmon:
         return Monitored(launch, self._exits / launch.id, pid, monitor)
 
     async def _answer(self, child: Child, launch: Launch, sync: int) -> tuple[int, bytes]:
-        """conmon's pid, and what it says of the runtime's ``create`` once that has ended."""
+        """Wait for conmon's pid and its report on the runtime's ``create``."""
         loop = asyncio.get_running_loop()
-        # The child leaves a grandchild behind, and its pid in the file.
+        # The child forks conmon, writes its pid to the file, and exits.
         await child.wait()
         monitor = _read_pid(launch.bundle / "conmon.pid")
         moved = loop.run_in_executor(
@@ -105,7 +105,7 @@ class Conmon:
         return monitor, answer
 
     def _kill(self, child: Child, launch: Launch) -> None:
-        """End a create that is under way: conmon, the runtime, and what it has begun."""
+        """Kill a create in progress: conmon, the runtime, and the container's process."""
         kill_tree(child.pid, _read_pid(launch.bundle / "conmon.pid"))
 
     async def kill(self, container: str) -> None:
@@ -120,12 +120,15 @@ class Conmon:
         )
 
     def forget(self, container: str) -> None:
-        """Remove what is left of a container that was deleted: its exit code."""
+        """Remove the exit file of a deleted container."""
         (self._exits / container).unlink(missing_ok=True)
 
     def _arguments(self, launch: Launch) -> Sequence[str]:
-        """The command line.  Without --no-new-keyring: each container has a session keyring of its
-        own, where it would have the daemon's, and could read the keys of whoever started that."""
+        """conmon's command line.
+
+        Without --no-new-keyring: each container gets its own session keyring.  It would otherwise
+        share the daemon's, and could read the keys of the user who started that.
+        """
         bundle = str(launch.bundle)
         flags = {
             "-t": launch.terminal,
@@ -145,7 +148,7 @@ class Conmon:
 
 
 async def _read_line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
-    """Everything up to a newline, or to the end."""
+    """Read up to a newline, or to the end."""
     os.set_blocking(descriptor, False)
     received = bytearray()
     finished: asyncio.Future[None] = loop.create_future()
@@ -166,7 +169,7 @@ async def _read_line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
 
 
 def _parse_create_result(answer: bytes, said: int) -> int:
-    """The container's pid; or RuntimeRefused with what conmon or the runtime said."""
+    """Parse the container's pid; RuntimeRefused with the message of conmon or the runtime."""
     try:
         document: dict[str, Any] = json.loads(answer)
         pid = int(document["data"])
@@ -184,7 +187,7 @@ def _log_limit(launch: Launch) -> Sequence[str]:
 
 
 def _find_monitors(executable: str, container: str) -> tuple[int, ...]:
-    """The pids of every conmon of this container; its pid file may not be written yet."""
+    """The pids of this container's conmons, by command line: a pid file may not exist yet."""
     begin, named = executable.encode() + b"\0", f"\0-c\0{container}\0".encode()
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -196,7 +199,7 @@ def _find_monitors(executable: str, container: str) -> tuple[int, ...]:
 
 
 def _read_pid(file: Path) -> int:
-    """The pid in a file; 0 when there is none."""
+    """Read a pid from a file; 0 if it is missing."""
     try:
         return int(file.read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -13,21 +13,21 @@ from typing import Any, Protocol
 from runner.linux.mounts import Mount
 
 RuntimeSpec = Mapping[str, Any]
-"""A bundle's ``config.json``, as runtime-spec/config.md words it."""
+"""A bundle's ``config.json``, by runtime-spec/config.md."""
 
 ProcessSpec = Mapping[str, Any]
-"""The ``process`` section of a runtime spec: what exec runs."""
+"""The ``process`` section of a runtime spec, which exec takes too."""
 
 
 class StdStream(IntEnum):
-    """Which of a process's outputs, in the Engine API's numbers."""
+    """An output of a process, by the Engine API's numbers."""
 
     STDOUT = 1
     STDERR = 2
 
 
 class ContainerState(StrEnum):
-    """The states of runtime.md, and the one that runtimes add."""
+    """The states of runtime.md, and ``paused``, which runtimes add."""
 
     CREATING = "creating"
     CREATED = "created"
@@ -38,7 +38,7 @@ class ContainerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeState:
-    """What the runtime says of a container.  ``pid`` is 0 once it has stopped."""
+    """The runtime's state of a container.  ``pid`` is 0 once it has stopped."""
 
     status: ContainerState
     pid: int
@@ -47,10 +47,10 @@ class RuntimeState:
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How a container ended.
+    """How a container exited.
 
-    ``code`` is 0 to 255, or 128 + the number of the signal that ended it.
-    ``error`` says why when nobody saw the end: then ``code`` is 255.
+    ``code`` is 0 to 255; 128 + the signal's number for a death by signal.  If the exit was not
+    observed, ``code`` is 255 and ``error`` gives the reason.
     """
 
     code: int
@@ -69,11 +69,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a monitor must know of a container besides its spec.
+    """A monitor's parameters for a container besides its spec.
 
-    ``bundle`` holds ``config.json``; the monitor keeps its socket, its FIFO and
-    its pid files there.  ``log_file_bytes`` is when its log will be rotated, 0 for
-    never: the monitor lets the file grow beyond that, but not without an end.
+    ``bundle`` holds ``config.json``, and the monitor's socket, FIFO and pid files.
+    ``log_file_bytes`` is the size at which the log will be rotated, 0 for never: the monitor
+    lets the file grow beyond it, up to a limit.
     """
 
     id: str
@@ -88,17 +88,16 @@ class Launch:
 class Streams(Protocol):
     """The open stdin and outputs of one process.
 
-    Life: ``frames`` yields what the process writes until it has closed all of
-    its outputs; read it once, by one reader.  A reader that falls far behind
-    loses the connection, never the process's patience.  ``close_stdin`` is the
-    end of *input* only: output goes on.  ``aclose`` may be called at any time
-    and more than once, and never touches the process.
+    Life: ``frames`` yields the process's output until all outputs are closed; iterate it
+    once.  A reader that falls far behind is disconnected; it never blocks the process.
+    ``close_stdin`` ends only stdin.  ``aclose`` may be called at any time, repeatedly, and
+    does not affect the process.
     """
 
     def frames(self) -> AsyncIterator[Frame]: ...
 
     async def write(self, content: bytes) -> None:
-        """Give bytes to stdin; silently nowhere once the process has closed it."""
+        """Write to stdin; discarded once the process has closed it."""
         ...
 
     async def close_stdin(self) -> None: ...
@@ -107,39 +106,38 @@ class Streams(Protocol):
 
 
 class ExecProcess(Streams, Protocol):
-    """One more process inside a running container, whose end only this daemon sees.
+    """An additional process in a running container, a child of this daemon.
 
-    ``wait`` gives its exit code, to any number of callers, before or after the
-    end.  Somebody must read ``frames``, or a talkative process blocks, until
-    ``aclose``: what it writes then is dropped.  ``frames`` ends with the process,
-    also when another one that it has left behind holds its outputs open.
+    ``wait`` returns its exit code, to any number of callers, before or after the exit.
+    ``frames`` must be read, or the process blocks on output; after ``aclose`` output is
+    discarded.  ``frames`` ends with the process, even if a background child of it holds
+    its outputs open.
     """
 
     @property
     def pid(self) -> int:
-        """The process's pid on the host, or 0 before it has started and after it has ended."""
+        """The process's pid on the host; 0 before its start and after its exit."""
         ...
 
     async def wait(self) -> int: ...
 
     def resize(self, height: int, width: int) -> None:
-        """Set its terminal's size in characters; nothing happens without a terminal."""
+        """Set its terminal's size in characters; no effect without a terminal."""
         ...
 
 
 class OCIRuntime(Protocol):
-    """The program that makes processes into containers: runc, crun.
+    """An OCI runtime: runc, crun.
 
     A container's life: *created* by a Monitor (which runs the runtime's own
     ``create``, so that it becomes the parent of the process), then ``start``
     once; it is *running*, or *paused* between ``pause`` and ``resume``, until
     its process ends; *stopped*, it is still known until ``delete`` undoes what
-    create did.  Only then may its id be used again.
+    create did.  Only then may its id be reused.
 
-    Every call is one child process of ours that is waited for, and leaves
-    nothing behind; one that takes too long is ended: RuntimeTimedOut.  A refusal is
-    a RuntimeRefused whose text is one sentence for the user; ContainerUnknown says
-    that the runtime has no such id.
+    Every call runs one child process and waits for it; RuntimeTimedOut if it takes too long.
+    A refusal is a RuntimeRefused with a message for the user; ContainerUnknown means that
+    the runtime has no such id.
 
     Every implementation passes tests/runner/runtime/test_contracts.py.
     """
@@ -157,10 +155,9 @@ class OCIRuntime(Protocol):
     async def resume(self, container: str) -> None: ...
 
     async def delete(self, container: str, *, force: bool = False) -> None:
-        """Forget a stopped container; with ``force``, kill it first.
+        """Delete a stopped container; with ``force``, kill it first.
 
-        Deleting what is not there is not an error: it may have been done before
-        the daemon was killed.
+        No error if the container does not exist: an earlier daemon may have deleted it.
         """
         ...
 
@@ -171,35 +168,35 @@ class OCIRuntime(Protocol):
     ) -> ExecProcess:
         """Start a process in a running container.
 
-        A program that cannot be run ends at once with 127 or 126, and the
-        runtime's sentence on STDERR (on a terminal: on the terminal).
+        A program that cannot be run exits at once with 127 or 126, and the runtime's message
+        on STDERR (or on the terminal).
         """
         ...
 
 
 class MonitoredContainer(Protocol):
-    """A container under its monitor; the handle is ours, the monitor is not.
+    """A handle on a container with a monitor, which outlives the handle.
 
-    The monitor writes the log, keeps the terminal and records the exit,
-    whether or not a daemon is alive.  Losing the handle (``close``, or our own
-    death) changes nothing for the container; ``Monitor.adopt`` makes another.
+    The monitor writes the log, holds the terminal and records the exit, with or without a
+    daemon.  Closing or losing the handle does not affect the container; ``Monitor.adopt``
+    makes another.
     """
 
     @property
     def pid(self) -> int:
-        """The container's first process, on the host; 0 when it is known to have ended."""
+        """The pid on the host of the container's first process; 0 after its exit."""
         ...
 
     async def wait(self) -> ExitStatus:
-        """Sleep until the container has ended; for any number of callers, at any time."""
+        """Wait for the container's exit; any number of callers, at any time."""
         ...
 
     def signal(self, number: int) -> None:
-        """Signal the first process through its pidfd, or raise NotRunning: never a stranger."""
+        """Signal the first process by its pidfd, or raise NotRunning; never a reused pid."""
         ...
 
     async def attach(self) -> Streams:
-        """Join the container's streams, from now on.  Before ``start``, nothing is missed."""
+        """Attach to the container's streams from now on; before ``start``, no output is missed."""
         ...
 
     def resize(self, height: int, width: int) -> None: ...
@@ -209,40 +206,38 @@ class MonitoredContainer(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the handle; whoever still waits is cancelled.  May be repeated."""
+        """Close the handle; pending waits are cancelled.  May be repeated."""
         ...
 
 
 class Monitor(Protocol):
-    """Puts each container under a small process of its own that outlives the daemon.
+    """Runs each container under a monitor process that outlives the daemon.
 
     Every implementation passes tests/runner/runtime/test_contracts.py.
     """
 
     async def create(self, launch: Launch) -> MonitoredContainer:
-        """Run the runtime's ``create``: afterwards the container waits for ``start``.
+        """Run the runtime's ``create``; the container then waits for ``start``.
 
-        Raises RuntimeRefused, and then nothing is left: no container, no monitor.
-        Cancelled half-way, or out of time (RuntimeTimedOut), the monitor is ended, and a
-        container may have come to be: delete it with force.
+        On RuntimeRefused no container and no monitor remain.  On RuntimeTimedOut or cancellation
+        the monitor is killed, but a container may exist: delete it with force.
         """
         ...
 
     async def adopt(self, launch: Launch) -> MonitoredContainer:
-        """Take up a container that an earlier daemon created; never raises.
+        """Return a handle on a container that an earlier daemon created; never raises.
 
-        Its monitor is found by the pid file and proven by its command line.  If
-        it has ended meanwhile, ``wait`` answers at once; if its end was seen by
-        nobody, with code 255 and an error.
+        The monitor is found by its pid file and verified by its command line.  If it has exited,
+        ``wait`` returns at once; with code 255 and an error if no exit was recorded.
         """
         ...
 
     async def kill(self, container: str) -> None:
-        """End a monitor whose create was cut off by a daemon's death, with all it has begun."""
+        """Kill a monitor whose create was interrupted by the daemon's death, with its children."""
         ...
 
     def forget(self, container: str) -> None:
-        """Remove what is left of a container that ended: its exit code.  May be repeated."""
+        """Remove the recorded exit of a container.  May be repeated."""
         ...
 
 

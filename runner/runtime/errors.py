@@ -1,4 +1,4 @@
-"""What a runtime refuses, each with the sentence that the user reads."""
+"""Errors of a runtime, each with a message for the user."""
 
 from http import HTTPStatus
 
@@ -6,13 +6,13 @@ from runner.errors import Kind, RunnerError
 
 
 class RuntimeRefused(RunnerError):
-    """The runtime could not do it; the text is its own, in one line."""
+    """The runtime failed; the message is its own, on one line."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class RuntimeTimedOut(RuntimeRefused):
-    """A program of ours did not answer in time, and was ended with all that it had started."""
+    """A child process exceeded its time limit and was killed with its descendants."""
 
     def __init__(self, program: str, seconds: float) -> None:
         super().__init__(f"{program} did not answer within {seconds:g} seconds and was ended")
@@ -39,7 +39,7 @@ class ContainerUnknown(RuntimeRefused):
 
 
 class NotRunning(RuntimeRefused):
-    """The container has no running process to do this to."""
+    """The container is not running."""
 
     status = HTTPStatus.CONFLICT
     kind = Kind.CONTAINER_NOT_RUNNING

@@ -1,9 +1,10 @@
 """``runc exec``: one more process inside a running container.
 
-With pipes, runc starts the process and leaves: the process has the pipes themselves, and as our
-child (see linux/processes) gives its exit code to us.  A runc that stayed would copy its streams,
-wait until the last background process had closed them, and pass the SIGPIPE of its own copying on
-to a process that has closed its stdin.  On a terminal runc stays, and ends with its exit code.
+With pipes, runc starts the process and exits: the process has the pipes themselves, and we, as
+its subreaper (see linux/processes), read its exit code.  A runc that stayed would copy the
+streams, wait until the last background process closed them, and forward the SIGPIPE of its
+copying to a process that had closed its stdin.  On a terminal runc stays, and exits with the
+process's exit code.
 """
 
 import asyncio
@@ -27,12 +28,12 @@ from runner.runtime.messages import refusal
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 _UNKNOWN_CODE: Final = 255
-# A name that is no container's: runc's own directory is beside.
+# No container ID begins so: runc's state is in the same directory.
 PID_FILE_PREFIX: Final = ".exec-"
 
 
 class RuncExec:
-    """An ExecProcess.  ``end`` gives its exit code; ``terminal`` is the master's descriptor."""
+    """An ExecProcess; ``end`` results in its exit code, ``terminal`` is the master's descriptor."""
 
     def __init__(
         self,
@@ -90,9 +91,9 @@ async def spawn(
     open_stdin: bool,
     limit_seconds: float,
 ) -> RuncExec:
-    """Run ``command exec`` with this process; ``command`` is the runtime and its options.
+    """Run ``exec`` with this process; ``command`` is the runtime and its global options.
 
-    ``root`` is a directory for a pid file, which is removed.
+    ``root`` is a directory for a temporary pid file.
     """
     with ExitStack() as undo:
         spec, log = os.memfd_create("process"), os.memfd_create("log")
@@ -124,12 +125,12 @@ async def spawn(
 
 
 def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> RuncExec:
-    """The process that a runc has left behind; or the end of one that could not be started."""
+    """Adopt the process that runc has started; or report one that could not be started."""
     if code != 0:
         return RuncExec(streams, lambda: 0, _failed(code, said))
     try:
         pid = int(pid_file.read_text(encoding="ascii"))
-        # Ours to collect, so the pid is nobody else's even when it has ended already.
+        # Our child: its pid is not reused until we reap it.
         pidfd = os.pidfd_open(pid)
     except (OSError, ValueError) as error:
         raise RuntimeRefused(f"the runtime started a process and lost it: {error}") from error
@@ -137,7 +138,7 @@ def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, said: bytes)
 
 
 async def _failed(code: int, said: bytes) -> int:
-    """docker's code for a program that cannot be run, as runc's log has it; else runc's own."""
+    """docker's exit code for a program that cannot be run, by runc's log; else runc's own code."""
     if said:
         found = refusal(said.decode(errors="replace"))
         return NOT_FOUND if isinstance(found, CommandNotFound) else NOT_EXECUTABLE
@@ -145,7 +146,7 @@ async def _failed(code: int, said: bytes) -> int:
 
 
 async def _wait_exit(pidfd: int) -> int:
-    """Wait for the process: its exit code, or 128 and the number of the signal that ended it."""
+    """Wait for the process: its exit code, or 128 + the number of the signal that killed it."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(pidfd, ended.set)
@@ -184,7 +185,7 @@ def _on_pipes(args: Sequence[str], *, open_stdin: bool) -> tuple[Child, PipeStre
 
 
 def _on_terminal(args: Sequence[str], process: ProcessSpec) -> tuple[Child, PipeStreams, int]:
-    """Both ends of a new terminal: runc gets the slave, and makes it raw."""
+    """Run with a new terminal: runc gets the slave, and makes it raw."""
     master, slave = os.openpty()
     try:
         size = process.get("consoleSize") or {}
@@ -197,12 +198,12 @@ def _on_terminal(args: Sequence[str], process: ProcessSpec) -> tuple[Child, Pipe
 
 
 def _fd_path(descriptor: int) -> str:
-    # Not inherited but opened: nothing of ours may reach the container's process.
+    # Opened by path, not inherited: no descriptor of ours may reach the container.
     return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def _descendant(pid: int) -> int:
-    """The process that runc has started: its only child, whichever thread is the parent."""
+    """The pid of runc's only child, whichever of its threads is the parent."""
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError, ValueError, IndexError):
             return int(children.read_text(encoding="ascii").split()[-1])

@@ -1,6 +1,6 @@
-"""stdio: a process's pipes and terminals, and the socket that a monitor attaches us by.
+"""Streams of processes: pipes, terminals, and conmon's attach socket.
 
-Every class here is a Streams (see runtime.py).
+Every class here is a Streams (see contract.py).
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from typing import Final
 from runner.runtime.contract import Frame, StdStream
 
 READ_BYTES: Final = 65536
-# What one reader may fall behind before it is cut off.
+# Unread output at which a slow reader is disconnected.
 BACKLOG_BYTES: Final = 16 << 20
 
-# conmon's first byte of a packet (conmon: src/ctr_stdio.c), and how much follows it at most.
+# The first byte of a conmon packet (conmon: src/ctr_stdio.c), and the largest payload.
 _CONMON_STREAMS: Final = {2: StdStream.STDOUT, 3: StdStream.STDERR}
 _CONMON_PACKET_BYTES: Final = 32768 + 1
 
@@ -33,8 +33,8 @@ _Remove = Callable[[int], bool]
 class AttachSocket:
     """A client of conmon's attach socket.
 
-    conmon writes to its clients blockingly: whatever arrives is taken at once, and the reader's
-    backlog is kept here, where it holds up nobody but the reader.
+    conmon blocks on writes to its clients: packets are read at once and queued here, so that a
+    slow reader blocks only itself.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -48,9 +48,9 @@ class AttachSocket:
 
     @classmethod
     def connect(cls, path: Path) -> "AttachSocket":
-        """Join; a listening Unix socket answers at once.  Raises OSError when nobody listens.
+        """Connect; blocks only briefly.  Raises OSError if no process listens.
 
-        By a descriptor of its directory: an address has 108 bytes, and ``path`` may have more.
+        By a descriptor of the directory: an address has 108 bytes, and ``path`` may have more.
         """
         directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -96,14 +96,14 @@ class AttachSocket:
             except (BlockingIOError, InterruptedError):
                 break
             except ConnectionResetError:
-                # conmon has ended with input unread.  A packet socket tells that first, and then
-                # gives what was sent before.
+                # conmon exited with unread input.  A packet socket reports that first; data sent
+                # # before can still be read.
                 continue
             except OSError:
                 packet = b""
             if not packet or self._backlog_bytes > BACKLOG_BYTES:
                 self._end()
-                # conmon would wait for ever for room in a socket that nobody drains.
+                # conmon would block for ever on a socket that is not drained.
                 self._socket.close()
                 break
             if stream := _CONMON_STREAMS.get(packet[0]):
@@ -119,16 +119,16 @@ class AttachSocket:
 
 
 class PipeStreams:
-    """The near ends of a child's stdin, stdout and stderr: pipes, or one terminal's master.
+    """Our ends of a child's stdin, stdout and stderr: pipes, or one terminal's master.
 
-    ``frames`` ends when every writer has closed its end, or, after ``finish``, with what was
-    written until then: a process that was left behind in the background may hold a pipe open.
+    ``frames`` ends when every writer has closed its end, or, after ``finish``, with the output
+    written so far: a background process may hold a pipe open.
     """
 
     def __init__(
         self, outputs: Mapping[StdStream, int], stdin: int | None, *, terminal: bool = False
     ) -> None:
-        """Take over the descriptors, which are ours to close from now on."""
+        """Take ownership of the descriptors."""
         self._outputs = dict(outputs)
         self._stdin = stdin
         self._terminal = terminal
@@ -155,7 +155,7 @@ class PipeStreams:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     def finish(self) -> None:
-        """The process has ended: what is in the pipes now is the last of it."""
+        """Note that the process has exited: the pipes' content now is the last of its output."""
         self._finished = True
         for waiting in self._waiting:
             _wake(waiting)
@@ -168,18 +168,18 @@ class PipeStreams:
             except BlockingIOError:
                 await self._ready(self._loop.add_writer, self._loop.remove_writer, self._stdin)
             except OSError:
-                # The process has closed its end: what follows has no reader.
+                # The process has closed its stdin: discard the rest.
                 return
 
     async def close_stdin(self) -> None:
         if self._terminal:
-            # A terminal has no end of input of its own: what a user types is ^D.
+            # A terminal signals end of input by ^D.
             await self.write(b"\x04")
         else:
             self._close_stdin()
 
     async def aclose(self) -> None:
-        """Let go: what is still written is read and dropped, and ends nobody by SIGPIPE."""
+        """Detach; further output is read and discarded, so that no writer gets SIGPIPE."""
         self._close_stdin()
         while self._outputs:
             _, descriptor = self._outputs.popitem()
@@ -197,7 +197,7 @@ class PipeStreams:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader, descriptor)
                 continue
             except OSError:
-                # A terminal whose last user has gone ends with EIO.
+                # A terminal without open slaves returns EIO.
                 content = b""
             if not content:
                 if self._outputs.pop(stream, None) is not None:
@@ -208,7 +208,7 @@ class PipeStreams:
         await queue.put(None)
 
     async def _ready(self, add: _Add, remove: _Remove, descriptor: int) -> None:
-        """Until the descriptor is ready, or the process has ended."""
+        """Wait until the descriptor is ready, or the process has exited."""
         ready: asyncio.Future[None] = self._loop.create_future()
         self._waiting.add(ready)
         add(descriptor, _wake, ready)
@@ -236,7 +236,7 @@ class PipeStreams:
 
 
 def set_size(terminal: int, height: int, width: int) -> None:
-    """Set a terminal's size in characters; out-of-range numbers are cut to 0 to 65535."""
+    """Set a terminal's size in characters, clamped to 0 to 65535."""
     size = struct.pack("HHHH", *(min(max(n, 0), 65535) for n in (height, width)), 0, 0)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
 
@@ -247,6 +247,6 @@ def _bytes_waiting(descriptor: int) -> int:
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:
-    # The loop may call this more than once before the waiter has run.
+    # The loop may call this again before the waiter runs.
     if not waiting.done():
         waiting.set_result(None)

@@ -1,7 +1,7 @@
-"""LogFiles: a container's log as files, the one that is written and those rotated before it.
+"""LogFiles: a container's current log file and its rotated ones.
 
-    container.log       what the monitor writes
-    container.log.1     what it wrote before, the newest
+    container.log       the current file
+    container.log.1     the newest rotated file
     container.log.2     … and so on, up to one less than the files to keep
 
 https://docs.docker.com/engine/logging/drivers/json-file/
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Final
 
 _CHUNK_BYTES: Final = 64 * 1024
-# What is looked for: docker sets no bound on max-file, a directory listing does.
+# O_NOFOLLOW: never read through a symlink.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def rotate(log: Path, keep: int) -> None:
-    """Put the log aside as the newest rotated file; of those, ``keep`` stay.
+    """Rename the log to the newest rotated file; keep ``keep`` of those.
 
-    Until the monitor has opened its log anew, it writes on into the file put aside.
+    Until the monitor reopens its log, it still writes to the renamed file.
     """
     numbers = [number for number in rotated_numbers(log) if number >= keep]
     for number in numbers:
@@ -34,12 +34,12 @@ def rotate(log: Path, keep: int) -> None:
 
 
 def rotated(log: Path, number: int) -> Path:
-    """The path of a rotated file; 1 is the newest."""
+    """The path of a rotated file; number 1 is the newest."""
     return log.with_name(f"{log.name}.{number}")
 
 
 def rotated_numbers(log: Path) -> Sequence[int]:
-    """The numbers of the rotated files there are, the newest (1) first."""
+    """The numbers of the existing rotated files, the newest (1) first."""
     begin = f"{log.name}."
     try:
         names = os.listdir(log.parent)
@@ -52,22 +52,22 @@ def rotated_numbers(log: Path) -> Sequence[int]:
 class LogFiles:
     """The files of a log, each opened once and read from the oldest to the newest.
 
-    A file that was rotated, or removed, after it was opened is read to its end all the same.  A
-    log that does not exist yet reads as empty.
+    A file rotated or removed after opening is still read to its end.  A missing log reads as
+    empty.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        # Every file that was opened, by its inode, which is nobody else's while it is open.
+        # Opened files by inode, which is not reused while the file is open.
         self._opened: dict[int, int] = {}
         self._ahead: list[int] = []
         self._partial = b""
         self.open_new()
 
     def open_new(self) -> None:
-        """Open the files that have come to be since the last look."""
+        """Open the files created since the last call."""
         found = []
-        # The newest first: one that is rotated meanwhile is found again under its next name.
+        # Newest first: a file rotated meanwhile is found again under its next name.
         for path in (self._log, *(rotated(self._log, n) for n in rotated_numbers(self._log))):
             with suppress(FileNotFoundError):
                 file = os.open(path, _FLAGS)
@@ -80,20 +80,20 @@ class LogFiles:
         self._ahead += reversed(found)
 
     def lines(self) -> Iterator[bytes]:
-        """Every whole line from here to the end of what is written, without its newline."""
+        """Every complete line from the current position, without its newline."""
         while self._ahead:
             while chunk := os.read(self._ahead[0], _CHUNK_BYTES):
                 *lines, self._partial = (self._partial + chunk).split(b"\n")
                 yield from lines
             if len(self._ahead) == 1:
                 return
-            # Nobody writes to a file that has a newer one beside it.
+            # A file is complete once a newer one exists.
             self._ahead.pop(0)
             self._partial = b""
             self._close_removed()
 
     def was_rotated(self) -> bool:
-        """Whether the path is another file than the newest one opened."""
+        """Whether the log's path is no longer the newest opened file."""
         try:
             there = os.stat(self._log)
         except FileNotFoundError:
@@ -101,7 +101,7 @@ class LogFiles:
         return there.st_ino not in self._opened
 
     def seek_tail(self, lines: int) -> None:
-        """Go to where the last so many lines begin, reading backwards no more than that."""
+        """Seek to the start of the last ``lines`` lines, reading backwards only that far."""
         wanted = lines
         for index in range(len(self._ahead) - 1, -1, -1):
             file, newest = self._ahead[index], index == len(self._ahead) - 1
@@ -120,7 +120,7 @@ class LogFiles:
         self._ahead.clear()
 
     def _close_removed(self) -> None:
-        """Close what was read and has no name any more: it will not be found again."""
+        """Close files that are read and deleted."""
         for inode, file in tuple(self._opened.items()):
             if file not in self._ahead and os.fstat(file).st_nlink == 0:
                 os.close(file)
@@ -128,10 +128,10 @@ class LogFiles:
 
 
 def _find_tail(file: int, size: int, wanted: int, *, is_last: bool) -> tuple[int, int]:
-    """Where the last ``wanted`` lines begin, and how many there are, up to one more.
+    """The offset where the last ``wanted`` lines begin, and their count, up to one more.
 
-    The pieces (``P``) of a line count as one with its end; so does, in the last file, what has
-    no end yet.
+    The pieces (``P``) of a line count as one line; so does an unfinished line at the end of
+    the last file.
     """
     found, begin = 0, size
     for offset, line in _lines_backwards(file, size):
@@ -144,7 +144,7 @@ def _find_tail(file: int, size: int, wanted: int, *, is_last: bool) -> tuple[int
 
 
 def _lines_backwards(file: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """Each whole line and where it begins, the last first."""
+    """Each complete line with its offset, last first."""
     position, rest = size, b""
     while position > 0:
         start = max(position - _CHUNK_BYTES, 0)
@@ -152,7 +152,7 @@ def _lines_backwards(file: int, size: int) -> Iterator[tuple[int, bytes]]:
         end = start + len(block)
         rest, *lines = block.split(b"\n")
         for line in reversed(lines):
-            # What follows the last newline of all is not a line yet.
+            # The text after the last newline is not a complete line.
             if end < size:
                 yield end - len(line), line
             end -= len(line) + 1

@@ -1,4 +1,4 @@
-"""Container logs: the file that conmon writes, read from the end or followed as it grows.
+"""Read conmon's log files: parse entries, tail, follow.
 
 Each line is ``time stream F|P text`` (Kubernetes' CRI format): the time in RFC 3339 with
 nanoseconds, the stream stdout or stderr, P for a piece whose line goes on in the next entry.
@@ -26,7 +26,7 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: ``content`` ends in a newline unless its line goes on (``P``)."""
+    """One log entry; ``content`` ends in a newline unless it is a piece of a line (``P``)."""
 
     time: str
     stream: StdStream
@@ -34,12 +34,12 @@ class Entry:
 
     @property
     def nanoseconds(self) -> int:
-        """The time since the epoch; 0 for a time that cannot be read."""
+        """The time in nanoseconds since the epoch; 0 if it cannot be parsed."""
         return nanoseconds(self.time)
 
 
 def parse_entry(line: bytes) -> Entry | None:
-    """Read a line of the file, its newline taken off; None for one that is not an entry.
+    """Parse a line without its newline; None if it is not an entry.
 
     >>> parse_entry(b"2026-11-21T09:00:00.000000001Z stdout F hello").content
     b'hello\\n'
@@ -66,7 +66,7 @@ def nanoseconds(text: str) -> int:
 
 
 def to_nanoseconds(moment: datetime) -> int:
-    """A moment on the log's clock."""
+    """A time in nanoseconds since the epoch."""
     return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
 
 
@@ -78,10 +78,10 @@ async def entries(
     until: datetime | None = None,
     ended: Callable[[], Awaitable[object]] | None = None,
 ) -> AsyncIterator[Entry]:
-    """What was logged, oldest first: all of it, or the last ``tail`` lines.
+    """Log entries, oldest first: all, or the last ``tail`` lines.
 
-    With ``ended`` the file is followed, woken by the kernel when it grows, until that is done
-    and the rest is read.  Rotated files are read first, and rotations are followed.
+    With ``ended`` the log is followed by inotify until that completes and the rest is read.
+    Rotated files are read first, and rotations are followed.
     """
     first = to_nanoseconds(since) if since else 0
     last = to_nanoseconds(until) if until else 0
@@ -120,7 +120,7 @@ async def _follow(
             for entry in _read(files):
                 yield entry
             if files.was_rotated():
-                # The monitor wrote on into the old file until it made the new one.
+                # The monitor wrote to the old file until it created the new one.
                 files.open_new()
                 watch.close()
                 watch = FileWatch(log)

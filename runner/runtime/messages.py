@@ -1,4 +1,4 @@
-"""What a runtime says when it refuses → one clear sentence, and which refusal it is."""
+"""Messages of a runtime → one plain sentence, and the error class it stands for."""
 
 import re
 from typing import Final
@@ -19,7 +19,7 @@ _WRAPPINGS: Final = re.compile(
     r"|container_linux\.go:\d+|OCI runtime error): "
 )
 
-# In order: the first that is found decides.  Docker's command looks for the same words.
+# The first match wins.  Docker's command looks for the same words.
 _KINDS: Final[tuple[tuple[str, type[RuntimeRefused]], ...]] = (
     ("executable file not found", CommandNotFound),
     ("container does not exist", ContainerUnknown),
@@ -38,7 +38,7 @@ _NOT_EXECUTABLE: Final = ("permission denied", "is a directory", "exec format er
 
 
 def sentence(text: str) -> str:
-    """The last thing said, without the logger's dress and the runtime's own wrapping.
+    """The last message, without the logger's format and the runtime's prefixes.
 
     >>> sentence('time="now" level=error msg="runc create failed: no \\\\"cgroup\\\\""')
     'no "cgroup"'
@@ -52,7 +52,7 @@ def sentence(text: str) -> str:
 
 
 def refusal(text: str) -> RuntimeRefused:
-    """The refusal that the runtime's words amount to."""
+    """The error for the runtime's message."""
     said = sentence(text)
     kind = next((kind for words, kind in _KINDS if words in said), RuntimeRefused)
     if "exec: " in said and any(words in said for words in _NOT_EXECUTABLE):

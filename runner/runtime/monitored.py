@@ -1,4 +1,4 @@
-"""Monitored: the daemon's handle on a container that conmon watches."""
+"""Monitored: the daemon's handle on a container monitored by conmon."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from runner.runtime.io import AttachSocket
 
 _UNKNOWN_CODE: Final = 255
 
-# The verbs of conmon's control FIFO (conmon: src/ctrl.c).
+# Messages of conmon's control FIFO (conmon: src/ctrl.c).
 _RESIZE: Final = b"1 %d %d\n"
 _REOPEN_LOG: Final = b"2 0 0\n"
 
@@ -23,14 +23,14 @@ _REOPEN_LOG: Final = b"2 0 0\n"
 class Monitored:
     """A MonitoredContainer.
 
-    conmon ends when its container has ended and the exit file is written: a pidfd says when,
-    also for a conmon that is not our child.
+    conmon exits after it has written the exit file; a pidfd reports that, even for a conmon that
+    is not our child.
     """
 
     def __init__(
         self, launch: Launch, exit_file: Path, pid: int, monitor_pid: int, *, adopted: bool = False
     ) -> None:
-        """The pids of a container just created are beyond doubt; adopted ones must prove it."""
+        """The pids of a new container are trusted; those of an adopted one are verified."""
         self._launch = launch
         self._exit_file = exit_file
         self._loop = asyncio.get_running_loop()
@@ -76,7 +76,7 @@ class Monitored:
             if descriptor is not None:
                 self._loop.remove_reader(descriptor)
         if self._monitor is not None:
-            # It may be our child (see linux/processes), and end only after this.
+            # The monitor may be our child (see linux/processes), and exit later.
             reap_later(self._monitor)
         if self._container is not None:
             os.close(self._container)
@@ -85,7 +85,7 @@ class Monitored:
             self._ended.cancel()
 
     def _write_control(self, words: bytes) -> None:
-        # Without a monitor there is nobody to read, and nothing that could be told.
+        # Without a monitor the FIFO has no reader.
         with suppress(OSError):
             control = os.open(self._launch.bundle / "ctl", os.O_WRONLY | os.O_NONBLOCK)
             try:
@@ -94,7 +94,7 @@ class Monitored:
                 os.close(control)
 
     def _watch(self) -> None:
-        """Wait for the monitor; without one, for the container; without either, for nothing."""
+        """Wait for the monitor, else for the container; without both, set the exit status."""
         for descriptor in (self._monitor, self._container):
             if descriptor is not None:
                 self._loop.add_reader(descriptor, self._process_ended, descriptor)
@@ -108,7 +108,7 @@ class Monitored:
             os.close(descriptor)
             self._monitor = None
             if not self._exit_file.exists():
-                # The monitor was killed; the container may live on without it.
+                # The monitor was killed; the container may still run.
                 self._watch()
                 return
         self._set_exit_status()
@@ -118,7 +118,7 @@ class Monitored:
             self._ended.set_result(self._exit_status())
 
     def _exit_status(self) -> ExitStatus:
-        """What conmon wrote down; a file that is not there means that nobody saw the end."""
+        """Read conmon's exit file; a missing file means that the exit was not observed."""
         try:
             code = int(self._exit_file.read_text(encoding="ascii"))
             finished = datetime.fromtimestamp(self._exit_file.stat().st_mtime, UTC)
@@ -129,11 +129,10 @@ class Monitored:
 
 
 def _open(pid: int, container: str) -> int | None:
-    """A pidfd of a process that has to do with the container; None when it is gone.
+    """Open a pidfd of the container's process or monitor; None if it has exited.
 
-    Without a container to prove, any process of that pid will do.
-
-    The pidfd comes first: from then on the pid cannot become somebody else's unnoticed.
+    Without ``container`` the pid is trusted.  The pidfd is opened before the check, so that a
+    reused pid is noticed.
     """
     if pid <= 0:
         return None
@@ -148,7 +147,7 @@ def _open(pid: int, container: str) -> int | None:
 
 
 def _is_of_container(pid: int, container: str) -> bool:
-    """conmon names the container in its command line, the container's process in its cgroup."""
+    """Check the container ID in the command line (conmon) or cgroup (the container's process)."""
     needle = container.encode()
     for name in ("cmdline", "cgroup"):
         with suppress(OSError):

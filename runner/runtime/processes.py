@@ -1,6 +1,6 @@
-"""Processes: those that run in a container, as ``ps -ef`` would show them from the host.
+"""A container's processes, in the format of ``ps -ef``, as seen from the host.
 
-A process is in a container when it is in its PID namespace, whoever started it there.
+A process belongs to a container if it is in its PID namespace.
 """
 
 import os
@@ -27,8 +27,8 @@ Row = tuple[str, ...]
 async def table(pid: int, arguments: Sequence[str] = ()) -> tuple[Row, tuple[Row, ...]]:
     """Titles and rows of the processes in the same PID namespace as ``pid``.
 
-    Without arguments, or with ``-ef``, the columns of ``ps -ef``; with others, what this host's
-    ps shows.  BadRequest when ps refuses them, or shows no PID to choose the rows by.
+    Without arguments, or with ``-ef``, the columns of ``ps -ef``; with others, those of this
+    host's ps.  BadRequest if ps refuses them, or its output has no PID column to filter by.
     """
     if tuple(arguments) in ((), ("-ef",), ("ef",)):
         return TITLES, await in_thread(_rows, pid)
@@ -39,7 +39,7 @@ def _rows(pid: int) -> tuple[Row, ...]:
     booted = time.time() - float((_PROC / "uptime").read_text(encoding="ascii").split()[0])
     rows = []
     for process in _processes(pid):
-        # A process may end while we look at it.
+        # A process may exit meanwhile.
         with suppress(OSError):
             rows.append(_row(_PROC / process, booted))
     return tuple(rows)
@@ -48,7 +48,7 @@ def _rows(pid: int) -> tuple[Row, ...]:
 def _rows_of_ps(pid: int, arguments: Row) -> tuple[Row, tuple[Row, ...]]:
     titles, *lines = _run_ps(arguments) or [""]
     columns = titles.split()
-    # A column called otherwise, as "-o pid=NAME" can, is not known to hold PIDs.
+    # A renamed column ("-o pid=NAME") cannot be recognized.
     if columns.count("PID") != 1:
         raise BadRequest(f"top: ps {' '.join(arguments)} shows no column PID: {titles!r}")
     place, inside = columns.index("PID"), set(_processes(pid))
@@ -77,7 +77,7 @@ def _run_ps(arguments: Row) -> list[str]:
 
 
 def _processes(pid: int) -> list[str]:
-    """The PIDs, in order, of what is in the same PID namespace."""
+    """The PIDs, in order, of the processes in the same PID namespace."""
     namespace = _namespace(_PROC / str(pid))
     numbers = sorted((name for name in os.listdir(_PROC) if name.isdigit()), key=int)
     return [one for one in numbers if namespace and _namespace(_PROC / one) == namespace]
@@ -92,7 +92,7 @@ def _namespace(process: Path) -> str:
 
 def _row(process: Path, booted: float) -> Row:
     stat = (process / "stat").read_text(encoding="utf-8", errors="replace")
-    # The name in the middle may hold anything, also spaces and parentheses.
+    # The name may contain any character, even spaces and parentheses.
     name, _, rest = stat.partition("(")[2].rpartition(")")
     fields = rest.split()
     seconds = (int(fields[11]) + int(fields[12])) // _TICKS

@@ -1,12 +1,12 @@
-"""Rootfs: what the user mounts is mounted into it before the runtime mounts what the kernel shows.
+"""Mount the user's mounts into a rootfs by descriptors, before the runtime's kernel mounts.
 
 https://github.com/opencontainers/runtime-spec/blob/main/config.md#mounts
 
-A runtime looks a target up by its path, in a tree that an image and its earlier runs have
-filled: a link in a volume took the next mount to /dev, and the paths that are masked with
-/dev/null were masked with the link that lay there.  So each target is found below every earlier
-mount by descriptors, must not be one of the kernel's places, and is mounted on by descriptor.
-/dev, /proc and /sys come last, from the runtime, over whatever else is there.
+A runtime resolves targets by path, in a tree filled by an image and its earlier runs: a symlink
+in a volume once led the next mount to /dev, and paths were masked with a symlink in place of
+/dev/null.  So each target is resolved by descriptors below every earlier mount, must not be
+a kernel path, and is mounted by descriptor.  The runtime mounts /dev, /proc and /sys last, over
+everything else.
 """
 
 import errno
@@ -31,14 +31,14 @@ _NULL: Final = os.makedev(1, 3)
 
 
 def is_kernel_path(target: str) -> bool:
-    """Whether a normal path is /dev, /proc or /sys, or lies below."""
+    """Whether a normalized path is /dev, /proc or /sys, or lies below one."""
     return target.split("/")[1] in _KERNEL_DIRECTORIES
 
 
 def check_kernel_directories(rootfs: Path) -> None:
-    """Check that what the runtime mounts onto is a directory, or yet to be made by it.
+    """Check that the runtime's mount points are directories or missing.
 
-    A link in place of one has led runtimes out of the rootfs (CVE-2019-19921, CVE-2026-41579).
+    A symlink there has led runtimes out of the rootfs (CVE-2019-19921, CVE-2026-41579).
     """
     for name in _KERNEL_DIRECTORIES:
         try:
@@ -50,16 +50,16 @@ def check_kernel_directories(rootfs: Path) -> None:
 
 
 def bind_over_itself(rootfs: Path) -> None:
-    """Mount the rootfs over itself, apart from other namespaces: one unmount then takes this
-    mount away with all below it, and leaves the rootfs."""
+    """Bind the rootfs over itself, private to this namespace, so that a single unmount removes
+    all mounts below it."""
     mount(Mount("", str(rootfs), ("bind", "rprivate")), rootfs)
 
 
 def mount_all(rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
-    """Make the mounts of a spec that are not of the kernel's places, in their order.
+    """Make a spec's mounts, except those on kernel paths, in order.
 
-    Returns the spec with those that are left to the runtime.  Raises BadRequest for a target
-    that is one of the kernel's places by way of a link, and for a mount that the kernel refuses.
+    Returns the spec with the remaining mounts, for the runtime.  Raises BadRequest for a target
+    that leads to a kernel path by a symlink, and for a mount that the kernel refuses.
     """
     left = [entry for entry in spec["mounts"] if is_kernel_path(entry["destination"])]
     check_runtime_mounts(left)
@@ -74,10 +74,10 @@ def mount_all(rootfs: Path, spec: RuntimeSpec) -> RuntimeSpec:
 
 
 def check_runtime_mounts(entries: Sequence[dict[str, Any]]) -> None:
-    """Check the mounts in /dev, /proc and /sys, which the runtime makes by their paths.
+    """Check the mounts in /dev, /proc and /sys, which the runtime makes by path.
 
-    None follows a link out of the bind that it lies in, and /dev/null, which covers the masked
-    paths, is the device (CVE-2025-31133).
+    No target below a bind may contain a symlink, and /dev/null, used for masking, must be the
+    device (CVE-2025-31133).
     """
     binds: dict[str, str] = {}
     for entry in entries:
@@ -131,11 +131,11 @@ def _mount(root: int, entry: dict[str, Any]) -> None:
 
 
 def _open_target(root: int, wanted: str, *, directory: bool) -> MountTarget:
-    """The target; where an image's link leads to no file, ours takes the link's place."""
+    """Open the target; replace an image's symlink that leads to no file."""
     try:
         return open_target(root, wanted, directory=directory)
     except OSError as error:
-        # A circle of links, or a link to a directory.
+        # A loop of symlinks, or a symlink to a directory.
         leads_nowhere = error.errno == errno.ELOOP or isinstance(error, IsADirectoryError)
         if not leads_nowhere or wanted not in _OUR_FILES or not _unlink_link(root, wanted):
             raise
@@ -143,7 +143,7 @@ def _open_target(root: int, wanted: str, *, directory: bool) -> MountTarget:
 
 
 def _unlink_link(root: int, path: str) -> bool:
-    """Remove a link of the image's own; never one that a mount has brought."""
+    """Remove a symlink of the image, never one inside a mount."""
     above, _, name = path.rpartition("/")
     flags = os.O_PATH | os.O_DIRECTORY
     parent = open_in_root(root, above, flags, resolve=IN_ROOT | RESOLVE_NO_XDEV)
@@ -166,13 +166,13 @@ def _mount_on(target: MountTarget, entry: dict[str, Any]) -> None:
         bind(wanted, target.descriptor)
         return
     if not target.created:
-        # As runtimes do: the directory's own mode, unless another is asked for.
+        # As runtimes do, default to the directory's mode.
         words = (f"mode={stat.S_IMODE(os.stat(target.descriptor).st_mode):04o}", *words)
     mount_on(Mount(entry["type"], entry["source"], words), target.descriptor)
 
 
 def _as_slave(propagation: str) -> str:
-    """A container's root is a slave of this host's: what is shared only ever comes in."""
+    """Turn shared propagation into slave: mounts never propagate to the host."""
     return propagation.replace("shared", "slave")
 
 

@@ -20,7 +20,7 @@ _STATES: Final = {state.value: state for state in ContainerState}
 
 
 class Runc:
-    """An OCIRuntime; ``root`` is where it keeps its own state of containers."""
+    """An OCIRuntime; ``root`` is its state directory."""
 
     def __init__(
         self, executable: str, root: Path, *, limit_seconds: float = LIMIT_SECONDS
@@ -28,10 +28,10 @@ class Runc:
         self.executable = executable
         self.root = root
         self._limit_seconds = limit_seconds
-        # Of execs that a daemon's death has cut off.
+        # Left by execs interrupted by the daemon's death.
         for pid_file in root.glob(f"{PID_FILE_PREFIX}*"):
             pid_file.unlink(missing_ok=True)
-        # With a log of its own, runc writes the bare sentence to stderr.
+        # With --log set, runc writes only the message to stderr.
         self._command = (executable, f"--root={root}", "--log=/dev/null")
 
     async def start(self, container: str) -> None:
@@ -78,9 +78,9 @@ class Runc:
 
 
 def find_executable(name: str) -> str:
-    """The absolute path of a helper program: named by path, or found in the fixed PATH.
+    """The absolute path of a program, given by path or found in the fixed PATH.
 
-    It will run as root, so nobody else may be able to write to it.  Raises RuntimeRefused.
+    It will run as root, so only root may be able to write to it.  Raises RuntimeRefused.
     """
     found = shutil.which(name, path=ENVIRONMENT["PATH"])
     if found is None:
@@ -88,5 +88,7 @@ def find_executable(name: str) -> str:
     path = os.path.realpath(found)
     status = os.stat(path)
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
-        raise RuntimeRefused(f"{path} may be changed by others than its owner: not run as root")
+        raise RuntimeRefused(
+            f"{path} is writable by others than its owner: refused to run it as root"
+        )
     return path

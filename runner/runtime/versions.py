@@ -1,4 +1,4 @@
-"""Versions: which runtime this is, and which known holes it still has.
+"""RuntimeVersion, and the known CVEs of a version.
 
 https://github.com/opencontainers/runc/blob/main/CHANGELOG.md
 """
@@ -13,7 +13,7 @@ from runner.runtime.messages import refusal
 
 Version = tuple[int, int, int]
 
-# CVE → the first fixed release of each line that got one; newer lines than these have the fix.
+# CVE → the first fixed release of each release line; newer lines have the fix.
 FIXED_IN: Final[Mapping[str, tuple[Version, ...]]] = {
     "CVE-2024-21626": ((1, 1, 12),),
     "CVE-2024-45310": ((1, 1, 14), (1, 2, 0)),
@@ -23,7 +23,7 @@ FIXED_IN: Final[Mapping[str, tuple[Version, ...]]] = {
     "CVE-2026-41579": ((1, 3, 6), (1, 4, 3), (1, 5, 0)),
 }
 
-# A distribution's revision → what it has fixed without a new upstream version.
+# Distribution revision → CVEs it has fixed by backports.
 _BACKPORTS: Final[Mapping[str, frozenset[str]]] = {"+deb12u": frozenset({"CVE-2024-21626"})}
 
 _FIRST_LINE: Final = re.compile(r"(\w+) version (\d+)\.(\d+)(?:\.(\d+))?(\S*)", re.ASCII)
@@ -31,7 +31,7 @@ _FIRST_LINE: Final = re.compile(r"(\w+) version (\d+)\.(\d+)(?:\.(\d+))?(\S*)", 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeVersion:
-    """``text`` is the whole of what ``--version`` prints."""
+    """A runtime's name and version; ``text`` is the whole output of ``--version``."""
 
     name: str
     number: Version
@@ -39,13 +39,13 @@ class RuntimeVersion:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the output of ``--version``; what cannot be read is version 0.0.0 of itself."""
+        """Parse the output of ``--version``; 0.0.0 if it cannot be parsed."""
         match = _FIRST_LINE.search(text)
         if match is None:
             return cls("unknown", (0, 0, 0), text)
         name, major, minor, patch, rest = match.groups()
         number = (int(major), int(minor), int(patch or 0))
-        # A release candidate comes before the release that it is a candidate of.
+        # A release candidate precedes its release.
         if rest.startswith("-rc") and number[2] == 0:
             number = (number[0], number[1], -1)
         return cls(name, number, text)
@@ -55,7 +55,7 @@ class RuntimeVersion:
 
 
 async def probe(executable: str) -> RuntimeVersion:
-    """Ask the runtime; RuntimeRefused when it does not even run."""
+    """Run the runtime's ``--version``; RuntimeRefused if it fails."""
     completed = await run((executable, "--version"))
     if completed.code != 0:
         raise refusal(completed.errors)
@@ -63,7 +63,7 @@ async def probe(executable: str) -> RuntimeVersion:
 
 
 def known_cves(version: RuntimeVersion) -> tuple[str, ...]:
-    """The CVEs of the table that this runc has; other runtimes have a history of their own."""
+    """The table's CVEs that affect this version; the table covers runc only."""
     if version.name != "runc":
         return ()
     patched = frozenset[str]().union(
@@ -77,12 +77,12 @@ def known_cves(version: RuntimeVersion) -> tuple[str, ...]:
 
 
 def warning(version: RuntimeVersion) -> str:
-    """A sentence for ``info`` and the log; empty when there is nothing to warn of."""
+    """A warning for ``info`` and the log, or ""."""
     found = known_cves(version)
     if not found:
         return ""
     return (
-        f"{version} has known holes ({', '.join(found)}): run only images you trust, "
+        f"{version} has known vulnerabilities ({', '.join(found)}): run only images you trust, "
         "or set runner.runtime to a newer runc"
     )
 

@@ -1,4 +1,4 @@
-"""The JSON between the command and the daemon, as dataclasses: the Engine API's shapes."""
+"""JSON documents of the Engine API, as dataclasses."""
 
 from runner.schema.mounts import MountOption
 from runner.schema.options import ContainerOptions, ExecOptions, Ulimit

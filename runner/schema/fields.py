@@ -1,7 +1,6 @@
-"""Reading fields of a JSON document: the right type, or a refusal that names the field.
+"""Read typed fields of a JSON document; BadRequest names the field.
 
-The docker command sends every field there is, so ``null`` and the type's zero value both mean
-"not said" (``runner-and-engines``, Engine API gotcha 9).
+The docker command sends every field, so ``null`` and the type's zero value both mean "unset".
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ def text(document: Mapping[str, Any], key: str) -> str:
 
 
 def integer(document: Mapping[str, Any], key: str) -> int:
-    """The whole number under ``key``, 0 when absent; of 64 bits, as everyone after us reads it."""
+    """The integer under ``key``, 0 when absent; within 64 bits."""
     value = _typed(document, key, int, 0)
     if not -(2**63) <= value < 2**63:
         raise BadRequest(f"{key}: expected a number of 64 bits, found {str(value)[:40]}")
@@ -64,9 +63,9 @@ def string_map(document: Mapping[str, Any], key: str) -> dict[str, str]:
 
 
 def refuse_unknown(document: Mapping[str, Any], known: Iterable[str], where: str = "") -> None:
-    """BadRequest for the first field that says something and is not known.
+    """BadRequest for the first unknown field that is set.
 
-    A newer client's field with its zero value asks for nothing.  ``where`` is the path to the
+    A newer client's field with its zero value is ignored.  ``where`` is the path to the
     document, with a full stop at its end, or "".
     """
     names = frozenset(known)

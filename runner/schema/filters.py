@@ -1,7 +1,7 @@
-"""Filters: which things a list shows and a prune removes; one table of filters for each.
+"""Filters of lists and prunes, one table per endpoint.
 
-Engine API v1.44, the parameter ``filters`` of every list and prune.  A filter that an endpoint
-does not have is refused: a prune that forgets one removes more than was asked.
+Engine API v1.44, the parameter ``filters``.  An unknown filter is refused: a prune that ignored
+one would remove too much.
 """
 
 import re
@@ -23,14 +23,14 @@ _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
 class Labelled(Protocol):
-    """Anything with labels."""
+    """An object with labels."""
 
     @property
     def labels(self) -> Mapping[str, str]: ...
 
 
 def check_names(filters: Filters, offered: Iterable[str]) -> None:
-    """BadRequest for the first filter that is not offered."""
+    """BadRequest for the first unsupported filter."""
     names = tuple(offered)
     for key in filters:
         if key not in names:
@@ -38,9 +38,9 @@ def check_names(filters: Filters, offered: Iterable[str]) -> None:
 
 
 def selector(table: Mapping[str, Filter[T]], filters: Filters) -> Predicate[T]:
-    """Whether a thing passes every filter; BadRequest for an unknown name or a bad value.
+    """A predicate that is true if every filter matches.
 
-    Everything is refused here, before the first thing is looked at.
+    BadRequest for an unknown name or an invalid value, before any object is examined.
     """
     check_names(filters, table)
     predicates = [table[key](values) for key, values in filters.items()]
@@ -48,7 +48,7 @@ def selector(table: Mapping[str, Filter[T]], filters: Filters) -> Predicate[T]:
 
 
 def any_of(matches: Callable[[T, str], bool]) -> Filter[T]:
-    """A filter of which one value must match; without any value it lets everything through."""
+    """A filter of which one value must match; without values it matches all."""
 
     def read(values: Sequence[str]) -> Predicate[T]:
         return lambda thing: not values or any(matches(thing, value) for value in values)
@@ -57,7 +57,7 @@ def any_of(matches: Callable[[T, str], bool]) -> Filter[T]:
 
 
 def one_of(key: str, offered: Iterable[str], matches: Callable[[T, str], bool]) -> Filter[T]:
-    """A filter whose values are words; BadRequest for another one."""
+    """A filter with a fixed set of values; BadRequest for any other."""
     words = tuple(offered)
 
     def read(values: Sequence[str]) -> Predicate[T]:
@@ -71,7 +71,7 @@ def one_of(key: str, offered: Iterable[str], matches: Callable[[T, str], bool]) 
 
 
 def pattern(key: str, names: Callable[[T], Sequence[str]]) -> Filter[T]:
-    """A filter whose values are regular expressions, one of which must be found in a name."""
+    """A filter whose values are regular expressions, searched for in the names."""
 
     def read(values: Sequence[str]) -> Predicate[T]:
         try:
@@ -99,7 +99,7 @@ def boolean(key: str, is_so: Predicate[T]) -> Filter[T]:
 
 
 def parse_boolean(key: str, values: Sequence[str]) -> bool:
-    """The one meaning of a filter's values; BadRequest for none, both, or another word."""
+    """Parse a filter's boolean values; BadRequest for none, both, or another word."""
     found = {_BOOLEANS.get(value.lower()) for value in values}
     if found == {True} or found == {False}:
         return found == {True}
@@ -108,25 +108,25 @@ def parse_boolean(key: str, values: Sequence[str]) -> bool:
 
 
 def label(values: Sequence[str]) -> Predicate[Labelled]:
-    """``label``: every label must be there, ``KEY`` or ``KEY=VALUE``."""
+    """``label``: every label, ``KEY`` or ``KEY=VALUE``, must be present."""
     return lambda thing: all(has_label(thing.labels, value) for value in values)
 
 
 def without_label(values: Sequence[str]) -> Predicate[Labelled]:
-    """``label!``: none of the labels may be there."""
+    """``label!``: no label may be present."""
     return lambda thing: not any(has_label(thing.labels, value) for value in values)
 
 
 def has_label(labels: Mapping[str, str], wanted: str) -> bool:
-    """Whether ``KEY`` is among the labels, or has the value of ``KEY=VALUE``."""
+    """Whether the labels have ``KEY``, or ``KEY`` with the value of ``KEY=VALUE``."""
     key, equals, value = wanted.partition("=")
     return key in labels and (not equals or labels[key] == value)
 
 
 def created_before(created: Callable[[T], datetime | None]) -> Filter[T]:
-    """``until``: a time or an age; a thing of unknown age does not pass.
+    """``until``: a time or an age; objects of unknown age do not match.
 
-    Only one value makes sense, as only the oldest would count.
+    Only one value is allowed, as only the oldest would count.
     """
 
     def read(values: Sequence[str]) -> Predicate[T]:

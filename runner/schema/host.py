@@ -1,4 +1,4 @@
-"""HostConfig: the part of a create body about the host, field by field."""
+"""Parse ``HostConfig`` of a create body, field by field."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ NETWORK_MODES = ("default", "none", "host")
 
 ONLY_NETWORKS = "this version of the runner has only the networks none and host"
 
-# Docker's own floor: below it, a process cannot even start.
+# Docker's minimum: below it a process cannot start.
 MINIMUM_MEMORY = 6 * 1024 * 1024
 
 
@@ -37,7 +37,7 @@ def env(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def console_size(document: Mapping[str, Any], key: str) -> tuple[int, int] | None:
-    """Height and width of the terminal; [0, 0] means there is none."""
+    """Height and width of the terminal; [0, 0] means none."""
     found = document.get(key)
     if not found:
         return None
@@ -71,7 +71,7 @@ def _pids_limit(document: Mapping[str, Any], key: str) -> int | None:
 
 def _network_mode(document: Mapping[str, Any], key: str) -> str:
     mode = fields.text(document, key) or "default"
-    # "default" is what docker's command sends when nothing was asked; a bridge was asked for.
+    # docker's command sends "default" without --network; "bridge" means an explicit request.
     if mode not in NETWORK_MODES:
         raise network_not_offered(mode)
     return mode
@@ -117,7 +117,7 @@ FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Any]]] = {
     "security_opt": ("SecurityOpt", fields.strings),
     "privileged": ("Privileged", fields.boolean),
     "init": ("Init", fields.boolean),
-    # Written by the client; the daemon only shows it.
+    # Written by the client; the daemon only returns it.
     "container_id_file": ("ContainerIDFile", fields.text),
     "console_size": ("ConsoleSize", console_size),
 }

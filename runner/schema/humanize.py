@@ -1,4 +1,4 @@
-"""Durations and sizes in the words that docker uses for them."""
+"""Format durations and sizes as docker does."""
 
 _LONG = (
     (48, 1, "hours"),

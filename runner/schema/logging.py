@@ -1,4 +1,4 @@
-"""LogOptions: how much of a container's log is kept; the options of docker's json-file driver.
+"""LogOptions: the options of docker's json-file log driver.
 
 https://docs.docker.com/engine/logging/drivers/json-file/
 """
@@ -18,20 +18,20 @@ DEFAULT_FILES: Final = 3
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)b?", re.ASCII | re.IGNORECASE)
 _UNITS: Final = {unit: 1000**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 
-# What is the case here anyway; another value would be forgotten.
+# Accepted only with the value that is in effect anyway.
 _ONLY: Final[Mapping[str, str]] = {"compress": "false", "mode": "blocking"}
 
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """``file_bytes`` is when the log is rotated, ``files`` how many there are at most."""
+    """``file_bytes`` is the size at which the log is rotated, ``files`` the most files kept."""
 
     file_bytes: int = DEFAULT_FILE_BYTES
     files: int = DEFAULT_FILES
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> Self:
-        """Read the driver's options; BadRequest names one that is unknown or makes no sense."""
+        """Parse the driver's options; BadRequest names an unknown or invalid one."""
         for name, value in options.items():
             if name not in _ONLY and name not in ("max-size", "max-file"):
                 raise BadRequest(f"unknown log opt {name!r} for {DRIVER} log driver")

@@ -1,4 +1,4 @@
-"""MountOption: what a container sees besides its image: ``-v``, ``--mount``, ``--tmpfs``.
+"""MountOption: a mount requested by ``-v``, ``--mount`` or ``--tmpfs``.
 
 Engine API, ``Mount`` and ``HostConfig.Binds``.
 """

@@ -1,7 +1,7 @@
-"""What of a create body is offered: everything else that says something is refused by name.
+"""Refuse unsupported fields of a create body by name.
 
-Engine API, ``ContainerConfig``, ``HostConfig`` and ``NetworkingConfig``.  What is accepted works;
-what would be forgotten, such as a published port, a device or an address, is a BadRequest.
+Engine API, ``ContainerConfig``, ``HostConfig`` and ``NetworkingConfig``.  No accepted field is
+ignored: an unsupported one, such as a published port or a device, is a BadRequest.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from runner.schema.host import FIELDS, NETWORK_MODES, ONLY_NETWORKS, network_not
 
 Document = Mapping[str, Any]
 
-# The only values of these that are offered, besides nothing.
+# Fields with a single supported value, besides unset.
 _ONLY_VALUES: dict[str, object] = {
     "Isolation": "default",
     "MemorySwappiness": -1,
@@ -31,13 +31,13 @@ def _ports(host_config: Document, key: str) -> None:
 
 def _check_value(host_config: Document, key: str) -> None:
     value, allowed = host_config.get(key), _ONLY_VALUES[key]
-    # 0 swappiness is one: never swap.
+    # Swappiness 0 is a setting: never swap.
     if value not in (None, "", allowed) or isinstance(value, bool):
         raise BadRequest(f"HostConfig.{key}: {value!r} is not supported, only {allowed!r}")
 
 
 def _default_paths(host_config: Document, key: str) -> None:
-    # An empty list is no absent one: it asks to mask nothing.
+    # An empty list is not unset: it requests that nothing be masked.
     if host_config.get(key) is not None:
         raise BadRequest(f"HostConfig.{key}: other paths than the default ones are not offered")
 
@@ -48,7 +48,7 @@ def _restart_policy(host_config: Document, key: str) -> None:
         raise BadRequest(f"restart policy {name!r} is not offered: expected 'no'")
 
 
-# Fields of HostConfig that become no option, each with what refuses it.
+# Fields of HostConfig without an option, each with its check.
 _HOST_CHECKS: dict[str, Callable[[Document, str], None]] = {
     "PortBindings": _ports,
     "PublishAllPorts": _ports,
@@ -62,7 +62,7 @@ _HOST_FIELDS = (
     "Binds", "LogConfig", "Mounts", "Tmpfs", "Ulimits",
 )  # fmt: skip
 
-# Notes for builds (OnBuild, Shell), which no container acts on, are taken and not kept.
+# OnBuild and Shell concern builds only and are ignored.
 _CONFIG_FIELDS = (
     "HostConfig", "Image", "NetworkDisabled", "NetworkingConfig", "OnBuild", "Shell", "Volumes",
 )  # fmt: skip
@@ -71,7 +71,7 @@ _CONFIG_FIELDS = (
 def refuse_unsupported(
     document: Document, host_config: Document, config_fields: Iterable[str]
 ) -> None:
-    """Raise BadRequest for what would be forgotten; ``config_fields`` are those that are read."""
+    """Raise BadRequest for any unsupported field; ``config_fields`` are the supported ones."""
     for key, check in _HOST_CHECKS.items():
         check(host_config, key)
     fields.refuse_unknown(host_config, _HOST_FIELDS, "HostConfig.")
@@ -83,7 +83,7 @@ def refuse_unsupported(
 
 
 def _check_networks(networking: Document, mode: str) -> None:
-    """No network has addresses or aliases to give; the names of those that are must fit."""
+    """Refuse addresses and aliases, and networks other than that of the network mode."""
     fields.refuse_unknown(networking, ("EndpointsConfig",), "NetworkingConfig.")
     endpoints = fields.mapping(networking, "EndpointsConfig")
     for name in endpoints:

@@ -1,7 +1,6 @@
-"""ContainerOptions: everything ``create`` may ask; the body of POST /containers/create.
+"""ContainerOptions: the body of POST /containers/create.
 
-Engine API, ``ContainerConfig`` and ``HostConfig``.  What this version does not do is refused by
-name: no field is read and then forgotten.
+Engine API, ``ContainerConfig`` and ``HostConfig``.  Unsupported fields are refused by name.
 """
 
 import re
@@ -19,7 +18,7 @@ from runner.schema.offered import refuse_unsupported
 
 @dataclass(frozen=True, slots=True)
 class Ulimit:
-    """One resource limit of the process, by the name setrlimit(2) has without RLIMIT_."""
+    """One resource limit, by its setrlimit(2) name without RLIMIT_."""
 
     name: str
     soft: int
@@ -28,9 +27,9 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True)
 class ContainerOptions:
-    """What the user asked for, before the image's defaults are put under it.
+    """The user's options, before the image's defaults are applied.
 
-    ``None`` means not said; sizes are bytes, times seconds, ``nano_cpus`` 10⁻⁹ of a CPU.
+    ``None`` means unset; sizes are bytes, times seconds, ``nano_cpus`` 10⁻⁹ of a CPU.
     ``entrypoint`` ``()`` clears the image's (and with it the image's command).  An ``env`` entry
     without ``=`` removes the variable.  ``pids_limit`` -1 is without limit.  ``healthcheck`` holds
     what was said of ``Healthcheck``, to be compared with the image's.
@@ -91,7 +90,7 @@ class ContainerOptions:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read a create body; raise BadRequest naming the first field that cannot be had."""
+        """Parse a create body; BadRequest names the first invalid or unsupported field."""
         image = fields.text(document, "Image")
         if not image:
             raise BadRequest("Image: no image was named")
@@ -125,7 +124,7 @@ NO_HEALTHCHECK: Final[Mapping[str, Any]] = {"Test": ["NONE"]}
 
 _PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?", re.ASCII)
 
-# Detach is said again at the start, Container is in the path: old clients say them here too.
+# Detach is repeated at start, and Container is in the path: old clients send them here too.
 _EXEC_FIELDS = (
     "AttachStderr", "AttachStdin", "AttachStdout", "Cmd", "ConsoleSize", "Container", "Detach",
     "DetachKeys", "Env", "Privileged", "Tty", "User", "WorkingDir",
@@ -134,7 +133,7 @@ _EXEC_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ExecOptions:
-    """What ``POST /containers/{id}/exec`` asks: another process in a running container."""
+    """The body of ``POST /containers/{id}/exec``."""
 
     command: tuple[str, ...]
     env: tuple[str, ...] = ()
@@ -174,7 +173,7 @@ def _command(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
 
 
 def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    # What inspect shows is read back too; there it is the same object.
+    # Also read back from inspect, where it has the same form.
     ports = tuple(fields.mapping(document, key))
     for port in ports:
         number, _, protocol = port.partition("/")
@@ -226,7 +225,7 @@ def _mounts(document: Mapping[str, Any], host_config: Mapping[str, Any]) -> tupl
     for target, times in targets.items():
         if times > 1:
             raise BadRequest(f"Duplicate mount point: {target}")
-    # Twice the same place, written differently, is one volume.
+    # The same path written in two ways is one volume.
     declared = dict.fromkeys(map(check_target, fields.mapping(document, "Volumes")))
     anonymous = [MountOption("volume", "", target) for target in declared]
     return (*mounts, *(mount for mount in anonymous if mount.target not in targets))

@@ -1,7 +1,6 @@
-"""ProgressEvent: one line of a pull's, push's or load's answer.
+"""ProgressEvent: one item in the response of a pull, push or load.
 
-Engine API, ``CreateImageInfo`` and ``PushImageInfo``; after the status line an error can only be
-such an item too.
+Engine API, ``CreateImageInfo`` and ``PushImageInfo``; after the status line errors are items too.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """How far one thing has come; or, with ``error``, that the whole has failed.
+    """The progress of one layer or tag; with ``error``, the failure of the whole operation.
 
     ``id`` is the layer (its digest's first 12 characters) or the tag; ``current`` and ``total``
     count bytes.  ``aux`` is a result for programs, such as a pushed manifest's digest.

@@ -1,11 +1,11 @@
-"""Times in the Engine API's forms: RFC 3339 out; seconds since 1970, RFC 3339 or a duration in."""
+"""Parse and format the Engine API's times: RFC 3339, seconds since 1970, durations."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 from runner.errors import BadRequest
 
-# Go's zero time, which clients compare with to see that something has not happened.
+# Go's zero time: clients take it for "never".
 NEVER = "0001-01-01T00:00:00Z"
 
 # https://pkg.go.dev/time#ParseDuration
@@ -22,7 +22,7 @@ def format_time(when: datetime | None) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """``since`` and ``until``; "" and 0 say nothing.  BadRequest about anything unreadable."""
+    """Parse ``since`` and ``until``; None for "" and 0.  BadRequest for an invalid time."""
     if text in ("", "0"):
         return None
     try:
@@ -38,7 +38,7 @@ def parse_time(text: str) -> datetime | None:
 
 
 def parse_time_or_age(text: str) -> datetime:
-    """A time, or a Go duration before now: ``10m``, ``1h30m``.  BadRequest about anything else."""
+    """Parse a time, or a Go duration before now: ``10m``, ``1h30m``.  BadRequest for others."""
     if _DURATION.fullmatch(text):
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
         try:
@@ -52,7 +52,7 @@ def parse_time_or_age(text: str) -> datetime:
 
 
 def read_rfc3339(text: str | None) -> datetime | None:
-    """An image's ``created``; None for what is absent or no time, which no image is refused for."""
+    """Parse an image's ``created``; None if absent or invalid: no image is refused for it."""
     try:
         when = datetime.fromisoformat(text or "")
     except ValueError:

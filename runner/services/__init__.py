@@ -1,1 +1,1 @@
-"""What the runner does: images, containers, execs, volumes, events."""
+"""The daemon's services: images, containers, execs, volumes, events."""

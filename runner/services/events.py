@@ -1,4 +1,4 @@
-"""Events: what happened, for those who subscribe.
+"""Events: publish events to subscribers.
 
 Engine API, ``SystemEvents``.
 """
@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# As moby: what a late subscriber may still ask for with ``since``.
+# Events kept for ``since``, as in moby.
 MAX_HISTORY: Final = 256
-# A subscriber this far behind is let go, rather than that the daemon grows.
+# A subscriber this far behind is dropped, to bound the daemon's memory.
 MAX_QUEUED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; ``time`` in seconds since the epoch.
+    """One event; ``time`` in seconds since the epoch.
 
-    ``type`` is container, image or volume; ``action`` the Engine API's word for it.
+    ``type`` is container, image or volume; ``action`` is the Engine API's.
     """
 
     type: str
@@ -31,7 +31,7 @@ class Event:
 
 
 class Events:
-    """Tells everyone who listens; remembers the last few for those who come late."""
+    """Publishes events to all subscribers, and keeps the last MAX_HISTORY."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -53,9 +53,9 @@ class Events:
     def subscribe(
         self, *, since: float | None = None, until: float | None = None
     ) -> AsyncIterator[Event]:
-        """Events from now on, after the kept ones since ``since``; the end comes at ``until``.
+        """The kept events since ``since``, then new ones; ends at ``until``.
 
-        Subscribed when this returns, not when the first event is asked for.
+        Subscribed when this returns, not at the first iteration.
         """
         past = [event for event in self._kept if since is not None and event.time >= since]
         queue: asyncio.Queue[Event | None] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""execs: run another process in a container.
+"""Execs: run additional processes in containers.
 
 Engine API, "Exec".  An exec is a child of the daemon and ends with it.
 """
@@ -21,13 +21,13 @@ from runner.services.events import Events
 from runner.services.names import new_id
 from runner.tasks.threads import in_thread
 
-# As many ended execs of one container are remembered, for those who ask how they ended.
+# Ended execs kept per container, so that their exit codes can be inspected.
 MAX_ENDED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Exec:
-    """A view of now.  ``exit_code`` is None until it has ended, ``pid`` 0 unless it runs."""
+    """A snapshot of an exec.  ``exit_code`` is None until its exit, ``pid`` 0 unless it runs."""
 
     id: str
     container: str
@@ -38,7 +38,7 @@ class Exec:
 
 
 class Execs:
-    """The execs of this daemon: made, started once, and remembered while the container is."""
+    """The execs of this daemon: created, started once, kept while their container exists."""
 
     def __init__(self, containers: Containers, runtime: OCIRuntime, events: Events) -> None:
         self._containers = containers
@@ -49,10 +49,10 @@ class Execs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def create(self, container: str, options: ExecOptions) -> str:
-        """Make an exec that can be started; Conflict unless the container runs."""
+        """Create an exec; Conflict unless the container runs."""
         handle = self._containers.handle(container)
         handle.check(Operation.EXEC)
-        # Refuse now what cannot be run later.
+        # Refuse invalid options now, not at start.
         await self._process_spec(handle, options)
         identifier = new_id()
         self._all[identifier] = Exec(identifier, handle.id, options)
@@ -63,7 +63,7 @@ class Execs:
         return identifier
 
     async def start(self, exec_id: str, *, detach: bool = False) -> Streams | None:
-        """Run it; its streams, or None when nobody is to be attached."""
+        """Start the exec; returns its streams, or None if detached."""
         found = self.find(exec_id)
         if found.running or found.exit_code is not None:
             raise Conflict(f"exec {exec_id} has already run")
@@ -111,7 +111,7 @@ class Execs:
         assert handle.spec is not None
         container_user = handle.desired.options.user or handle.desired.image.user
         text = options.user or container_user
-        # Supplementary groups that were added belong to the container's own user.
+        # --group-add applies to the container's own user only.
         added = () if options.user else handle.desired.options.group_add
         user = await in_thread(_find_user, handle.paths.rootfs, text, added)
         return exec_process(handle.spec, options, user)
@@ -126,7 +126,7 @@ class Execs:
         self._publish(handle, "exec_die", execID=exec_id, exitCode=str(code))
 
     def _drop_old(self, handle: ContainerHandle) -> None:
-        """Forget all but the last ended execs, and those of containers that are gone."""
+        """Drop all but the last ended execs, and those of removed containers."""
         ended = [one for one in handle.exec_ids if self._all[one].exit_code is not None]
         for exec_id in ended[:-MAX_ENDED]:
             handle.exec_ids.remove(exec_id)
@@ -147,7 +147,7 @@ class Execs:
 
 
 class _ChosenStreams:
-    """A process's streams, of which only some outputs are wanted; all are read."""
+    """A process's streams limited to the requested outputs; all are read."""
 
     def __init__(
         self, process: ExecProcess, wanted: Collection[StdStream], end: asyncio.Task[None]
@@ -160,7 +160,7 @@ class _ChosenStreams:
         async for frame in self._process.frames():
             if frame.stream in self._wanted:
                 yield frame
-        # Whoever asks for the exit code once the streams have ended shall find it.
+        # The exit code must be available when the streams end.
         await asyncio.shield(self._end)
 
     async def write(self, content: bytes) -> None:

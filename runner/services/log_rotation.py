@@ -1,8 +1,8 @@
-"""Log rotation: the logs of running containers are put aside when they are long enough.
+"""LogRotation: rotate the logs of running containers by size.
 
-The monitor writes on into the file put aside until it opens the log anew, so no line is lost.
-While no daemon runs, and for a container that writes faster than its log is looked at, the
-monitor itself bounds the file: see ``Conmon``.
+The monitor writes to the renamed file until it reopens the log, so no line is lost.  Without a
+daemon, or if a container writes too fast for the polling, the monitor itself bounds the file:
+see ``Conmon``.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from runner.schema.logging import LogOptions
 
 log = structlog.get_logger()
 
-# A disk takes some 200 MB/s from one container: 20 MB between two looks.
+# A disk takes some 200 MB/s from one container: 20 MB between two polls.
 INTERVAL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerLog:
-    """A log that is written to; ``reopen`` makes its writer open ``path`` anew."""
+    """A container's log; ``reopen`` makes its writer reopen ``path``."""
 
     path: Path
     options: LogOptions
@@ -33,14 +33,14 @@ class ContainerLog:
 
 
 class LogRotation:
-    """Looks at the logs it was given, by container ID, as long as there are any."""
+    """Polls the registered logs, by container ID, while there are any."""
 
     def __init__(self) -> None:
         self._logs: dict[str, ContainerLog] = {}
         self._task: asyncio.Task[None] | None = None
 
     def add(self, container: str, written: ContainerLog) -> None:
-        """Look after the log of a container that runs, until ``remove``."""
+        """Register a running container's log, until ``remove``."""
         self._logs[container] = written
         if self._task is None:
             self._task = asyncio.create_task(self._look(), name="log rotation")
@@ -67,11 +67,11 @@ class LogRotation:
 
 
 def rotate_if_due(written: ContainerLog) -> None:
-    """Rotate a log if it has reached its size: a few system calls."""
+    """Rotate a log that has reached its size; costs a few system calls."""
     try:
         size = os.stat(written.path).st_size
     except FileNotFoundError:
-        # Its writer has not opened it anew yet.
+        # The writer has not reopened it yet.
         return
     if size < written.options.file_bytes:
         return

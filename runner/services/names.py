@@ -1,4 +1,4 @@
-"""Names of containers and volumes: what they may be, and made-up ones."""
+"""Validate names of containers and volumes; generate names and IDs."""
 
 import re
 import secrets
@@ -33,7 +33,7 @@ _SHIPS: Final = (
 
 
 def check_name(name: str, kind: str = "container") -> str:
-    """Return the name, or raise BadRequest if nothing may be called so."""
+    """Return the name, or raise BadRequest if it is invalid."""
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise BadRequest(
             f"invalid {kind} name {name[:80]!r}: expected a letter or digit, "
@@ -44,27 +44,27 @@ def check_name(name: str, kind: str = "container") -> str:
 
 
 def check_container_name(name: str) -> str:
-    """Return the name of a container; what looks like an ID would hide the container it is of."""
+    """Return the container name, or raise BadRequest; one like an ID would hide a container."""
     if _ID.fullmatch(check_name(name)):
         raise BadRequest(f"invalid container name {name!r}: 64 hex characters are an ID")
     return name
 
 
 def generate_name(is_taken: Callable[[str], bool]) -> str:
-    """An adjective and a ship that nobody is called yet."""
+    """Generate an unused name of an adjective and a ship."""
     for attempt in range(100):
         name = f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_SHIPS)}"
         if attempt >= 10:
             name = f"{name}{secrets.randbelow(1000)}"
         if not is_taken(name):
             return name
-    raise Conflict("cannot make up a container name that is free: give one with --name")
+    raise Conflict("cannot generate an unused container name: give one with --name")
 
 
 def new_id() -> str:
-    """A container's, exec's or anonymous volume's ID: 64 hex characters.
+    """Generate an ID for a container, exec or anonymous volume: 64 hex characters.
 
-    With a letter among its first twelve characters, the short ID is no number to anyone.
+    The first twelve include a letter, so that the short ID is never taken for a number.
     """
     while (identifier := secrets.token_hex(32))[:12].isdigit():
         continue

@@ -1,4 +1,4 @@
-"""Signals: by name, with or without SIG, or by number.
+"""parse_signal: signals by name, with or without SIG, or by number.
 
 https://man7.org/linux/man-pages/man7/signal.7.html
 """

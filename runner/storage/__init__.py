@@ -1,1 +1,1 @@
-"""The runner's disk: blobs, layers, snapshots and the records of what exists."""
+"""Storage on disk: blobs, layers, snapshots, records."""

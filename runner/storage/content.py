@@ -1,14 +1,13 @@
-"""Pulled blobs, in an OCI image layout.
+"""ContentStore: blobs in an OCI image layout.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
     content/blobs/<algorithm>/<encoded>     whole and verified
     content/ingest/<algorithm>-<encoded>    arriving, or cut off and to be resumed
 
-A blob is synced before its rename.  The runner could pull again instead, but a name here
-says what the bytes are, and without the sync a power cut leaves the name over other bytes.
-One fsync a blob, while its layer is being unpacked, is cheaper than reading each blob
-again at its use.
+A blob is synced before its rename: without the sync, a power cut could leave other bytes under its
+name.  One fsync per blob, while its layer is being unpacked, is cheaper than verifying each blob
+on use.
 """
 
 import asyncio
@@ -29,21 +28,21 @@ _CHUNK_BYTES: Final = 1 << 20
 
 
 class BlobUnknown(NotFound):
-    """The content store does not hold this blob."""
+    """The content store does not have this blob."""
 
     def __init__(self, digest: Digest) -> None:
         super().__init__(f"blob {digest} is not in the content store")
 
 
 class SizeMismatch(RunnerError):
-    """A blob's bytes are more or fewer than its descriptor promised."""
+    """A blob's size differs from its descriptor's."""
 
     def __init__(self, digest: Digest, found: int, expected: int) -> None:
         super().__init__(f"blob {digest} has {found} bytes, expected {expected}")
 
 
 class _Lock:
-    """Who may write one digest's partial file, and how many hold or want the turn."""
+    """The lock of one digest's partial file, with the number of its holders and waiters."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -53,9 +52,9 @@ class _Lock:
 class ContentStore:
     """Immutable blobs under their digests.
 
-    A blob arrives in an ``Ingest`` that nobody else sees, and becomes visible whole, by
-    ``commit``.  What an ingest has written stays when it is left without a commit, and the
-    next ingest of that digest goes on from there; also after the daemon was killed.
+    A blob is written through an ``Ingest`` and becomes visible, whole, by ``commit``.  Without a
+    commit the partial file stays, and the next ingest of that digest resumes it, even after the
+    daemon was killed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -67,11 +66,11 @@ class ContentStore:
         self._arriving: dict[Digest, _Lock] = {}
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob is or would be; for sendfile and for tools that read layouts."""
+        """The blob's path, whether or not it exists; for sendfile and tools that read layouts."""
         return self._blobs / digest.algorithm / digest.encoded
 
     def size(self, digest: Digest) -> int | None:
-        """The blob's size in bytes, or None if it is not held."""
+        """The blob's size in bytes, or None if it is missing."""
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
@@ -88,7 +87,7 @@ class ContentStore:
             raise BlobUnknown(digest) from None
 
     def read(self, digest: Digest) -> bytes:
-        """All of a small blob, a manifest or a config, verified once more."""
+        """Read a small blob, a manifest or a config, and verify it."""
         with self.open(digest) as file:
             content = file.read()
         actual = Digest.of(content, digest.algorithm)
@@ -97,7 +96,7 @@ class ContentStore:
         return content
 
     async def put(self, digest: Digest, content: bytes) -> None:
-        """Ingest a small blob at once; one that is held already is left alone."""
+        """Store a small blob, unless it exists."""
         async with self.ingest(digest, len(content)) as ingest:
             if not ingest.complete:
                 await ingest.restart()
@@ -106,9 +105,9 @@ class ContentStore:
 
     @asynccontextmanager
     async def ingest(self, digest: Digest, size: int) -> AsyncIterator["Ingest"]:
-        """Receive a blob of that size; a second ingest of the digest waits for the first.
+        """Receive a blob of this size; a second ingest of the digest waits for the first.
 
-        Whoever waited may find ``complete`` true: the first has committed it.
+        After the wait ``complete`` may be true: the first has committed the blob.
         """
         turn = self._arriving.setdefault(digest, _Lock())
         turn.users += 1
@@ -127,21 +126,21 @@ class ContentStore:
                 del self._arriving[digest]
 
     async def delete(self, digest: Digest) -> None:
-        """Forget the blob and what arrived of it; one that is not held is not an error."""
+        """Delete the blob and its partial file; no error if they are missing."""
         self.path(digest).unlink(missing_ok=True)
         (self._ingest / f"{digest.algorithm}-{digest.encoded}").unlink(missing_ok=True)
 
     def digests(self) -> Iterator[Digest]:
-        """Every blob held, in no order."""
+        """Every stored blob, unordered."""
         for directory in self._blobs.iterdir():
             for name in os.listdir(directory):
                 with suppress(InvalidDigest):
                     yield Digest.parse(f"{directory.name}:{name}")
 
     async def discard_partial(self, idle_seconds: float = 0) -> int:
-        """Drop what was cut off and not resumed for so long; returns how many bytes.
+        """Delete partial files not resumed for ``idle_seconds``; returns the bytes freed.
 
-        What is arriving now stays.
+        Files of an ingest in progress are kept.
         """
         freed = 0
         for path, found in self._partial_files():
@@ -151,7 +150,7 @@ class ContentStore:
         return freed
 
     def partial_bytes(self) -> int:
-        """How much was cut off and waits to be resumed."""
+        """The size of all partial files without an ingest in progress."""
         return sum(found.st_size for _, found in self._partial_files())
 
     def _partial_files(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -163,9 +162,9 @@ class ContentStore:
 
 
 class Ingest:
-    """One blob on its way in: ``offset`` bytes are here, ``append`` the rest, ``commit``.
+    """The ingest of one blob: ``offset`` bytes are present; ``append`` the rest, then ``commit``.
 
-    ``append`` gathers a MiB before it writes, in a thread; ``offset`` counts what was given.
+    ``append`` buffers a MiB before it writes, in a thread; ``offset`` includes buffered bytes.
     """
 
     def __init__(self, digest: Digest, size: int, arriving: Path, place: Path) -> None:
@@ -181,7 +180,7 @@ class Ingest:
         self._waiting_bytes = 0
 
     def resume(self) -> None:
-        """Open the partial file and hash it again: hash states are not kept, bytes are."""
+        """Open the partial file and hash it: hash states are not stored."""
         if self._place.exists():
             self.complete, self.offset = True, self.size
             return
@@ -194,7 +193,7 @@ class Ingest:
         self.offset = self._digester.size
 
     async def arrived(self) -> AsyncIterator[bytes]:
-        """What was here before the first append, for whoever must see the blob from its start."""
+        """The bytes present before the first append, for consumers that need the whole blob."""
         with await in_thread(self._open) as file:
             remaining = self.offset
             while remaining:
@@ -205,7 +204,7 @@ class Ingest:
                 yield chunk
 
     async def append(self, chunk: bytes) -> None:
-        """Take the next bytes, or refuse them with SizeMismatch once they are too many."""
+        """Append bytes; SizeMismatch if they exceed the size."""
         if self.offset + len(chunk) > self.size:
             raise SizeMismatch(self.digest, self.offset + len(chunk), self.size)
         self.offset += len(chunk)
@@ -215,7 +214,7 @@ class Ingest:
             await self._write_waiting()
 
     async def restart(self) -> None:
-        """Drop what has arrived: the sender cannot resume, or what was here is not the blob."""
+        """Discard all bytes: the sender cannot resume, or the partial file is corrupt."""
         self._waiting, self._waiting_bytes = [], 0
         await in_thread(self._start_over)
         self.offset = 0
@@ -223,7 +222,7 @@ class Ingest:
     async def commit(self) -> None:
         """Make the blob visible and durable, or raise SizeMismatch or DigestMismatch.
 
-        A size too small keeps what arrived, to be resumed; wrong bytes are dropped.
+        If too short, the partial file is kept to be resumed; with a wrong digest it is deleted.
         """
         if self.complete:
             return
@@ -238,7 +237,7 @@ class Ingest:
         self.complete = True
 
     async def aclose(self) -> None:
-        """Leave the ingest; what arrived stays for the next one."""
+        """Close the ingest; the partial file is kept for the next one."""
         if self._file is not None:
             try:
                 if not self.complete:

@@ -1,7 +1,7 @@
-"""Records: which images, containers and volumes exist.
+"""Records of images, containers and volumes.
 
-SQLite through the standard library, in WAL mode with synchronous=FULL.  Everything is read
-at the start and then answered from memory; a change is durable before memory shows it.
+SQLite in WAL mode with synchronous=FULL.  All records are loaded at the start and read from
+memory; a change is committed before it is visible in memory.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ class NameInUse(Conflict):
 
 
 class NotRecorded(RunnerError):
-    """The disk does not take a change: it is full, or failing."""
+    """A change could not be written: the disk is full or failing."""
 
     def __init__(self, error: sqlite3.Error) -> None:
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -52,11 +52,11 @@ class NotRecorded(RunnerError):
 
 
 class RecordsUnusable(RunnerError):
-    """The records cannot be opened: held by another daemon, or written by a newer one."""
+    """The records cannot be opened: locked by another daemon, or written by a newer version."""
 
 
 class Record(Protocol):
-    """A frozen value with a key, that turns into a JSON document and back."""
+    """A frozen value with a key and a JSON form."""
 
     @property
     def key(self) -> str: ...
@@ -69,10 +69,10 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """A reference, what it points to at its registry, and which image of ours that is.
+    """A reference, its target at the registry, and its image.
 
-    ``target`` is an index or a manifest; ``manifest`` the one for the platform that was
-    chosen; ``updated`` when this reference was last pointed, in seconds since the epoch.
+    ``target`` is an index or a manifest; ``manifest`` the one for the chosen platform;
+    ``updated`` the time of the last change, in seconds since the epoch.
     """
 
     reference: str
@@ -107,10 +107,10 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRecord:
-    """A container: what was asked for (``desired``) apart from what was seen (``observed``).
+    """A container, with its ``desired`` and ``observed`` state.
 
-    Both are documents of the services' own, kept as given; ``schema_version`` says which
-    version of the services wrote them.
+    Both are opaque documents of the services; ``schema_version`` is the version of the services
+    that wrote them.
     """
 
     id: str
@@ -169,9 +169,9 @@ R = TypeVar("R", bound=Record)
 
 
 class Table(Generic[R]):
-    """The records of one noun, in memory and in the database.
+    """The records of one kind, in memory and in the database.
 
-    Changes run one after another in the writer thread: check, commit, then show.
+    Changes run one at a time in the writer thread: check, commit, then update memory.
     """
 
     def __init__(
@@ -191,17 +191,17 @@ class Table(Generic[R]):
         return self._rows.get(key)
 
     def all(self) -> tuple[R, ...]:
-        """Every record, the oldest first."""
+        """Every record, oldest first."""
         return tuple(self._rows.values())
 
     async def put(self, *records: R) -> None:
-        """Add or replace records: all of them or none."""
+        """Add or replace records, atomically."""
         await self._records.in_writer(partial(self._put, records))
 
     async def remove(self, *keys: str) -> None:
-        """Remove records, all of them or none; one that is not there is not an error.
+        """Remove records, atomically; a missing one is not an error.
 
-        On a full disk too: whatever a record was of is removed to make room.
+        Uses the reserve on a full disk, since a removal frees space.
         """
         await self._records.in_writer(partial(self._remove, keys), with_reserve=True)
 
@@ -209,7 +209,7 @@ class Table(Generic[R]):
         if self._check is not None:
             for record in records:
                 self._check(self, record)
-        # An upsert and not a REPLACE, which would move the record behind newer ones.
+        # An upsert keeps the record's position; REPLACE would move it behind newer ones.
         statement = (
             f"INSERT INTO {self._name} (key, document) VALUES (?, ?) "  # noqa: S608 — as above
             "ON CONFLICT (key) DO UPDATE SET document = excluded.document"
@@ -227,9 +227,9 @@ class Table(Generic[R]):
 
 
 class Records:
-    """All tables of one root, held by one daemon at a time.
+    """All tables of one root, locked by one daemon at a time.
 
-    Reading is synchronous and from memory; writing is awaited, atomic and durable.
+    Reads are synchronous, from memory; writes are awaited, atomic and durable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -250,15 +250,15 @@ class Records:
         self.volumes = Table(self, "volumes", VolumeRecord)
 
     def close(self) -> None:
-        """Finish the writes under way and let the root go."""
+        """Finish writes in progress and unlock the root."""
         self._writer.shutdown()
         self.connection.close()
         os.close(self._lock)
 
     async def in_writer(self, change: Callable[[], None], *, with_reserve: bool = False) -> None:
-        """Raises NotRecorded when the disk refuses; memory then says what it said before.
+        """Run a change in the writer thread; NotRecorded if it cannot be written.
 
-        ``with_reserve`` gives up the reserve to a change that a full disk refused.
+        Memory is then unchanged.  ``with_reserve`` frees the reserve and retries on a full disk.
         """
         work = partial(self._change_with_reserve, change) if with_reserve else change
         try:
@@ -273,7 +273,7 @@ class Records:
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 raise
             self._reserve.give_up()
-            # The log gives its room back, before the change and after it, for the next reserve.
+            # A checkpoint frees the WAL's space, before the change and for the next reserve.
             self._checkpoint()
             change()
             self._checkpoint()
@@ -305,9 +305,9 @@ def _lock_file(path: Path) -> int:
 
 
 def _make_private(path: Path) -> None:
-    """See that only root reads the records and their log: environments have passwords in them.
+    """Make the database and its WAL readable by root only: environments contain passwords.
 
-    SQLite gives its log the mode of the database.  Those of an earlier version are mended.
+    SQLite creates the WAL with the mode of the database.  Corrects files of earlier versions.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
@@ -316,7 +316,7 @@ def _make_private(path: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # The loop reads at the start, the writer thread writes: never both at once.
+    # Never used by two threads at once: read at the start, then written by the writer.
     connection = sqlite3.connect(path, check_same_thread=False)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
@@ -326,7 +326,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         )
     connection.execute("PRAGMA synchronous = FULL")
     if version == SCHEMA_VERSION:
-        # Nothing is written: a daemon must start on a full disk, to make room on it.
+        # Write nothing: the daemon must start on a full disk, to free space.
         return connection
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:

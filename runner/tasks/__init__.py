@@ -1,1 +1,1 @@
-"""Running work side by side and in threads, cancellation included."""
+"""Run work concurrently and in threads, with correct cancellation."""

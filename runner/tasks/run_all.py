@@ -1,4 +1,4 @@
-"""run_all: run coroutines side by side; the first failure cancels the others and is raised."""
+"""run_all: run coroutines concurrently; the first failure cancels the others and is raised."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -9,7 +9,7 @@ from runner.errors import RunnerError
 
 
 async def run_all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Run all of it at once; when one fails, end the others and raise what the one raised."""
+    """Run all coroutines concurrently; on the first failure cancel the others and raise it."""
     try:
         async with asyncio.TaskGroup() as group:
             for piece in work:
@@ -19,6 +19,6 @@ async def run_all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure to tell: our own sentences before anything else."""
+    """The failure to raise: a RunnerError or OCIError takes precedence."""
     told = [each for each in failures.exceptions if isinstance(each, RunnerError | OCIError)]
     return told[0] if told else failures.exceptions[0]

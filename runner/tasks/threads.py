@@ -1,4 +1,4 @@
-"""Blocking work in a thread, waited for even when whoever waits is cancelled."""
+"""Run blocking work in threads, awaited to completion even on cancellation."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run the function in a thread; a cancellation is passed on once the function is done.
+    """Run the function in a thread; a cancellation is raised after the function returns.
 
-    ``asyncio.to_thread`` returns at once when cancelled and leaves the thread at work on
-    files that the caller then closes or removes.
+    ``asyncio.to_thread`` returns at once when cancelled, while the thread still uses files that
+    the caller then closes or removes.
     """
     return await in_executor(None, partial(function, *args, **kwargs))
 
 
 async def in_executor(executor: Executor | None, function: Callable[[], T]) -> T:
-    """The same in an executor of the caller's."""
+    """Run the function in the given executor, as ``in_thread`` does."""
     work = asyncio.get_running_loop().run_in_executor(executor, function)
     try:
         return await asyncio.shield(work)

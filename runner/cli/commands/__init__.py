@@ -1,1 +1,1 @@
-"""The verbs of the runner command."""
+"""The commands of the runner."""

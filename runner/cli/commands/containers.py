@@ -1,4 +1,4 @@
-"""start, stop, restart, kill, pause, unpause, wait, rename, rm, top: one word to containers."""
+"""start, stop, restart, kill, pause, unpause, wait, rename, rm, top."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from runner.client import DaemonClient, DaemonRefused
 
 
 def for_each_name(names: Iterable[str], call: Callable[[str], str | None]) -> int:
-    """Do it for every name, print each that worked, tell each that did not, and go on."""
+    """Call ``act`` for every name; print the names that succeeded and the errors of the others."""
     code = 0
     for name in names:
         try:
@@ -30,9 +30,11 @@ def _names(parser: Parser) -> None:
 
 
 def _start_arguments(parser: Parser) -> None:
-    parser.flag("-a", "--attach", help="show its output, pass signals on, answer with its code")
-    parser.flag("-i", "--interactive", help="attach stdin as well")
-    parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
+    parser.flag(
+        "-a", "--attach", help="attach stdout and stderr, forward signals, exit with its code"
+    )
+    parser.flag("-i", "--interactive", help="attach stdin")
+    parser.option("--detach-keys", metavar="KEYS", help="keys to detach (default ctrl-p,ctrl-q)")
     _names(parser)
 
 
@@ -45,8 +47,10 @@ def _start(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _stop_arguments(parser: Parser) -> None:
-    parser.option("-t", "--timeout", "--time", metavar="SECONDS", type=number, help="before a kill")
-    parser.option("-s", "--signal", metavar="SIGNAL", help="instead of the container's own")
+    parser.option(
+        "-t", "--timeout", "--time", metavar="SECONDS", type=number, help="wait before SIGKILL"
+    )
+    parser.option("-s", "--signal", metavar="SIGNAL", help="signal to send")
     _names(parser)
 
 
@@ -65,7 +69,9 @@ def _restart(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _kill_arguments(parser: Parser) -> None:
-    parser.option("-s", "--signal", metavar="SIGNAL", default="KILL", help="KILL when not said")
+    parser.option(
+        "-s", "--signal", metavar="SIGNAL", default="KILL", help="signal to send (default KILL)"
+    )
     _names(parser)
 
 
@@ -98,7 +104,7 @@ def _rename(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _rm_arguments(parser: Parser) -> None:
-    parser.flag("-f", "--force", help="kill it first if it runs; absent ones are no error")
+    parser.flag("-f", "--force", help="kill it if running; ignore missing containers")
     parser.flag("-v", "--volumes", help="remove its anonymous volumes too")
     _names(parser)
 

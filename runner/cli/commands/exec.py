@@ -1,4 +1,4 @@
-"""exec: another command in a running container."""
+"""exec: run a command in a running container."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ def _arguments(parser: Parser) -> None:
     parser.options("--env-file", metavar="FILE", help="read environment variables from a file")
     parser.option("-w", "--workdir", metavar="DIR", default="", help="the working directory")
     parser.option("-u", "--user", metavar="NAME|UID[:GROUP|GID]", default="", help="the user")
-    parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
+    parser.option("--detach-keys", metavar="KEYS", help="keys to detach (default ctrl-p,ctrl-q)")
     parser.command_line("container")
 
 
@@ -58,7 +58,7 @@ def _attached(daemon: DaemonClient, exec_id: str, args: Arguments) -> int:
         unread,
         tty=args.tty,
         stdin=args.interactive,
-        # docker's exec passes no signals on, and scripts that are interrupted count on it.
+        # As docker: exec forwards no signals, and scripts rely on it when interrupted.
         on_signal=None,
         on_resize=lambda height, width: daemon.resize_exec(exec_id, height, width),
         detach_keys=read_detach_keys(args),

@@ -1,4 +1,4 @@
-"""images, tag, rmi, history: the images of this machine."""
+"""images, tag, rmi, history."""
 
 import sys
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _NONE = "<none>"
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:
-    """``host/name:tag`` into name and tag; a digest stays with the name."""
+    """Split ``host/name:tag`` into name and tag; a digest stays with the name."""
     if "@" in reference:
         return reference, None
     name, colon, tag = reference.rpartition(":")
@@ -24,10 +24,10 @@ def split_reference(reference: str) -> tuple[str, str | None]:
 
 
 def _images_arguments(parser: Parser) -> None:
-    parser.flag("-a", "--all", help="images without a name too")
-    parser.flag("--digests", help="show the digests as well")
+    parser.flag("-a", "--all", help="list unnamed images too")
+    parser.flag("--digests", help="show digests")
     list_options(parser)
-    parser.argument("repository", nargs="?", help="only this repository's images")
+    parser.argument("repository", nargs="?", help="list only this repository")
 
 
 def _images(daemon: DaemonClient, args: Arguments) -> int:
@@ -101,7 +101,7 @@ def _tag(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _rmi_arguments(parser: Parser) -> None:
-    parser.flag("-f", "--force", help="also when a stopped container was made of it")
+    parser.flag("-f", "--force", help="remove it even if stopped containers use it")
     parser.argument("image", nargs="+")
 
 
@@ -123,8 +123,8 @@ def _rmi(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _history_arguments(parser: Parser) -> None:
-    parser.flag("-q", "--quiet", help="only the IDs")
-    parser.flag("--no-trunc", help="nothing shortened")
+    parser.flag("-q", "--quiet", help="print only IDs")
+    parser.flag("--no-trunc", help="do not truncate output")
     parser.option("--format", metavar="FORMAT", help="table, json, or a template: '{{.ID}}'")
     parser.argument("image")
 

@@ -1,4 +1,4 @@
-"""inspect: everything about containers, images and volumes, as JSON."""
+"""inspect: show containers, images and volumes as JSON."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ KINDS: dict[str, Callable[[DaemonClient, str], dict[str, Any]]] = {
 
 def _arguments(parser: Parser) -> None:
     parser.option("-f", "--format", metavar="FORMAT", help="json, or a template: '{{.State.Pid}}'")
-    parser.option("--type", choices=tuple(KINDS), help="look only among these")
+    parser.option("--type", choices=tuple(KINDS), help="inspect only objects of this type")
     parser.argument("name", nargs="+")
 
 
@@ -31,7 +31,7 @@ def _inspect(daemon: DaemonClient, args: Arguments) -> int:
 def inspect(
     daemon: DaemonClient, names: list[str], kinds: tuple[str, ...], format: str | None
 ) -> int:
-    """Print every name's document, and tell of each that is not there."""
+    """Print the document of every name, and an error for each missing one."""
     template = Template.parse(format) if format not in (None, "", "json") else None
     found, missing = [], []
     for name in names:
@@ -59,7 +59,7 @@ def _find(daemon: DaemonClient, name: str, kinds: tuple[str, ...]) -> dict[str, 
         try:
             return KINDS[kind](daemon, name)
         except DaemonRefused as error:
-            # What cannot be a name of this kind may be one of the next.
+            # A name invalid for this kind may be valid for the next.
             if error.status not in (400, 404):
                 raise
     return None

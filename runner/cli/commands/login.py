@@ -1,4 +1,4 @@
-"""login, logout: credentials for a registry, kept where every client keeps them."""
+"""login, logout: save and remove a registry's credentials."""
 
 import sys
 
@@ -7,10 +7,15 @@ from runner.client import DaemonClient
 
 
 def _login_arguments(parser: Parser) -> None:
-    parser.option("-u", "--username", metavar="NAME", help="who to log in as")
-    parser.option("-p", "--password", metavar="PASSWORD", help="visible to others; better stdin")
+    parser.option("-u", "--username", metavar="NAME", help="user name")
+    parser.option(
+        "-p",
+        "--password",
+        metavar="PASSWORD",
+        help="password (visible to others; use --password-stdin)",
+    )
     parser.flag("--password-stdin", help="read the password from stdin")
-    parser.argument("server", nargs="?", help="the registry; the default one when not said")
+    parser.argument("server", nargs="?", help="registry (default: the daemon's default registry)")
 
 
 def _login(daemon: DaemonClient, args: Arguments) -> int:
@@ -24,8 +29,8 @@ def _login(daemon: DaemonClient, args: Arguments) -> int:
     saved = CredentialStore().save(server, credentials)
     if saved.plain:
         sys.stderr.write(
-            f"WARNING: the password is kept unencrypted in {saved.where}; "
-            "a credential helper would keep it safer\n"
+            f"WARNING: the password is stored unencrypted in {saved.where}; "
+            "configure a credential helper to avoid this\n"
         )
     sys.stdout.write(f"{answer.get('Status', 'Login Succeeded')}\n")
     return 0
@@ -49,7 +54,7 @@ def _prompt_credentials(args: Arguments) -> tuple[str, str]:
 
 
 def _logout_arguments(parser: Parser) -> None:
-    parser.argument("server", nargs="?", help="the registry; the default one when not said")
+    parser.argument("server", nargs="?", help="registry (default: the daemon's default registry)")
 
 
 def _logout(daemon: DaemonClient, args: Arguments) -> int:

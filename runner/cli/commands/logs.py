@@ -1,4 +1,4 @@
-"""logs: what a container has said."""
+"""logs: print a container's output."""
 
 import re
 import time
@@ -15,11 +15,13 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def _arguments(parser: Parser) -> None:
-    parser.flag("-f", "--follow", help="go on as it says more")
-    parser.flag("-t", "--timestamps", help="when each line was said")
-    parser.option("-n", "--tail", metavar="LINES", default="all", help="only the last lines")
-    parser.option("--since", metavar="TIME", help="a time, or how long ago: 42m")
-    parser.option("--until", metavar="TIME", help="a time, or how long ago: 42m")
+    parser.flag("-f", "--follow", help="follow the output")
+    parser.flag("-t", "--timestamps", help="show timestamps")
+    parser.option(
+        "-n", "--tail", metavar="LINES", default="all", help="number of lines from the end"
+    )
+    parser.option("--since", metavar="TIME", help="a time, or a duration before now: 42m")
+    parser.option("--until", metavar="TIME", help="a time, or a duration before now: 42m")
     parser.argument("container")
 
 
@@ -42,7 +44,7 @@ def _logs(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def resolve_duration(text: str | None) -> str | None:
-    """``10m`` and ``1.5h`` count back from now; anything else is the daemon's to read.
+    """Convert ``10m`` or ``1.5h`` before now to a time; leave other text for the daemon to parse.
 
     The result is in seconds since the epoch, with nine digits.
     """

@@ -16,10 +16,12 @@ _COMMAND_WIDTH = 20
 
 
 def _arguments(parser: Parser) -> None:
-    parser.flag("-a", "--all", help="stopped containers too")
-    parser.option("-n", "--last", metavar="N", type=number, help="the last N created, all states")
-    parser.flag("-l", "--latest", help="the last one created, whatever its state")
-    parser.flag("-s", "--size", help="how much each has written")
+    parser.flag("-a", "--all", help="show stopped containers too")
+    parser.option(
+        "-n", "--last", metavar="N", type=number, help="show the N last created, in any state"
+    )
+    parser.flag("-l", "--latest", help="show the last created, in any state")
+    parser.flag("-s", "--size", help="show bytes written")
     list_options(parser)
 
 

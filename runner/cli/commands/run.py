@@ -1,4 +1,4 @@
-"""run, create, attach: a container from an image, and its streams at this terminal."""
+"""run, create, attach: make a container from an image, and connect its streams to the terminal."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from runner.cli.options import add_options, create_body
 from runner.cli.streams import DETACH_KEYS, Detached, Session, parse_detach_keys
 from runner.client import DaemonClient, DaemonRefused
 
-# docker's codes: the daemon's own failure, a command that cannot run, one that is not there.
+# docker's exit codes: a failure of the daemon, a command not executable, one not found.
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 _START_FAILURES = {"command-not-found": NOT_FOUND, "command-not-executable": NOT_EXECUTABLE}
@@ -18,8 +18,8 @@ _START_FAILURES = {"command-not-found": NOT_FOUND, "command-not-executable": NOT
 
 def _run_arguments(parser: Parser) -> None:
     add_options(parser)
-    parser.flag("-d", "--detach", help="run in the background and print the container's ID")
-    parser.flag("--sig-proxy", default=True, help="pass signals on to the process")
+    parser.flag("-d", "--detach", help="run in the background and print the container ID")
+    parser.flag("--sig-proxy", default=True, help="forward signals to the process")
     _detach_keys(parser)
     parser.command_line("image")
 
@@ -31,13 +31,13 @@ def _create_arguments(parser: Parser) -> None:
 
 def _attach_arguments(parser: Parser) -> None:
     parser.flag("--no-stdin", help="do not attach stdin")
-    parser.flag("--sig-proxy", default=True, help="pass signals on to the process")
+    parser.flag("--sig-proxy", default=True, help="forward signals to the process")
     _detach_keys(parser)
     parser.argument("container")
 
 
 def _detach_keys(parser: Parser) -> None:
-    parser.option("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
+    parser.option("--detach-keys", metavar="KEYS", help="keys to detach (default ctrl-p,ctrl-q)")
 
 
 def _create(daemon: DaemonClient, args: Arguments) -> int:
@@ -61,9 +61,9 @@ def _run(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _run_attached(daemon: DaemonClient, container: str, args: Arguments) -> int:
-    """attach, wait, start: in this order no byte of output and no exit code can be missed."""
+    """Attach, wait, then start: in this order no output and no exit code is missed."""
     session = _session(daemon, container, args, tty=args.tty, stdin=args.interactive)
-    # With --rm the name is free again when the command returns.
+    # With --rm, return only when the name is free again.
     waiting = daemon.wait_container(container, "removed" if args.rm else "next-exit")
     try:
         daemon.start_container(container)
@@ -80,7 +80,7 @@ def _run_attached(daemon: DaemonClient, container: str, args: Arguments) -> int:
 
 
 def start_attached(daemon: DaemonClient, args: Arguments) -> int:
-    """``start --attach``: an old container, its streams at this terminal."""
+    """``start --attach``: start an existing container with its streams attached."""
     read_detach_keys(args)
     if len(args.container) > 1:
         raise UsageError("only one container can be started with its streams attached")
@@ -119,7 +119,7 @@ def _session(
         try:
             daemon.kill_container(container, name)
         except DaemonRefused:
-            # It ended between the signal and now.
+            # It has exited since.
             return
 
     def resize(height: int, width: int) -> None:
@@ -140,9 +140,9 @@ def _session(
 
 
 def read_detach_keys(args: Arguments) -> bytes:
-    """The keys of ``--detach-keys``, or docker's; UsageError for others than keys.
+    """The keys of ``--detach-keys``, or docker's; UsageError for an invalid one.
 
-    Called before anything is created or started too: a mistyped key must leave nothing behind.
+    Called before a container is created or started, so that a mistyped key leaves none behind.
     """
     if args.detach_keys is None:
         return DETACH_KEYS
@@ -153,14 +153,14 @@ def read_detach_keys(args: Arguments) -> bytes:
 
 
 def _create_container(daemon: DaemonClient, args: Arguments, *, attached: bool) -> str:
-    """Create the container, pulling its image when asked to or when it is absent."""
+    """Create the container; pull its image first if requested, or if it is missing."""
     body = create_body(args, attached=attached, environ=os.environ)
     if args.pull == "always":
         _pull(daemon, args)
     try:
         created = daemon.create_container(body, name=args.name, platform=args.platform)
     except DaemonRefused as error:
-        # Nothing but its image can be missing for a container.
+        # A 404 of create can only mean the image.
         if error.status != 404 or args.pull != "missing":
             raise
         sys.stderr.write(f"Unable to find image '{args.image}' locally\n")
@@ -175,7 +175,7 @@ def _create_container(daemon: DaemonClient, args: Arguments, *, attached: bool) 
 
 
 def _pull(daemon: DaemonClient, args: Arguments) -> None:
-    # Most runs pull nothing, and need neither credentials nor bars.
+    # Imported late: most runs pull nothing.
     from runner.cli.commands.transfer import pull_image
 
     pull_image(daemon, args.image, platform=args.platform, quiet=args.quiet)
@@ -187,7 +187,7 @@ def _write_cidfile(path: str, container: str) -> None:
 
 
 def _report_start_failure(error: DaemonRefused) -> int:
-    """Say why, and answer with docker's code for it."""
+    """Print the error; returns docker's exit code for it."""
     sys.stderr.write(error_message(str(error), kind=error.kind))
     return start_failure_code(error)
 

@@ -1,4 +1,4 @@
-"""events, info, version: about the daemon itself."""
+"""events, info, version."""
 
 import json
 import sys
@@ -18,9 +18,9 @@ def _format(parser: Parser) -> None:
 
 
 def _events_arguments(parser: Parser) -> None:
-    parser.option("--since", metavar="TIME", help="a time, or how long ago: 42m")
-    parser.option("--until", metavar="TIME", help="end there")
-    parser.options("-f", "--filter", metavar="KEY=VALUE", help="show only what fits")
+    parser.option("--since", metavar="TIME", help="a time, or a duration before now: 42m")
+    parser.option("--until", metavar="TIME", help="a time to stop at")
+    parser.options("-f", "--filter", metavar="KEY=VALUE", help="filter the output")
     parser.option("--format", metavar="FORMAT", help="json, or a template")
 
 
@@ -78,7 +78,7 @@ def _info(daemon: DaemonClient, args: Arguments) -> int:
     if args.format:
         sys.stdout.write(_formatted(document, args.format))
         return 0
-    # A daemon of another make, or docker's own, does not tell everything.
+    # Another daemon, such as docker's, may omit some fields.
     lines = [f"{title}: {document[key]}\n" for title, key in INFO if key in document]
     lines.append(f"Total Memory: {human_memory(document['MemTotal'])}\n")
     sys.stdout.write("".join(lines))

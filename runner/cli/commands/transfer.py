@@ -1,4 +1,4 @@
-"""pull, push, import, save, load: images to and from elsewhere."""
+"""pull, push, import, save, load."""
 
 import os
 import sys
@@ -12,15 +12,15 @@ from runner.client import DaemonClient
 _READ_BYTES = 1024 * 1024
 
 
-# No host is called so: it stands for the default one, which only the daemon knows.
+# A placeholder (RFC 2606) for the default registry, which only the daemon knows.
 _DEFAULT_HOST = "default.invalid"
 
 
 def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
-    """The X-Registry-Auth header for whoever the reference's registry is, or None for nobody.
+    """The X-Registry-Auth header for the reference's registry, or None without credentials.
 
-    The reference is read as the daemon reads it: by another grammar, what is known for one host
-    would be sent to another.
+    Parses the reference exactly as the daemon does: another grammar could send one host's
+    credentials to another.
     """
     from oci.errors import OCIError
     from oci.reference import Reference
@@ -29,7 +29,7 @@ def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
     try:
         parsed = Reference.parse(reference, default_host=_DEFAULT_HOST)
     except OCIError:
-        return None  # the daemon refuses it, and says why
+        return None  # the daemon will refuse the reference
     host, repository = parsed.host, str(parsed.name)
     if host == _DEFAULT_HOST:
         host = str(daemon.info()["IndexServerAddress"])
@@ -38,7 +38,7 @@ def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
 
 
 def pull_image(daemon: DaemonClient, reference: str, *, platform: str | None, quiet: bool) -> None:
-    """Pull, telling how it goes on stderr, so that stdout stays the container's."""
+    """Pull with progress on stderr: stdout belongs to the container."""
     credentials = credentials_for(daemon, reference)
     name, tag = _name_and_tag(reference)
     items = daemon.pull_image(name, tag, platform=platform, credentials=credentials)
@@ -46,15 +46,15 @@ def pull_image(daemon: DaemonClient, reference: str, *, platform: str | None, qu
 
 
 def _name_and_tag(reference: str) -> tuple[str, str | None]:
-    """What to pull: the tag ``latest`` where neither a tag nor a digest was said."""
+    """Split a reference into name and tag; without a tag or digest the tag is ``latest``."""
     name, tag = split_reference(reference)
     return name, tag or (None if "@" in reference else "latest")
 
 
 def _pull_arguments(parser: Parser) -> None:
-    parser.flag("-a", "--all-tags", help="every tag of the repository")
-    parser.option("--platform", metavar="OS/ARCH", help="which platform of the image to take")
-    parser.flag("-q", "--quiet", help="only the image's name")
+    parser.flag("-a", "--all-tags", help="all tags of the repository")
+    parser.option("--platform", metavar="OS/ARCH", help="platform to pull")
+    parser.flag("-q", "--quiet", help="print only the image name")
     parser.argument("image")
 
 
@@ -70,8 +70,8 @@ def _pull(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _push_arguments(parser: Parser) -> None:
-    parser.flag("-a", "--all-tags", help="every tag of the repository")
-    parser.flag("-q", "--quiet", help="no progress")
+    parser.flag("-a", "--all-tags", help="all tags of the repository")
+    parser.flag("-q", "--quiet", help="hide progress")
     parser.argument("image")
 
 
@@ -88,9 +88,14 @@ def _push(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _import_arguments(parser: Parser) -> None:
-    parser.options("-c", "--change", metavar="INSTRUCTION", help="such as 'CMD [\"sh\"]'")
-    parser.option("-m", "--message", metavar="TEXT", help="a note in the image's history")
-    parser.option("--platform", metavar="OS/ARCH", help="what the archive's programs are made for")
+    parser.options(
+        "-c",
+        "--change",
+        metavar="INSTRUCTION",
+        help="Dockerfile instruction to apply, such as 'CMD [\"sh\"]'",
+    )
+    parser.option("-m", "--message", metavar="TEXT", help="comment in the image history")
+    parser.option("--platform", metavar="OS/ARCH", help="platform of the image")
     parser.argument("file", help="a tar archive, or - for stdin")
     parser.argument("repository", nargs="?", help="the image's name: NAME[:TAG]")
 
@@ -111,7 +116,7 @@ def _import(daemon: DaemonClient, args: Arguments) -> int:
 
 def _load_arguments(parser: Parser) -> None:
     parser.option("-i", "--input", metavar="FILE", help="read this archive instead of stdin")
-    parser.flag("-q", "--quiet", help="no progress")
+    parser.flag("-q", "--quiet", help="hide progress")
 
 
 def _load(daemon: DaemonClient, args: Arguments) -> int:
@@ -129,7 +134,9 @@ def _save_arguments(parser: Parser) -> None:
 
 def _save(daemon: DaemonClient, args: Arguments) -> int:
     if args.output is None and sys.stdout.isatty():
-        raise UsageError("an archive is nothing for a terminal: --output FILE, or redirect it")
+        raise UsageError(
+            "refused to write an archive to a terminal: use --output FILE, or redirect"
+        )
     chunks = daemon.save_images(args.image)
     if args.output is None:
         _write(chunks, sys.stdout.fileno())
@@ -139,12 +146,12 @@ def _save(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _save_to(chunks: Iterable[bytes], path: str) -> None:
-    """Write aside and rename, so that what bears the name is whole."""
+    """Write to a temporary file and rename it, so that no partial archive has the name."""
     aside = f"{path}.{os.getpid()}.part"
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        # The name that was asked for, not the one aside of it.
+        # Report the requested name, not the temporary file's.
         error.filename = path
         raise
     try:
@@ -165,7 +172,7 @@ def _write(chunks: Iterable[bytes], descriptor: int) -> None:
 
 
 def _archive(path: str) -> Iterator[bytes]:
-    """The file's bytes; opened now, so that an absent one is told before anything is asked."""
+    """The file's bytes; opened now, so that a missing file fails before the request."""
     file = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - closed below
 
     def chunks() -> Iterator[bytes]:

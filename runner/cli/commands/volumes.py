@@ -24,7 +24,7 @@ def _volume(daemon: DaemonClient, args: Arguments) -> int:
 
 
 def _create_arguments(parser: Parser) -> None:
-    parser.options("--label", metavar="KEY=VALUE", help="metadata on the volume")
+    parser.options("--label", metavar="KEY=VALUE", help="set a label on the volume")
     parser.option("--name", metavar="NAME", help="the same as the argument")
     parser.argument("volume", nargs="?")
 
@@ -57,7 +57,7 @@ def _labels(row: dict[str, Any]) -> str:
 
 
 def _rm_arguments(parser: Parser) -> None:
-    parser.flag("-f", "--force", help="absent ones are no error")
+    parser.flag("-f", "--force", help="ignore missing volumes")
     parser.argument("volume", nargs="+")
 
 

@@ -1,4 +1,4 @@
-"""Containers as the Engine API shows them: ``ContainerSummary`` and ``ContainerInspect``."""
+"""Container documents of the Engine API: ``ContainerSummary`` and ``ContainerInspect``."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ def _since(when: datetime | None) -> float:
 def _state(container: Container) -> dict[str, Any]:
     return {
         "Status": container.state,
-        # A paused container counts as running, as it always has in this API.
+        # The Engine API counts a paused container as running.
         "Running": container.state in ("running", "paused"),
         "Paused": container.state == "paused",
         "Restarting": False,
@@ -122,7 +122,7 @@ def _host_config(container: Container) -> dict[str, Any]:
     }
 
 
-# Go and docker-py expect a number where nothing was said; PidsLimit alone may be null.
+# Clients expect a number for an unset field; only PidsLimit may be null.
 _ZERO_WHEN_UNSET = frozenset(
     {"Memory", "MemorySwap", "MemoryReservation", "NanoCpus", "CpuPeriod", "CpuQuota",
      "CpuShares", "BlkioWeight", "OomScoreAdj", "ShmSize"}
@@ -154,7 +154,7 @@ def _config(container: Container) -> dict[str, Any]:
         document["Healthcheck"] = dict(NO_HEALTHCHECK)
     elif image.healthcheck is not None:
         document["Healthcheck"] = image.healthcheck.to_json()
-    # docker leaves it out of the document when there is none.
+    # As docker, omit the field when it is empty.
     del document["ExposedPorts"]
     if ports := (*image.exposed_ports, *container.options.exposed_ports):
         document["ExposedPorts"] = {port: {} for port in ports}
@@ -167,7 +167,7 @@ def _mount(point: MountPoint) -> dict[str, Any]:
     document: dict[str, Any] = {"Type": point.kind}
     if point.kind == "volume":
         document |= {"Name": point.volume, "Driver": "local"}
-    # Without a word, the runtime makes it rprivate.
+    # The runtime's default is rprivate.
     propagation = next((word for word in point.options if word in PROPAGATIONS), "rprivate")
     return {
         **document,

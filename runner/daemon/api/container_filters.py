@@ -1,4 +1,4 @@
-"""ps --filter, container prune --filter: which containers are listed, which are removed."""
+"""Filters of container list and prune."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from runner.schema.filters import Filter, Filters, Predicate
 from runner.services.containers.containers import Container
 from runner.services.containers.lifecycle import State
 
-# What a container of another engine may be and ours never are: asked for, they find nothing.
+# Valid states in docker that containers here never have: they match nothing.
 _UNUSED_STATES = ("restarting", "dead")
 
 
@@ -56,14 +56,14 @@ _BOUNDS = ("before", "since")
 def select(
     containers: Sequence[Container], requested: Filters, *, everything: bool, limit: int | None
 ) -> list[Container]:
-    """The containers ``GET /containers/json`` lists, newest first.
+    """Select the containers of ``GET /containers/json``, newest first.
 
     BadRequest names an unknown filter, or a value that no container could have.
     """
     filters.check_names(requested, (*LIST_FILTERS, *_BOUNDS))
     named = {key: values for key, values in requested.items() if key not in _BOUNDS}
     keeps = filters.selector(LIST_FILTERS, named)
-    # Before the stopped ones are left out: they may be what before and since name.
+    # Before stopped containers are dropped: before and since may name one.
     kept = [one for one in _filter_before_since(containers, requested) if keeps(one)]
     if not (everything or limit or "status" in requested or "exited" in requested):
         kept = [one for one in kept if one.state in (State.RUNNING, State.PAUSED)]
@@ -73,7 +73,7 @@ def select(
 def _filter_before_since(
     containers: Sequence[Container], requested: Filters
 ) -> Sequence[Container]:
-    """``before`` and ``since`` name a container; the list keeps the older, or the newer, ones."""
+    """Keep containers older than the one ``before`` names, or newer than that of ``since``."""
     kept = containers
     for value in requested.get("before", ()):
         border = _find_named(containers, "before", value).created

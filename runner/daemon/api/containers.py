@@ -1,4 +1,4 @@
-"""Handlers: containers, from create to remove."""
+"""Handlers of /containers."""
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from runner.schema import ContainerOptions, filters
 from runner.schema.times import parse_time
 from runner.services.containers.containers import Condition, Container
 
-# The exit code of a container whose end nobody saw.
+# The exit code of a container whose exit was not observed.
 _UNKNOWN_EXIT_CODE = 255
 
 
@@ -63,7 +63,7 @@ async def inspect(services: Services, request: Request) -> HandlerResult:
 
 async def start(services: Services, request: Request) -> HandlerResult:
     if request.query.text("checkpoint"):
-        raise BadRequest("checkpoint: starting from a checkpoint is not offered")
+        raise BadRequest("checkpoint: starting from a checkpoint is not supported")
     await services.containers.start(request.parameters["id"])
     return no_content()
 
@@ -104,7 +104,7 @@ async def rename(services: Services, request: Request) -> HandlerResult:
 
 async def remove(services: Services, request: Request) -> HandlerResult:
     if request.query.flag("link"):
-        raise BadRequest("link: containers have no links here")
+        raise BadRequest("link: container links are not supported")
     await services.containers.remove(
         request.parameters["id"], force=request.query.flag("force"), volumes=request.query.flag("v")
     )
@@ -118,9 +118,9 @@ async def prune(services: Services, request: Request) -> HandlerResult:
 
 
 async def wait(services: Services, request: Request) -> HandlerResult:
-    """Subscribe, answer the head at once, and the exit code when it exists.
+    """Subscribe, send the response's head at once, and the exit code when there is one.
 
-    The docker command starts the container only after it has seen the head.
+    The docker command starts the container only after it has read the head.
     """
     text = request.query.text("condition") or Condition.NOT_RUNNING
     try:
@@ -132,7 +132,7 @@ async def wait(services: Services, request: Request) -> HandlerResult:
 
     async def exited() -> AsyncGenerator[bytes, None]:
         exit_status = await waiter.result()
-        # Only what went wrong with the waiting belongs here: clients make exit code 125 of it.
+        # Error is only for a failed wait: clients turn it into exit code 125.
         unseen = exit_status.code == _UNKNOWN_EXIT_CODE and exit_status.error
         error = {"Message": exit_status.error} if unseen else None
         yield encode({"StatusCode": exit_status.code, "Error": error})
@@ -149,7 +149,7 @@ async def logs(services: Services, request: Request) -> HandlerResult:
     stdout, stderr = query.flag("stdout"), query.flag("stderr")
     if not stdout and not stderr:
         raise BadRequest("Bad parameters: you must choose at least one stream")
-    # "all" is the default; a negative number means all as well.
+    # "all" is the default; a negative number means the same.
     tail = None if query.text("tail") in ("", "all") else query.integer("tail")
     frames = services.containers.logs(
         container.id,
@@ -178,7 +178,7 @@ async def attach(services: Services, request: Request) -> HandlerResult:
         logs=query.flag("logs"),
     )
     tty = container.options.tty
-    # A terminal is left and come back to: its input does not end with one client.
+    # Clients detach from a terminal and attach again: its stdin stays open.
     ends_input = container.options.stdin_once and not tty
     return hijack(request, streams, tty=tty, stdin=stdin, ends_input=ends_input)
 

@@ -1,4 +1,4 @@
-"""events --filter: which events a stream shows."""
+"""Filters of the event stream."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ def _image(event: Event, value: str) -> bool:
 
 FILTERS: dict[str, Filter[Event]] = {
     "container": filters.any_of(_of_type("container")),
-    # exec_create: sh -c … is the action exec_create, as docker words it.
+    # Of "exec_create: sh -c …" docker's action is exec_create.
     "event": filters.any_of(lambda event, value: event.action.partition(":")[0] == value),
     "image": filters.any_of(_image),
-    # A thing's labels are among its event's attributes.
+    # The attributes include the object's labels.
     "label": filters.any_of(lambda event, value: filters.has_label(event.attributes, value)),
     "type": filters.any_of(lambda event, value: event.type == value),
     "volume": filters.any_of(_of_type("volume")),
@@ -32,8 +32,8 @@ FILTERS: dict[str, Filter[Event]] = {
 
 
 def selector(requested: Filters) -> Predicate[Event]:
-    """Which events a stream shows; BadRequest for an unknown filter.
+    """A predicate on events; BadRequest for an unknown filter.
 
-    Every filter must let the event through; any one of its values will do.
+    Every filter must match, with any one of its values.
     """
     return filters.selector(FILTERS, requested)

@@ -1,4 +1,4 @@
-"""Handlers: execs, more processes in a running container."""
+"""Handlers of /exec and /containers/{id}/exec."""
 
 from http import HTTPStatus
 
@@ -27,7 +27,7 @@ async def start(services: Services, request: Request) -> HandlerResult:
     size = console_size(document, "ConsoleSize") or found.options.console_size
     if found.options.tty and size is not None:
         await services.execs.resize(found.id, *size)
-    # Whether there is a terminal was said at create; how its output comes is said here.
+    # Create decides on a terminal; Tty here only selects the output's framing.
     tty = document.get("Tty") is True
     return hijack(request, streams, tty=tty, stdin=found.options.attach_stdin)
 

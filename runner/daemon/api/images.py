@@ -1,4 +1,4 @@
-"""Handlers: images."""
+"""Handlers of /images."""
 
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
@@ -19,7 +19,7 @@ TAR = "application/x-tar"
 
 async def list_images(services: Services, request: Request) -> HandlerResult:
     requested = request.query.filters()
-    # Before 1.25 the name pattern was a parameter of its own.
+    # Before 1.25 the name pattern was a separate parameter.
     if pattern := request.query.text("filter"):
         requested.setdefault("reference", []).append(pattern)
     return json_response(list(services.images.list(requested)))
@@ -50,7 +50,7 @@ async def create(services: Services, request: Request) -> HandlerResult:
 async def _import(services: Services, request: Request) -> HandlerResult:
     query = request.query
     if query.text("fromSrc") != "-":
-        raise BadRequest("fromSrc: only '-' is offered: send the archive as the body")
+        raise BadRequest("fromSrc: only '-' is supported: send the archive as the body")
     repository = undo_docker_prefix(request, query.text("repo"))
     options = ImportOptions(
         name=_with_tag(repository, query.text("tag")) if repository else None,
@@ -143,11 +143,10 @@ async def prune(services: Services, request: Request) -> HandlerResult:
 
 
 def undo_docker_prefix(request: Request, name: str) -> str:
-    """The name as its user typed it.
+    """The name as the user typed it.
 
-    docker's command writes docker.io/ (and library/) before every name without a host, in some
-    requests and not in others; here such a name belongs to the default registry
-    (docs/decisions/0009).
+    In some requests docker's command adds docker.io/ (and library/) to a name without a host;
+    here such a name belongs to the default registry (docs/decisions/0009).
     """
     if not request.headers.get("user-agent", "").startswith("Docker-Client/"):
         return name
@@ -179,19 +178,19 @@ def _with_tag(name: str, tag: str) -> str:
 
 
 def _credentials(services: Services, request: Request, name: str) -> Credentials | None:
-    """What the client sent for the server of this name; what it has for another, stays here."""
+    """The client's credentials, if they are for the registry of this name."""
     header = request.headers.get("x-registry-auth", "")
     try:
         host = Reference.parse(name, default_host=services.settings.default_registry).host
         return Credentials.from_header(header, host) or None
     except OCIError:
-        return None  # refused by whoever reads the name next
+        return None  # the service will refuse the name
     except CredentialsInvalid as error:
         raise BadRequest(str(error)) from error
 
 
 def _without_progress_bars(progress: Progress) -> Callable[[ProgressEvent], None]:
-    """Leave out the bars: what is quiet still says which images were loaded."""
+    """Drop progress items; with ``quiet``, load still reports the loaded images."""
 
     def report(item: ProgressEvent) -> None:
         if item.stream is not None:

@@ -1,6 +1,6 @@
-"""Progress items as they come: the answers of pull, push, load and import.
+"""Progress responses of pull, push, load and import.
 
-A failure before the first item has its own status; after it, only an item can tell.
+A failure before the first item has its own status; a later one is an error item.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ Work = Callable[[Progress], Awaitable[tuple[ProgressEvent, ...]]]
 
 
 async def progress_response(work: Work) -> Response:
-    """Run ``work`` and send what it tells; its result is the last items.
+    """Run ``work`` and stream the items it reports, then those it returns.
 
-    The work ends with the client: what a pull has fetched by then is kept by those who fetch.
+    The work is cancelled when the client disconnects; partial downloads are kept.
     """
     items: asyncio.Queue[ProgressEvent | None] = asyncio.Queue()
     task = asyncio.ensure_future(work(items.put_nowait))
@@ -39,7 +39,7 @@ async def progress_response(work: Work) -> Response:
             item = await items.get()
         try:
             ends = await task
-        except Exception as error:  # noqa: BLE001 - after the head, an item is the only answer
+        except Exception as error:  # noqa: BLE001 - after the head, an item is the only response
             status(error)
             ends = (ProgressEvent(error=message(error), kind=kind(error)),)
         for end in ends:

@@ -1,4 +1,4 @@
-"""Every endpoint: method, path, handler; each with and without the prefix /v1.NN.
+"""The endpoint table: method, path, handler; each with and without the prefix /v1.NN.
 
 Engine API v1.44: https://docs.docker.com/reference/api/engine/version/v1.44/
 """
@@ -19,14 +19,14 @@ Handler = Callable[[Services, Request], Awaitable[HandlerResult]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row.  ``{id}`` is one segment of the path, ``{name}`` may have slashes in it."""
+    """One endpoint.  ``{id}`` matches one path segment, ``{name}`` may contain slashes."""
 
     method: str
     path: str
     handler: Handler
 
 
-# The first row that fits answers: fixed names come before {name}, long endings before short ones.
+# The first match wins: fixed names come before {name}, long suffixes before short ones.
 ENDPOINTS = (
     Endpoint("GET", "/_ping", system.ping),
     Endpoint("HEAD", "/_ping", system.ping),
@@ -79,12 +79,12 @@ _SEGMENTS = {"{id}": "(?P<id>[^/]+)", "{name}": "(?P<name>.+)"}
 
 
 def router(services: Services) -> Handle:
-    """The function that answers every request: version, row, handler."""
+    """Return a handler of all requests: check the version, find the endpoint, call its handler."""
     table = [(endpoint.method, _pattern(endpoint.path), endpoint.handler) for endpoint in ENDPOINTS]
 
     async def handle(request: Request) -> HandlerResult:
         version, path = split_version(request.path)
-        # A name may come percent-encoded; splitting after decoding lets its slashes through.
+        # Match after decoding: the slashes of a name may be percent-encoded.
         decoded = unquote(path)
         for method, pattern, handler in table:
             if method == request.method and (match := pattern.fullmatch(decoded)):
@@ -100,7 +100,7 @@ def router(services: Services) -> Handle:
 
 
 def split_version(path: str) -> tuple[tuple[int, int], str]:
-    """The version a path asks for (ours, when it asks for none) and the rest of the path."""
+    """Split a path into its API version (default: the newest) and the rest."""
     match = _VERSIONED.fullmatch(path)
     if match is None:
         return API_VERSION, path

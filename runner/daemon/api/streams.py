@@ -1,4 +1,4 @@
-"""attach, logs -f, exec: two-way byte streams, in the Engine API's frames.
+"""Streams of attach, exec and logs, in the Engine API's frames.
 
 Engine API, ``ContainerAttach``, "Stream format".
 """
@@ -13,12 +13,12 @@ from runner.runtime.contract import Frame, Streams
 
 _HEADER = struct.Struct(">BxxxI")
 
-# Before this version both kinds of stream had the raw stream's type.
+# Before this version both kinds of stream had the raw stream's media type.
 _STREAM_TYPE_SINCE = (1, 42)
 
 
 def frame_bytes(frame: Frame, *, tty: bool) -> bytes:
-    """A terminal has one stream and needs no frames; anything else says which of two it is."""
+    """Encode a frame with its stream's header; a terminal's output has none."""
     if tty:
         return frame.content
     return _HEADER.pack(frame.stream, len(frame.content)) + frame.content
@@ -31,7 +31,7 @@ def stream_type(request: Request, *, tty: bool) -> str:
 def hijack(
     request: Request, streams: Streams, *, tty: bool, stdin: bool, ends_input: bool = True
 ) -> Hijack:
-    """Tie a process's streams to the client's connection, until either has ended."""
+    """Connect a process's streams to the client's connection, until either ends."""
 
     async def run(client: Duplex) -> None:
         feeding = asyncio.create_task(_copy_input(client, streams, ends_input)) if stdin else None
@@ -48,7 +48,7 @@ def hijack(
 
 
 async def _copy_input(client: Duplex, streams: Streams, ends_input: bool) -> None:
-    """Give the client's bytes to the process; its half-close ends the input, nothing more."""
+    """Copy the client's bytes to stdin; a half-close ends only stdin."""
     with suppress(ConnectionError):
         while content := await client.read():
             await streams.write(content)
@@ -57,6 +57,6 @@ async def _copy_input(client: Duplex, streams: Streams, ends_input: bool) -> Non
 
 
 async def frame_stream(frames: AsyncIterator[Frame], *, tty: bool) -> AsyncGenerator[bytes, None]:
-    """The body of a logs answer."""
+    """The body of a logs response."""
     async for frame in frames:
         yield frame_bytes(frame, tty=tty)

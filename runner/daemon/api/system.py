@@ -1,4 +1,4 @@
-"""Handlers: ping, version, info, auth, events, disk usage."""
+"""Handlers of ping, version, info, auth, events and disk usage."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ from runner.schema.times import format_time, parse_time
 from runner.services.events import Event
 
 API_VERSION = (1, 44)
-# containers/image, and so skopeo and buildah, ask for 1.22 at docker-daemon:.
+# Requested by containers/image (skopeo, buildah) for docker-daemon:.
 MINIMUM_API_VERSION = (1, 22)
 
 
@@ -121,12 +121,12 @@ async def info(services: Services, request: Request) -> HandlerResult:
         "Labels": [],
         "ExperimentalBuild": False,
         "ServerVersion": server_version(),
-        # Ours: whom to send SIGTERM.
+        # Not docker's: the process to send SIGTERM to.
         "DaemonPID": os.getpid(),
         "Runtimes": {"runc": {"path": settings.runtime}},
         "DefaultRuntime": "runc",
         "Swarm": {"LocalNodeState": "inactive"},
-        # What live restore promises: the daemon may end, containers go on.
+        # As with docker's live restore, containers outlive the daemon.
         "LiveRestoreEnabled": True,
         "SecurityOptions": ["name=seccomp,profile=builtin"],
         "Warnings": list(services.warnings),
@@ -144,7 +144,7 @@ async def auth(services: Services, request: Request) -> HandlerResult:
     address = fields.text(document, "serveraddress")
     host = address.removeprefix("https://").removeprefix("http://").partition("/")[0]
     checked = await services.images.log_in(host, credentials)
-    # docker says the first words in both cases, and scripts look for them.
+    # Scripts look for docker's "Login Succeeded".
     unchecked = "" if checked else ": the registry asks for no credentials, these were not checked"
     return json_response({"Status": f"Login Succeeded{unchecked}", "IdentityToken": ""})
 
@@ -169,7 +169,7 @@ USAGE_TYPES = ("container", "image", "volume", "build-cache")
 
 
 async def disk_usage(services: Services, request: Request) -> HandlerResult:
-    """What takes how much; with ``type``, said once or more, only of these things."""
+    """Disk usage of images, containers and volumes, or only of the ``type``s given."""
     requested = request.query.all("type") or list(USAGE_TYPES)
     for kind in requested:
         if kind not in USAGE_TYPES:
@@ -199,7 +199,7 @@ def _event_document(event: Event) -> dict[str, Any]:
         "time": int(event.time),
         "timeNano": int(event.time * 1_000_000_000),
     }
-    # The form that came before Type and Actor; clients still read it.
+    # The fields used before Type and Actor, which clients still read.
     if event.type in ("container", "image"):
         document |= {"status": event.action, "id": event.id}
     if event.type == "container":

@@ -1,4 +1,4 @@
-"""Handlers: volumes."""
+"""Handlers of /volumes."""
 
 from collections.abc import Collection
 from http import HTTPStatus
@@ -21,7 +21,7 @@ PRUNE_FILTERS: dict[str, Filter[Volume]] = {
 
 
 def list_filters(used: Collection[str]) -> dict[str, Filter[Volume]]:
-    """``volume ls --filter``; ``used`` are the names of the volumes that containers mount."""
+    """The filters of ``volume ls``; ``used`` holds the names of mounted volumes."""
     return {
         "dangling": filters.boolean("dangling", lambda one: one.name not in used),
         "driver": filters.any_of(lambda one, value: value == DRIVER),
@@ -68,7 +68,7 @@ async def prune(services: Services, request: Request) -> HandlerResult:
 
 
 def volume_document(volume: Volume, usage: VolumeUsage | None = None) -> dict[str, Any]:
-    """Engine API, Volume; how much it takes is told only where it was measured."""
+    """The Engine API's Volume; UsageData only if ``usage`` is given."""
     document: dict[str, Any] = {
         "Name": volume.name,
         "Driver": DRIVER,

@@ -1,4 +1,4 @@
-"""Connection: one client's socket, as h11 reads and writes it."""
+"""Connection: HTTP/1.1 with one client, by h11."""
 
 import asyncio
 import socket
@@ -12,22 +12,22 @@ import h11
 
 from runner.daemon.http.messages import Query, Request, Response
 
-# A request line with a long list of filters, and its headers, fit; nothing honest is longer.
+# Enough for a request line with many filters, and the headers.
 MAX_HEADER_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _LINGER_BYTES = 16 * 1024 * 1024
 _LINGER_SECONDS = 2
-# A client that has read the end of a hijacked stream closes it; one that does not is cut off.
+# Time for a client to close a hijacked connection after its end; then it is closed here.
 _FINISH_SECONDS = 30
 
-# Progress lines and log frames are small: let some gather before a slow client holds them up.
+# Progress items and log frames are small: buffer some before blocking on a slow client.
 _HIGH_WATER_BYTES = 256 * 1024
 
 _CREDENTIALS = struct.Struct("3i")
 
 
 class Connection:
-    """One request after another, or, once taken over, a Duplex."""
+    """A connection that serves requests one by one, or, once taken over, is a Duplex."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -44,9 +44,9 @@ class Connection:
         writer.transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
 
     async def next_request(self) -> Request | None:
-        """The next request, or None when the client has no more.
+        """Read the next request; None at the end of the connection.
 
-        Raises h11.RemoteProtocolError about what is not HTTP.
+        Raises h11.RemoteProtocolError for malformed HTTP.
         """
         event = await self._event()
         if not isinstance(event, h11.Request):
@@ -62,7 +62,7 @@ class Connection:
         return Request(method, target.path, (0, 0), query, headers, self._body())
 
     async def respond(self, response: Response, body: bytes) -> None:
-        """Answer with a body of known length; for HEAD h11 leaves it out."""
+        """Send a response whose body has a known length; for HEAD h11 omits the body."""
         has_none = response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
         length = {} if has_none else {"Content-Length": str(len(body))}
         self._send(self._head(response, length))
@@ -72,7 +72,7 @@ class Connection:
         await self._writer.drain()
 
     async def stream(self, response: Response, body: AsyncIterator[bytes]) -> None:
-        """Answer with a body of unknown length; the head is sent before the first chunk exists."""
+        """Send a response of unknown length; the head is sent before the first chunk exists."""
         self._send(self._head(response, {"Transfer-Encoding": "chunked"}))
         await self._writer.drain()
         async for chunk in body:
@@ -83,9 +83,9 @@ class Connection:
         await self._writer.drain()
 
     async def reusable(self) -> bool:
-        """Whether another request may follow: a body nobody read is read away if it is short.
+        """Drain a short unread body; whether another request may follow.
 
-        Closing over unread bytes would reset the connection, and the answer with it.
+        Closing with unread bytes would reset the connection and lose the response.
         """
         with suppress(h11.RemoteProtocolError, TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
@@ -96,7 +96,7 @@ class Connection:
         return False
 
     async def take_over(self, content_type: str) -> None:
-        """Answer 101 or 200, after which the connection is a Duplex and no longer HTTP."""
+        """Send 101 or 200; from then on the connection is a Duplex and no longer HTTP."""
         with suppress(h11.RemoteProtocolError):
             await self._skip_body()
         self._unread = self._http.trailing_data[0]
@@ -119,10 +119,9 @@ class Connection:
         await self._writer.drain()
 
     async def finish(self) -> None:
-        """End what we say, and read away what the client still says, until it closes.
+        """Shut down the write side, then drain what the client sends until it closes.
 
-        Closing over unread bytes would reset the connection, and what the client has not read
-        yet would be lost.
+        Closing with unread bytes would reset the connection and lose output not yet read.
         """
         with suppress(ConnectionError, TimeoutError):
             self._writer.write_eof()

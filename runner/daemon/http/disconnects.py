@@ -1,7 +1,7 @@
-"""DisconnectWatcher: notice that a client is gone, and not merely silent.
+"""DisconnectWatcher: detect a disconnected client.
 
-A client that half-closes looks to a reader like one that went away: both read as b"".  For a Unix
-stream socket the kernel tells them apart: EPOLLHUP means that both directions are shut.
+Reading b"" does not tell a half-close from a disconnect.  For a Unix stream socket EPOLLHUP
+does: both directions are shut down.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 class DisconnectWatcher:
-    """Calls back, once, when the peer of a watched socket has closed it for good."""
+    """Calls back once when the peer of a watched socket has disconnected."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -22,17 +22,16 @@ class DisconnectWatcher:
 
     @contextmanager
     def watched(self, descriptor: int, callback: Callable[[], object]) -> Iterator[None]:
-        """Watch inside the block; a socket that has been closed already counts as gone."""
+        """Watch inside the block; a closed socket counts as disconnected."""
         try:
-            # Our own descriptor: asyncio closes the other one at any error, and the number
-            # would soon be another connection's.
+            # A duplicate: asyncio closes the other at any error, and its number could be reused.
             own = os.dup(descriptor)
         except OSError:
             callback()
             yield
             return
         self._callbacks[own] = callback
-        # No event is asked for: EPOLLHUP is always told.
+        # EPOLLHUP is always reported, without being requested.
         self._epoll.register(own, select.EPOLLONESHOT)
         try:
             yield

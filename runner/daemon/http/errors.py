@@ -1,4 +1,4 @@
-"""Refusal → response; the only place."""
+"""Errors as responses; the only place that maps them."""
 
 import errno
 import logging
@@ -12,10 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def error_response(error: Exception) -> Response:
-    """The Engine API's ``{"message": …}``, with the status that the error itself knows.
-
-    Ours: ``kind``, for the command.
-    """
+    """The Engine API's ``{"message": …}`` with the error's status, and ``kind`` for the command."""
     if isinstance(error, NotModified):
         return Response(HTTPStatus.NOT_MODIFIED)
     known = kind(error)
@@ -26,13 +23,12 @@ def error_response(error: Exception) -> Response:
 def status(error: Exception) -> HTTPStatus:
     if isinstance(error, RunnerError):
         return error.status
-    # A reference or a digest that does not parse: whatever the registry would answer, here it is
-    # the caller's mistake.
+    # An OCIError is a malformed reference or digest of the client's, whatever its registry status.
     return HTTPStatus.BAD_REQUEST if isinstance(error, OCIError) else _log_unexpected(error)
 
 
 def message(error: Exception) -> str:
-    """What to tell the user; an error nobody foresaw keeps its details in the log."""
+    """The message for the user; an unexpected error's details go only to the log."""
     if isinstance(error, RunnerError | OCIError):
         return str(error)
     if _is_full_disk(error):
@@ -41,7 +37,7 @@ def message(error: Exception) -> str:
 
 
 def kind(error: Exception) -> Kind | None:
-    """What a refusal is about, where a program would care."""
+    """The error's kind for programs, if it has one."""
     if isinstance(error, RunnerError):
         return error.kind
     return Kind.NO_SPACE if _is_full_disk(error) else None

@@ -1,4 +1,4 @@
-"""The daemon's socket: 0660 in a 0755 directory, never a second daemon's, never a dead one's."""
+"""The daemon's listening socket: mode 0660, or inherited from systemd."""
 
 import errno
 import grp
@@ -15,20 +15,20 @@ _FIRST_INHERITED = 3
 
 
 class CannotListen(RunnerError):
-    """The socket's place is not to be had."""
+    """The socket cannot be created."""
 
 
 def listen(path: Path, group: str | None = None) -> socket.socket:
-    """A listening socket at ``path``, readable and writable by root and by ``group``.
+    """Listen at ``path``; root and ``group`` may connect.
 
-    A socket that nobody answers on any more is replaced; one that answers is another daemon's,
-    and any other file is somebody's: both are refused.
+    A stale socket is replaced.  Raises Conflict if another daemon answers on it, CannotListen
+    if the path is another kind of file.
     """
     owner = _group(group)
     make_directory(path.parent, 0o755)
     _remove_stale_socket(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # bind(2) creates the file: with this umask nobody else can connect before chmod.
+    # bind(2) creates the file: with this umask no other user can connect before chmod.
     before = os.umask(0o177)
     try:
         listener.bind(str(path))
@@ -45,7 +45,7 @@ def listen(path: Path, group: str | None = None) -> socket.socket:
 
 
 def inherited() -> socket.socket | None:
-    """The socket that systemd listens on for us, or None when it does not."""
+    """The listening socket passed by systemd, or None."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     if os.environ.get("LISTEN_FDS") != "1":
@@ -57,7 +57,7 @@ def inherited() -> socket.socket | None:
 
 
 def _remove_stale_socket(path: Path) -> None:
-    """Remove what a dead daemon left."""
+    """Remove the socket of a daemon that no longer runs."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

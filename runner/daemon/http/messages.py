@@ -1,4 +1,4 @@
-"""Request, Response and Hijack: what a handler reads and what it returns."""
+"""Request, Response and Hijack: the arguments and results of handlers."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ JSON = "application/json"
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 
-# A create body with every field is some 3 KiB; nothing that is JSON needs more than this.
+# A create body with every field has about 3 KiB; this is ample for any JSON body.
 MAX_JSON_BYTES = 4 * 1024 * 1024
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -23,17 +23,17 @@ Close = Callable[[], Awaitable[None]]
 
 
 class TooLarge(RunnerError):
-    """The body is longer than what it is for could need."""
+    """The body exceeds its limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class Duplex(Protocol):
-    """A hijacked connection: bytes both ways, each way ended on its own.
+    """A hijacked connection: bytes in both directions, each closed separately.
 
-    ``read`` gives b"" once the client has no more to say, which says nothing about whether it
-    still listens.  ``write`` waits while the client is slow and raises ConnectionError once it
-    is gone.  The server closes it when the hijacker returns.
+    ``read`` returns b"" after the client's half-close; the client may still read.  ``write``
+    blocks while the client is slow and raises ConnectionError once it has disconnected.  The
+    server closes the connection when the hijack returns.
     """
 
     async def read(self) -> bytes: ...
@@ -43,7 +43,7 @@ class Duplex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request's query string.  A key said twice has its last value, but for ``all``."""
+    """A request's query string.  Of a repeated key the last value counts, except in ``all``."""
 
     values: Mapping[str, list[str]]
 
@@ -59,7 +59,7 @@ class Query:
         return list(self.values.get(key, ()))
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """Go's and Python's spellings of true; anything else that was said is false."""
+        """Go's and Python's spellings of true; any other value is false."""
         found = self.text(key)
         return found.lower() in _TRUE if found else default
 
@@ -73,7 +73,7 @@ class Query:
         return int(found)
 
     def filters(self) -> dict[str, list[str]]:
-        """``filters``, as the docker command sends them (an object) and as docker-py (a list)."""
+        """``filters``, with an object of values (the docker command) or a list (docker-py)."""
         found = self.text("filters")
         if not found:
             return {}
@@ -83,7 +83,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request.  ``path`` is without the version prefix, ``parameters`` are its named parts."""
+    """One request.  ``path`` lacks the version prefix; ``parameters`` are its named segments."""
 
     method: str
     path: str
@@ -94,7 +94,7 @@ class Request:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     async def json(self) -> dict[str, Any]:
-        """The body, a JSON object; {} when there is no body."""
+        """Parse the body as a JSON object; {} without a body."""
         content = bytearray()
         async for chunk in self.body:
             content += chunk
@@ -105,9 +105,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer.  A body of bytes has a length; an iterated one is sent as it comes, chunked.
+    """A response.  A body of bytes has a length; an iterated one is sent chunked.
 
-    ``close`` is called once the answer is over, also when not a byte of it was wanted.
+    ``close`` is called when the response is over, even if none of its body was sent.
     """
 
     status: HTTPStatus = HTTPStatus.OK
@@ -119,9 +119,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Hijack:
-    """An answer that takes the connection over: 101, or 200 when no upgrade was asked for.
+    """A response that takes over the connection: 101, or 200 if no upgrade was requested.
 
-    ``close`` is called once it is over, also when ``run`` could not even begin.
+    ``close`` is called when it is over, even if ``run`` was never called.
     """
 
     run: Callable[[Duplex], Awaitable[None]]
@@ -142,7 +142,7 @@ def no_content() -> Response:
 
 
 def encode(document: object) -> bytes:
-    """One JSON document and a newline, as the Engine API's streams have them."""
+    """Encode a JSON document with a newline, as in the Engine API's streams."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
@@ -170,7 +170,7 @@ def _decode(content: bytes, where: str) -> dict[str, Any]:
 
 
 def _refuse_lone_surrogates(document: dict[str, Any], where: str) -> None:
-    """Half of a surrogate pair, kept in a label, could be told to nobody: no answer holds it."""
+    """Refuse lone surrogates: stored in a label, they could not be encoded in a response."""
     try:
         encode(document)
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """Server: HTTP/1.1 over a Unix socket, by h11, with connections that handlers may take over.
 
-What other servers do not do and the docker command needs: a client that half-closes is still
-served, a client that is gone ends its stream, and attach and exec get the raw connection.
+The docker command needs three things that other servers lack: a half-closed client is still
+served, a disconnected client ends its stream, and attach and exec get the raw connection.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from runner.errors import Forbidden
 
 log = logging.getLogger(__name__)
 
-# How long requests that are being answered have to finish when the server stops.
+# Time for requests in progress to finish when the server stops.
 GRACE_SECONDS = 5.0
 
 
 class Server:
-    """Answers every connection of one listening socket until ``aclose``.
+    """Serves every connection of one listening socket until ``aclose``.
 
-    Answers are made to the end even when the client has gone, so that no create or stop is left
+    Handlers run to completion even if the client disconnects, so that no create or stop is left
     half done; but iterated bodies and hijacks end with their client.
     """
 
@@ -52,7 +52,7 @@ class Server:
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def aclose(self) -> None:
-        """Take no more connections, let answers finish, end the streams, close."""
+        """Stop accepting, let requests finish, end the streams, close."""
         self._closing = True
         self._server.close()
         for task in self._connections - self._busy:
@@ -72,10 +72,10 @@ class Server:
         try:
             await self._serve(connection, task)
         except (ConnectionError, h11.LocalProtocolError) as error:
-            # The client went away, or spoke out of turn while we answered.
+            # The client disconnected, or broke the protocol.
             log.debug("connection ended: %s", error)
         except asyncio.CancelledError:
-            # Only aclose and a client that is gone cancel, and neither waits for an answer.
+            # Cancelled by aclose or a disconnect; neither needs a response.
             pass
         finally:
             self._busy.discard(task)
@@ -93,7 +93,7 @@ class Server:
                 return
             self._busy.add(task)
             if request.method not in ("GET", "HEAD"):
-                # The socket is root: who changed something can be found out.
+                # An audit trail: access to the socket equals root access.
                 log.info("%s %s by %s", request.method, request.path, connection.peer)
             answer = await self._answer(request)
             try:
@@ -111,7 +111,7 @@ class Server:
 
     async def _answer(self, request: Request) -> HandlerResult:
         if "origin" in request.headers:
-            # Only a browser sends it, and no page may steer this socket.
+            # Only browsers send Origin; no web page may control the daemon.
             return error_response(Forbidden("requests of web pages are refused"))
         try:
             return await self._handle(request)
@@ -119,7 +119,7 @@ class Server:
             return _malformed(error)
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 - every failure must have an answer
+        except Exception as error:  # noqa: BLE001 - every failure needs a response
             return error_response(error)
 
     async def _refuse_malformed(
@@ -143,7 +143,7 @@ class Server:
     async def _while_client_listens(
         self, connection: Connection, work: Coroutine[Any, Any, None]
     ) -> None:
-        """Run ``work`` until it ends or the client is gone."""
+        """Run ``work`` until it ends or the client disconnects."""
         running = asyncio.create_task(work)
         with self._disconnects.watched(connection.descriptor, running.cancel):
             try:

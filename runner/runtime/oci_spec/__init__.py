@@ -1,1 +1,1 @@
-"""The OCI runtime spec of a container, made from its image and options; pure."""
+"""Build a container's OCI runtime spec from its image and options; pure functions."""

@@ -1,4 +1,4 @@
-"""Capabilities: Docker's fourteen, and what ``--cap-add`` and ``--cap-drop`` make of them.
+"""Capabilities: docker's default set, changed by ``--cap-add`` and ``--cap-drop``.
 
 https://github.com/opencontainers/runtime-spec/blob/main/config.md#linux-process
 """
@@ -14,7 +14,7 @@ DEFAULT: Final = (
     "CAP_SETUID", "CAP_SYS_CHROOT",
 )  # fmt: skip
 
-# In the order of their numbers (capabilities(7)), the first being 0.
+# In order of their numbers, from 0 (capabilities(7)).
 ALL: Final = (
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
     "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE",
@@ -32,10 +32,9 @@ def bounding_set(
 ) -> tuple[str, ...]:
     """The capabilities a container may have, sorted.
 
-    Names go with or without ``CAP_``, in any case; ``ALL`` is every one ``available``: those
-    that this process has to give.  With ``--cap-drop ALL`` only what was added remains; what is
-    named in both lists is dropped.  Raises BadRequest for a name the kernel does not have, or
-    one that was added and is not available.
+    Names may lack ``CAP_`` and have any case; ``ALL`` means all ``available`` ones, those of
+    this process.  With ``--cap-drop ALL`` only added ones remain; one in both lists is
+    dropped.  Raises BadRequest for a name unknown to the kernel, or an added one not available.
     """
     added, dropped = {_normalize(name) for name in add}, {_normalize(name) for name in drop}
     for name in sorted(added - available - {"ALL"}):
@@ -52,8 +51,8 @@ def bounding_set(
 def process_sets(bounding: Sequence[str]) -> dict[str, list[str]]:
     """The five sets of the spec's ``process.capabilities``.
 
-    Inheritable and ambient stay empty, so that a process that is not root has none after its
-    first exec (CVE-2022-24769).
+    Inheritable and ambient stay empty, so that a non-root process has none after its first
+    exec (CVE-2022-24769).
     """
     kept = list(bounding)
     return {

@@ -1,4 +1,4 @@
-"""The spec's ``mounts``: the kernel's file systems, our three files, and what the user asked for.
+"""The spec's ``mounts``: kernel file systems, the three files in /etc, and the user's mounts.
 
 https://github.com/opencontainers/runtime-spec/blob/main/config.md#mounts
 """
@@ -28,9 +28,9 @@ Entry = dict[str, Any]
 def mounts(
     options: ContainerOptions, asked: Iterable[MountOption], files: Path, host: Host
 ) -> list[Entry]:
-    """In the order they are mounted: parents before what lies below them.
+    """The mounts in mount order: parents before children.
 
-    A target of the user's takes the place of ours.
+    A user's mount replaces ours at the same target.
     """
     entries = {entry["destination"]: entry for entry in kernel_mounts(options)}
     for name in FILES:
@@ -45,7 +45,7 @@ def mounts(
 
 
 def kernel_mounts(options: ContainerOptions) -> list[Entry]:
-    """What every container sees of the kernel: /sys and the cgroups read-only."""
+    """The kernel file systems of every container; /sys and the cgroups are read-only."""
     size = options.shm_size or DEFAULT_SHM_BYTES
     entries = [
         _entry("/proc", "proc", "proc", *_SAFE),
@@ -76,7 +76,7 @@ def _user_mount(mount: MountOption, host: Host) -> Entry:
     recursive = "nonrecursive" not in mount.options
     words = ["rbind" if recursive else "bind", *propagation]
     if mount.read_only:
-        # Without the second, a mount below the source would stay writable.
+        # rro too: with ro alone, mounts below the source stay writable.
         deep = recursive and host.kernel >= _RECURSIVE_READ_ONLY
         words += ["ro", "rro"] if deep else ["ro"]
     return {

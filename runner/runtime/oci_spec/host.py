@@ -1,4 +1,4 @@
-"""Host: what this machine lets a container have; read once, so that specs stay pure."""
+"""Host: the limits and features of this machine; read once, so that building a spec stays pure."""
 
 import os
 import platform
@@ -23,10 +23,10 @@ _INITS: Final = ("/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/libexec/cat
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """``hard_limits`` by setrlimit(2) name without RLIMIT_, -1 for none; ``kernel`` is (6, 18).
+    """``hard_limits`` by setrlimit(2) name without RLIMIT_, -1 for none; ``kernel`` as (6, 18).
 
     ``lowest_oom_score`` is the lowest oom_score_adj that a child of ours may have.
-    ``online_cpus`` and ``memory_nodes`` are the numbers that a cpuset may have.
+    ``online_cpus`` and ``memory_nodes`` are the numbers valid in a cpuset.
     """
 
     architecture: str = "amd64"
@@ -52,7 +52,7 @@ class Host:
             kernel=_kernel(),
             cpus=os.cpu_count() or 1,
             online_cpus=_online(_CPUS, os.cpu_count() or 1),
-            # A kernel without NUMA has one node, and no such file.
+            # A kernel without NUMA has one node and no such file.
             memory_nodes=_online(_NODES, 1),
             cgroups=detect(),
             capabilities=available,
@@ -99,7 +99,7 @@ def _hard_limits() -> dict[str, int]:
 
 
 def _capabilities() -> frozenset[str]:
-    """What this process can give away: its bounding set."""
+    """This process's bounding set."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapBnd:"):
             bits = int(line.split()[1], 16)

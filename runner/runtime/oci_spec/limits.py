@@ -1,7 +1,7 @@
-"""Limits: values that the kernel or the runtime would refuse at the start, refused at create.
+"""Checks at create of values that the kernel or the runtime would refuse at start.
 
-https://docs.kernel.org/admin-guide/cgroup-v1/ and proc_pid_oom_score_adj(5).  They are not judged
-where options are read: a container that an older version made must still be known.
+https://docs.kernel.org/admin-guide/cgroup-v1/ and proc_pid_oom_score_adj(5).  Not done
+when options are parsed: records of older versions must remain readable.
 """
 
 import re
@@ -11,7 +11,7 @@ from runner.errors import BadRequest
 from runner.runtime.oci_spec.host import Host, parse_list
 from runner.schema import ContainerOptions, MountOption
 
-# Option, its name in the Engine API, the lowest and the highest value.
+# Option, its name in the Engine API, minimum, maximum.
 _RANGES: Final = (
     ("cpu_shares", "CpuShares", 2, 262_144),
     ("cpu_period", "CpuPeriod", 1_000, 1_000_000),
@@ -20,7 +20,7 @@ _RANGES: Final = (
 )
 _LOWEST_QUOTA: Final = 1_000
 
-# tmpfs(5); the flags are mount(8)'s, those that a mount of a container's own may have.
+# tmpfs(5); the flags are those of mount(8) allowed for a container's mount.
 _TMPFS_FLAGS: Final = frozenset({
     "async", "atime", "defaults", "dev", "diratime", "dirsync", "exec", "noatime", "nodev",
     "nodiratime", "noexec", "norelatime", "nostrictatime", "nosuid", "relatime", "strictatime",
@@ -45,7 +45,7 @@ _MAX_NAME: Final = 255
 
 
 def check_limits(options: ContainerOptions, host: Host) -> None:
-    """BadRequest for the first value outside of what this host takes."""
+    """BadRequest for the first value outside this host's range."""
     for name, key, lowest, highest in _RANGES:
         value = getattr(options, name)
         if value is not None and not lowest <= value <= highest:
@@ -57,7 +57,7 @@ def check_limits(options: ContainerOptions, host: Host) -> None:
 
 
 def check_mounts(mounts: tuple[MountOption, ...]) -> None:
-    """BadRequest for a path that no file system takes, or an option that no tmpfs has."""
+    """BadRequest for an invalid path, or an unknown tmpfs option."""
     for mount in mounts:
         for path in (mount.source, mount.target):
             _check_path(path)
@@ -75,7 +75,7 @@ def _check_list(key: str, text: str, present: frozenset[int]) -> None:
         raise BadRequest(f"{key}: {error}") from None
     if not asked or not asked <= present:
         here = ",".join(map(str, sorted(present)))
-        raise BadRequest(f"{key}: {text!r} is not all here, available: {here}")
+        raise BadRequest(f"{key}: {text!r} is not available, expected some of {here}")
 
 
 def _check_path(path: str) -> None:

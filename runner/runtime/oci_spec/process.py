@@ -64,9 +64,9 @@ def arguments(image: ImageConfig, options: ContainerOptions) -> tuple[str, ...]:
 def entrypoint_and_command(
     image: ImageConfig, options: ContainerOptions
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The user's, or else the image's.
+    """The user's entrypoint and command, or else the image's.
 
-    An entrypoint of the user's own leaves the image's command out.
+    A user's entrypoint drops the image's command.
     """
     if options.entrypoint is not None:
         return _program(options.entrypoint), options.command or ()
@@ -74,14 +74,14 @@ def entrypoint_and_command(
 
 
 def _program(entrypoint: tuple[str, ...]) -> tuple[str, ...]:
-    """One empty text is no entrypoint: so an image or a user takes away what was there."""
+    """An entrypoint of one empty string means none: so an image or a user clears it."""
     return () if entrypoint == ("",) else entrypoint
 
 
 def environment(image: ImageConfig, options: ContainerOptions, hostname: str) -> list[str]:
-    """Defaults, under the image's, under the user's; each name once, in order of first sight.
+    """Defaults, overridden by the image's, then by the user's; each name once, in first order.
 
-    HOME is left to the runtime, which reads the container's passwd for each process it starts.
+    HOME is set by the runtime, from the container's passwd, for each process.
     """
     defaults = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
     if options.tty:
@@ -90,7 +90,7 @@ def environment(image: ImageConfig, options: ContainerOptions, hostname: str) ->
 
 
 def merge_environment(below: Iterable[str], above: Iterable[str]) -> list[str]:
-    """Later entries replace earlier ones; one above without ``=`` takes its name away."""
+    """Merge environments; entries of ``above`` win, and one without ``=`` removes its name."""
     merged: dict[str, str] = {}
     for entry in below:
         name, equals, _ = entry.partition("=")
@@ -108,9 +108,9 @@ def merge_environment(below: Iterable[str], above: Iterable[str]) -> list[str]:
 
 
 def working_directory(text: str) -> str:
-    """The directory, absolute and normal; a relative one is below the root.
+    """Normalize the working directory; a relative one is below the root.
 
-    Nothing in /proc: ``/proc/self/fd/7`` as a working directory has led out of containers
+    BadRequest for one in /proc: ``/proc/self/fd/7`` has led out of containers
     (CVE-2024-21626).
     """
     path = posixpath.normpath("/" + text.lstrip("/"))
@@ -120,7 +120,7 @@ def working_directory(text: str) -> str:
 
 
 def rlimits(options: ContainerOptions, host: Host) -> list[dict[str, Any]]:
-    """What was asked for and no defaults; clamped to what this process may give."""
+    """The requested limits, without defaults, clamped to this process's hard limits."""
     return [
         {"type": f"RLIMIT_{name}", "soft": _unsigned(min(soft, cap)), "hard": _unsigned(hard)}
         for name, soft, hard, cap in (_clamped(limit, host) for limit in options.ulimits)
@@ -160,7 +160,7 @@ def exec_process(
 
 
 def _clamped(limit: Ulimit, host: Host) -> tuple[str, float, float, float]:
-    """Name, soft, hard and the cap of both; no limit (-1) counts as more than any number."""
+    """Name, soft limit, hard limit and the cap of both; -1 (no limit) sorts above all numbers."""
     name = limit.name.upper()
     if name not in RLIMITS:
         raise BadRequest(f"invalid ulimit {limit.name!r}: expected one of nofile, nproc, core …")

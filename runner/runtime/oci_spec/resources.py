@@ -1,8 +1,8 @@
-"""The spec's ``linux.resources`` and ``linux.sysctl``: how much a container may use.
+"""The spec's ``linux.resources`` and ``linux.sysctl``.
 
 https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#control-groups
 
-Written in cgroup v1's words, as the spec has them; on v2 the runtime translates.
+In terms of cgroup v1, as in the spec; on v2 the runtime translates.
 """
 
 from typing import Any, Final
@@ -11,14 +11,14 @@ from runner.errors import BadRequest
 from runner.runtime.oci_spec.host import Host
 from runner.schema import ContainerOptions
 
-# A fork bomb ends here.  --pids-limit -1 takes the limit away.
+# Stops a fork bomb.  --pids-limit -1 removes the limit.
 DEFAULT_PIDS: Final = 1024
 _CPU_PERIOD_MICROSECONDS: Final = 100_000
 
 # Major and minor numbers of null, zero, full, random, urandom, tty, console.
 _DEVICES: Final = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1))
 
-# What a namespace of the container's own holds; everything else would change the host.
+# Sysctls of the IPC namespace; others would change the host.
 _IPC_SYSCTLS: Final = frozenset({
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
     "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
@@ -37,7 +37,7 @@ def resources(options: ContainerOptions, host: Host) -> dict[str, Any]:
 
 
 def warnings(options: ContainerOptions, host: Host) -> tuple[str, ...]:
-    """What was asked for and this kernel cannot do."""
+    """Warnings about options that this kernel does not support."""
     found = []
     if options.memory_swap and not host.cgroups.swap_limit:
         found.append("this kernel does not limit swap: memory limited without swap")
@@ -47,7 +47,7 @@ def warnings(options: ContainerOptions, host: Host) -> tuple[str, ...]:
 
 
 def devices() -> list[dict[str, Any]]:
-    """No device but the harmless ones; making a node is allowed, opening it is not."""
+    """Device rules: access to the default devices only; mknod is allowed for all."""
     rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
     rules += [{"allow": True, "type": kind, "access": "m"} for kind in ("c", "b")]
     rules += [

@@ -41,7 +41,7 @@ ARCHITECTURES: Final = {
 
 @cache
 def default_profile() -> Document:
-    """The profile that we ship, in Docker's format; callers must not change it."""
+    """The default profile in Docker's format; callers must not modify it."""
     text = Path(__file__).with_name("seccomp.json").read_text(encoding="utf-8")
     document: Document = json.loads(text)
     return document
@@ -90,7 +90,7 @@ def _applies(
 
 
 def _rule(rule: Document) -> dict[str, Any]:
-    # "name" is from the first version of the format.
+    # "name" is of the format's first version.
     names = rule.get("names") or [rule["name"]]
     resolved: dict[str, Any] = {"names": list(names), "action": rule["action"]}
     if rule.get("errnoRet") is not None:
@@ -102,12 +102,12 @@ def _rule(rule: Document) -> dict[str, Any]:
 
 def _argument(argument: Document) -> dict[str, Any]:
     resolved = {name: argument[name] for name in ("index", "value", "op")}
-    # A masked comparison is value & arg == valueTwo: Docker's format leaves the 0 out.
+    # A masked comparison is value & arg == valueTwo; Docker's format omits a 0.
     return {**resolved, "valueTwo": argument.get("valueTwo") or 0}
 
 
 def _architectures(profile: Document, architecture: str) -> list[str]:
-    """This machine's architecture, and those whose programs it runs too."""
+    """This machine's architecture, and the others whose programs it runs."""
     if profile.get("architectures"):
         return list(profile["architectures"])
     native = ARCHITECTURES.get(architecture)

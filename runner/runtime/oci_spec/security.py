@@ -1,6 +1,6 @@
-"""What a container is kept from: capabilities, seccomp, AppArmor, masked and read-only paths.
+"""SecurityProfile: capabilities, seccomp, AppArmor, masked and read-only paths.
 
-https://docs.docker.com/engine/security/ has the defaults that these are at least as strict as.
+At least as strict as docker's defaults: https://docs.docker.com/engine/security/
 """
 
 import json
@@ -22,13 +22,13 @@ READ_ONLY_PATHS: Final = (
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 )  # fmt: skip
 
-# Whichever of these the host has loaded; a profile is never loaded from here.
+# The first of these that is loaded on the host; no profile is loaded by us.
 _APPARMOR_DEFAULTS: Final = ("slipway-default", "docker-default")
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityProfile:
-    """The answers to ``--cap-add``, ``--cap-drop`` and ``--security-opt`` together."""
+    """The result of ``--cap-add``, ``--cap-drop`` and ``--security-opt``."""
 
     capabilities: tuple[str, ...]
     seccomp: Mapping[str, Any] | None
@@ -38,7 +38,7 @@ class SecurityProfile:
 
 
 def profile(options: ContainerOptions, host: Host) -> SecurityProfile:
-    """Read the options, or raise BadRequest for one that is unknown or cannot be had here."""
+    """Parse the options; BadRequest for one that is unknown or not supported by this host."""
     if options.privileged:
         raise BadRequest("privileged containers are not offered: add capabilities by name")
     bounding = capabilities.bounding_set(options.cap_add, options.cap_drop, host.capabilities)
@@ -60,7 +60,7 @@ def paths(chosen: SecurityProfile, host: Host) -> dict[str, list[str]]:
     if chosen.open_system_paths:
         return {"maskedPaths": [], "readonlyPaths": []}
     thermal = [f"/sys/devices/system/cpu/cpu{n}/thermal_throttle" for n in range(host.cpus)]
-    # On v1 the runtime mounts a tmpfs there, and leaves it writable around read-only groups.
+    # On v1 the runtime mounts a tmpfs there that stays writable around the read-only groups.
     cgroup = ["/sys/fs/cgroup"] if host.cgroups.version == 1 else []
     return {
         "maskedPaths": [*MASKED_PATHS, *thermal],
@@ -71,7 +71,7 @@ def paths(chosen: SecurityProfile, host: Host) -> dict[str, list[str]]:
 def _security_options(options: ContainerOptions) -> dict[str, str]:
     asked: dict[str, str] = {}
     for text in options.security_opt:
-        # Old clients write a colon; a JSON profile has many.
+        # Old clients write a colon for "="; a JSON profile contains colons.
         separator = "=" if "=" in text.split(":", 1)[0] or ":" not in text else ":"
         name, _, value = text.partition(separator)
         if name == "no-new-privileges":
@@ -95,7 +95,7 @@ def _flag(name: str, value: str) -> bool:
 
 
 def _seccomp_document(value: str, host: Host) -> Mapping[str, Any] | None:
-    """The profile in Docker's format: ours, none, or the JSON that the client has read."""
+    """The profile in Docker's format: the default, none, or the JSON sent by the client."""
     if value == "unconfined":
         return None
     if value in ("", "builtin"):

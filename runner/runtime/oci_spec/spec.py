@@ -25,10 +25,10 @@ OCI_VERSION: Final = "1.0.2"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one container goes on this host: what no image and no user decides.
+    """A container's paths, names and cgroup on this host, chosen neither by image nor by user.
 
-    ``files`` holds its hostname, hosts and resolv.conf.  In ``mounts`` every volume's source
-    is already its directory on the host; ``cgroup`` is an absolute path below the cgroup root.
+    ``files`` holds its hostname, hosts and resolv.conf.  In ``mounts`` every volume's source is its
+    directory on the host; ``cgroup`` is an absolute path below the cgroup root.
     """
 
     id: str
@@ -63,10 +63,7 @@ def runtime_spec(
 
 
 def check_options(options: ContainerOptions, host: Host) -> tuple[str, ...]:
-    """Refuse at ``create`` what ``start`` would; returns what will be done differently.
-
-    Each warning is a sentence for the user.
-    """
+    """Refuse at ``create`` what ``start`` would refuse; returns warnings for the user."""
     limits.check_limits(options, host)
     limits.check_mounts(options.mounts)
     security.profile(options, host)
@@ -76,19 +73,19 @@ def check_options(options: ContainerOptions, host: Host) -> tuple[str, ...]:
 
 
 def command(image: ImageConfig, options: ContainerOptions) -> tuple[str, ...]:
-    """The program and its arguments: what ``inspect`` shows as Path and Args."""
+    """The program and its arguments, shown by ``inspect`` as Path and Args."""
     return process.arguments(image, options)
 
 
 def exec_process(
     container: RuntimeSpec, options: ExecOptions, user: User, *, tty_size: tuple[int, int] = (0, 0)
 ) -> ProcessSpec:
-    """What ``exec`` runs: the container's own process section, with what was asked changed."""
+    """The process section for ``exec``: the container's, changed by the options."""
     return process.exec_process(container["process"], options, user, tty_size)
 
 
 def namespaces(options: ContainerOptions) -> list[dict[str, str]]:
-    """Six, each the container's own, less those that it was asked to share with the host."""
+    """The container's own namespaces: all six, less those shared with the host."""
     shared = {
         "network": options.network_mode == "host",
         "pid": options.pid_mode == "host",

@@ -2,8 +2,8 @@
 
 https://github.com/opencontainers/image-spec/blob/main/conversion.md#configuser
 
-The files belong to whoever built the image: they are opened inside the root only, and the
-host's name service is never asked.
+The files are untrusted: they are opened inside the root only.  The host's name service is not
+used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _FILE_BYTES: Final = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who the process is: numbers only.  ``groups`` holds the supplementary ones."""
+    """A process's numeric IDs; ``groups`` holds the supplementary groups."""
 
     uid: int = 0
     gid: int = 0
@@ -49,7 +49,7 @@ class _Group:
 
 
 def find_user(root: int, text: str, group_add: Sequence[str] = ()) -> User:
-    """Resolve ``text`` ("" is root) inside the directory that ``root`` is a descriptor of.
+    """Resolve ``text`` ("" is root) by the files in the directory open as ``root``.
 
     As moby does, a numeric user gets the groups of its account too, and the primary group is
     among the supplementary ones (CVE-2022-36109).  Raises BadRequest for a name that the
@@ -62,7 +62,7 @@ def find_user(root: int, text: str, group_add: Sequence[str] = ()) -> User:
     groups = tuple(_groups(_lines(root, "etc/group")))
     account = _find_account(accounts, user_text or "0")
     gid = _find_gid(groups, group_text) if group_text else account.gid
-    # With a group of its own choosing the user leaves the account's behind.
+    # An explicit group replaces the account's groups.
     member = [] if group_text else [g.gid for g in groups if account.name in g.members]
     added = [_find_gid(groups, name) for name in group_add]
     supplementary = tuple(dict.fromkeys((gid, *member, *added)))[:_MAX_GROUPS]
@@ -94,7 +94,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str, kind: str) -> int:
-    # The length first: int() of a million digits takes seconds.
+    # Check the length first: int() of a million digits takes seconds.
     value = int(text) if len(text) <= 11 else MAX_ID + 1
     if not 0 <= value <= MAX_ID:
         raise BadRequest(f"invalid {kind} {text[:32]!r}: expected a number from 0 to {MAX_ID}")
@@ -105,7 +105,7 @@ def _lines(root: int, path: str) -> list[list[str]]:
     try:
         content = read_file(root, path, limit=_FILE_BYTES)
     except (OSError, ValueError):
-        # An image without the file, or with something else there, knows no names.
+        # A missing or irregular file means no names.
         return []
     lines = content.decode(errors="surrogateescape").split("\n")
     return [line.split(":") for line in lines if line and not line.startswith("#")]
@@ -127,7 +127,7 @@ def _groups(lines: list[list[str]]) -> Iterator[_Group]:
 
 
 def _id(fields: list[str], index: int) -> int | None:
-    """The number in a field; a line without one, or with one out of bounds, does not count."""
+    """The number in a field; None if missing or out of range."""
     text = fields[index] if len(fields) > index else ""
     if not (text.isascii() and text.isdigit()) or len(text) > 10:
         return None

@@ -1,1 +1,1 @@
-"""Containers: created, started, watched, stopped, removed."""
+"""Containers: create, start, supervise, stop, remove."""

@@ -1,6 +1,6 @@
-"""Container: what one is, as asked (Desired), as seen (Observed), and as shown.
+"""Container, with its desired and its observed state.
 
-Both halves are kept apart in the records: a daemon that starts brings the second to the truth.
+Both are stored in its record; a starting daemon updates the observed state.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ DEFAULT_STOP_SIGNAL: Final = "SIGTERM"
 
 @dataclass(frozen=True, slots=True)
 class MountPoint:
-    """One mount that was decided on: ``source`` is a path of the host, "" for a tmpfs.
+    """One resolved mount: ``source`` is a path of the host, "" for a tmpfs.
 
-    For a volume, ``volume`` is its name, and ``anonymous`` says that the container brought it.
+    For a volume, ``volume`` is its name; ``anonymous`` if it was created for the container.
     """
 
     kind: MountKind
@@ -35,7 +35,7 @@ class MountPoint:
     anonymous: bool = False
 
     def to_option(self) -> MountOption:
-        """As the spec wants it: a volume by its directory."""
+        """The mount for the spec: a volume becomes a bind of its directory."""
         return MountOption(self.kind, self.source, self.target, self.read_only, self.options)
 
     def to_json(self) -> dict[str, Any]:
@@ -56,9 +56,9 @@ class MountPoint:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What was asked for and decided at ``create``; it does not change.
+    """The configuration fixed at ``create``.
 
-    The image's config is kept whole: the container outlives its image's names.
+    Includes the image's whole config: the container outlives its image's names.
     """
 
     created: datetime
@@ -98,7 +98,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was last seen of it."""
+    """The last observed state."""
 
     state: State = State.CREATED
     pid: int = 0
@@ -134,18 +134,18 @@ class Observed:
 
     @property
     def exit_status(self) -> ExitStatus:
-        """How it last ended; for one that never ran, 0."""
+        """The last exit status; code 0 if it never ran."""
         finished = self.finished_at or datetime.fromtimestamp(0, UTC)
         return ExitStatus(self.exit_code, finished, self.oom_killed, self.error)
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A view of now, for whoever asks; ask again for news.  Times are UTC.
+    """A snapshot of a container's state.  Times are UTC.
 
-    ``options`` is what was asked, with the image as it was typed; ``entrypoint``, ``command``,
-    ``path``, ``args``, ``env``, ``working_dir``, ``user`` and ``labels`` have the image's
-    defaults under them; ``image_config`` is all that the image said.
+    ``options`` are the user's, with the image's name as typed; ``entrypoint``, ``command``,
+    ``path``, ``args``, ``env``, ``working_dir``, ``user`` and ``labels`` include the image's
+    defaults; ``image_config`` is the image's own config.
     ``directory`` holds its hostname, hosts and resolv.conf.
     """
 

@@ -1,6 +1,6 @@
-"""create, start, stop, remove: the lifecycle.
+"""Containers: create, start, stop, remove and query containers.
 
-Engine API, "Container".  What a verb may be applied to is the table in ``lifecycle.py``.
+Engine API, "Container".  ``lifecycle.py`` has the table of operations allowed in each state.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
 
 T = TypeVar("T")
 
-# What is under way has so long to finish when the daemon stops.
+# Time for operations in progress to finish when the daemon stops.
 CLOSE_SECONDS: Final = 5.0
 
 _Operation = Callable[[ContainerHandle], Awaitable[None]]
@@ -42,8 +42,8 @@ _Operation = Callable[[ContainerHandle], Awaitable[None]]
 class Containers:
     """The containers of this machine.
 
-    A name is a container's name, its ID, or the unique beginning of its ID.  One container's
-    verbs run one after another, each to its end even when whoever asked has gone away.
+    A ``name`` is a container's name, its ID, or a unique prefix of its ID.  Operations on one
+    container run one at a time, each to completion even if the client disconnects.
     """
 
     def __init__(self, deps: ContainerDeps) -> None:
@@ -58,11 +58,11 @@ class Containers:
         return self.handle(name).view()
 
     def list(self) -> tuple[Container, ...]:
-        """Every container in whatever state, the newest first."""
+        """Every container in any state, newest first."""
         return self._index.list()
 
     def handle(self, name: str) -> ContainerHandle:
-        """For the other services: the container itself, not a view of it."""
+        """The container's handle, for the other services."""
         return self._index.find(name)
 
     def logs(
@@ -77,13 +77,13 @@ class Containers:
         until: datetime | None = None,
         timestamps: bool = False,
     ) -> AsyncIterator[Frame]:
-        """What the container wrote; NoSuchContainer is raised at once, before the first frame."""
+        """The container's output; NoSuchContainer is raised at once, before the first frame."""
         handle = self.handle(name)
         selection = Selection(_wanted(stdout, stderr), tail, since, until, timestamps)
         return self._read_log(handle, selection, follow=follow)
 
     async def changed_bytes(self, name: str) -> int:
-        """What the container has written on top of its image."""
+        """The size in bytes of the container's writable layer."""
         written = await usage(self._deps.snapshotter, self.handle(name).id)
         return written.bytes
 
@@ -92,7 +92,7 @@ class Containers:
     ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """The processes running in the container: titles, and a row for each.
 
-        ``arguments`` are ps(1)'s, for other columns than those of ``-ef``.
+        ``arguments`` are options of ps(1), for other columns than those of ``-ef``.
         """
         handle = self.handle(name)
         if handle.state not in ALIVE:
@@ -102,9 +102,9 @@ class Containers:
     async def create(
         self, options: ContainerOptions, name: str | None = None, platform: str | None = None
     ) -> tuple[Container, tuple[str, ...]]:
-        """Make a container that can be started; returns it, and warnings for the user.
+        """Create a container; returns it and warnings for the user.
 
-        Raises NoSuchImage, NameInUse, or BadRequest naming the option that makes no sense.
+        Raises NoSuchImage, NameInUse, or BadRequest naming the invalid option.
         """
         making = creation.create(self._deps, options, name, platform, self._index.add)
         handle, warnings = await self._run_shielded(making)
@@ -125,12 +125,12 @@ class Containers:
         timeout: int | None = None,  # noqa: ASYNC109 — the container's time, not this call's
         signal: str | None = None,
     ) -> None:
-        """Ask the program to end, and end it when it has not after ``timeout`` seconds.
+        """Send the stop signal, and SIGKILL after ``timeout`` seconds.
 
-        -1 is to wait for ever, None the container's own timeout.
+        -1 waits for ever, None means the container's own timeout.
         """
         number = parse_signal(signal) if signal else None
-        # Without the lock: neither a start nor a removal waits for the grace of a stop.
+        # Without the lock: a start or a removal must not wait for the grace period.
         await self._run_shielded(self._operations.stop(self.handle(name), timeout, number))
 
     async def restart(
@@ -140,17 +140,17 @@ class Containers:
         timeout: int | None = None,  # noqa: ASYNC109 — the container's time, not this call's
         signal: str | None = None,
     ) -> None:
-        """Stop it if it runs, then start it."""
+        """Stop the container if it runs, then start it."""
         number = parse_signal(signal) if signal else None
         await self._run_shielded(self._restart(self.handle(name), timeout, number))
 
     async def kill(self, name: str, signal: str = "KILL") -> None:
-        """Send a signal to the container's first process; SIGKILL has ended it on return.
+        """Send a signal to the container's first process; after SIGKILL, wait for its exit.
 
         Before that process runs, SIGKILL and the container's stop signal abort the start.
         """
         number = parse_signal(signal)
-        # Without the lock: a start that hangs must not keep anyone from killing.
+        # Without the lock: a start that hangs must not block kill.
         await self._run_shielded(self._operations.kill(self.handle(name), number))
 
     async def pause(self, name: str) -> None:
@@ -158,35 +158,35 @@ class Containers:
         await self._run_operation(name, self._operations.pause)
 
     async def unpause(self, name: str) -> None:
-        """Let its processes go on."""
+        """Thaw all its processes."""
         await self._run_operation(name, self._operations.unpause)
 
     async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove a container that does not run; with ``force``, kill it first.
 
-        With ``volumes``, the anonymous volumes it brought go with it.
+        With ``volumes``, remove its anonymous volumes too.
         """
         found = self.handle(name)
         if force:
             await self._run_shielded(self._operations.abort_start(found))
             if found not in self._index:
-                # It removed itself when its start was aborted.
+                # --rm removed it when its start was aborted.
                 return
         await self._run_operation(
             found.id, lambda handle: self._operations.remove(handle, force=force, volumes=volumes)
         )
 
     async def rename(self, name: str, new: str) -> None:
-        """Call it something else; NameInUse if something else is called so."""
+        """Rename the container; NameInUse if the name is taken."""
         names.check_container_name(new)
         await self._run_operation(name, lambda handle: self._operations.rename(handle, new))
 
     async def prune(
         self, matches: Callable[[Container], bool] | None = None
     ) -> tuple[tuple[str, ...], int]:
-        """Remove containers that do not run: their IDs, and the bytes freed.
+        """Remove stopped containers; returns their IDs and the bytes freed.
 
-        All of them, or only those that ``matches`` is true of.
+        All of them, or only those for which ``matches`` is true.
         """
         removed, size = [], 0
         for handle in self._index.handles():
@@ -200,7 +200,7 @@ class Containers:
         return tuple(removed), size
 
     async def wait(self, name: str, condition: Condition = Condition.NOT_RUNNING) -> Waiter:
-        """Wait for an end: subscribed when this returns, told by the waiter's ``result``."""
+        """Subscribe to the container's exit or removal; the waiter's ``result`` waits for it."""
         handle = self.handle(name)
         waiter = handle.waiters.join(condition)
         if condition is Condition.NOT_RUNNING and handle.state not in ALIVE:
@@ -217,9 +217,9 @@ class Containers:
         stream: bool = True,
         logs: bool = False,
     ) -> Streams:
-        """The container's streams; before it starts, they wait for it and miss nothing.
+        """The container's streams; before it starts, they wait for the start and miss nothing.
 
-        With ``logs``, what it wrote before comes first; without ``stream``, nothing after.
+        With ``logs``, earlier output comes first; without ``stream``, there is no later output.
         """
         handle = self.handle(name)
         if handle.state is State.PAUSED:
@@ -245,20 +245,20 @@ class Containers:
         self._deps.publish(handle, "resize", height=str(height), width=str(width))
 
     async def recover(self) -> None:
-        """At the daemon's start: know every container, and what happened to it meanwhile."""
+        """At the daemon's start: load every container and update its observed state."""
         for record in self._deps.records.containers.all():
             paths = self._deps.paths(record.id)
             self._index.add(ContainerHandle.from_record(record, paths))
         await self._deps.volumes.recover()
         known = self._index.handles()
         await self._supervisor.sweep({handle.id for handle in known})
-        # Side by side: the runtime is asked about each, and takes its time.
+        # In parallel: each needs a call of the runtime.
         await asyncio.gather(*map(self._supervisor.recover, known))
 
     async def close(self) -> None:
-        """At the daemon's stop: finish what is under way.  Containers stay as they are.
+        """At the daemon's stop: finish operations in progress.  Containers keep running.
 
-        What is not finished soon is cut off: a start that hangs, a stop that waits.
+        After CLOSE_SECONDS operations are cancelled: a start that hangs, a stop that waits.
         """
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=CLOSE_SECONDS)
@@ -275,7 +275,7 @@ class Containers:
     async def _restart(
         self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None
     ) -> None:
-        # One that removes itself stays for its second run.
+        # Suspends --rm until the second run.
         handle.restarting = True
         try:
             if handle.state in ALIVE or handle.starting is not None:
@@ -287,9 +287,9 @@ class Containers:
         self._deps.publish(handle, "restart")
 
     async def _auto_remove(self, handle: ContainerHandle) -> None:
-        """What the supervisor calls for a container that removes itself."""
+        """Remove a container with --rm after its exit; called by the supervisor."""
         async with handle.lock:
-            # A restart may have been quicker.
+            # It may have been restarted or removed meanwhile.
             known = handle in self._index and not handle.restarting
             if known and handle.state not in ALIVE:
                 await self._operations.forget(handle, volumes=True)
@@ -324,7 +324,7 @@ class Containers:
             await operation(handle)
 
     async def _run_shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it to its end, even when whoever asked has gone: no verb stops half-way."""
+        """Run to completion even if the caller is cancelled: no operation stops half-way."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -1,4 +1,4 @@
-"""Create: from what was asked to a container that can start; all of it or nothing."""
+"""Create a container from its options, all or nothing."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
@@ -80,7 +80,7 @@ async def _create(
             handle = ContainerHandle(identifier, name, desired, Observed(), paths)
             await _prepare_rootfs(deps, handle, points, undo)
             await deps.save(handle)
-            # Recorded, and so it exists.
+            # The record is written: keep everything.
             created(handle)
             undo.pop_all()
     await deps.volumes.claim(point.volume for point in points if point.anonymous)
@@ -96,7 +96,7 @@ async def _prepare_rootfs(
     diff_ids = handle.desired.image.diff_ids
     handle.rootfs_mounts = await deps.snapshotter.prepare(handle.id, diff_ids)
     undo.push_async_callback(deps.snapshotter.remove, handle.id)
-    # There from now on, so that its log can be waited for.
+    # Created now, so that a follower of the log can watch the directory.
     await in_thread(handle.paths.directory.mkdir, parents=True, mode=0o711)
     undo.push_async_callback(in_thread, remove, handle.paths.directory)
     await mount_points.fill_volumes(
@@ -115,7 +115,7 @@ def _check_healthcheck(options: ContainerOptions, image: Image) -> None:
 
 
 def _stop_signal(options: ContainerOptions, image: Image) -> tuple[str, tuple[str, ...]]:
-    """The signal, or BadRequest for one asked for; an image's that is none is a warning."""
+    """The stop signal; BadRequest for an invalid option, a warning for an invalid image's."""
     if options.stop_signal:
         parse_signal(options.stop_signal)
         return options.stop_signal, ()

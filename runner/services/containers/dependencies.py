@@ -1,4 +1,4 @@
-"""ContainerDeps: what the container services stand on, made once by the composition."""
+"""ContainerDeps: the dependencies of the container services, built by daemon/app.py."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,20 +18,20 @@ from runner.storage.snapshots.snapshotter import Snapshotter
 
 
 class ImageFinder(Protocol):
-    """As much of the images as containers need."""
+    """The part of Images that containers need."""
 
     def find(self, name: str) -> Image:
         """The image, or NoSuchImage."""
         ...
 
     def keep(self, image: Image) -> AbstractContextManager[None]:
-        """Within it no removal takes the image's layers."""
+        """Protect the image's layers from removal inside the block."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerDeps:
-    """The records, the disk, the runtime and its monitors; and who is told."""
+    """Settings, records, storage, runtime, monitor and events."""
 
     settings: RunnerSettings
     index: ContainerIndex
@@ -53,11 +53,11 @@ class ContainerDeps:
         )
 
     async def save(self, handle: ContainerHandle) -> None:
-        """Make durable what memory says of a container."""
+        """Write a container's record."""
         await self.records.containers.put(handle.to_record())
 
     async def observe(self, handle: ContainerHandle, **seen: Any) -> None:
-        """Remember what was seen of a container, now and after the next start."""
+        """Update a container's observed state, in memory and in its record."""
         handle.observed = replace(handle.observed, **seen)
         await self.save(handle)
 
@@ -66,5 +66,5 @@ class ContainerDeps:
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> int:
-    """Whole seconds from one to the other; 0 if either is not known."""
+    """Whole seconds from ``start`` to ``end``; 0 if either is None."""
     return int((end - start).total_seconds()) if start and end else 0

@@ -10,12 +10,12 @@ from runner.schema import ContainerOptions
 
 # The kernel's limit, in bytes, on a hostname and on a domain name.
 _MAX_NAME: Final = 64
-# Debian's address for a machine's own name that has no network to be found in.
+# Debian's address for the own name of a host without a network.
 _OWN_ADDRESS: Final = "127.0.1.1"
 
 
 def choose_hostname(options: ContainerOptions, container: str) -> str:
-    """The name asked for; else the host's, in the host's network; else the short ID."""
+    """The requested hostname; else the host's, in the host's network; else the short ID."""
     if options.hostname:
         return _checked(options.hostname)
     if options.network_mode == "host" or options.uts_mode == "host":
@@ -30,9 +30,9 @@ def check_extra_hosts(options: ContainerOptions) -> None:
 
 
 def write_files(directory: Path, options: ContainerOptions, hostname: str) -> None:
-    """Write the three into the container's directory; blocking, small files.
+    """Write the three files into the container's directory; blocking.
 
-    In the host's network, the host's own names are known inside too.
+    In the host's network, hosts includes the host's own entries.
     """
     full = f"{hostname}.{_checked(options.domainname)}" if options.domainname else hostname
     names = hostname if full == hostname else f"{full} {hostname}"

@@ -1,4 +1,4 @@
-"""ContainerHandle: one container in the daemon's memory, and what happens around it."""
+"""ContainerHandle: the daemon's in-memory state of one container."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ LOG_NAME = "container.log"
 
 @dataclass(frozen=True, slots=True)
 class ContainerPaths:
-    """Where one container keeps things: ``directory`` outlives a reboot, the others do not.
+    """One container's paths: ``directory`` survives a reboot, the others do not.
 
-    ``rootfs`` is where its snapshot gets mounted: beside the bundle, which is removed as a tree.
+    ``rootfs`` is the mount point of its snapshot, outside the bundle, which is removed as a tree.
     """
 
     directory: Path
@@ -35,12 +35,12 @@ class ContainerPaths:
 
 
 class ContainerHandle:
-    """A container's record, who watches it, who waits for it, and the lock of its verbs.
+    """A container's record, monitor, waiters, and the lock of its operations.
 
-    Operations run one at a time, under ``lock``, but for those that end it: ``stop`` waits its
-    grace without the lock, and ends a start that is under way (``starting``).  The end of the
-    process is no operation: it is noticed without the lock, and ``released``, of which each run
-    has its own, is set once process, mount and bundle are gone.
+    Operations run one at a time, under ``lock``, except those that end a run: ``stop`` waits
+    without the lock, and aborts a start in progress (``starting``).  The exit of the process is
+    handled without the lock; each run's ``released`` is set once its process, mounts and bundle
+    are removed.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ContainerHandle:
         return self.observed.state
 
     def check(self, operation: Operation) -> State:
-        """The state the verb leads to, or its refusal."""
+        """The state after the operation; raises if it is refused."""
         return next_state(self.state, operation, self.id, self.name)
 
     @property
@@ -90,19 +90,19 @@ class ContainerHandle:
             self.paths.log,
             terminal=options.tty,
             open_stdin=options.open_stdin,
-            # A terminal is left and come back to: only a pipe ends with its first user.
+            # Clients detach from a terminal and attach again; a pipe ends with its first client.
             stdin_once=options.stdin_once and not options.tty,
             log_file_bytes=self._log_options.file_bytes,
         )
 
     @property
     def log(self) -> ContainerLog:
-        """Its log, as the rotation wants it, while it is monitored."""
+        """Its log, for rotation, while it is monitored."""
         assert self.monitored is not None
         return ContainerLog(self.paths.log, self._log_options, self.monitored.reopen_log)
 
     def view(self) -> Container:
-        """The container as it is now."""
+        """A snapshot of the container's state."""
         seen = self.observed
         return replace(
             self._fixed,
@@ -118,7 +118,7 @@ class ContainerHandle:
         )
 
     def attributes(self, **more: str) -> dict[str, str]:
-        """What an event about it tells: its labels, image and name."""
+        """The attributes of its events: labels, image and name."""
         labels = dict(self._fixed.labels)
         return {**labels, "image": self.desired.options.image, "name": self.name, **more}
 

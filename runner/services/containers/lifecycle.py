@@ -1,7 +1,7 @@
-"""The states of a container, and what may be done to it in each: a table.
+"""Container states, and the table of operations allowed in each.
 
-https://github.com/opencontainers/runtime-spec/blob/main/runtime.md#lifecycle, in the words that
-the Engine API shows.
+https://github.com/opencontainers/runtime-spec/blob/main/runtime.md#lifecycle, with the Engine
+API's names.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from runner.errors import Conflict, Kind, NotModified, RunnerError
 
 
 class State(StrEnum):
-    """Where a container is in its life; the values are what the Engine API shows."""
+    """A container's state; the values are the Engine API's."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Operation(StrEnum):
-    """What may be asked of a container."""
+    """An operation on a container."""
 
     START = "start"
     STOP = "stop"
@@ -34,7 +34,7 @@ class Operation(StrEnum):
     RESIZE = "resize"
 
 
-# A verb that is not in a state's row is refused in that state.
+# An operation missing from a state's row is refused in that state.
 TRANSITIONS: Final[Mapping[State, Mapping[Operation, State]]] = {
     State.CREATED: {
         Operation.START: State.RUNNING,
@@ -96,9 +96,9 @@ _ALREADY: Final = frozenset(
 
 
 def next_state(state: State, operation: Operation, id: str, name: str) -> State:
-    """The state that a verb leads to.
+    """The state after an operation.
 
-    Raises NotModified if the container is there already, Conflict if the verb makes no sense.
+    Raises NotModified if the container is already in that state, Conflict if it is not allowed.
     """
     following = TRANSITIONS[state].get(operation)
     if following is None:
@@ -107,7 +107,7 @@ def next_state(state: State, operation: Operation, id: str, name: str) -> State:
 
 
 def refusal(state: State, operation: Operation, id: str, name: str) -> RunnerError:
-    """Why a verb is refused in a state, in one sentence."""
+    """The error for an operation refused in a state."""
     if (state, operation) in _ALREADY:
         return NotModified(f"container {name} is already {state}")
     text = _SPECIFIC_REFUSALS.get((state, operation), _REFUSALS[operation])

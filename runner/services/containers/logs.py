@@ -1,4 +1,4 @@
-"""Logs: what a container wrote, in the streams that were asked for, with times if wanted."""
+"""Select log entries by stream, and format them as frames, with timestamps on request."""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from runner.runtime.logs import Entry
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which part of a log is asked for; ``tail`` counts lines, from the end."""
+    """The requested part of a log; ``tail`` is the number of lines from the end."""
 
     streams: Collection[StdStream] = (StdStream.STDOUT, StdStream.STDERR)
     tail: int | None = None
@@ -20,7 +20,7 @@ class Selection:
 
 
 async def frames(entries: AsyncIterator[Entry], selection: Selection) -> AsyncIterator[Frame]:
-    """The wanted entries of a log as frames; a time stands where a line begins, once."""
+    """The selected entries as frames; a timestamp only at the start of a line."""
     broken: set[StdStream] = set()
     async for entry in entries:
         if entry.stream not in selection.streams:

@@ -1,4 +1,4 @@
-"""Mount points: what was asked for and what the image declares, decided on at ``create``."""
+"""Resolve a container's mounts, from its options and its image's volumes, at ``create``."""
 
 import posixpath
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -51,9 +51,9 @@ async def fill_volumes(
     volumes: Volumes,
     mounter: Mounter,
 ) -> None:
-    """Copy what the image has at their places into volumes that are new.
+    """Copy the image's content at their targets into new volumes.
 
-    The rootfs is mounted for it, and not any more afterwards.
+    Mounts the rootfs temporarily.
     """
     empty = [
         point
@@ -106,7 +106,7 @@ async def _volume(
 
 
 async def forget_volume(volumes: Volumes, name: str) -> None:
-    """Remove an anonymous volume, if nobody else came to use it."""
+    """Remove an anonymous volume unless another container uses it."""
     with suppress(RunnerError):
         await volumes.remove(name)
 

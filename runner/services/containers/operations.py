@@ -1,4 +1,4 @@
-"""The verbs of a container's life, on one container, under its lock."""
+"""Operations: start, stop, kill, pause, remove and rename one container, under its lock."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from runner.services.containers.supervisor import Supervisor
 from runner.services.signals import parse_signal
 
 _KILL: Final = 9
-# A process that the kernel holds (a dead network file system) outlives its SIGKILL.
+# A process in uninterruptible sleep (a dead network file system) survives SIGKILL.
 KILL_SECONDS: Final = 30
 
 
 class NotKilled(RunnerError):
-    """The container's first process did not end by a SIGKILL."""
+    """The container's first process survived SIGKILL."""
 
     def __init__(self, container: str) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class NotKilled(RunnerError):
 
 
 class Operations:
-    """What each verb does once its turn has come.  ``on_removed`` is told of a removed container."""
+    """The operations on one container.  ``on_removed`` is called with a removed container."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Operations:
         self._supervisor.watch(handle)
 
     async def _start(self, handle: ContainerHandle) -> None:
-        """Start it in a task of its own, which ``abort_start`` can cancel."""
+        """Start the container in a task that ``abort_start`` can cancel."""
         task = asyncio.create_task(starting.start(self._deps, handle))
         handle.starting = task
         try:
@@ -67,7 +67,7 @@ class Operations:
             handle.starting = None
 
     async def abort_start(self, handle: ContainerHandle) -> bool:
-        """Cut off a start that is under way, without the lock; False when there was none."""
+        """Cancel a start in progress, without the lock; False if there is none."""
         task = handle.starting
         if task is None:
             return False
@@ -78,7 +78,7 @@ class Operations:
     async def stop(
         self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None
     ) -> None:
-        """Ask it to end; end it when the grace is over.  Called without the lock."""
+        """Send the stop signal, and SIGKILL after the grace period.  Called without the lock."""
         if await self.abort_start(handle):
             return
         handle.check(Operation.STOP)
@@ -90,13 +90,13 @@ class Operations:
             async with asyncio.timeout(None if grace < 0 else grace):
                 await released.wait()
         except TimeoutError:
-            # Only this run: it may have ended, and another have begun.
+            # Kill only this run: another may have started.
             if handle.monitored is run:
                 await self._end(handle)
         self._deps.publish(handle, "stop")
 
     async def kill(self, handle: ContainerHandle, number: int) -> None:
-        """Send a signal; a SIGKILL is waited for.  Called without the lock."""
+        """Send a signal; wait for the exit after SIGKILL.  Called without the lock."""
         ends = (_KILL, parse_signal(handle.desired.stop_signal))
         if number in ends and await self.abort_start(handle):
             return
@@ -104,11 +104,11 @@ class Operations:
         if number == _KILL:
             await self._end(handle)
         else:
-            # A frozen process cannot even die.
+            # A frozen process handles no signal, not even SIGKILL.
             await self._send(handle, number, resume=number in ends)
 
     async def _send(self, handle: ContainerHandle, number: int, *, resume: bool) -> None:
-        """Send a signal; one that has ended meanwhile needs none."""
+        """Send a signal; no error if the process has exited."""
         if handle.monitored is None:
             return
         with suppress(NotRunning):
@@ -144,9 +144,9 @@ class Operations:
         self._deps.publish(handle, "rename", oldName=f"/{old}")
 
     async def _end(self, handle: ContainerHandle) -> None:
-        """Kill it, if it lives, and wait until nothing of the run is left.
+        """Kill the container if it runs, and wait until its run is cleaned up.
 
-        Raises NotKilled for a process that a SIGKILL does not end.
+        Raises NotKilled if the process survives SIGKILL.
         """
         released, run = handle.released, handle.monitored
         if handle.state in ALIVE:
@@ -166,7 +166,7 @@ class Operations:
             self._deps.publish(handle, "unpause")
 
     async def forget(self, handle: ContainerHandle, *, volumes: bool) -> None:
-        """Remove what is at rest, or will be; also what an earlier daemon began to remove."""
+        """Remove a container once its run is cleaned up, or finish an interrupted removal."""
         await handle.released.wait()
         status = handle.observed.exit_status
         try:
@@ -174,7 +174,7 @@ class Operations:
                 await removal.unclaim_volumes(self._deps, handle)
             await removal.remove(self._deps, handle)
         except BaseException as error:
-            # Whoever waits for the removal is told; it may be asked for again.
+            # Notify those waiting for the removal; the client may try again.
             handle.waiters.removed(replace(status, error=f"not removed: {error}"))
             raise
         self._on_removed(handle)

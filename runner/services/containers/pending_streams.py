@@ -1,4 +1,4 @@
-"""PendingStreams: streams of a container that has yet to start; and streams told apart."""
+"""PendingStreams: streams of a container that has not started yet."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -8,10 +8,10 @@ from runner.runtime.contract import Frame, StdStream, Streams
 
 
 class PendingStreams:
-    """The streams of a process that may not have begun: they connect when it does.
+    """The streams of a process that may not have started yet.
 
-    ``connect`` gives them the real streams, ``fail`` says that there will be none: both at
-    most once, and whoever reads meanwhile waits.  ``before`` is read first: what was logged.
+    ``connect`` supplies the real streams, ``fail`` ends them without: one of the two, once.
+    Readers wait until then.  ``before``, earlier output, is read first.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class PendingStreams:
 
     async def connect(self, streams: Streams) -> None:
         if self._inner.done():
-            # Whoever waited has gone.
+            # The reader has already closed.
             await streams.aclose()
         else:
             self._inner.set_result(streams)

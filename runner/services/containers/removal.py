@@ -1,4 +1,4 @@
-"""Remove: everything a container has on this host, and then its record."""
+"""Remove a container's files, snapshot and volumes, then its record."""
 
 import asyncio
 from contextlib import suppress
@@ -17,9 +17,9 @@ _PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
 async def remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Forget a container that is at rest; killed in the middle, the next daemon goes on.
+    """Remove a container without a run; a killed daemon's removal is finished by the next.
 
-    After a failure the container is as it was, and its removal may be asked for again.
+    After a failure the container's state is unchanged, and the removal may be retried.
     """
     before = handle.observed
     handle.observed = replace(before, state=State.REMOVING)
@@ -32,9 +32,9 @@ async def remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 async def _remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
     if not handle.desired.options.auto_remove:
-        # One that removes itself will be removed by the next daemon anyway.
+        # A container with --rm will be removed by the next daemon anyway.
         with suppress(NotRecorded):
-            # A full disk is a reason to remove, not one to refuse it.
+            # A full disk must not prevent a removal, which frees space.
             await deps.save(handle)
     for streams in handle.attaching:
         streams.fail()
@@ -45,7 +45,7 @@ async def _remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 
 async def _forget_record(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """On a full disk, the files that are being removed make room for saying so."""
+    """Remove the record; on a full disk, wait for the removed files to free space first."""
     for pause in _PAUSES_SECONDS:
         try:
             await deps.records.containers.remove(handle.id)
@@ -57,16 +57,16 @@ async def _forget_record(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 
 async def unclaim_volumes(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Let the anonymous volumes go with the container, also when the daemon is killed between."""
+    """Mark the anonymous volumes for removal with the container, even if the daemon is killed."""
     with suppress(OSError):
-        # A full disk is a reason to remove, not one to refuse it.
+        # A full disk must not prevent a removal, which frees space.
         await deps.volumes.unclaim(
             point.volume for point in handle.desired.mounts if point.anonymous
         )
 
 
 async def remove_volumes(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Remove the anonymous volumes that a container, now gone, has brought."""
+    """Remove the anonymous volumes of a removed container."""
     for point in handle.desired.mounts:
         if point.anonymous:
             await forget_volume(deps.volumes, point.volume)

@@ -1,4 +1,4 @@
-"""Start: named steps in their order, each with the step that undoes it."""
+"""Start a container by named steps in order, each with its undo."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 
-# What the docker command exits with for each; 128 for any other refusal of a start.
+# docker's exit codes for a failed start; 128 for any other error.
 _EXIT_CODES: Final[tuple[tuple[type[RunnerError], int], ...]] = (
     (CommandNotFound, 127),
     (CommandNotExecutable, 126),
@@ -44,7 +44,7 @@ class Step:
 
 
 class StartFailed(RunnerError):
-    """This machine could not do a step of a start; the text says which, and why."""
+    """A step of a start failed; the message names the step and the cause."""
 
 
 class StartAborted(Conflict):
@@ -55,10 +55,9 @@ class StartAborted(Conflict):
 
 
 async def start(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Take a container from created or stopped to running; or leave it as it was, and say why.
+    """Start a created or stopped container; on failure its state is restored.
 
-    Whatever a step fails with is undone and told as a RunnerError; a cancellation too, as
-    StartAborted.
+    Any failure of a step is undone and raised as a RunnerError; a cancellation as StartAborted.
     """
     handle.released = asyncio.Event()
     try:
@@ -92,7 +91,7 @@ async def _do(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 
 async def _undo(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Undo a step; one that cannot be undone now is cleaned up before the next start."""
+    """Undo a step; a failure is logged, and cleaned up before the next start."""
     try:
         await step.undo(deps, handle)
     except (RunnerError, OSError) as error:
@@ -102,13 +101,13 @@ async def _undo(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> Non
 async def _record_failure(deps: ContainerDeps, handle: ContainerHandle, error: RunnerError) -> None:
     codes = (code for kind, code in _EXIT_CODES if isinstance(error, kind))
     code = next(codes, _OTHER_EXIT_CODE)
-    # The reason is told in any case; a full disk may not take it down.
+    # The error is raised even if a full disk cannot record it.
     with suppress(NotRecorded):
         await deps.observe(handle, error=str(error), exit_code=code)
 
 
 async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Undo every step, whoever did them: nothing is left of the run but its log."""
+    """Undo every step of a run, even one of an earlier daemon; only its log remains."""
     if handle.monitored is not None:
         handle.monitored.close()
         handle.monitored = None
@@ -132,7 +131,7 @@ async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
 
 async def _create_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
     handle.monitored = await deps.monitor.create(handle.launch)
-    # The container has copies of its own; those on this host would only keep volumes busy.
+    # The container's namespace has its own mounts; the host's would keep volumes busy.
     await in_thread(deps.mounter.unmount_inside, handle.paths.rootfs)
 
 
@@ -167,12 +166,12 @@ async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
         error="",
         oom_killed=False,
     )
-    # Whoever attached while the program was starting.
+    # Connect clients that attached during the start.
     await connect_streams(handle)
 
 
 async def _no_undo(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """The step before has the undoing of both."""
+    """No undo: the previous step's covers it."""
 
 
 STEPS: tuple[Step, ...] = (
@@ -184,7 +183,7 @@ STEPS: tuple[Step, ...] = (
 
 
 async def connect_streams(handle: ContainerHandle) -> None:
-    """Give everyone who attached early the container's real streams."""
+    """Connect the pending streams to the container's real ones."""
     while handle.attaching and handle.monitored is not None:
         awaited = handle.attaching.pop(0)
         if awaited.closed:
@@ -192,12 +191,12 @@ async def connect_streams(handle: ContainerHandle) -> None:
         try:
             await awaited.connect(await handle.monitored.attach())
         except NotRunning:
-            # It has ended already, and with it its streams.
+            # The container has exited already.
             awaited.fail()
 
 
 def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Mount the rootfs and write what the runtime reads; blocking, all of it short."""
+    """Mount the rootfs and write the bundle; blocking, but short."""
     paths, desired = handle.paths, handle.desired
     mounts = tuple(point.to_option() for point in desired.mounts)
     bundle.prepare_sources(mounts)
@@ -230,7 +229,7 @@ def _user(handle: ContainerHandle) -> User:
 
 
 def remove_runtime_files(deps: ContainerDeps, paths: ContainerPaths) -> None:
-    """Unmount the rootfs and remove the bundle, if they are there; blocking."""
+    """Unmount the rootfs and remove the bundle, if they exist; blocking."""
     deps.mounter.unmount(paths.rootfs)
     with suppress(FileNotFoundError):
         paths.rootfs.rmdir()

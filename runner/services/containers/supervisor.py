@@ -1,4 +1,4 @@
-"""Notice when containers end; and find out, when a daemon starts, what happened without one."""
+"""Supervisor: handle container exits, and recover containers at the daemon's start."""
 
 import asyncio
 import os
@@ -26,12 +26,12 @@ from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 
-_EXIT_UNKNOWN: Final = "nobody saw its end: the host was stopped while it ran"
+_EXIT_UNKNOWN: Final = "exit not observed: the host was stopped while it ran"
 _LIVE_STATES: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
 
 class Supervisor:
-    """Watches what runs.  ``forget`` is what becomes of a container that removes itself."""
+    """Watches running containers.  ``forget`` removes a container with --rm after its exit."""
 
     def __init__(
         self, deps: ContainerDeps, forget: Callable[[ContainerHandle], Awaitable[None]]
@@ -43,31 +43,31 @@ class Supervisor:
         self._rotation = LogRotation()
 
     def watch(self, handle: ContainerHandle) -> None:
-        """See to the container's end, whenever it comes."""
+        """Start watching for the container's exit."""
         self._rotation.add(handle.id, handle.log)
         task = asyncio.create_task(self._watch(handle), name=f"watch {handle.id[:12]}")
         self._watches[handle.id] = task
         task.add_done_callback(lambda _: self._drop(handle.id, task))
 
     async def recover(self, handle: ContainerHandle) -> None:
-        """Bring one container's record to the truth, at the daemon's start."""
+        """At the daemon's start: update one container's observed state."""
         if handle.state is State.REMOVING:
             await release(self._deps, handle)
             await self._auto_remove(handle)
         elif (handle.paths.bundle / "config.json").exists():
             await self._adopt(handle)
         elif handle.state in ALIVE:
-            # The host was restarted, and took the bundle with it.
+            # The host was restarted: the bundle is gone.
             now = datetime.now(UTC)
             await self.handle_exit(handle, ExitStatus(255, now, error=_EXIT_UNKNOWN))
         elif handle.paths.rootfs.exists() or handle.paths.bundle.exists():
-            # A start was cut off before there was a whole bundle.
+            # A start was interrupted before the bundle was complete.
             await self._abort_start(handle)
         else:
             self._deps.monitor.forget(handle.id)
 
     async def sweep(self, known: set[str]) -> None:
-        """Undo what was under way for containers that have no record, at the daemon's start."""
+        """At the daemon's start: clean up after containers that have no record."""
         settings, snapshotter = self._deps.settings, self._deps.snapshotter
         containers = settings.root / "containers"
         await in_thread(containers.mkdir, parents=True, exist_ok=True, mode=0o711)
@@ -84,7 +84,7 @@ class Supervisor:
                 await snapshotter.remove(key)
 
     async def handle_exit(self, handle: ContainerHandle, status: ExitStatus) -> None:
-        """Record how it ended, tell who waits, then put away what it ran in."""
+        """Record the exit, notify waiters, then clean up the run."""
         deps = self._deps
         handle.observed = replace(
             handle.observed,
@@ -107,9 +107,9 @@ class Supervisor:
             await self._auto_remove(handle)
 
     async def close(self) -> None:
-        """Stop watching, once the ends that were noticed are recorded.
+        """Stop watching, once observed exits are recorded.
 
-        Containers go on; the next daemon takes them up.
+        Containers keep running; the next daemon adopts them.
         """
         await self._rotation.close()
         watches = tuple(self._watches.values())
@@ -127,30 +127,30 @@ class Supervisor:
         try:
             await asyncio.shield(ending)
         except (RunnerError, OSError) as error:
-            log.exception("container not put away", container=handle.id, error=str(error))
+            log.exception("container cleanup failed", container=handle.id, error=str(error))
 
     async def _record(self, handle: ContainerHandle) -> None:
         try:
             await self._deps.save(handle)
         except NotRecorded as error:
-            # What happened has happened, and who stops or removes it may be making room.
-            log.warning("not recorded", container=handle.id, error=str(error))
+            # Go on: stopping or removing containers may free space.
+            log.warning("exit not recorded", container=handle.id, error=str(error))
 
     async def _clean_up(self, handle: ContainerHandle) -> None:
         try:
             await release(self._deps, handle)
         except (RunnerError, OSError) as error:
-            # What is left is put away before the next start, or at the daemon's.
+            # Retried before the container's next start, or at the daemon's.
             log.warning("container not released", container=handle.id, error=str(error))
         finally:
             handle.released.set()
 
     async def _adopt(self, handle: ContainerHandle) -> None:
-        """A bundle means that a start, a run or an end was under way."""
+        """Recover a container with a bundle: a start, a run or a cleanup was in progress."""
         status = await self._status(handle)
         ended_unseen = handle.state is State.CREATED and status is ContainerState.STOPPED
         if handle.state not in ALIVE and status not in _LIVE_STATES and not ended_unseen:
-            # The daemon was killed before the program ran, or after its end was recorded.
+            # The daemon was killed before the program ran, or after its exit was recorded.
             await self._abort_start(handle)
             return
         handle.released = asyncio.Event()
@@ -167,14 +167,14 @@ class Supervisor:
         self.watch(handle)
 
     async def _abort_start(self, handle: ContainerHandle) -> None:
-        """Undo a start that a daemon's death has cut off: its monitor may be at work still."""
+        """Undo a start interrupted by the daemon's death; its monitor may still run."""
         await self._deps.monitor.kill(handle.id)
         await self._clean_up(handle)
         if handle.desired.options.auto_remove:
             await self._auto_remove(handle)
 
     async def _status(self, handle: ContainerHandle) -> ContainerState | None:
-        """What the runtime says; None if it does not know the container."""
+        """The runtime's state; None if the runtime does not know the container."""
         try:
             return (await self._deps.runtime.state(handle.id)).status
         except RunnerError:

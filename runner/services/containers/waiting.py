@@ -1,4 +1,4 @@
-"""Waiting for a container to end, to end once more, or to be gone.
+"""Wait for a container's exit, next exit, or removal.
 
 Engine API, ``ContainerWait``.
 """
@@ -10,7 +10,7 @@ from runner.runtime.contract import ExitStatus
 
 
 class Condition(StrEnum):
-    """What somebody waits for."""
+    """The event to wait for."""
 
     NOT_RUNNING = "not-running"
     NEXT_EXIT = "next-exit"
@@ -18,7 +18,7 @@ class Condition(StrEnum):
 
 
 class Waiter:
-    """One who waits; subscribed from its making, so that no end is missed."""
+    """One subscription; active from its creation, so that no exit is missed."""
 
     def __init__(self, waiters: "Waiters", condition: Condition) -> None:
         self._waiters = waiters
@@ -26,7 +26,7 @@ class Waiter:
         self._told: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
 
     async def result(self) -> ExitStatus:
-        """Sleep until it has happened; how the container ended."""
+        """Wait for the event; returns the container's exit status."""
         try:
             return await asyncio.shield(self._told)
         finally:
@@ -37,12 +37,12 @@ class Waiter:
             self._told.set_result(status)
 
     def close(self) -> None:
-        """Wait no longer."""
+        """Cancel the subscription."""
         self._waiters.leave(self)
 
 
 class Waiters:
-    """Everyone who waits for one container."""
+    """All subscriptions to one container."""
 
     def __init__(self) -> None:
         self._all: set[Waiter] = set()
@@ -56,14 +56,14 @@ class Waiters:
         self._all.discard(waiter)
 
     def ended(self, status: ExitStatus) -> None:
-        """The container has ended; who waits for its removal waits on."""
+        """Notify an exit; those waiting for the removal keep waiting."""
         for waiter in tuple(self._all):
             if waiter.condition is not Condition.REMOVED:
                 waiter.publish(status)
                 self.leave(waiter)
 
     def removed(self, status: ExitStatus) -> None:
-        """The container is gone, and with it everything one could wait for."""
+        """Notify the removal; it completes every subscription."""
         for waiter in tuple(self._all):
             waiter.publish(status)
         self._all.clear()

@@ -1,1 +1,1 @@
-"""Images: found, pulled, pushed, kept and removed."""
+"""Images: find, pull, push, tag, remove, import, load, save."""

@@ -1,4 +1,4 @@
-"""Images: find, pull, push, tag, remove, import, save, load: all that the daemon's routes call.
+"""Images: find, pull, push, tag, remove, import, save, load.
 
 Composition::
 
@@ -45,9 +45,9 @@ PARALLEL_DOWNLOADS = 4
 class Images:
     """The images of this machine.
 
-    Names are what people type: ``[host/]name[:tag][@digest]``, an image ID, or the unique
-    beginning of one.  Reading is synchronous; what takes time is awaited, tells its progress, and
-    when cancelled leaves nothing but what the next try goes on from.
+    A ``name`` is ``[host/]name[:tag][@digest]``, an image ID, or a unique prefix of one.
+    Queries are synchronous; long operations are awaited and report progress, and when cancelled
+    leave only partial downloads, which the next attempt resumes.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class Images:
         self._users = users
 
     def find(self, name: str) -> Image:
-        """The image, or NoSuchImage; Conflict when an ID's beginning fits several."""
+        """The image, or NoSuchImage; Conflict if an ID prefix matches several."""
         return search.find(self._store, name)
 
     def keep(self, image: Image) -> AbstractContextManager[None]:
-        """For whoever is about to stand on the image: within it no removal takes its layers."""
+        """Protect the image's layers from removal inside the block."""
         return self._store.hold(image.config.diff_ids)
 
     def inspect(self, name: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Images:
         users = self._users()
         found = search.select(self._store, filters or {})
         summaries = [views.summary(self._store, image, users) for image in found]
-        # No filter can say anything of an image that cannot be read.
+        # No filter can match an image that cannot be read.
         for image in () if filters else self._store.images_and_damaged():
             if isinstance(image, DamagedImage):
                 log.warning("image damaged", image=str(image.id), reason=image.reason)
@@ -108,7 +108,7 @@ class Images:
         return tuple(summaries)
 
     def layers_bytes(self) -> int:
-        """What the layers of all images take, each once, and downloads that were cut off."""
+        """The size in bytes of all layers, each once, and of partial downloads."""
         images = self._store.images()
         layers = {diff_id: blob for image in images for diff_id, blob in image.layers}
         sizes = (self._store.size(diff_id, blob) for diff_id, blob in layers.items())
@@ -127,7 +127,7 @@ class Images:
         credentials: Credentials | None = None,
         progress: Progress,
     ) -> Image:
-        """Fetch an image; a name without tag and digest means ``latest``."""
+        """Pull an image; a name without tag and digest means ``latest``."""
         wanted = search.parse_platform(platform)
         reference = self._store.reference(name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
@@ -144,9 +144,9 @@ class Images:
         credentials: Credentials | None = None,
         progress: Progress,
     ) -> tuple[Image, ...]:
-        """Fetch every tag of a repository, one after another; ``name`` has neither tag nor digest.
+        """Pull every tag of a repository in sequence; ``name`` has neither tag nor digest.
 
-        A tag that fails ends it; the ones before are kept.
+        Stops at the first failure; images pulled before are kept.
         """
         search.parse_platform(platform)
         reference = self._store.reference(name)
@@ -169,14 +169,14 @@ class Images:
         credentials: Credentials | None = None,
         progress: Progress,
     ) -> Digest:
-        """Send an image to the registry in its name; returns the digest it has there."""
+        """Push an image to the registry in its name; returns its digest."""
         reference = self._store.reference(name)
         digest = await self._pusher.push(reference, all_tags, credentials, progress)
         self._events.publish("image", "push", name, {"name": name})
         return digest
 
     async def tag(self, name: str, target: str) -> None:
-        """Give an image another name, taking it from whichever image had it."""
+        """Tag an image; the name is taken from another image that has it."""
         image = self.find(name)
         reference = self._store.tag_reference(target)
         record = image.newest
@@ -184,7 +184,7 @@ class Images:
         self._publish("tag", image, target)
 
     async def remove(self, name: str, *, force: bool = False) -> tuple[Deleted, ...]:
-        """Engine API, ImageDeleteResponseItem: names untagged, and what then was deleted.
+        """Engine API, ImageDeleteResponseItem: untagged names, and deleted images and layers.
 
         Conflict: in use by a container, or an ID with several names and no ``force``.
         """
@@ -195,9 +195,9 @@ class Images:
     async def prune(
         self, matches: Callable[[Image], bool] | None = None, *, everything: bool = False
     ) -> tuple[tuple[Deleted, ...], int]:
-        """Remove images without a name, or all that no container uses; also the bytes freed.
+        """Remove unnamed images, or all unused ones; returns also the bytes freed.
 
-        Of these, only the ones that ``matches`` is true of.
+        Of these, only those for which ``matches`` is true.
         """
         removed, size = await self._remover.prune(matches, everything=everything)
         self._publish_removed(removed)
@@ -205,7 +205,7 @@ class Images:
 
     @property
     def partial_bytes(self) -> int:
-        """What downloads that were cut off take until they are resumed, pruned, or a day old."""
+        """The size in bytes of partial downloads, kept until resumed, pruned, or a day old."""
         return self._store.content.partial_bytes()
 
     async def import_(
@@ -218,7 +218,7 @@ class Images:
         return image
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
-        """One tar with these images, for ``load`` and for every tool that reads OCI layouts.
+        """Save these images as one tar, for ``load`` and tools that read OCI layouts.
 
         NoSuchImage is raised at once, before the first byte.
         """
@@ -228,9 +228,9 @@ class Images:
         return stream
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> tuple[Image, ...]:
-        """Take in the images of a tar made by ``save``, docker, podman or skopeo.
+        """Load the images of a tar made by ``save``, docker, podman or skopeo.
 
-        Each name is announced in a ``stream`` item, and so is the image that had it before.
+        Each name is reported in a ``stream`` item, with the image that had it before.
         """
         images = await self._loader.load(archive, progress)
         self._layer_sync.begin()
@@ -239,30 +239,30 @@ class Images:
         return images
 
     async def recover(self) -> None:
-        """At the daemon's start: unpack again, from kept blobs, layers that a power cut took.
+        """At the daemon's start: unpack layers lost in a power cut from their blobs.
 
-        One whose blob is not here either, or is damaged, is left to the next pull.  Archives that
-        were arriving when the last daemon was killed are dropped.
+        A layer without an intact blob is left to the next pull.  Temporary archives of a killed
+        daemon are removed.
         """
         await in_thread(drop_spooled, self._scratch)
         for image_id in {record.image_id for record in self._store.records.images.all()}:
             try:
                 await self._restore(image_id)
             except (RunnerError, OCIError, OSError) as error:
-                # No reason for a daemon not to start: whoever needs the image is told.
+                # Start anyway: using the image will report the error.
                 log.warning("image not restored", image=str(image_id), error=str(error))
         await self._store.content.discard_partial(PARTIAL_SECONDS)
         self._layer_sync.begin()
 
     async def close(self) -> None:
-        """At the daemon's stop, once nobody pulls any more."""
+        """At the daemon's stop, after all pulls have ended."""
         await self._layer_sync.close()
         await self._store.layers.sync()
 
     async def log_in(self, host: str, credentials: Credentials) -> bool:
-        """Ask the registry whether it accepts the credentials; Unauthorized if it does not.
+        """Check the credentials with the registry; Unauthorized if refused.
 
-        False if it asked for none, so that they were not checked.
+        Returns False if the registry requires none, so that they remain unchecked.
         """
         registry = self._clients.registry(host or self.default_registry, credentials)
         return await check_login(registry)

@@ -1,4 +1,4 @@
-"""Intake: an image whose bytes are all at hand becomes an image of this machine."""
+"""ingest_image: store an image from local files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from runner.tasks.run_all import run_all
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """A manifest's and a config's exact bytes, and a file for each layer, lowest first."""
+    """An image in local files: manifest, config, and a file per layer, lowest first."""
 
     manifest: ImageManifest
     manifest_digest: Digest
@@ -30,7 +30,7 @@ class LocalImage:
 
     @classmethod
     def assemble(cls, config: bytes, layers: Sequence[LayerFile]) -> "LocalImage":
-        """An image of a config and layers that no manifest came with."""
+        """Build an image, with a new manifest, from a config and layers."""
         parsed = ImageConfig.parse(config)
         descriptor = Descriptor(OCI_CONFIG, parsed.image_id, len(config))
         content = image_manifest(descriptor, [layer.descriptor for layer in layers])
@@ -50,9 +50,9 @@ async def ingest_image(
     references: Sequence[str],
     report: Callable[[ProgressEvent], None],
 ) -> Image:
-    """Keep and unpack every part, verified, then point the references at the image.
+    """Store and unpack every part, verified, then set the references to the image.
 
-    BadRequest for parts that are not what the documents say; then nothing was recorded.
+    BadRequest if a part does not match its digest; then no image is recorded.
     """
     diff_ids, blobs = image.config.diff_ids, image.manifest.all_blobs
     if len(diff_ids) != len(image.layers):
@@ -67,7 +67,7 @@ async def ingest_image(
         check_count(len(diff_ids))
         with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
             await run_all(download.run(store.local_slots) for download in layers.values())
-            # Layers that do not fit each other are refused now, and not when a container starts.
+            # Refuse layers that cannot be stacked now, not at a container's start.
             await lower_directories(store.layers, diff_ids)
             await store.keep(image.manifest_digest, image.manifest.content)
             await store.keep(image.manifest.config.digest, image.config.content)

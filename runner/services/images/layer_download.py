@@ -1,4 +1,4 @@
-"""LayerDownload: one layer, received, verified and unpacked at once, as its bytes arrive.
+"""LayerDownload: download, verify and unpack one layer in a single pass.
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md
 """
@@ -17,7 +17,7 @@ from runner.services.images.progress import PULLING, LayerProgress, ProgressLabe
 from runner.services.images.store import ImageStore
 from runner.storage.content import Ingest
 
-# Large enough that hashing and writing, a thread's work each time, do not wait for the loop.
+# Large enough to amortize the thread switches of hashing and writing.
 RECHUNK_BYTES = 1024 * 1024
 # What comes slowly waits no longer than this: it is shown, and kept for the next try.
 GATHER_SECONDS = 1.0
@@ -26,14 +26,13 @@ Fetch = Callable[[int], AsyncGenerator[bytes, None]]
 
 
 class LayerDownload:
-    """One layer on its way in.
+    """The download of one layer.
 
-    ``fetch`` opens the blob from an offset on: from a registry, or from an archive.  A layer
-    already unpacked here is not fetched, unless it was unpacked from another blob: an image is
-    saved and pushed with the blobs that its manifest names.  Two downloads of the same layer are
-    one: the second waits, and takes over where the first was cancelled.  The layer becomes
-    visible once both its digest and its diff ID were found right; a connection cut short leaves
-    what arrived.
+    ``fetch`` opens the blob at an offset, in a registry or an archive.  A layer already
+    unpacked is not fetched, unless it was unpacked from another blob: an image is saved and
+    pushed with the blobs of its manifest.  Of two downloads of the same layer the second waits,
+    and resumes if the first is cancelled.  The layer becomes visible once its digest and its
+    diff ID are verified; a broken connection leaves a partial blob to resume.
     """
 
     def __init__(
@@ -72,13 +71,13 @@ class LayerDownload:
             try:
                 await self._unpack(ingest)
             except DigestMismatch as mismatch:
-                # What an earlier try left may be what is wrong: once more, from the first byte.
+                # The resumed part may be corrupt: retry from the start.
                 if not resumed or mismatch.expected != self._blob.digest:
                     raise
                 await self._unpack(ingest)
 
     async def _unpack(self, ingest: Ingest) -> None:
-        """Hot path: each buffer goes to the blob's file and to the layer, once each."""
+        """Hot path: each buffer is written once to the blob's file and once to the unpacker."""
         compression = compression_of(self._blob.media_type)
         async with self._store.layers.writer(self._diff_id, compression) as layer:
             async for chunk in ingest.arrived():
@@ -96,7 +95,7 @@ class LayerDownload:
 
 
 async def restore(store: ImageStore, diff_id: Digest, blob: Descriptor) -> None:
-    """Unpack a layer whose blob is here."""
+    """Unpack a layer from its stored blob."""
     compression = compression_of(blob.media_type)
     async with (
         store.content.ingest(blob.digest, blob.size) as ingest,
@@ -110,7 +109,7 @@ async def restore(store: ImageStore, diff_id: Digest, blob: Descriptor) -> None:
 async def rechunked(
     stream: AsyncIterator[bytes], now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[bytes]:
-    """The same bytes in fewer, larger chunks; also those that came before a failure."""
+    """Merge chunks into larger ones; on a failure the bytes before it are still yielded."""
     waiting: list[bytes] = []
     size, begun = 0, now()
     try:

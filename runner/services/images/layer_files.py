@@ -1,4 +1,4 @@
-"""Layers at hand in a file: their digest, their diff ID, and a compressed form to keep.
+"""Layers in local files: spool, decompress, measure digest and diff ID, compress.
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md
 """
@@ -40,7 +40,7 @@ MAGIC: Mapping[bytes, str] = {
     b"\x1f\x8b": OCI_LAYER_GZIP,
     b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD,
 }
-# What people have root filesystems in, but no layer can be kept in.
+# Compressions accepted for import that are not valid for layers.
 OTHER_COMPRESSIONS: Mapping[bytes, Callable[[], Any]] = {
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\x00": partial(lzma.LZMADecompressor, memlimit=XZ_MEMORY_BYTES),
@@ -49,7 +49,7 @@ OTHER_COMPRESSIONS: Mapping[bytes, Callable[[], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """Some bytes of a file: a layer inside an archive, or the whole file."""
+    """A range of a file: a layer inside an archive, or the whole file."""
 
     path: Path
     start: int
@@ -71,7 +71,7 @@ class FileRange:
         return b"".join(self.chunks())
 
     async def stream(self, offset: int = 0) -> AsyncGenerator[bytes, None]:
-        """The bytes from ``offset`` on, read in a thread."""
+        """The bytes from ``offset``, read in a thread."""
         chunks = self.chunks(offset)
         while (chunk := await in_thread(next, chunks, None)) is not None:
             yield chunk
@@ -79,7 +79,7 @@ class FileRange:
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """A layer's blob in a file, described."""
+    """A layer's blob in a file, with its descriptor and diff ID."""
 
     descriptor: Descriptor
     diff_id: Digest
@@ -88,7 +88,7 @@ class LayerFile:
 
 @asynccontextmanager
 async def spool(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[Path]:
-    """What arrives, in a file for as long as it is needed."""
+    """Spool a stream to a temporary file, removed at the end of the block."""
     await in_thread(scratch.mkdir, parents=True, exist_ok=True)
     path = scratch / f"arriving-{os.urandom(8).hex()}"
     try:
@@ -101,7 +101,7 @@ async def spool(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[Pa
 
 
 def drop_spooled(scratch: Path) -> None:
-    """Remove what a daemon that was killed had spool; a blocking call."""
+    """Remove the spool files of a killed daemon; blocking."""
     for path in scratch.glob("arriving-*"):
         path.unlink(missing_ok=True)
 
@@ -109,9 +109,9 @@ def drop_spooled(scratch: Path) -> None:
 def decompress_in_place(
     path: Path, *, every: bool = False, limit: InflationLimit | None = None
 ) -> None:
-    """Undo in place a compression that layers do not have, or ``every`` one; a blocking call.
+    """Decompress in place a file whose compression is not valid for layers, or ``every`` one.
 
-    BadRequest if it does not decompress, or to more than the limit.
+    Blocking.  BadRequest if decompression fails or exceeds the limit.
     """
     with open(path, "rb") as file:
         start = file.read(8)
@@ -143,7 +143,7 @@ def _decompressed_chunks(
 
 
 def measure_layer(content: FileRange, temporary: Path) -> LayerFile:
-    """Find a layer's digest and diff ID; what is not compressed is, into ``temporary``.
+    """Measure a layer's digest and diff ID; an uncompressed one is compressed into ``temporary``.
 
     Blocking.  Raises BadRequest for a compression that does not decompress.
     """
@@ -182,7 +182,7 @@ def _digested(chunks: Iterator[bytes], digester: Digester) -> Iterator[bytes]:
 
 
 def _compress(content: FileRange, temporary: Path) -> Digest:
-    """Write the content gzipped; returns its diff ID."""
+    """Write the content compressed by gzip; returns its diff ID."""
     diff = Digester()
     compress = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WINDOW)
     with open(temporary, "wb") as file:

@@ -1,7 +1,7 @@
-"""LayerSync: make unpacked layers survive a power cut, once nobody waits for it.
+"""LayerSync: sync unpacked layers to disk in the background.
 
-Nothing is lost without it: a layer that a power cut took is unpacked again from its blob, which
-was synced before the pull was answered.
+An optimization: a layer lost in a power cut is unpacked again from its blob, which was synced
+before the pull returned.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from runner.storage.layers.store import LayerStore
 
 log = structlog.get_logger()
 
-# By then the kernel has written most of it on its own, and the sync has little left to do.
+# By then the kernel has written back most pages, so the sync is cheap.
 SYNC_AFTER_SECONDS = 30.0
 
 
 class LayerSync:
-    """At most one sync at a time, some while after the layers came."""
+    """Runs at most one sync at a time, ``after_seconds`` after new layers."""
 
     def __init__(self, layers: LayerStore, after_seconds: float = SYNC_AFTER_SECONDS) -> None:
         self._layers = layers
@@ -26,19 +26,19 @@ class LayerSync:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Layers have come; returns at once."""
+        """Schedule a sync for new layers; returns at once."""
         if self._layers.unsynced and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._sync(), name="sync layers")
 
     async def close(self) -> None:
-        """Give up waiting: at the daemon's stop the layers are synced by whoever stops it."""
+        """Cancel a scheduled sync: the daemon syncs when it stops."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def _sync(self) -> None:
-        # What comes during a sync waits for the next.
+        # Layers added during a sync need another.
         while self._layers.unsynced:
             await asyncio.sleep(self._after_seconds)
             try:

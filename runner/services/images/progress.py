@@ -1,6 +1,6 @@
-"""LayerProgress: what a pull or push tells about one layer, seldom enough to be read.
+"""LayerProgress: rate-limited progress items of one layer.
 
-The words are docker's, so that its clients draw their bars.
+The statuses are docker's, so that its clients draw their bars.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from oci.descriptor import Descriptor
 from runner.schema import ProgressEvent
 
 INTERVAL_SECONDS = 0.1
-# Of something that takes longer than this, people want to hear what it is.
+# Interval of reminders during a long wait.
 REMINDER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressLabels:
-    """What the steps of a layer on its way in are called; nothing for a step not to be told."""
+    """Statuses of a layer's steps; "" for a step that is not reported."""
 
     known: str = ""
     begun: str = ""
@@ -50,12 +50,12 @@ class LayerProgress:
         self._told = 0.0
 
     def status(self, status: str) -> None:
-        """A new step, told at once."""
+        """Report a new step at once."""
         if status:
             self._publish(ProgressEvent(status, self._id))
 
     def moved(self, status: str, current: int) -> None:
-        """So many bytes are done; told ten times a second at most, and when all are."""
+        """Report the bytes done, at most ten times a second, and when complete."""
         now = time.monotonic()
         if status and (current >= self._total or now - self._told >= INTERVAL_SECONDS):
             self._told = now
@@ -66,7 +66,7 @@ class LayerProgress:
 async def reminders(
     report: Callable[[ProgressEvent], None], status: str, seconds: float = REMINDER_SECONDS
 ) -> AsyncIterator[None]:
-    """Tell a status again and again, as long as what is done within takes."""
+    """Report a status periodically while the block runs."""
 
     async def remind() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Pull: resolve, choose a platform, fetch and unpack the layers side by side, then one record.
+"""Pull: resolve, choose a platform, fetch and unpack the layers in parallel, record the image.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 """
@@ -34,7 +34,7 @@ MAX_INDEX_DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a reference turned out to be: ``documents`` is the way from the top to the manifest."""
+    """A resolved reference; ``documents`` are the indexes from the top down, and the manifest."""
 
     target: Descriptor
     manifest: ImageManifest
@@ -43,7 +43,7 @@ class Resolved:
 
 
 class Puller:
-    """Pulls images; at most ``parallel`` layers are on their way at once, over all pulls."""
+    """Pulls images; downloads at most ``parallel`` layers at once, over all pulls."""
 
     def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class Puller:
         credentials: Credentials | None,
         progress: Callable[[ProgressEvent], None],
     ) -> Image:
-        """Fetch everything, then point the reference at it; a pull cut short changes no name."""
+        """Fetch everything, then set the reference; an interrupted pull changes no name."""
         repository = self._clients.repository(reference.host, reference.name, credentials)
         try:
             return await self._pull(repository, reference, platform, progress)
@@ -85,7 +85,7 @@ class Puller:
         kept = {document.descriptor.digest for document in found.documents}
         with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
             await self._pull_layers(repository, found, progress)
-            # Layers that do not fit each other are refused now, and not when a container starts.
+            # Refuse layers that cannot be stacked now, not at a container's start.
             await lower_directories(self._store.layers, found.config.diff_ids)
             await self._store_documents(found)
             image = await self._record(reference, found)
@@ -102,7 +102,7 @@ class Puller:
         found: Resolved,
         progress: Callable[[ProgressEvent], None],
     ) -> None:
-        # The same layer twice in one image is one piece of work; two blobs of one layer are two.
+        # A repeated layer is downloaded once; two blobs of one layer are two downloads.
         pairs = zip(found.config.diff_ids, found.manifest.layers, strict=True)
         layers = {(diff_id, blob.digest): blob for diff_id, blob in pairs}
         downloads = [
@@ -121,7 +121,7 @@ class Puller:
     async def _record(self, reference: Reference, found: Resolved) -> Image:
         image_id = found.config.image_id
         pinned = f"{reference.host}/{reference.name}@{found.target.digest}"
-        # With a digest the tag is only a note to the reader: nobody checked where it points.
+        # Beside a digest the tag is informative only: its target was not checked.
         names = [pinned] if reference.digest else [str(reference), pinned]
         await self._store.point(
             names, found.target, found.documents[-1].descriptor.digest, image_id
@@ -134,7 +134,7 @@ class Puller:
 async def resolve(
     repository: RemoteRepository, reference: Reference, platform: Platform | None
 ) -> Resolved:
-    """Follow the reference to one manifest and its config, checking each against the last."""
+    """Resolve the reference to one manifest and its config, each verified by its descriptor."""
     top = await fetch_manifest(repository, reference.target)
     documents = [top]
     while isinstance(index := documents[-1].document, ImageIndex):
@@ -172,9 +172,9 @@ async def _choose(
 
 
 async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -> ImageConfig:
-    """The config, and that the manifest is an image that could be run.
+    """Fetch the config, and check that the manifest is a runnable image.
 
-    Images of 2015 to 2017 name their config ``text/html``, or nothing: its bytes decide.
+    Configs of 2015 to 2017 have ``text/html`` or no media type: the bytes decide.
     """
     descriptor = manifest.config
     if descriptor.size > MAX_CONFIG_BYTES:
@@ -228,6 +228,6 @@ def _check_layers(
 def _check_platform(
     repository: RemoteRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
 ) -> None:
-    """A manifest outside any index says its platform in the config only."""
+    """Check the platform by the config: a manifest outside an index has no other."""
     if not config.platform.matches(wanted):
         raise NotFound(f"{repository}: the image is for {config.platform}, asked for was {wanted}")

@@ -27,7 +27,7 @@ Report = Callable[[ProgressEvent], None]
 
 
 class Pusher:
-    """Pushes images; at most ``parallel`` blobs are on their way at once, over all pushes."""
+    """Pushes images; uploads at most ``parallel`` blobs at once, over all pushes."""
 
     def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Pusher:
     async def push(
         self, reference: Reference, all_tags: bool, credentials: Credentials | None, report: Report
     ) -> Digest:
-        """Send the image under this tag, or under every tag of the repository; the last digest."""
+        """Push one tag, or every tag of the repository; returns the last digest."""
         records = self._records(reference, all_tags)
         repository = self._clients.repository(reference.host, reference.name, credentials)
         report(ProgressEvent(f"The push refers to repository [{repository}]"))
@@ -79,7 +79,7 @@ class Pusher:
         tag = Reference.parse(record.reference, default_host=repository.registry.host).tag
         assert tag is not None
         await push_manifest(repository, tag, descriptor, content)
-        # What is known by its digest somewhere can be asked for by it.
+        # Record the digest: the image can now be pulled by it.
         pinned = f"{repository}@{record.manifest}"
         await self._store.point([pinned], descriptor, record.manifest, image.id)
         report(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
@@ -112,7 +112,7 @@ class Pusher:
         progress.status(f"Mounted from {source}" if mounted else outcome.value)
 
     def _mount_source(self, repository: RemoteRepository, digest: Digest) -> RepositoryName | None:
-        """Another repository of the same registry that is known to hold the blob."""
+        """Another repository of the same registry that holds the blob."""
         host = repository.registry.host
         for image in self._store.images():
             if any(layer.digest == digest for layer in image.manifest.layers):
@@ -123,14 +123,14 @@ class Pusher:
         return None
 
     async def _ensure(self, repository: RemoteRepository, image: Image, layer: Descriptor) -> None:
-        """Have the blob itself: a layer that was here already was never fetched in this form."""
+        """Fetch the blob if missing: its layer may have been unpacked from another blob."""
         content = self._store.content
         if content.has(layer.digest):
             return
         failures = []
         for record in image.digests:
             known = Reference.parse(record.reference, default_host=self._store.default_registry)
-            # The credentials at hand are those of the registry pushed to.
+            # The given credentials are for the registry of the push only.
             same = known.host == repository.registry.host
             credentials = repository.registry.credentials if same else None
             source = self._clients.repository(known.host, known.name, credentials)

@@ -1,4 +1,4 @@
-"""Remove: take names away, and with the last one the image; docker's rules.
+"""Remove names, and with the last one the image, by docker's rules.
 
 https://docs.docker.com/reference/cli/docker/image/rm/
 """
@@ -19,7 +19,7 @@ ALIVE = frozenset({"running", "paused", "restarting"})
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """One thing a removal did: a name taken away, or an image or layer deleted."""
+    """One result of a removal: a name untagged, or an image or layer deleted."""
 
     image_id: Digest
     untagged: str = ""
@@ -32,7 +32,7 @@ class Deleted:
 
 
 class Remover:
-    """Removes names and images, and sweeps what nothing stands on any more."""
+    """Removes names and images, and sweeps unused blobs and layers."""
 
     def __init__(
         self,
@@ -45,30 +45,30 @@ class Remover:
         self._users = users
 
     async def remove(self, name: str, *, force: bool) -> tuple[Deleted, ...]:
-        """By a name only that name goes, unless it is the last; by an ID everything."""
+        """Remove one name, and the image with the last; by an ID, all names and the image."""
         image = find_to_remove(self._store, name)
         leaving = self._references_to_remove(name, image, force=force)
         staying = [record for record in image.tags if record not in leaving]
         if staying:
             return await self._untag(image, leaving)
-        # The digests of an image without a tag are no names to keep it by.
+        # Without a tag, digest references do not keep an image.
         self._refuse_in_use(name, image, force=force)
         return await self._delete(image, name)
 
     async def prune(
         self, matches: Callable[[Image], bool] | None, *, everything: bool
     ) -> tuple[tuple[Deleted, ...], int]:
-        """Every image nobody uses that has no tag, or every one; if it is selected."""
+        """Remove unused images without a tag, or all unused ones, that match."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
         for image in self._store.images_and_damaged():
-            # Of a damaged image no filter can know whether it is meant.
+            # A filter cannot match a damaged image.
             selected = matches is None or (isinstance(image, Image) and matches(image))
             if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
                 removed.append(Deleted(image.id, deleted=image.id))
                 await self._store.records.images.remove(*(r.reference for r in image.records))
-        # Whoever asks for room gets that of cut-off downloads too.
+        # A prune frees partial downloads too.
         layers, size = await self._sweep(partial_seconds=0)
         images = {item.image_id for item in removed}
         removed += [Deleted(layer, deleted=layer) for layer in layers if layer not in images]
@@ -77,7 +77,7 @@ class Remover:
     def _references_to_remove(
         self, name: str, image: Image | DamagedImage, *, force: bool
     ) -> tuple[ImageRecord, ...]:
-        """The records that the name speaks of."""
+        """The references that removing the name removes."""
         if is_id(name, image) and not self._is_name(name, image):
             repositories = {record.reference.rpartition(":")[0] for record in image.tags}
             if len(repositories) > 1 and not force:
@@ -93,7 +93,7 @@ class Remover:
         return tuple(record for record in image.records if record.reference == key)
 
     def _is_name(self, name: str, image: Image | DamagedImage) -> bool:
-        """A name such as ``beef`` reads as an ID too."""
+        """Whether the name is a reference and not an ID prefix, such as ``beef``."""
         if len(name) == 64 or ":" in name:
             return False
         reference = Reference.parse(name, default_host=self._store.default_registry)
@@ -123,7 +123,7 @@ class Remover:
         repositories = {
             record.reference.rpartition(":")[0] for record in image.tags if record not in leaving
         }
-        # A repository's last tag takes its digests along.
+        # With a repository's last tag its digest references go too.
         orphaned = [
             record
             for record in image.digests
@@ -143,8 +143,8 @@ class Remover:
     async def _sweep(
         self, partial_seconds: float = PARTIAL_SECONDS
     ) -> tuple[tuple[Digest, ...], int]:
-        """Sweep, sparing what snapshots stand on: containers outlive a forced removal."""
-        # Asked before the snapshots: who lets go of an image meanwhile has a snapshot on it.
+        """Sweep, except layers under snapshots: containers outlive a forced removal."""
+        # Read holds before snapshots: an image released in between is protected by its snapshot.
         in_use = set(self._store.held())
         for key in await self._snapshotter.keys():
             in_use.update(await self._snapshotter.parents(key))

@@ -1,4 +1,4 @@
-"""Which image a name means, and which images a filter lets through."""
+"""Find images by name, ID or filter."""
 
 import fnmatch
 import re
@@ -21,7 +21,7 @@ SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 
 
 def find(store: ImageStore, name: str) -> Image:
-    """The image a name means: 64 hex characters are an ID, then names, then the start of an ID.
+    """Find an image: 64 hex characters are an ID; then by name, then by ID prefix.
 
     Raises NoSuchImage, and ImageDamaged for one that cannot be read.
     """
@@ -32,7 +32,7 @@ def find(store: ImageStore, name: str) -> Image:
 
 
 def find_to_remove(store: ImageStore, name: str) -> Image | DamagedImage:
-    """The same for whoever needs no more than its names: a damaged image can be removed."""
+    """Find an image or a damaged one, for removal."""
     image = store.image_or_damaged(_find_id(store, name))
     if image is None:
         raise NoSuchImage(name)
@@ -40,16 +40,16 @@ def find_to_remove(store: ImageStore, name: str) -> Image | DamagedImage:
 
 
 def is_id(name: str, image: Image | DamagedImage) -> bool:
-    """Whether ``find`` understood the name as an ID of this image, and not as one of its names."""
+    """Whether the name is this image's ID, or a prefix of it."""
     short = SHORT_ID.fullmatch(name)
     return short is not None and image.id.encoded.startswith(short[1])
 
 
 def select(store: ImageStore, requested: Filters) -> list[Image]:
-    """The images every filter lets through, newest first; BadRequest for an unknown filter."""
+    """The images that every filter matches, newest first; BadRequest for an unknown filter."""
     filters.check_names(requested, FILTERS)
     images = sorted(store.images(), key=created, reverse=True)
-    # The reference's goes last: it leaves an image no more than the names that fit.
+    # The reference filter comes last: it drops the names that do not match.
     for key in FILTERS:
         if key in requested:
             images = FILTERS[key](store, images, requested[key])
@@ -57,7 +57,7 @@ def select(store: ImageStore, requested: Filters) -> list[Image]:
 
 
 def parse_platform(text: str | None) -> Platform | None:
-    """Read ``os/architecture[/variant]``, or BadRequest; nothing asked for is None."""
+    """Parse ``os/architecture[/variant]``, or BadRequest; None for an empty text."""
     try:
         return Platform.parse(text) if text else None
     except OCIError as error:
@@ -65,7 +65,7 @@ def parse_platform(text: str | None) -> Platform | None:
 
 
 def created(image: Image) -> str:
-    """When the image was made, to sort by: RFC 3339 in UTC sorts as text."""
+    """The image's creation time as a sort key: RFC 3339 in UTC sorts as text."""
     return image.config.created or ""
 
 
@@ -85,7 +85,7 @@ def _find_named(store: ImageStore, name: str) -> Digest | None:
         return None
     key = str(reference)
     if reference.digest is not None:
-        # With both, the digest decides and the tag is only a note to the reader.
+        # With both, the digest decides and the tag is informative.
         key = f"{reference.host}/{reference.name}@{reference.digest}"
     record = store.records.images.get(key)
     return record.image_id if record else None
@@ -106,7 +106,7 @@ def _by_short_id(store: ImageStore, name: str) -> Digest | None:
 
 
 def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) -> list[Image]:
-    """Only what was asked for is shown: an image keeps no more than the names that fit."""
+    """Filter by reference; an image keeps only its matching names."""
     if not values:
         return images
 

@@ -1,4 +1,4 @@
-"""ImageStore: which images there are, and what of the disk they stand on."""
+"""ImageStore: image records, and the blobs and layers they reference."""
 
 import asyncio
 import re
@@ -23,13 +23,13 @@ from runner.storage.record_store import RecordStore
 from runner.storage.records import ImageRecord
 
 LOCAL_LAYERS = 2
-# As long as a download that was cut off is worth keeping for the next try.
+# Age at which a partial download is discarded.
 PARTIAL_SECONDS = 24 * 3600
 IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class ImageUser(Protocol):
-    """What stands on an image: a container."""
+    """A user of an image: a container."""
 
     @property
     def id(self) -> str: ...
@@ -42,7 +42,7 @@ class ImageUser(Protocol):
 
 
 class ImageDamaged(RunnerError):
-    """A record speaks of an image whose documents are not what they were."""
+    """An image's manifest or config is missing or corrupt."""
 
     def __init__(self, reference: str, reason: Exception) -> None:
         super().__init__(f"image {reference} is damaged: {reason}; pull it again")
@@ -50,7 +50,7 @@ class ImageDamaged(RunnerError):
 
 @dataclass(frozen=True, slots=True)
 class DamagedImage:
-    """An image whose documents cannot be read: its names, and which layers it may still need."""
+    """An image whose documents cannot be read: its names, and the layers it may need."""
 
     id: Digest
     records: tuple[ImageRecord, ...]
@@ -70,8 +70,8 @@ class DamagedImage:
 class Image:
     """An image of this machine: its ID, its documents, and the records that point to it.
 
-    A record's reference is a tag (``host/name:tag``), a digest (``host/name@digest``), or, for an
-    image that nobody named, the image ID itself.
+    A record's reference is a tag (``host/name:tag``), a digest (``host/name@digest``), or, for
+    an unnamed image, the image ID.
     """
 
     id: Digest
@@ -89,7 +89,7 @@ class Image:
 
     @property
     def newest(self) -> ImageRecord:
-        """The record that decides: several manifests may hold the same image."""
+        """The newest record, whose manifest is used: several manifests may have the same config."""
         return max(self.records, key=lambda record: record.updated)
 
     @property
@@ -107,10 +107,10 @@ class Image:
 
 
 class ImageStore:
-    """The records of images, beside the blobs and layers that they keep from being swept.
+    """Image records, and the blobs and layers they protect from the sweep.
 
-    Everything runs in one event loop: between two awaits nothing else changes.  Work that has not
-    been recorded yet holds its digests, so that no sweep takes them away.
+    Runs in one event loop: state does not change between two awaits.  Operations hold the
+    digests they have not recorded yet, so that no sweep deletes them.
     """
 
     def __init__(
@@ -122,23 +122,23 @@ class ImageStore:
         self.default_registry = default_registry
         self._held: Counter[Digest] = Counter()
         self._locks: dict[Digest, asyncio.Lock] = {}
-        # Unpacking from a file of this machine: as many at once as are worth it.
+        # Bounds parallel unpacking from local files.
         self.local_slots = asyncio.Semaphore(LOCAL_LAYERS)
         self._documents: dict[Digest, tuple[ImageManifest, ImageConfig]] = {}
 
     def images(self) -> tuple[Image, ...]:
-        """Every image that can be read, the oldest record first."""
+        """Every readable image, oldest record first."""
         return tuple(each for each in self.images_and_damaged() if isinstance(each, Image))
 
     def images_and_damaged(self) -> tuple[Image | DamagedImage, ...]:
-        """Every image, the oldest record first: a damaged one keeps nobody from the others."""
+        """Every image, oldest record first; damaged ones as DamagedImage."""
         by_id: dict[Digest, list[ImageRecord]] = {}
         for record in self.records.images.all():
             by_id.setdefault(record.image_id, []).append(record)
         return tuple(self._image_or_damaged(records) for records in by_id.values())
 
     def image(self, image_id: Digest) -> Image | None:
-        """The image, None if there is none; raises ImageDamaged."""
+        """The image, or None; raises ImageDamaged."""
         found = self._records_of(image_id)
         return self._image(found) if found else None
 
@@ -147,7 +147,7 @@ class ImageStore:
         return self._image_or_damaged(found) if found else None
 
     def blob_of(self, diff_id: Digest) -> Descriptor | None:
-        """A blob that is here and holds the layer, as whichever image names it."""
+        """A stored blob of the layer, by any image's manifest."""
         for image in self.images():
             for known, blob in image.layers:
                 if known == diff_id and self.content.has(blob.digest):
@@ -156,38 +156,38 @@ class ImageStore:
         return None
 
     def size(self, diff_id: Digest, blob: Descriptor) -> int:
-        """What a layer's files take, in bytes; of its blob, as long as it is not unpacked."""
+        """The size in bytes of a layer's files; of its blob if it is not unpacked."""
         if self.layers.has(diff_id):
             return self.layers.layer(diff_id).total_bytes
         return blob.size
 
     def reference(self, name: str) -> Reference:
-        """Read what somebody typed, or BadRequest saying what is wrong with it."""
+        """Parse a user's reference, or BadRequest with the reason."""
         try:
             return Reference.parse(name, default_host=self.default_registry)
         except OCIError as error:
             raise BadRequest(f"invalid reference format: {error}") from error
 
     def tag_reference(self, name: str) -> Reference:
-        """Read the new name of an image: only a tag can be given to one."""
+        """Parse a new name for an image, which must be a tag."""
         reference = self.reference(name)
         if reference.digest is not None:
-            raise BadRequest(f"cannot tag {name}: a digest is not a name to give")
+            raise BadRequest(f"cannot tag {name}: expected a tag, found a digest")
         if IMAGE_ID.fullmatch(str(reference.name)):
             raise BadRequest(f"cannot tag {name}: 64 hex characters are an image ID")
         return reference
 
     def familiar(self, record: ImageRecord) -> str:
-        """The record's reference as people type it."""
+        """The record's reference in docker's familiar form."""
         reference = Reference.parse(record.reference, default_host=self.default_registry)
         return reference.familiar(self.default_registry)
 
     async def point(
         self, references: Iterable[str], target: Descriptor, manifest: Digest, image_id: Digest
     ) -> None:
-        """Make every reference name this image, all at once; who loses its last one keeps its ID.
+        """Set every reference to this image, atomically.
 
-        With no reference at all the image is known by its ID only.
+        An image that loses its last reference, or is stored without one, stays reachable by ID.
         """
         wanted = tuple(references)
         if not wanted:
@@ -209,7 +209,7 @@ class ImageStore:
             await self.records.images.remove(str(image_id))
 
     async def keep(self, digest: Digest, document: bytes) -> None:
-        """Store a manifest or config, also in place of what a failing disk made of it."""
+        """Store a manifest or config; a corrupt copy is replaced."""
         try:
             self.content.read(digest)
         except BlobUnknown:
@@ -220,7 +220,7 @@ class ImageStore:
 
     @contextmanager
     def hold(self, digests: Iterable[Digest]) -> Iterator[None]:
-        """Keep blobs and layers from being swept until there is a record of them."""
+        """Protect blobs and layers from the sweep inside the block, until they are recorded."""
         held = tuple(digests)
         self._held.update(held)
         try:
@@ -230,12 +230,12 @@ class ImageStore:
             self._held = +self._held
 
     def held(self) -> frozenset[Digest]:
-        """What is held at this moment."""
+        """The digests held now."""
         return frozenset(self._held)
 
     @asynccontextmanager
     async def layer_lock(self, diff_id: Digest) -> AsyncIterator[None]:
-        """One at a time makes a layer: who waited finds it made."""
+        """A lock per layer: the second caller finds the layer unpacked."""
         lock = self._locks.setdefault(diff_id, asyncio.Lock())
         try:
             async with lock:
@@ -247,9 +247,9 @@ class ImageStore:
     async def sweep(
         self, in_use: Iterable[Digest] = (), *, partial_seconds: float = PARTIAL_SECONDS
     ) -> tuple[tuple[Digest, ...], int]:
-        """Delete blobs and layers of no image; returns what went, and how many bytes.
+        """Delete unreferenced blobs and layers; returns the layers deleted and the bytes freed.
 
-        Of downloads that were cut off, those go that nobody resumed for ``partial_seconds``.
+        Partial downloads are deleted if not resumed for ``partial_seconds``.
         """
         kept = set(in_use) | set(self._held)
         for image in self.images_and_damaged():
@@ -271,7 +271,7 @@ class ImageStore:
         return tuple(gone), size + await self.content.discard_partial(partial_seconds)
 
     def _only(self, image_id: Digest, leaving: tuple[str, ...]) -> bool:
-        """Whether the image has no record but those leaving."""
+        """Whether the image has no records except ``leaving``."""
         return all(
             record.reference in leaving
             for record in self.records.images.all()
@@ -319,5 +319,5 @@ def _digests(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
 
 
 def is_tag(reference: str) -> bool:
-    """Whether a record's reference is a tag: neither pinned to a digest nor an image ID."""
+    """Whether a record's reference is a tag, not a digest or an image ID."""
     return "@" not in reference and "/" in reference

@@ -1,4 +1,4 @@
-"""Images as the Engine API shows them.
+"""Image documents of the Engine API.
 
 https://docs.docker.com/engine/api/v1.44/#tag/Image
 """
@@ -17,7 +17,7 @@ _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 def inspect(store: ImageStore, image: Image) -> dict[str, Any]:
-    """ImageInspect: the process defaults are shown as the image has them."""
+    """ImageInspect."""
     config = image.config
     document: Any = parse_document(config.content)
     size = total_size(store, image)
@@ -67,7 +67,7 @@ def summary(store: ImageStore, image: Image, users: Sequence[ImageUser]) -> dict
 def damaged_summary(
     store: ImageStore, image: DamagedImage, users: Sequence[ImageUser]
 ) -> dict[str, Any]:
-    """ImageSummary of an image that cannot be read: its names, so that it can be removed."""
+    """ImageSummary of a damaged image: its names, so that it can be removed."""
     return {
         "Id": str(image.id),
         "ParentId": "",
@@ -96,7 +96,7 @@ def history(store: ImageStore, image: Image) -> tuple[dict[str, Any], ...]:
         }
         for step in image.config.history
     ]
-    # A config need not tell its history; the layers are there all the same.
+    # History is optional in a config: list the remaining layers without it.
     items += [
         {
             "Id": "<missing>",
@@ -114,7 +114,7 @@ def history(store: ImageStore, image: Image) -> tuple[dict[str, Any], ...]:
 
 
 def total_size(store: ImageStore, image: Image) -> int:
-    """What the image's layers take, each once."""
+    """The size in bytes of the image's layers, each once."""
     return sum(store.size(diff_id, blob) for diff_id, blob in dict(image.layers).items())
 
 
@@ -127,9 +127,9 @@ def repo_digests(store: ImageStore, image: Image | DamagedImage) -> list[str]:
 
 
 def unix_time(created: str | None) -> int:
-    """RFC 3339 to seconds since the epoch; 0 for what is no time.
+    """Convert RFC 3339 to seconds since the epoch; 0 for an invalid time.
 
-    Within the years 1 to 9999 of UTC, which a time of another zone may leave.
+    Clamped to the years 1 to 9999 in UTC, which a time of another zone may exceed.
     """
     when = read_rfc3339(created)
     return min(max(math.floor(when.timestamp()), _FIRST_SECOND), _LAST_SECOND) if when else 0

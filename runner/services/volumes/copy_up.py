@@ -1,6 +1,6 @@
-"""Copy-up: what an image has where a new volume is mounted becomes the volume's first content.
+"""Copy-up: copy an image's content at a mount target into a new volume.
 
-The source is a rootfs that nobody runs in yet, reached through openat2 (CVE-2022-23648).
+The source is a rootfs without processes yet, resolved by openat2 (CVE-2022-23648).
 """
 
 import os
@@ -20,9 +20,9 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def resolve_in_rootfs(rootfs: Path, target: str) -> Iterator[Path | None]:
-    """The directory that ``target`` is inside a rootfs, symlinks followed as inside it; or None.
+    """Resolve ``target`` inside a rootfs to a directory, following symlinks inside it; or None.
 
-    The path has no symlink in it any more, and is good while nobody else writes to the rootfs.
+    The resulting path has no symlinks; it is valid while the rootfs does not change.
     """
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     found = None
@@ -37,9 +37,9 @@ def resolve_in_rootfs(rootfs: Path, target: str) -> Iterator[Path | None]:
 
 
 def copy_tree(source: Path, destination: Path) -> None:
-    """Copy a tree with its owners, modes, times, links and attributes; the place must be free.
+    """Copy a tree with owners, modes, times, hard links and xattrs; ``destination`` must not exist.
 
-    Sockets are left out: without the process that listens they are nothing.
+    Sockets are skipped: without a listening process they are useless.
     """
     destination.mkdir(mode=0o700)
     into = os.open(destination, _DIRECTORY)
@@ -50,7 +50,7 @@ def copy_tree(source: Path, destination: Path) -> None:
             _copy_entry(entry, into, links)
             if stat.S_ISDIR(entry.stat.st_mode):
                 directories.append((entry.path, entry.stat))
-        # Children first: each file that is made changes its directory's time.
+        # Children first: each new file changes its directory's time.
         for path, found in reversed(directories):
             _apply_metadata(into, path, found)
     finally:
@@ -87,7 +87,7 @@ def _copy_entry(entry: Entry, into: int, links: dict[tuple[int, int], bytes]) ->
         return
     _apply_metadata(into, entry.path, entry.stat)
     if stat.S_ISREG(mode):
-        # After the owner: chown takes a program's capabilities away.
+        # After the owner: chown removes file capabilities.
         _copy_xattrs(entry, into)
 
 
@@ -119,7 +119,7 @@ def _copy_xattrs(entry: Entry, into: int) -> None:
 
 
 def _apply_metadata(into: int, path: bytes, found: os.stat_result) -> None:
-    """Owner, then mode, then times: each of them undoes part of those after it."""
+    """Set owner, then mode, then times: each changes part of the following ones."""
     os.chown(path, found.st_uid, found.st_gid, dir_fd=into, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):
         os.chmod(path, stat.S_IMODE(found.st_mode), dir_fd=into)

@@ -1,6 +1,6 @@
 """Volumes: directories that outlive the containers that use them.
 
-A volume's files are at ``<root>/volumes/<name>/_data``; what exists, the records say.
+A volume's files are at ``<root>/volumes/<name>/_data``; it exists if it has a record.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from runner.tasks.threads import in_thread
 _DATA = "_data"
 _TEMPORARY_SUFFIX = ".copying"
 _GONE = ".gone-"
-# Beside the files of a volume that belongs to a container being made or removed.
+# Marker in the directory of a volume whose container is being created or removed.
 _UNCLAIMED = ".unclaimed"
 
 
 class VolumeMount(Protocol):
-    """A mount that may be of a volume: then ``volume`` is its name."""
+    """A mount; ``volume`` is a volume's name, or ""."""
 
     @property
     def volume(self) -> str: ...
 
 
 class VolumeUser(Protocol):
-    """Whoever has volumes mounted: a container."""
+    """A user of volumes: a container."""
 
     @property
     def id(self) -> str: ...
@@ -51,7 +51,7 @@ class VolumeUser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume: its name, and where on this host its files are."""
+    """A volume; ``mountpoint`` is the directory of its files."""
 
     name: str
     created: datetime
@@ -62,7 +62,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeUsage:
-    """What a volume's files take, and how many containers use it, running or not."""
+    """The size of a volume's files, and the number of containers using it, running or not."""
 
     bytes: int
     containers: int
@@ -86,7 +86,7 @@ class Volumes:
         self._records = records
         self._events = events
         self._held: Counter[str] = Counter()
-        # A removal takes the files after the record: nobody may make them anew in between.
+        # A removal deletes the record, then the files: no create may come in between.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._users = users
 
@@ -125,11 +125,11 @@ class Volumes:
         return self._volume(record)
 
     async def claim(self, names: Iterable[str]) -> None:
-        """The container that brought these volumes is recorded: they stay."""
+        """Keep these volumes: their container is recorded."""
         await in_thread(_unmark, [self._root / name for name in names])
 
     async def unclaim(self, names: Iterable[str]) -> None:
-        """The container goes, and these volumes with it, also when the daemon is killed before."""
+        """Mark these volumes for removal with their container, even if the daemon is killed."""
         await in_thread(_mark, [self._root / name for name in names])
 
     def find(self, name: str) -> Volume:
@@ -139,7 +139,7 @@ class Volumes:
         return self._volume(record)
 
     def list(self) -> tuple[Volume, ...]:
-        """Every volume, the oldest first."""
+        """Every volume, oldest first."""
         return tuple(self._volume(record) for record in self._records.volumes.all())
 
     def users_of(self, name: str) -> tuple[str, ...]:
@@ -149,14 +149,16 @@ class Volumes:
         )
 
     async def usage(self, name: str) -> VolumeUsage:
-        """Measure a volume, file by file; NoSuchVolume if it is not there."""
+        """Measure a volume, file by file; NoSuchVolume if it does not exist."""
         volume = self.find(name)
         size = await in_thread(_bytes, volume.mountpoint)
         return VolumeUsage(size, len(self.users_of(name)))
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        """Remove a volume and its files.  One in use is a Conflict; with ``force``, one that
-        is not there is not an error."""
+        """Remove a volume and its files; Conflict if it is in use.
+
+        With ``force``, a missing volume is not an error.
+        """
         async with self._lock(name):
             if force and self._records.volumes.get(name) is None:
                 return
@@ -175,10 +177,10 @@ class Volumes:
     async def prune(
         self, matches: Callable[[Volume], bool] | None = None, *, everything: bool = False
     ) -> tuple[tuple[str, ...], int]:
-        """Remove volumes that no container uses: their names, and the bytes freed.
+        """Remove unused volumes; returns their names and the bytes freed.
 
-        Only anonymous ones, or with ``everything`` named ones too; of these, those that
-        ``matches`` is true of.
+        Only anonymous ones, or with ``everything`` named ones too; of these, those for which
+        ``matches`` is true.
         """
         removed, size = [], 0
         for volume in self.list():
@@ -195,9 +197,9 @@ class Volumes:
         return tuple(removed), size
 
     async def fill(self, name: str, source: Path) -> None:
-        """Copy what an image has at a volume's place into it, if it is empty and nobody's.
+        """Copy an image's content into a volume, if that is empty and unused.
 
-        All of it or nothing, also when the daemon is killed in the middle.
+        Atomic, even if the daemon is killed meanwhile.
         """
         volume = self.find(name)
         if not self.users_of(name):
@@ -205,7 +207,7 @@ class Volumes:
 
     @contextmanager
     def hold(self, names: Sequence[str]) -> Iterator[None]:
-        """Keep volumes from being removed until the container that wants them is recorded."""
+        """Protect volumes from removal inside the block, until their container is recorded."""
         self._held.update(names)
         try:
             yield
@@ -214,9 +216,9 @@ class Volumes:
             self._held = +self._held
 
     async def recover(self) -> None:
-        """At the daemon's start: finish what was under way when the last one was killed.
+        """At the daemon's start: finish interrupted creations and removals.
 
-        Files without a record are left alone: a lost record must not lose what it was about.
+        Files without a record are kept: losing a record must not lose data.
         """
         await in_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, self._root):
@@ -233,7 +235,7 @@ class Volumes:
             await self.remove(name)
 
     def _lock(self, name: str) -> asyncio.Lock:
-        """The lock of a name's creations and removals, which lives while somebody has it."""
+        """The lock of a name's creations and removals; it exists while in use."""
         return self._locks.setdefault(name, asyncio.Lock())
 
     def _volume(self, record: VolumeRecord) -> Volume:
@@ -250,7 +252,7 @@ def _make(data: Path, *, claimed: bool) -> None:
     data.mkdir(parents=True, exist_ok=True)
     if not claimed:
         _mark([data.parent])
-    # Containers' users other than root must be able to pass.
+    # Non-root users of containers must be able to traverse it.
     data.parent.chmod(0o711)
     data.chmod(0o755)
     sync_filesystem(data)
@@ -269,7 +271,7 @@ def _fill(data: Path, source: Path) -> None:
 
 
 def _remove(volume: Path) -> None:
-    """Remove a volume's files; what a crash leaves of them has a name that no volume has."""
+    """Remove a volume's files; renamed first, so that a crash leaves no volume half removed."""
     temporary = volume.with_name(f"{_GONE}{volume.name}")
     os.rename(volume, temporary)
     remove(temporary)
@@ -287,7 +289,7 @@ def _unmark(volumes: Iterable[Path]) -> None:
 
 
 def _finish_removal(volume: Path) -> None:
-    """Drop what is left of a removal, or of a copy that was not complete."""
+    """Finish an interrupted removal, and drop an incomplete copy."""
     if volume.name.startswith(_GONE):
         remove(volume)
     elif (volume / _TEMPORARY_SUFFIX).exists():
@@ -295,7 +297,7 @@ def _finish_removal(volume: Path) -> None:
 
 
 def _remove_if_empty(volume: Path) -> None:
-    """Drop a volume that was made and not recorded any more."""
+    """Remove the empty directory of a volume that was created but not recorded."""
     with suppress(OSError):
         (volume / _DATA).rmdir()
         _unmark([volume])

@@ -1,4 +1,4 @@
-"""Files of layers given another name, and directories made like others: layers never change."""
+"""Link or copy files of layers, and copy attributes of directories."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from runner.storage.files.xattrs import file_xattrs, set_xattrs
 
 
 def link_or_copy(source: Path, place: Path) -> None:
-    """Give a file of a layer one more name: a link costs nothing; a copy where there is none."""
+    """Hard-link a file of a layer, or copy it where a link is impossible."""
     try:
         os.link(source, place, follow_symlinks=False)
     except OSError as error:
@@ -34,7 +34,7 @@ def _copy(source: Path, place: Path) -> None:
 
 
 def copy_attributes(source: Path, found: os.stat_result, place: Path) -> None:
-    """Give a directory the owner, mode, xattrs and time of another, whose ``stat`` is known."""
+    """Copy owner, mode, xattrs and times of a directory, whose ``stat`` is given."""
     os.chown(place, found.st_uid, found.st_gid)
     os.chmod(place, found.st_mode & 0o7777)
     set_directory_xattrs(place, file_xattrs(str(source)))

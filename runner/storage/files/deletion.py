@@ -1,7 +1,7 @@
-"""Removing a directory tree that someone else has filled.
+"""Remove untrusted directory trees.
 
 ``shutil.rmtree`` recurses, and a container can nest directories deeper than Python's stack
-and than PATH_MAX.  Here one descriptor is open at a time, and no name is longer than a part.
+and than PATH_MAX.  Here one descriptor is open at a time, and paths have one component.
 """
 
 import os
@@ -18,7 +18,7 @@ _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove(path: Path) -> None:
-    """Remove the tree at ``path``; one that is not there is not an error."""
+    """Remove the tree at ``path``; no error if it is missing."""
     parent = os.open(path.parent, _FLAGS)
     try:
         remove_tree(parent, os.fsencode(path.name))
@@ -44,7 +44,7 @@ def remove_tree(parent: int, name: bytes) -> None:
             pending.pop()
             if not entered:
                 break
-            # Nobody moves directories here: ".." is where we came from.
+            # Safe: no process moves these directories, so ".." is the parent we came from.
             current = _move(current, b"..")
             os.rmdir(entered.pop(), dir_fd=current)
     finally:
@@ -53,10 +53,10 @@ def remove_tree(parent: int, name: bytes) -> None:
 
 
 class DeletionQueue:
-    """Trees on their way out, one after another, while whoever asked has been answered.
+    """Deletes trees one by one in a background thread.
 
-    A tree that is given has been renamed to where only the start of a daemon looks: it finds
-    what is left there, and gives it again.  So the end of the process waits for none of them.
+    A tree has been renamed before into a directory that the daemon clears at its start, so that
+    the process may exit without waiting for the queue.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class DeletionQueue:
             self._thread.start()
 
     def wait(self) -> None:
-        """Until every tree that was given is gone; blocks."""
+        """Wait until the queue is empty; blocks."""
         self._waiting.join()
 
     def _work(self) -> None:
@@ -85,7 +85,7 @@ class DeletionQueue:
 
 
 def _empty(directory: int) -> list[bytes]:
-    """Unlink all that is no directory; the names of those that are."""
+    """Unlink everything but directories; returns the directories' names."""
     directories = []
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -107,6 +107,6 @@ def _enter(parent: int, name: bytes) -> int:
     try:
         return os.open(name, _FLAGS, dir_fd=parent)
     except PermissionError:
-        # Ours, but closed even to us: only without root.
+        # A directory without permissions for its owner; only happens without root.
         os.chmod(name, 0o700, dir_fd=parent)
         return os.open(name, _FLAGS, dir_fd=parent)

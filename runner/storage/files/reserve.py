@@ -1,4 +1,4 @@
-"""Reserve: room on the disk that is given up to whoever makes more of it."""
+"""Reserve: disk space set aside for removals on a full disk."""
 
 import os
 from contextlib import suppress
@@ -12,7 +12,7 @@ RESERVE_BYTES: Final = 512 * 1024
 class Reserve:
     """A file of zeros; blocking calls.
 
-    ``give_up`` frees its blocks; ``fill`` takes them again, or leaves that to the next time.
+    ``give_up`` frees its blocks; ``fill`` allocates them again, if there is space.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class Reserve:
                 if os.fstat(file).st_size < RESERVE_BYTES:
                     os.posix_fallocate(file, 0, RESERVE_BYTES)
             except OSError:
-                # Of a disk that has not so much, we take nothing.
+                # Not enough free space: allocate nothing.
                 os.ftruncate(file, 0)
             finally:
                 os.close(file)

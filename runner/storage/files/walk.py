@@ -1,4 +1,4 @@
-"""Walking a directory tree that someone else has filled: parents first, in a stable order.
+"""Walk an untrusted directory tree: parents first, in a stable order.
 
 ``os.walk`` recurses before 3.12, and a container can nest directories deeper than Python's
 stack.  Here one descriptor is open at a time.
@@ -18,10 +18,9 @@ _Named = tuple[bytes, os.stat_result]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of any kind: its path below the root, and how to reach it while it is current.
+    """One file of any kind: its path below the root, and its directory's descriptor.
 
-    ``directory`` is the descriptor of the directory that holds ``name``, open until the
-    next entry is asked for.
+    ``directory`` is the directory that contains ``name``, open until the next iteration.
     """
 
     path: bytes
@@ -35,17 +34,17 @@ class Entry:
 
     @property
     def reachable(self) -> str:
-        """A path to the file for calls that take no descriptor; it must not be followed."""
+        """A path to the file for calls without a descriptor variant; do not follow symlinks."""
         return f"/proc/self/fd/{self.directory}/{os.fsdecode(self.name)}"
 
 
 def is_whiteout(found: os.stat_result) -> bool:
-    """Whether it is overlayfs's mark for what is removed: a character device 0:0."""
+    """Whether it is an overlayfs whiteout: a character device 0:0."""
     return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def walk(root: Path) -> Iterator[Entry]:
-    """Everything below ``root``; in each directory whiteouts first, then by name."""
+    """Yield everything below ``root``; in each directory whiteouts first, then by name."""
     current = os.open(root, _FLAGS)
     try:
         entered: list[bytes] = []
@@ -68,7 +67,7 @@ def walk(root: Path) -> Iterator[Entry]:
 
 
 def _listed(directory: int) -> list[_Named]:
-    """The directory's files, the first one last."""
+    """The directory's entries in reverse order."""
     names = (os.fsencode(name) for name in os.listdir(directory))
     listed = [(name, os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names]
     return sorted(listed, key=_order, reverse=True)

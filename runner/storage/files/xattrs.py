@@ -1,4 +1,4 @@
-"""Extended attributes: which of them a layer may set, and which are overlayfs's own."""
+"""Extended attributes: those allowed in layers, and overlayfs's own."""
 
 import errno
 import os
@@ -7,14 +7,14 @@ from typing import Final
 
 _ADMITTED: Final = "user."
 _CAPABILITY: Final = "security.capability"
-# overlayfs's own, in either namespace, would make a layer rewrite those beneath.
+# overlayfs's own, in either namespace: a layer could use them to alter lower layers.
 _OVERLAY: Final = ("trusted.overlay.", "user.overlay.")
 
 
 def admitted(xattrs: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Those a layer may bring: ``user.*``, and ``security.capability`` of its programs.
+    """The xattrs allowed in a layer: ``user.*`` and ``security.capability``.
 
-    The rest is policy of the host that made the layer (SELinux, trusted) or overlayfs's.
+    Others are policy of the build host (SELinux, trusted) or overlayfs's.
     """
     if not xattrs:
         return xattrs
@@ -26,12 +26,12 @@ def admitted(xattrs: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 
 def overlay_opaque() -> str:
-    """The attribute of a directory that hides those beneath it, by who may mount."""
+    """The xattr of an opaque directory, depending on the privilege to mount."""
     return "trusted.overlay.opaque" if os.geteuid() == 0 else "user.overlay.opaque"
 
 
 def is_opaque(path: str) -> bool:
-    """Whether overlayfs shows nothing of the directories beneath this one."""
+    """Whether the directory is opaque: it hides the lower directories."""
     try:
         return os.getxattr(path, overlay_opaque(), follow_symlinks=False) == b"y"
     except OSError as error:
@@ -41,7 +41,7 @@ def is_opaque(path: str) -> bool:
 
 
 def file_xattrs(path: str) -> Mapping[str, bytes]:
-    """Those of a file that belong into a layer, by name."""
+    """A file's xattrs that are allowed in a layer, by name."""
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except OSError as error:
@@ -53,7 +53,7 @@ def file_xattrs(path: str) -> Mapping[str, bytes]:
 
 
 def set_xattrs(descriptor: int, xattrs: Mapping[str, bytes]) -> None:
-    """Set them on an open file; a filesystem without xattrs goes without."""
+    """Set xattrs on an open file; ignored on a filesystem without xattrs."""
     for name, value in xattrs.items():
         try:
             os.setxattr(descriptor, name, value)

@@ -1,1 +1,1 @@
-"""Layers: unpacked from archives, kept under their diff IDs, and made again from changes."""
+"""Layers: unpack archives, store by diff ID, diff snapshots."""

@@ -1,4 +1,4 @@
-"""What a directory of a layer gets once all below it is in place: owner, mode, xattrs, times."""
+"""Attributes of layer entries: owner, mode, xattrs, times."""
 
 import errno
 import os
@@ -15,13 +15,13 @@ from runner.storage.tar.reader import Member
 
 _MAX_ID: Final = 2**32 - 2  # the last one means "leave as it is"
 _UNCHANGED: Final = frozenset({-1, 2**32 - 1})
-# What the kernel's own time can hold, far beyond any filesystem's.
+# Within the kernel's range of times, and beyond any filesystem's.
 _MAX_TIME_NS: Final = (1 << 40) * 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """One directory's, as its entry gave them."""
+    """A directory's attributes from its entry, applied after its content."""
 
     mode: int
     uid: int
@@ -35,9 +35,9 @@ class Attributes:
         return cls(member.mode & 0o7777, member.uid, member.gid, times(member), xattrs)
 
     def apply(self, root: int, path: bytes) -> None:
-        """Set them at ``path`` below ``root``, unless a later entry took its place.
+        """Set them at ``path`` below ``root``, unless a later entry replaced the directory.
 
-        Owner before mode, because chown takes set-id bits away; times last.
+        Owner before mode, because chown clears set-id bits; times last.
         """
         with opened(root, path) as descriptor:
             if descriptor is not None:
@@ -48,9 +48,9 @@ class Attributes:
 
 
 def with_owner(member: Member, unknown: tuple[int, int]) -> Member:
-    """The member, with the IDs ``unknown`` where it has -1, which chown(2) leaves unchanged.
+    """The member, with the IDs of ``unknown`` in place of -1, which chown(2) would ignore.
 
-    Raises InvalidLayer for what is no ID.
+    Raises InvalidLayer for an invalid ID.
     """
     if 0 <= member.uid <= _MAX_ID and 0 <= member.gid <= _MAX_ID:
         return member
@@ -76,7 +76,7 @@ def times(member: Member) -> tuple[int, int]:
 def opened(
     root: int, path: bytes, flags: int = os.O_RDONLY | os.O_DIRECTORY
 ) -> Iterator[int | None]:
-    """What was made at ``path``, or None where a later entry took its place."""
+    """Open the file created at ``path``; None if a later entry replaced it."""
     try:
         descriptor = open_in_root(root, path, flags, resolve=NO_SYMLINKS)
     except OSError as error:

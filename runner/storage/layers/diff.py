@@ -1,9 +1,9 @@
-"""Snapshot → layer: what an upper directory says has changed, as a tar archive.
+"""Snapshot → layer: the changes in an upper directory as a tar archive.
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md#representing-changes
 
-The same changes give the same bytes: sorted names, numeric owners, whole seconds.  Sockets
-are left out, as by everyone: a layer has no way to write one that a process would answer.
+Reproducible: sorted names, numeric owners, whole seconds.  Sockets are skipped, as tar cannot
+represent them.
 """
 
 import os
@@ -36,7 +36,7 @@ _TYPES: Final = {
 async def diff(upper: Path, *, newest: int | None = None) -> AsyncIterator[bytes]:
     """The layer's uncompressed bytes, about a MiB at a time, read in a thread.
 
-    ``newest`` is a SOURCE_DATE_EPOCH: later modification times, in seconds, become it.
+    ``newest`` is a SOURCE_DATE_EPOCH in seconds: later modification times are set to it.
     """
     pieces = changes(upper, newest=newest)
     while chunk := await in_thread(_rechunk, pieces):
@@ -44,7 +44,7 @@ async def diff(upper: Path, *, newest: int | None = None) -> AsyncIterator[bytes
 
 
 def changes(upper: Path, *, newest: int | None = None) -> Iterator[bytes]:
-    """The same in pieces of any size, for whoever may block."""
+    """The layer's uncompressed bytes in pieces of any size; blocking."""
     names: dict[tuple[int, int], bytes] = {}
     yield from _root(upper, newest)
     for entry in walk(upper):
@@ -115,7 +115,7 @@ def _member(
 
 
 def _whiteout(entry: Entry, name: bytes) -> Member:
-    """A whiteout or an opaque mark beside the entry: an empty file that says nothing else."""
+    """A whiteout or opaque marker beside the entry: an empty file."""
     parent = entry.path[: len(entry.path) - len(entry.name)]
     return Member(reader.REGULAR, parent + name, b"", 0, 0, 0, 0, 0, (0, 0))
 

@@ -1,14 +1,14 @@
-"""Layers at rest: each unpacked once, apart, under its diff ID.
+"""LayerStore: unpacked layers by diff ID.
 
-    layers/<algorithm>/<encoded>/diff        what the layer brings, whiteouts in overlayfs form
-    layers/<algorithm>/<encoded>/layer.json  its size, and what the layers beneath must complete
+    layers/<algorithm>/<encoded>/diff        the layer's files, whiteouts in overlayfs form
+    layers/<algorithm>/<encoded>/layer.json  its size, and entries that depend on lower layers
     layers/ingest/<random>/                  being unpacked
 
 Files are not synced one by one: 10,000 fsyncs take longer than everything else together.
-A layer is published with the kernel's boot ID in its layer.json.  Until ``sync`` has
-synced the filesystem once and said so in that file, a layer of an earlier boot may have
-lost its content to a power cut, and is dropped at the start: its blob, which is synced, is
-in the content store, and whoever needs the layer unpacks it again.
+A layer is published with the kernel's boot ID in its layer.json.  Until ``sync`` has synced the
+filesystem and recorded that in the file, a layer of an earlier boot may have lost content in a
+power cut, and is dropped at the start.  Its blob in the content store is synced, so the layer
+can be unpacked again.
 """
 
 import asyncio
@@ -44,12 +44,12 @@ class LayerUnknown(NotFound):
 
 
 class UnpackFailed(RunnerError):
-    """The machine could not unpack a layer: its disk is full, its process was killed."""
+    """A layer could not be unpacked by this machine: the disk is full, the process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What is known of a layer besides its files."""
+    """A layer's metadata."""
 
     diff_id: Digest
     members: int
@@ -94,9 +94,9 @@ class LayerStore:
         spread_children(self._ingest)
 
     async def recover(self) -> tuple[Digest, ...]:
-        """At the daemon's start: drop what was half-written, or lost by a power cut.
+        """At the daemon's start: drop unfinished layers, and those a power cut may have damaged.
 
-        Returns the diff IDs of whole layers that were dropped.
+        Returns the diff IDs of the latter.
         """
         return await in_thread(self._recover)
 
@@ -104,7 +104,7 @@ class LayerStore:
         return self._find(diff_id) is not None
 
     def layer(self, diff_id: Digest) -> Layer:
-        """What is known of the layer, or LayerUnknown."""
+        """The layer's metadata, or LayerUnknown."""
         layer = self._find(diff_id)
         if layer is None:
             raise LayerUnknown(diff_id)
@@ -115,11 +115,11 @@ class LayerStore:
         return self._place(diff_id) / "diff"
 
     def fixups(self, diff_id: Digest) -> Path:
-        """Where to keep what depends on the layer and is to go with it."""
+        """A directory for fixups that depend on the layer and are removed with it."""
         return self._place(diff_id) / "fixups"
 
     def diff_ids(self) -> Iterator[Digest]:
-        """Every layer, in no order."""
+        """Every layer, unordered."""
         for algorithm in LENGTHS:
             for name in os.listdir(self._root / algorithm):
                 with suppress(InvalidDigest):
@@ -129,12 +129,11 @@ class LayerStore:
     async def writer(
         self, diff_id: Digest | None, compression: str
     ) -> AsyncIterator["LayerWriter"]:
-        """Unpack a layer while its bytes arrive, compressed as their start says.
+        """Unpack a layer while its bytes arrive; the compression is detected from the first bytes.
 
-        ``compression`` is ``none``, ``gzip`` or ``zstd``, as the media type has it; it is used
-        where the bytes themselves do not tell.  Without a diff ID, as for an
-        import, the layer gets the one it turns out to have.  Leaving without a commit leaves
-        nothing behind.
+        ``compression`` is ``none``, ``gzip`` or ``zstd``, from the media type; used if detection
+        fails.  Without a diff ID, as for an import, the layer gets its computed one.  Without a
+        commit nothing remains.
         """
         temporary = self._ingest / uuid.uuid4().hex
         try:
@@ -149,29 +148,29 @@ class LayerStore:
             await in_thread(remove, temporary)
 
     async def remove(self, diff_id: Digest) -> None:
-        """Remove the layer, of which no snapshot is left; one not there is not an error."""
+        """Remove a layer that no snapshot uses; no error if it is missing."""
         await in_thread(self._remove, diff_id)
 
     @property
     def unsynced(self) -> bool:
-        """Whether a power cut would take a layer that ``sync`` would save."""
+        """Whether any layer is not synced yet."""
         return bool(self._unsynced)
 
     async def sync(self) -> None:
-        """Make every layer published so far survive a power cut: one syncfs for all of them.
+        """Make every published layer durable, by one syncfs.
 
-        For after a pull, when its user has been answered.
+        Called in the background after a pull.
         """
         await in_thread(self._sync)
 
     def publish(self, layer: Layer, temporary: Path) -> None:
-        """Give a finished layer its name; blocks, for the writer."""
+        """Publish a finished layer; blocking, called by the writer."""
         document = layer.to_json() | {"boot_id": self._boot_id}
         (temporary / "layer.json").write_text(json.dumps(document))
         try:
             os.rename(temporary, self._place(layer.diff_id))
         except OSError as error:
-            # Another writer of the same layer was first; the bytes are the same.
+            # Another writer has published the same layer.
             if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
                 raise
         else:
@@ -190,7 +189,7 @@ class LayerStore:
         return self._known[diff_id]
 
     def _remove(self, diff_id: Digest) -> None:
-        """One rename, and the layer is gone; its files follow."""
+        """Remove by one rename; the files are deleted in the background."""
         self._known.pop(diff_id, None)
         self._unsynced.discard(diff_id)
         temporary = self._ingest / uuid.uuid4().hex
@@ -233,10 +232,9 @@ def _make_empty(directory: Path) -> None:
 
 
 class LayerWriter:
-    """One layer being unpacked by a child process: ``write`` its blob's bytes, then ``commit``.
+    """Unpacks one layer in a child process: ``write`` its blob's bytes, then ``commit``.
 
-    What is wrong with the layer is raised as soon as it shows, by either: InvalidLayer for
-    the archive, UnpackFailed for this machine.
+    Both raise InvalidLayer for an invalid archive, UnpackFailed for a failure of this machine.
     """
 
     def __init__(self, store: LayerStore, diff_id: Digest | None, temporary: Path) -> None:
@@ -257,17 +255,17 @@ class LayerWriter:
             cwd=self._aside / "diff",
         )
         stdin = self._input()
-        # A larger pipe, so that the child does not wait for our loop after every 64 KiB.
+        # A larger pipe, so that the child does not block after every 64 KiB.
         with suppress(OSError):
             fcntl.fcntl(stdin.get_extra_info("pipe"), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     @property
     def process_id(self) -> int | None:
-        """The child's, while there is one."""
+        """The child's pid while it runs."""
         return self._child.pid if self._child else None
 
     async def write(self, chunk: bytes) -> None:
-        """Give the next bytes of the blob; returns when the child has room for more."""
+        """Write the blob's next bytes; blocks while the pipe is full."""
         stdin = self._input()
         try:
             stdin.write(chunk)
@@ -277,7 +275,7 @@ class LayerWriter:
             raise UnpackFailed(f"{self._called}: the unpacker stopped reading") from None
 
     async def commit(self) -> Layer:
-        """Publish the layer if its uncompressed bytes have the diff ID, or raise DigestMismatch."""
+        """Publish the layer; DigestMismatch if its uncompressed bytes do not match the diff ID."""
         self._input().close()
         result = await self._result()
         actual = Digest.parse(result.pop("diff_id"))
@@ -288,7 +286,7 @@ class LayerWriter:
         return layer
 
     async def stop(self) -> None:
-        """End the child, whatever it is doing."""
+        """Kill the child."""
         child = self._child
         if child is None:
             return

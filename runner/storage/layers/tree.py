@@ -1,7 +1,7 @@
-"""The directory a layer is unpacked into: every name is reached by descriptors, from its root.
+"""Tree: the directory a layer is unpacked into, accessed by descriptors from its root.
 
-Nobody else writes to the tree, so what can mislead us is only what the archive itself put
-there: symlinks where it later wants directories.
+No other process writes to the tree, so the only hazard is the archive's own symlinks in place of
+directories.
 """
 
 import errno
@@ -17,11 +17,11 @@ from runner.storage.files.deletion import remove_tree
 
 AUFS_LINKS: Final = b".wh..wh.plnk"
 _OPEN_DIRECTORIES: Final = 256
-# The spec allows no duplicates at all; each costs a look at all that is known.
+# The spec allows no duplicates; each costs a scan of all known directories.
 _MAX_REPLACED: Final = 1000
 _DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY
 _NEW_DIRECTORY: Final = _DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Until all is in place, only we may look; the entries' own modes are set at the end.
+# Private while unpacking; the entries' modes are set at the end.
 _UNFINISHED_MODE: Final = 0o700
 _IMPLICIT_MODE: Final = 0o755
 
@@ -32,7 +32,7 @@ class BelowWhiteout(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """An open directory and its own path below the root, free of symlinks; b"" is the root."""
+    """An open directory and its path below the root, without symlinks; b"" is the root."""
 
     descriptor: int
     path: bytes
@@ -43,7 +43,7 @@ class Directory:
 
 @dataclass(slots=True)
 class Tree:
-    """Directories under ``root`` by the names an archive uses, opened once, made if missing."""
+    """Directories under ``root`` by an archive's names, opened once, created if missing."""
 
     root: int
     member_limit: int
@@ -57,10 +57,10 @@ class Tree:
     _aufs_links: Directory | None = None
 
     def parent(self, name: bytes) -> Directory:
-        """Hot path: the directory of that name as an archive spells it, missing ones made.
+        """Hot path: open a directory by an archive's name, creating missing ones.
 
-        Symlinks are followed inside the root, as a chrooted tar would; InvalidLayer where a
-        file is in the way.  Good until the next call.
+        Symlinks are followed inside the root, as by a chrooted tar; InvalidLayer if a file is in
+        the path.  Valid until the next call.
         """
         found = self._open.get(name)
         if found is None:
@@ -71,14 +71,14 @@ class Tree:
         return found
 
     def strict_parent(self, parts: tuple[bytes, ...]) -> Directory:
-        """The same for a whiteout: no symlink on the way, and BelowWhiteout if one is.
+        """Open the directory of a whiteout: InvalidLayer for a symlink, BelowWhiteout below one.
 
-        What a symlink means is for the layers beneath to say, and those are not here.
+        A symlink's target may be in lower layers, which are not available here.
         """
         return self._reach(parts, strict=True)
 
     def lookup(self, parts: tuple[bytes, ...]) -> Directory | None:
-        """A directory that is there already, for the caller to close; nothing is made."""
+        """Open an existing directory, the caller's to close; None if it is missing."""
         path = b"/".join(parts)
         try:
             descriptor = open_in_root(self.root, path, _DIRECTORY)
@@ -89,7 +89,7 @@ class Tree:
         return Directory(descriptor, self._path_of(descriptor))
 
     def make(self, parent: Directory, name: bytes, mode: int = _UNFINISHED_MODE) -> bool:
-        """Make one directory, whatever else had the name; False if it was there already."""
+        """Create one directory, replacing any other file; False if it exists."""
         path = parent.child(name)
         try:
             os.mkdir(name, mode, dir_fd=parent.descriptor)
@@ -101,13 +101,13 @@ class Tree:
             os.mkdir(name, mode, dir_fd=parent.descriptor)
             self._forget_open()
             if path in self.whiteouts:
-                # Removed, then made anew: nothing of the directory beneath shows through.
+                # Removed, then created again: the lower directory must stay hidden.
                 self.whiteouts.discard(path)
                 self.opaque.add(path)
         return True
 
     def clear(self, parent: Directory, name: bytes) -> None:
-        """Remove what has the name, so that a later entry can take its place."""
+        """Remove an earlier entry, so that a later one can replace it."""
         found = os.stat(name, dir_fd=parent.descriptor, follow_symlinks=False)
         path = parent.child(name)
         if stat.S_ISDIR(found.st_mode):
@@ -122,7 +122,7 @@ class Tree:
         self._forget_open()
 
     def aufs_links(self) -> Directory:
-        """The directory of files that AUFS kept for hard links; no entry of its own can be it."""
+        """AUFS's directory of hard-linked files, which no regular entry can name."""
         if self._aufs_links is None:
             with suppress(FileExistsError):
                 os.mkdir(AUFS_LINKS, _UNFINISHED_MODE, dir_fd=self.root)
@@ -131,7 +131,7 @@ class Tree:
         return self._aufs_links
 
     def remove_aufs_links(self) -> None:
-        """Leave only the names that entries gave to its files."""
+        """Remove AUFS's directory; its files keep the names given by entries."""
         if self._aufs_links is not None:
             remove_tree(self.root, AUFS_LINKS)
 
@@ -196,8 +196,8 @@ class Tree:
             raise InvalidLayer(f"layer has more than {self.member_limit} implicit directories")
 
     def _forget_open(self) -> None:
-        """Look everything up again: a symlink on the way to any of them may be gone."""
-        # The caller still holds one of them, until it asks for the next.
+        """Drop the cache of directories: a symlink on a path may have been removed."""
+        # The caller may still use one of them until its next call.
         self._stale += [directory.descriptor for directory in self._open.values()]
         self._open.clear()
 
@@ -215,7 +215,7 @@ class Tree:
 
 
 def components(name: bytes) -> tuple[bytes, ...]:
-    """The parts of a name that only adds, or InvalidLayer."""
+    """The parts of a name that is not a whiteout, or InvalidLayer."""
     entry = EntryName.parse(os.fsdecode(name))
     if entry.kind is not EntryKind.ADDED:
         raise InvalidLayer(f"entry {os.fsdecode(name)!r} lies below a whiteout")
@@ -223,7 +223,7 @@ def components(name: bytes) -> tuple[bytes, ...]:
 
 
 def _refused(path: bytes, error: OSError) -> Exception:
-    """The archive's fault in words; the machine's, such as a full disk, as it is."""
+    """InvalidLayer for an error of the archive's; others, such as a full disk, unchanged."""
     if error.errno in {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.EEXIST}:
         return InvalidLayer(f"{os.fsdecode(path)!r} cannot be a directory: {error.strerror}")
     return error

@@ -2,9 +2,9 @@
 
 https://github.com/opencontainers/image-spec/blob/main/layer.md
 
-Whiteouts become what overlayfs wants: a character device 0:0, an opaque directory's xattr.
-``tarfile`` does not take part: its filters drop ownership and devices, and were bypassed
-five times (CVE-2025-4517 and its kin).
+Whiteouts take overlayfs's form: a character device 0:0, an opaque directory's xattr.  Not by
+``tarfile``: its filters drop ownership and devices, and were bypassed five times
+(CVE-2025-4517 and others).
 """
 
 import errno
@@ -43,24 +43,23 @@ _ARCHIVE_ERRORS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a layer may ask for at most; a real one stays far below."""
+    """Limits of a layer, far above real ones."""
 
     members: int = 1_000_000
     total_bytes: int = 1 << 40
     file_bytes: int = 1 << 38
-    # How many times its compressed size a layer may have, once it is large: a bomb's measure.
+    # Largest ratio of uncompressed to compressed size, for large layers: against zip bombs.
     ratio: int = 200
     ratio_from_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What became of a layer, and what only the layers beneath can complete.
+    """The result of unpacking a layer, with entries that depend on lower layers.
 
-    ``implicit`` are directories that the archive needed but did not describe: their
-    attributes are those of the directory beneath, if there is one.  ``links`` are hard links
-    whose target is not in this layer.  Paths are below the root, without a leading slash; an
-    empty one is the root itself.
+    ``implicit`` are directories without an entry of their own, which take the attributes of
+    the lower directory, if there is one.  ``links`` are hard links whose target is not in this
+    layer.  Paths are below the root, without a leading slash; "" is the root itself.
     """
 
     members: int
@@ -74,8 +73,8 @@ class Unpacked:
 def unpack(chunks: Iterable[bytes], root: int, limits: Limits | None = None) -> Unpacked:
     """Apply a layer, given uncompressed in chunks, to the empty directory open at ``root``.
 
-    Raises InvalidLayer naming the entry that is at fault; what was written until then is the
-    caller's to remove.  All chunks are consumed, also those after the archive's end.
+    Raises InvalidLayer naming the invalid entry; the caller removes the files written so far.
+    All chunks are consumed, even those after the archive's end.
     """
     unpacker = Unpacker(root, limits or Limits())
     try:
@@ -85,7 +84,7 @@ def unpack(chunks: Iterable[bytes], root: int, limits: Limits | None = None) -> 
 
 
 class Unpacker:
-    """One layer on its way into one directory."""
+    """Unpacks one layer into one directory."""
 
     def __init__(self, root: int, limits: Limits) -> None:
         self.tree = Tree(root, limits.members)
@@ -134,7 +133,7 @@ class Unpacker:
             raise InvalidLayer(f"layer has more than {self._limits.total_bytes} bytes unpacked")
 
     def _apply(self, member: Member, archive: TarReader) -> None:
-        """Hot path: where the entry goes, then what it is."""
+        """Hot path: resolve the entry's directory, then create the entry by its type."""
         create = _ENTRIES.get(member.type)
         if create is None:
             raise InvalidLayer(f"entry {_shown(member)} has unknown type {member.type!r}")
@@ -158,25 +157,25 @@ class Unpacker:
         self._directories[b""] = Attributes.of(member)
 
     def _apply_marked(self, member: Member, archive: TarReader, create: "_Create") -> None:
-        """A name with ``.wh.`` in it: a whiteout, or only a name that looks a little like one."""
+        """Apply an entry with ``.wh.`` in its name: a whiteout, or an ordinary name."""
         entry = EntryName.parse(os.fsdecode(member.name))
         parts = tuple(os.fsencode(part) for part in entry.parts)
         if entry.kind is EntryKind.IGNORED:
-            # AUFS kept the files of its hard links aside, and its layers have them first.
+            # AUFS keeps hard-linked files in a directory of its own, first in its layers.
             if member.type == reader.REGULAR and parts[0] == AUFS_LINKS and len(parts) == 2:
                 self.create_regular(member, archive, self.tree.aufs_links(), parts[1])
             return
         if entry.kind is EntryKind.ADDED:
             create(self, member, archive, self.tree.parent(b"/".join(parts[:-1])), parts[-1])
             return
-        # The name makes a whiteout: AUFS wrote hard links and others directories.
+        # The name alone makes a whiteout: AUFS wrote hard links, others directories.
         try:
             if entry.kind is EntryKind.OPAQUE:
                 self._make_opaque(parts)
             else:
                 self._make_whiteout(parts)
         except BelowWhiteout:
-            pass  # what lies below a removed directory is removed already
+            pass  # below a removed directory everything is removed
 
     def _make_opaque(self, parts: tuple[bytes, ...]) -> None:
         directory = self.tree.strict_parent(parts)
@@ -190,7 +189,7 @@ class Unpacker:
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent.descriptor)
             self.tree.whiteouts.add(path)
         except FileExistsError:
-            # A whiteout hides what is beneath, never what its own layer brings.
+            # A whiteout hides files of lower layers, never those of its own.
             found = os.stat(name, dir_fd=parent.descriptor, follow_symlinks=False)
             if stat.S_ISDIR(found.st_mode):
                 self.tree.opaque.add(path)
@@ -211,7 +210,7 @@ class Unpacker:
                         written += os.write(descriptor, piece[written:])
             else:
                 _write_sparse(descriptor, member, archive)
-            # chown takes the set-id bits away and a capability with them: owner, mode, xattrs.
+            # Owner, mode, xattrs, in this order: chown clears set-id bits and capabilities.
             if (member.uid, member.gid) != self._owner:
                 os.fchown(descriptor, member.uid, member.gid)
             if mode & (_SETID | self._umask):
@@ -245,7 +244,7 @@ class Unpacker:
     def create_hard_link(
         self, member: Member, archive: TarReader, parent: Directory, name: bytes
     ) -> None:
-        """Another name for a file of this layer; for one of a layer beneath, a note of it."""
+        """Create a hard link; one to a file of a lower layer is recorded in ``links``."""
         if AUFS_LINKS in member.linkname:
             self._link_kept_aside(member, parent, name)
             return
@@ -273,7 +272,7 @@ class Unpacker:
         if target in _SPECIAL or b"/" in target or not _exists(source, target):
             raise InvalidLayer(
                 f"hard link {_shown(member)} points to {quoted(os.fsdecode(member.linkname))}, "
-                "which its layer has not"
+                "which its layer does not have"
             )
         self._link(member, source, target, parent, name)
 
@@ -285,7 +284,7 @@ class Unpacker:
             raise InvalidLayer(f"hard link {_shown(member)} points to a directory")
         if _exists(parent, name):
             self.tree.clear(parent, name)
-        # Not followed: a link to a symlink is one more name of the symlink.
+        # Not followed: a hard link to a symlink links the symlink itself.
         os.link(
             target,
             name,
@@ -304,7 +303,7 @@ class Unpacker:
         major, minor = member.device if kind != stat.S_IFIFO else (0, 0)
         if major > _MAX_MAJOR or minor > _MAX_MINOR:
             raise InvalidLayer(
-                f"entry {_shown(member)} is device {major}:{minor}, which Linux has not"
+                f"entry {_shown(member)} is device {major}:{minor}, which Linux does not have"
             )
         device = os.makedev(major, minor)
         try:
@@ -313,7 +312,7 @@ class Unpacker:
             self.tree.clear(parent, name)
             os.mknod(name, kind | 0o600, device, dir_fd=parent.descriptor)
         except PermissionError:
-            # Without CAP_MKNOD in the first user namespace; a container's /dev is its own.
+            # No CAP_MKNOD in the initial user namespace; containers have their own /dev anyway.
             self._skipped_devices += 1
             return
         self._own(member, parent, name)

@@ -1,12 +1,12 @@
 """The child process that unpacks one layer: ``python -I -m runner.storage.layers.unpacker``.
 
-Compressed bytes come in on standard input; its working directory receives the layer; one
-JSON object on standard output says what became of it.  A process and not a thread, because
-10,000 small system calls that each take the GIL back would stop the daemon's loop; and
-because what reads hostile input should hold nothing else.
+Reads the compressed layer from standard input, unpacks it into the working directory, and writes
+its result as one JSON object to standard output.  A process and not a thread: 10,000 small system
+calls, each of which reacquires the GIL, would stall the daemon's loop; and untrusted input is
+parsed apart from the daemon's state.
 
-Inside, one thread reads, inflates and hashes, which releases the GIL, while the main
-thread creates files.
+One thread reads, inflates and hashes, which releases the GIL, while the main thread creates
+files.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ _Item = bytes | BaseException | None
 
 
 class Inflater(threading.Thread):
-    """Standard input, uncompressed: a thread that stays a few chunks ahead of its reader.
+    """A thread that inflates standard input, a few chunks ahead of its reader.
 
-    ``compression`` is what the media type says; the first bytes may say otherwise, and are right.
+    ``compression`` is the media type's; the first bytes take precedence.
     """
 
     def __init__(self, source: int, compression: str, algorithm: str, limits: Limits) -> None:
@@ -72,7 +72,7 @@ class Inflater(threading.Thread):
             yield item
 
     def _start(self) -> bytes:
-        """The first bytes, as many as tell how they are compressed: a pipe may give fewer."""
+        """Read enough bytes to detect the compression: a single read of a pipe may return fewer."""
         start = b""
         while len(start) < START_BYTES and (chunk := os.read(self._source, _READ_BYTES)):
             start += chunk
@@ -90,7 +90,7 @@ class Inflater(threading.Thread):
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack standard input into the working directory; 0 when done, 1 when refused."""
+    """Unpack standard input into the working directory; returns the exit code, 1 if refused."""
     compression, algorithm, limits_text = arguments
     limits = Limits(**json.loads(limits_text))
     os.umask(0)
@@ -123,5 +123,5 @@ def _tell(result: dict[str, Any], code: int) -> int:
 
 
 if __name__ == "__main__":
-    # Not sys.exit: the reading thread may still wait for input that nobody wants.
+    # Not sys.exit: the reading thread may still block on input.
     os._exit(main(sys.argv[1:]))

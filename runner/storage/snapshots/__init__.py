@@ -1,1 +1,1 @@
-"""Snapshots: layers stacked into a root file system, with a writable one on top."""
+"""Snapshots: stacked layers with a writable layer on top."""

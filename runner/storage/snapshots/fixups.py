@@ -1,14 +1,14 @@
-"""Layers kept apart, adjusted to the layers they are stacked on.
+"""Fixups of layers that depend on the layers below them.
 
-A layer that brings ``usr/local/x`` without an entry for ``usr`` was unpacked with a ``usr/``
-of its own making.  Stacked, that directory's attributes hide those of the ``usr/`` beneath;
-if beneath it is a symlink, as ``lib`` is since Debian merged it into ``usr``, it hides even
-that.  And a hard link may point to a file beneath.  Extracting onto one growing tree, as
-docker does, gives the right result; unpacking in parallel must mend it afterwards.
+A layer with ``usr/local/x`` but no entry for ``usr`` is unpacked with an implicit ``usr/``.
+Stacked, its attributes hide those of the lower ``usr/``; and if the lower one is a symlink, as
+``lib`` is since Debian merged it into ``usr``, it hides even that.  A hard link may point to a
+file of a lower layer.  Unpacking onto one growing tree, as docker does, gets this right; layers
+unpacked in parallel need a correction.
 
-So an *fixup* goes above such a layer: one more lower directory, with the directories'
-true attributes, the symlinks, and the linked files.  Only where something differs, which is
-seldom; computed once for each stack, and kept beside the layer it belongs to.
+So a *fixup* is stacked above such a layer: one more lower directory, with the directories' true
+attributes, the symlinks, and the linked files.  It is needed seldom, computed once per stack,
+and stored beside its layer.
 """
 
 import errno
@@ -29,13 +29,13 @@ from runner.storage.files.xattrs import file_xattrs, is_opaque, overlay_opaque
 from runner.storage.layers.store import Layer
 
 _MAX_SYMLINKS: Final = 40
-# What rename(2) says of a directory in its place: one without and one with files in it.
+# Errors of rename(2) onto an existing directory, empty or not.
 _EXISTS: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a stack shows at a path: the file that is on top there."""
+    """The topmost file of a stack at a path."""
 
     path: Path
     stat: os.stat_result
@@ -50,8 +50,8 @@ def lower_with_fixups(
 ) -> tuple[Path, ...]:
     """The stack with this layer on top, and its fixup above it if it needs one.
 
-    ``lower`` is what it is stacked on, the topmost first; ``beneath`` the same as diff IDs,
-    the lowest first.  Raises InvalidLayer for a hard link to a file that no layer has.
+    ``lower`` are the directories below, topmost first; ``beneath`` their diff IDs, lowest first.
+    Raises InvalidLayer for a hard link to a file that no layer has.
     """
     place = fixups / chain_id(beneath).encoded
     publish_once(place, lambda temporary: LayerFixup(layer, directory, lower, temporary).make())
@@ -60,9 +60,9 @@ def lower_with_fixups(
 
 
 def publish_once(place: Path, fill: Callable[[Path], None]) -> None:
-    """Have a directory at ``place``, whole: ``fill`` makes it elsewhere, unless it is there.
+    """Create a directory at ``place`` atomically, filled by ``fill``, unless it exists.
 
-    Blocking; of two at once the first to end makes it, and the other drops its own.
+    Blocking; of two concurrent calls the second to finish discards its own.
     """
     if place.exists():
         return
@@ -73,13 +73,13 @@ def publish_once(place: Path, fill: Callable[[Path], None]) -> None:
         os.rename(temporary, place)
     except BaseException as error:
         remove(temporary)
-        # Another was first; what it made is the same.
+        # Another call has published the same directory.
         if not isinstance(error, OSError) or error.errno not in _EXISTS or not place.exists():
             raise
 
 
 class LayerFixup:
-    """One fixup in the making, in the directory ``temporary``."""
+    """Builds one fixup in the directory ``temporary``."""
 
     def __init__(
         self, layer: Layer, directory: Path, lower: tuple[Path, ...], temporary: Path
@@ -105,7 +105,7 @@ class LayerFixup:
             self._link(path, target)
 
     def _make_directory(self, path: str) -> Path:
-        """The directory and its parents, each as the whole stack would have it.
+        """Create the directory and its parents with the attributes of the whole stack.
 
         A symlink on the way, also one placed by this fixup, is followed inside the stack: this
         host has something else where it points.
@@ -141,14 +141,14 @@ class LayerFixup:
                 _copy_attributes(source, place)
 
     def _true_directory(self, path: str) -> _Found | None:
-        """Whose attributes a directory has: the layer's if it describes it, else those beneath."""
+        """The source of a directory's attributes: the layer's own entry, else the stack below."""
         own = _find((self._directory,), path)
         if own is not None and path not in self._implicit:
             return own
         return _find(self._lower, path) or own
 
     def _follow_symlink(self, path: str, link: _Found) -> None:
-        """Let the symlink beneath stand, and bring what lies below it to where it points."""
+        """Keep the lower symlink, and place the files below it at its target."""
         target = _resolve(self._lower, path)
         if target is None:
             raise InvalidLayer(f"layer has files below {path!r}, beneath it a symlink to nowhere")
@@ -174,7 +174,7 @@ class LayerFixup:
         self._place(path, found.path)
 
     def _place(self, path: str, source: Path) -> None:
-        """Give the file this name too: a link costs nothing, and layers never change."""
+        """Hard-link a file into the fixup: safe, since layers are immutable."""
         above, _, name = path.rpartition("/")
         place = (self._make_directory(above) if above else self._aside) / name
         if os.path.lexists(place):
@@ -186,7 +186,7 @@ class LayerFixup:
 
 
 def _find(stack: Sequence[Path], path: str) -> _Found | None:
-    """What overlayfs would show at the path, without following a symlink anywhere."""
+    """Find the file that overlayfs would show at the path, without following symlinks."""
     directories = list(stack)
     found: _Found | None = None
     for part in path.split("/"):
@@ -197,7 +197,7 @@ def _find(stack: Sequence[Path], path: str) -> _Found | None:
 
 
 def _look(directories: Sequence[Path], part: str) -> tuple[_Found | None, list[Path]]:
-    """One name in directories that are merged: what shows, and the directories it merges."""
+    """Look up a name in merged directories: the visible file, and the directories it merges."""
     merged: list[Path] = []
     top: _Found | None = None
     for directory in directories:
@@ -218,7 +218,7 @@ def _look(directories: Sequence[Path], part: str) -> tuple[_Found | None, list[P
 
 
 def _resolve(stack: Sequence[Path], path: str) -> str | None:
-    """The directory that the path leads to inside the stack, its symlinks followed."""
+    """Resolve a directory's path inside the stack, following symlinks."""
     pending = path.split("/")[::-1]
     reached: list[str] = []
     followed = 0

@@ -1,8 +1,8 @@
-"""Lower directories flattened into one, for images with more of them than one mount takes.
+"""Flatten lower directories into one, for images with more layers than one mount allows.
 
-The lowest of a stack have nothing beneath, so that whiteouts and opaque marks have done their
-work once the directories are merged.  Files are hard links: the merged directory costs its
-directories only, and the layers it was made of may go before it does.
+The lowest directories hide nothing below them, so whiteouts and opaque markers are dropped after
+the merge.  Files are hard links: the merged directory costs only its directories, and survives
+the removal of its layers.
 """
 
 import os
@@ -32,13 +32,13 @@ def flatten(stack: Sequence[Path], place: Path) -> None:
             target.mkdir(mode=0o700)
             made.append((path, found, target))
             pending.append((merged, target))
-    # Children first: making them changes the times of their parents.
+    # Children first: creating them changes their parents' times.
     for source, found, target in reversed(made):
         copy_attributes(source, found, target)
 
 
 def _shown(directories: Sequence[Path]) -> Iterator[tuple[Path, os.stat_result, Sequence[Path]]]:
-    """The names that merged directories show: the topmost file, and for a directory all parts."""
+    """The visible names of merged directories: the topmost file, or all merged directories."""
     top: dict[str, tuple[Path, os.stat_result]] = {}
     parts: dict[str, list[Path]] = {}
     hidden: set[str] = set()

@@ -1,13 +1,13 @@
-"""Snapshots with overlayfs: layers as lower directories, what changes in an upper one.
+"""OverlaySnapshotter: snapshots by overlayfs, with layers as lower directories.
 
 https://docs.kernel.org/filesystems/overlayfs.html
 
     snapshots/<key>/diff            the upper directory
     snapshots/<key>/work            overlayfs's own
-    snapshots/<key>/snapshot.json   the layers beneath, and whether it may be changed
+    snapshots/<key>/snapshot.json   the lower layers, and whether it is writable
 
-``index``, ``redirect_dir`` and ``metacopy`` stay off, so that the upper directory alone says
-what changed: a renamed directory is there in full, and a copied-up file with its content.
+``index``, ``redirect_dir`` and ``metacopy`` stay off, so that the upper directory alone holds all
+changes: renamed directories in full, copied-up files with their content.
 """
 
 import json
@@ -36,7 +36,7 @@ _DEFAULT_ROOT_MODE: Final = 0o755
 
 
 class OverlaySnapshotter:
-    """The Snapshotter of Linux; it keeps nothing in memory, the directories are the truth."""
+    """A Snapshotter by overlayfs; all state is in the directories, none in memory."""
 
     def __init__(self, root: Path, layers: LayerSource) -> None:
         self._root = root
@@ -50,7 +50,7 @@ class OverlaySnapshotter:
         spread_children(self._aside)
 
     async def recover(self) -> None:
-        """At the daemon's start: finish the removals that were under way."""
+        """At the daemon's start: finish interrupted removals."""
         for path in await in_thread(os.listdir, self._aside):
             self.deletions.put(self._aside / path)
 
@@ -83,13 +83,13 @@ class OverlaySnapshotter:
     ) -> tuple[Mount, ...]:
         lower = await self._lower(parents)
         described = [parent for parent in parents if "" not in self._layers.layer(parent).implicit]
-        # What is mounted shows the upper root's attributes, not those beneath.
+        # A mount shows the upper root's attributes, not the lower ones'.
         top = await self._layers.directory(described[-1]) if described else self._empty
         await in_thread(self._make, key, parents, top, read_only=read_only)
         return self._mounts(key, lower, read_only=read_only)
 
     async def _lower(self, parents: Sequence[Digest]) -> tuple[Path, ...]:
-        """The directories beneath, the topmost first."""
+        """The lower directories, topmost first."""
         return await lower_directories(self._layers, parents) or (self._empty,)
 
     def _make(self, key: str, parents: Sequence[Digest], top: Path, *, read_only: bool) -> None:
@@ -110,7 +110,7 @@ class OverlaySnapshotter:
             raise
 
     def _remove(self, key: str) -> None:
-        """One rename, and the snapshot is gone; its files follow."""
+        """Remove by one rename; the files are deleted in the background."""
         temporary = self._aside / uuid.uuid4().hex
         with suppress(FileNotFoundError):
             os.rename(self._place(key), temporary)
@@ -129,7 +129,7 @@ class OverlaySnapshotter:
         if not read_only:
             upper = (f"upperdir={place}/diff", f"workdir={place}/work")
             return (Mount("overlay", "overlay", (*upper, *_options()), lower=stack),)
-        # Its own directory is empty, and shows the right attributes for the root.
+        # The snapshot's own empty directory supplies the root's attributes.
         return (Mount("overlay", "overlay", ("ro", *_options()), lower=(f"{place}/diff", *stack)),)
 
     def _place(self, key: str) -> Path:

@@ -1,7 +1,7 @@
-"""Stacks: the lower directories that show an image's layers one upon the other.
+"""Stack an image's layers as the lower directories of an overlay mount.
 
-A layer's place in the stack matters, and its diff ID is not its place: the same layer may
-come twice, and what completes it (see ``adjust``) depends on what is beneath each time.
+The same layer may occur twice in a stack, and its fixup (see ``fixups``) depends on the layers
+below each occurrence.
 """
 
 import hashlib
@@ -18,18 +18,18 @@ from runner.storage.snapshots.flatten import flatten
 from runner.storage.snapshots.snapshotter import LayerSource
 from runner.tasks.threads import in_thread
 
-# What overlayfs stacks at most (OVL_MAX_STACK), and containers/storage as well.
+# overlayfs's limit (OVL_MAX_STACK), and that of containers/storage.
 MAX_LAYERS = 500
-# One of the mount's is the snapshot's own.
+# One is reserved for the snapshot's own directory.
 _MAX_DIRECTORIES = MAX_LOWER - 1
 
 
 async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> tuple[Path, ...]:
-    """The directories to mount for these layers, named lowest first; the topmost comes first.
+    """The lower directories, topmost first, for these layers, given lowest first.
 
-    At most ``MAX_LOWER - 1``, each once.  What has to be made for them is made now, and kept
-    with the layers.  Raises LayerUnknown, and InvalidLayer for more than ``MAX_LAYERS`` and for
-    layers that do not fit each other: a hard link to a file that no layer beneath has.
+    At most ``MAX_LOWER - 1``, each once.  Missing fixups and flattened directories are created,
+    and stored with the layers.  Raises LayerUnknown, and InvalidLayer for more than ``MAX_LAYERS``
+    and for a hard link to a file that no lower layer has.
     """
     check_count(len(diff_ids))
     lower: tuple[Path, ...] = ()
@@ -38,13 +38,13 @@ async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> 
         layer = layers.layer(diff_id)
         directory = await layers.directory(diff_id)
         if layer.opaque_root:
-            # overlayfs does not ask the root itself whether it is opaque.
+            # overlayfs ignores an opaque xattr on the root itself.
             lower = ()
         beneath = len(lower)
         lower = await _stacked(layers, layer, directory, lower, diff_ids[: count - 1])
         owners |= dict.fromkeys(lower[: len(lower) - beneath], diff_id)
-    # A layer hides itself further down: each of its names shows what the upper one has there,
-    # and overlayfs refuses a directory that is there twice.
+    # A repeated layer is hidden by its upper occurrence, and overlayfs refuses a repeated
+    # # directory.
     lower = tuple(dict.fromkeys(lower))
     if len(lower) <= _MAX_DIRECTORIES:
         return lower
@@ -55,7 +55,7 @@ async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> 
 
 
 def check_count(layers: int) -> None:
-    """Refuse an image of more layers than can be stacked, before any of them is fetched."""
+    """Refuse an image with too many layers before fetching any."""
     if layers > MAX_LAYERS:
         raise InvalidLayer(f"image has {layers} layers, expected at most {MAX_LAYERS}")
 
@@ -73,12 +73,13 @@ async def _stacked(
     if layer.links:
         path, target = layer.links[0]
         raise InvalidLayer(
-            f"layer {layer.diff_id}: hard link {path!r} points to {target!r} beneath nothing"
+            f"layer {layer.diff_id}: hard link {path!r} points to {target!r}, "
+            "which no lower layer has"
         )
     return (directory, *lower)
 
 
 def _key(directories: Sequence[Path]) -> str:
-    """A name for what these show: their own names say what is in them."""
+    """A key for the merge of these directories, from their names."""
     names = "\n".join("/".join(path.parts[-4:]) for path in directories)
     return hashlib.sha256(names.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""Layers uncompressed, chunk by chunk, always in this process.
+"""Decompress layers chunk by chunk, in this process.
 
-A decompressor found on PATH could be one that an image brought along (CVE-2026-41567).
+A decompressor on PATH could come from an image (CVE-2026-41567).
 """
 
 import sys
@@ -20,7 +20,7 @@ else:
 # isal's stub declares its exception as an instance.
 _IsalError = cast("type[Exception]", IsalError)
 
-# At most this much comes out at once, whatever went in: memory does not follow the ratio.
+# Largest output per step: memory does not grow with the ratio.
 OUTPUT_BYTES: Final = 1 << 20
 
 # So much is given to a member or frame that follows another, then twice as much each time: its
@@ -28,31 +28,31 @@ OUTPUT_BYTES: Final = 1 << 20
 _FIRST_STEP_BYTES: Final = 4096
 
 _GZIP_WINDOW: Final = 31  # 15 bits, and a gzip header
-_ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, what zstd itself takes without being asked
+_ZSTD_WINDOW_LOG: Final = 27  # 128 MiB, zstd's own default
 
 
-# A tar's first header, and the magic of every compression before it.
+# Enough for a tar header, and for the magic of every compression.
 START_BYTES: Final = 512
 _TAR_MAGIC_AT: Final = 257
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-# A frame to be skipped may come first: any of sixteen numbers, little-endian.
+# First bytes of the sixteen magic numbers of skippable frames, little-endian.
 _ZSTD_SKIPPED: Final = frozenset(bytes([first]) for first in range(0x50, 0x60))
 
 
 class InvalidCompression(ValueError):
-    """The bytes are not what their media type says."""
+    """The bytes are not valid in their compression."""
 
 
 @dataclass(frozen=True, slots=True)
 class InflationLimit:
-    """How many times its compressed size something may have, once it is large: a bomb's measure."""
+    """The largest ratio of inflated to compressed size, for large content: against zip bombs."""
 
     ratio: int = 200
     free_bytes: int = 1 << 30
 
     def check(self, compressed: int, inflated: int) -> None:
-        """Raise InvalidCompression if so many bytes may not come of so many."""
+        """Raise InvalidCompression if ``inflated`` exceeds the ratio."""
         if inflated > max(self.free_bytes, compressed * self.ratio):
             raise InvalidCompression(
                 f"it inflates to more than {self.ratio} times its {compressed} bytes"
@@ -60,7 +60,7 @@ class InflationLimit:
 
 
 class Decompressor(Protocol):
-    """Compressed bytes in, uncompressed bytes out; ``finish`` says whether the end was one."""
+    """Compressed bytes in, uncompressed bytes out; ``finish`` raises if the end is missing."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]: ...
 
@@ -76,7 +76,7 @@ class _Plain:
 
 
 class _Gzip:
-    """RFC 1952, several members one after another included: pigz and stargz write them."""
+    """gzip (RFC 1952), with concatenated members, as pigz and stargz write."""
 
     def __init__(self) -> None:
         self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
@@ -146,7 +146,7 @@ class Members:
 
 
 class _Zstd:
-    """RFC 8878, several frames one after another included: zstd:chunked writes them."""
+    """zstd (RFC 8878), with concatenated frames, as zstd:chunked writes."""
 
     def __init__(self) -> None:
         options = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
@@ -166,10 +166,10 @@ class _Zstd:
 
 
 def find_compression(start: bytes, declared: str) -> str:
-    """How a layer is compressed by its first ``START_BYTES``, whatever its media type says.
+    """Detect a layer's compression from its first ``START_BYTES``.
 
-    Docker and containerd look at the bytes alone, so that clients get away with any media type.
-    Where the bytes say nothing the media type decides, and its decompressor what is wrong.
+    Like docker and containerd, the bytes take precedence over the media type, which some clients
+    set wrongly.  If nothing is detected, ``declared`` is used, and its decompressor reports errors.
     """
     if start.startswith(_GZIP_MAGIC):
         return "gzip"
@@ -189,7 +189,7 @@ DECOMPRESSORS: Mapping[str, Callable[[], Decompressor]] = MappingProxyType(
 def inflate(
     decompressor: Decompressor, chunks: Iterable[bytes], limit: InflationLimit | None = None
 ) -> Iterator[bytes]:
-    """Everything that the chunks decompress to; InvalidCompression also beyond the limit."""
+    """Decompress all chunks; InvalidCompression if they exceed the limit."""
     limit = limit or InflationLimit()
     compressed = inflated = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""What is wrong with an archive, in the words of the layer rules."""
+"""Errors of tar archives."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ BLOCK_BYTES: Final = 512
 
 
 class InvalidArchive(InvalidLayer):
-    """The bytes are not a tar archive, or one that contradicts itself."""
+    """The bytes are not a tar archive, or an inconsistent one."""
 
 
 class Truncated(InvalidArchive):

@@ -1,7 +1,6 @@
-"""Tar headers, written: ustar, with PAX records for what does not fit.
+"""Write tar headers: ustar, with PAX records for values that do not fit.
 
-The same file gives the same bytes: numeric owners without names, whole seconds, and PAX
-records in a fixed order.
+Reproducible: numeric owners without names, whole seconds, PAX records in a fixed order.
 """
 
 import struct
@@ -20,7 +19,7 @@ _PAX_NAME: Final = b"././@PaxHeader"
 
 
 def header(member: Member) -> bytes:
-    """The blocks that describe a member; its content and ``padding`` follow."""
+    """The header blocks of a member, to be followed by its content and ``padding``."""
     records = _records(member)
     described = b""
     if records:
@@ -41,7 +40,7 @@ def header(member: Member) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """The zeros that fill the last block of so many bytes."""
+    """The zeros that fill up the last block of ``size`` bytes."""
     return bytes(-size % BLOCK_BYTES)
 
 

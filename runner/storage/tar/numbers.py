@@ -1,4 +1,4 @@
-"""The numbers of tar headers: octal text, or GNU's base-256.
+"""Numeric fields of tar headers: octal text, or GNU's base-256.
 
 https://www.gnu.org/software/tar/manual/html_node/Extensions.html
 """
@@ -14,7 +14,7 @@ _OCTAL: Final = re.compile(rb"[ \0]*([0-7]*)[ \0]*", re.ASCII)
 
 @lru_cache(maxsize=8192)
 def parse_signed(field: bytes, what: str) -> int:
-    """One numeric field, or InvalidArchive; cached, because owners and modes repeat.
+    """Parse a numeric field, or InvalidArchive; cached, because owners and modes repeat.
 
     >>> parse_signed(b"0000644" + bytes(1), "mode")
     420
@@ -25,7 +25,7 @@ def parse_signed(field: bytes, what: str) -> int:
         return number - (1 << 8 * len(field) - 1) if field[0] & 0x40 else number
     found = _OCTAL.fullmatch(field)
     if not found:
-        # Text after the number: Go stops at the first NUL.
+        # Like Go, ignore text after the first NUL.
         found = _OCTAL.fullmatch(field.lstrip(b" \0").partition(b"\0")[0])
     if not found:
         raise InvalidArchive(f"invalid {what} {field!r}, expected an octal number")
@@ -34,7 +34,7 @@ def parse_signed(field: bytes, what: str) -> int:
 
 @lru_cache(maxsize=8192)
 def parse_number(field: bytes, what: str) -> int:
-    """The same where a negative number makes no sense."""
+    """Parse a numeric field that must not be negative."""
     number = parse_signed(field, what)
     if number < 0:
         raise InvalidArchive(f"invalid {what} {number}, expected a number that is not negative")

@@ -13,16 +13,15 @@ XATTR_PREFIX: Final = "SCHILY.xattr."
 _LENGTH: Final = re.compile(rb"([0-9]{1,7}) ", re.ASCII)
 _TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?", re.ASCII)
 _NUMBER: Final = re.compile(rb"[0-9]{1,19}", re.ASCII)
-# These become C strings; elsewhere, as in an xattr, a NUL is a byte like any other.
+# Values that become C strings; in others, such as xattrs, NUL is an ordinary byte.
 _TEXT_KEYS: Final = {"path", "linkpath", "uname", "gname", "GNU.sparse.name"}
 _SPARSE_OFFSETS: Final = ("GNU.sparse.offset", "GNU.sparse.numbytes")
 
 
 def parse_records(content: bytes) -> dict[str, bytes]:
-    """The records of one extended header; an empty value takes back what came before.
+    """The records of one extended header; an empty value cancels an earlier one.
 
-    The pairs of GNU's sparse format 0.0 repeat their keys: they are joined into the list
-    that format 0.1 has.
+    The repeated keys of GNU's sparse format 0.0 are joined into the list of format 0.1.
     """
     records: dict[str, bytes] = {}
     fragments: list[bytes] = []
@@ -55,7 +54,7 @@ def parse_decimal(value: bytes, what: str) -> int:
 
 
 def parse_owner(value: bytes, what: str) -> int:
-    """A number as ``parse_decimal`` reads it, or -1, which archivers write for nobody known."""
+    """A decimal number, or -1, which archivers write for an unknown owner."""
     return -1 if value == b"-1" else parse_decimal(value, what)
 
 

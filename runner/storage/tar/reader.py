@@ -1,8 +1,8 @@
-"""Tar archives, read once from front to back: ustar, PAX, GNU and its sparse files.
+"""TarReader: read tar archives as a stream: ustar, PAX, GNU, sparse files.
 
-https://www.gnu.org/software/tar/manual/html_node/Standard.html and POSIX pax(1).  Where
-archivers disagree we read as Go's archive/tar does, so that an image means here what it
-means to docker and containerd.  tarfile's iteration costs 46 µs a member, this 12 µs.
+https://www.gnu.org/software/tar/manual/html_node/Standard.html and POSIX pax(1).
+Where archivers disagree, follows Go's archive/tar, as docker and containerd do.
+tarfile's iteration costs 46 µs a member, this 12 µs.
 """
 
 import struct
@@ -21,7 +21,7 @@ from runner.storage.tar.pax import (
 )
 from runner.storage.tar.sparse import SparseMap
 
-# Long names and PAX records of one entry together; xattrs are at most 64 KiB each in Linux.
+# For all long names and PAX records of one entry; Linux xattrs have at most 64 KiB each.
 MAX_EXTENSION_BYTES: Final = 1 << 20
 
 REGULAR: Final = b"0"
@@ -41,7 +41,7 @@ _GNU_VOLUME: Final = b"V"
 _EXTENSIONS: Final = {*_PAX, _PAX_GLOBAL, _GNU_LONG_NAME, _GNU_LONG_LINK, _GNU_VOLUME}
 _OLD_REGULAR: Final = b"\0"
 _CONTIGUOUS: Final = b"7"
-# Go ignores the size of these, whatever it says: no data follows.
+# Like Go, ignore the size of these: no data follows.
 _DEVICES: Final = {CHARACTER_DEVICE, BLOCK_DEVICE}
 _WITHOUT_CONTENT: Final = {HARD_LINK, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE, DIRECTORY, FIFO}
 
@@ -56,8 +56,8 @@ _GNU_SPARSE_PREFIX: Final = "GNU.sparse."
 class Member:
     """One entry: its header with all extensions applied.
 
-    ``size`` counts the bytes of content in the archive; a sparse file's ``sparse`` says
-    where they go, and how large the file is.
+    ``size`` is the content's size in the archive; ``sparse`` maps a sparse file's content to
+    offsets in the file, and has the file's size.
     """
 
     type: bytes
@@ -74,12 +74,12 @@ class Member:
 
     @property
     def file_size(self) -> int:
-        """How large the file is once written, holes included."""
+        """The file's size, holes included."""
         return self.sparse.size if self.sparse else self.size
 
 
 class Stream:
-    """Uncompressed bytes in whatever chunks they arrive, taken in exact amounts."""
+    """Reads exact amounts from a stream of chunks."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -87,7 +87,7 @@ class Stream:
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """Exactly that many bytes, fewer only at the end of the stream."""
+        """Read exactly ``count`` bytes, fewer only at the end of the stream."""
         start = self._at
         stop = start + count
         if stop <= len(self._chunk):
@@ -96,7 +96,7 @@ class Stream:
         return b"".join(self.pieces(count, at_least=0))
 
     def pieces(self, count: int, *, at_least: int | None = None) -> Iterator[memoryview]:
-        """That many bytes, uncopied; Truncated if the stream has fewer than ``at_least``."""
+        """Read ``count`` bytes without copying; Truncated if there are fewer than ``at_least``."""
         remaining = count
         while remaining:
             if self._at == len(self._chunk):
@@ -115,7 +115,7 @@ class Stream:
             yield piece
 
     def skip(self, count: int, padding: int) -> None:
-        """Pass over content, and over its padding, which the last member may lack."""
+        """Skip content and its padding, which the last member may lack."""
         stop = self._at + count + padding
         if stop <= len(self._chunk):
             self._at = stop
@@ -126,14 +126,14 @@ class Stream:
             pass
 
     def drain(self) -> None:
-        """Read to the end: what follows the archive still belongs to the diff ID."""
+        """Read to the end: bytes after the archive count for the diff ID too."""
         self._chunk, self._at = b"", 0
         for _ in self._chunks:
             pass
 
 
 class TarReader:
-    """The members of an archive in order; ``content`` gives the bytes of the latest one."""
+    """Iterates over an archive's members; ``content`` reads the current one's bytes."""
 
     def __init__(self, chunks: "Iterable[bytes] | Stream") -> None:
         self._stream = chunks if isinstance(chunks, Stream) else Stream(chunks)
@@ -147,19 +147,19 @@ class TarReader:
         self._stream.drain()
 
     def content(self) -> Iterator[memoryview]:
-        """The content of the member that iteration gave last, once."""
+        """The content of the current member; may be read once."""
         count, self._unread = self._unread, 0
         return self._stream.pieces(count)
 
     def fragments(self, member: Member) -> Iterator[tuple[int, Iterator[memoryview]]]:
-        """A sparse member's content: the offset in the file, and the bytes that go there."""
+        """A sparse member's content: pairs of an offset in the file and its bytes."""
         assert member.sparse is not None
         self._unread = 0
         for offset, length in member.sparse.fragments:
             yield offset, self._stream.pieces(length)
 
     def _next(self) -> Member | None:
-        """Hot path: one header, and what precedes it of extensions."""
+        """Hot path: read one header with the extensions before it."""
         extensions: dict[str, bytes] = {}
         self._extension_bytes = 0
         while True:
@@ -167,7 +167,7 @@ class TarReader:
             self._unread = self._padding = 0
             header = self._stream.take(BLOCK_BYTES)
             if header == _ZEROS or not header:
-                # Extensions that describe no entry say nothing, to Go as well.
+                # Like Go, ignore extensions without an entry.
                 return None
             member = _parse_header(header)
             if member.type in _EXTENSIONS:
@@ -182,7 +182,7 @@ class TarReader:
             return member
 
     def _extend(self, member: Member, extensions: dict[str, bytes]) -> None:
-        # All of an entry's together: a thousand of them, with a key each, are kept as well.
+        # Summed per entry: many small extensions are kept in memory too.
         self._extension_bytes += member.size
         if self._extension_bytes > MAX_EXTENSION_BYTES:
             raise InvalidArchive(
@@ -192,7 +192,7 @@ class TarReader:
         content = b"".join(self._stream.pieces(member.size))
         self._padding = -member.size % BLOCK_BYTES
         if member.type in _PAX:
-            # Later records win over a long name that came before, as in Go.
+            # As in Go, later records override an earlier long name.
             extensions.update(parse_records(content))
         elif member.type == _GNU_LONG_NAME:
             extensions["path"] = content.partition(b"\0")[0]
@@ -213,7 +213,7 @@ class TarReader:
 
 
 def _parse_header(header: bytes) -> Member:
-    """Hot path: one block of 512 bytes."""
+    """Hot path: parse one block of 512 bytes."""
     if len(header) < BLOCK_BYTES:
         raise Truncated(f"archive is cut short: a header has {len(header)} bytes")
     fields = _HEADER.unpack(header)
@@ -246,7 +246,7 @@ def _parse_header(header: bytes) -> Member:
 
 def _check_sum(header: bytes, field: bytes) -> None:
     expected = parse_number(field, "checksum")
-    # sum() is fast over bytes; the field itself counts as spaces.
+    # sum() over bytes is fast; the checksum field counts as spaces.
     found = sum(header) - sum(header[_CHECKSUM_FIELD]) + 256
     if found == expected:
         return
@@ -261,11 +261,11 @@ def _is_sparse(extensions: Mapping[str, bytes]) -> bool:
 
 
 def _extended(member: Member, extensions: Mapping[str, bytes]) -> Member:
-    """The member as its extended headers correct it."""
+    """The member with its extended headers applied."""
     changes: dict[str, Any] = {}
     for key, value in extensions.items():
         if not value:
-            continue  # an empty value: the header's own stands
+            continue  # an empty value keeps the header's
         if key in _EXTENDED_FIELDS:
             name, parse = _EXTENDED_FIELDS[key]
             changes[name] = parse(value)

@@ -11,7 +11,7 @@ from runner.storage.tar.errors import BLOCK_BYTES, InvalidArchive, Truncated
 from runner.storage.tar.numbers import parse_number
 from runner.storage.tar.pax import parse_decimal
 
-# Far more than a file of a layer ever had; each costs a pair of integers.
+# Far more than in any real layer; each costs a pair of integers.
 MAX_FRAGMENTS: Final = 1 << 16
 
 Fragment = tuple[int, int]
@@ -24,14 +24,14 @@ _ENTRY_BYTES: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class SparseMap:
-    """Where a sparse file's bytes go: offset and length of each fragment, and the file's size."""
+    """The fragments of a sparse file, each an offset and a length, and the file's size."""
 
     size: int
     fragments: tuple[Fragment, ...]
 
     @classmethod
     def from_header(cls, header: bytes, take: Take) -> Self:
-        """The old GNU format: four fragments in the header, more in the blocks after it."""
+        """Parse the old GNU format: four fragments in the header, more in the blocks after it."""
         fragments = _entries(header, _HEADER_FRAGMENTS_AT, 4)
         more = header[482]
         while more:
@@ -56,7 +56,7 @@ class SparseMap:
         return cls(size, pairs), read
 
     def check(self, stored: int) -> None:
-        """Refuse a map that overlaps, leaves the file, or counts other bytes than are stored."""
+        """Refuse a map whose fragments overlap, exceed the file, or do not sum to ``stored``."""
         end = 0
         for offset, length in self.fragments:
             if offset < end or offset + length > self.size:

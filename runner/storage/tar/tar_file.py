@@ -1,4 +1,4 @@
-"""A tar in a file: the members are listed without reading their content."""
+"""List the members of a tar file without reading their content."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -23,7 +23,7 @@ def members(file: BinaryIO) -> Iterator[tuple[Member, int]]:
 
 
 class FileStream(Stream):
-    """A file's bytes, from its start; skipping them seeks."""
+    """A Stream over a file, whose ``skip`` seeks."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(iter(lambda: file.read(_READ_BYTES), b""))
@@ -46,4 +46,4 @@ class FileStream(Stream):
             self._file.seek(stop)
 
     def drain(self) -> None:
-        """Read nothing: what follows the archive is nobody's."""
+        """Read nothing: bytes after the archive are ignored."""

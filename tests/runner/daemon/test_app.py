@@ -139,5 +139,7 @@ def test_the_log_warns_of_a_runtime_with_known_holes(
     warnings = [line for line in log.splitlines() if " WARNING " in line]
     assert len(warnings) == warned
     if warned:
-        assert "runner.daemon: runc 1.1.11 has known holes (CVE-2024-21626, " in warnings[0]
+        assert (
+            "runner.daemon: runc 1.1.11 has known vulnerabilities (CVE-2024-21626, " in warnings[0]
+        )
         assert warnings[0].endswith("or set runner.runtime to a newer runc")

@@ -36,7 +36,7 @@ def test_holes_by_version(text: str, expected: set[str]) -> None:
 def test_the_warning_names_version_and_holes() -> None:
     said = warning(RuntimeVersion.parse(DEBIAN_12))
 
-    assert said.startswith("runc 1.1.5 has known holes (CVE-2024-45310, CVE-2025-31133")
+    assert said.startswith("runc 1.1.5 has known vulnerabilities (CVE-2024-45310, CVE-2025-31133")
     assert warning(RuntimeVersion.parse("runc version 1.4.3")) == ""
 
 
@@ -64,7 +64,7 @@ def test_a_runtime_that_others_may_change_is_refused(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o777)
 
-    with pytest.raises(RuntimeRefused, match="may be changed by others"):
+    with pytest.raises(RuntimeRefused, match="is writable by others"):
         find_executable(str(program))
     with pytest.raises(RuntimeRefused, match="nosuch is not installed"):
         find_executable("nosuch")

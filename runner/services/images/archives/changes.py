@@ -1,4 +1,4 @@
-"""Changes: what ``import --change`` says about an image, in the words of a Dockerfile.
+"""Apply ``import --change``: Dockerfile instructions.
 
 https://docs.docker.com/reference/cli/docker/image/import/
 """
@@ -15,7 +15,7 @@ SHELL = ("/bin/sh", "-c")
 
 @dataclass(frozen=True, slots=True)
 class ProcessDefaults:
-    """What an image says about the process it runs."""
+    """An image's process defaults."""
 
     env: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class ProcessDefaults:
 
 
 def apply_changes(changes: Sequence[str]) -> ProcessDefaults:
-    """Read the changes in their order, or BadRequest naming the one that makes no sense."""
+    """Apply the changes in order; BadRequest names an invalid one."""
     defaults = ProcessDefaults()
     for change in changes:
         instruction, _, rest = change.strip().partition(" ")
@@ -48,7 +48,7 @@ def apply_changes(changes: Sequence[str]) -> ProcessDefaults:
 
 
 def _command(text: str) -> tuple[str, ...]:
-    """The exec form is a JSON array of strings; all else is for the shell."""
+    """Parse the exec form, a JSON array of strings, or else the shell form."""
     try:
         words = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""ArchiveFiles: the files of an image archive by name; nothing is ever extracted by its name.
+"""ArchiveFiles: the files of an image archive by name; none is extracted to its path.
 
 https://github.com/moby/moby/blob/master/image/spec/spec.md
 """
@@ -25,7 +25,7 @@ MAX_LINKS = 8
 
 
 class ArchiveFiles:
-    """Where in the archive each file's bytes lie: names are keys, and never paths of ours."""
+    """The byte range of each file in the archive; names are keys, never paths on the host."""
 
     def __init__(self, files: dict[str, FileRange], links: dict[str, str]) -> None:
         self._files = files
@@ -33,12 +33,12 @@ class ArchiveFiles:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the headers of a tar; a blocking call.  BadRequest if it is none."""
+        """Read the headers of a tar; blocking.  BadRequest if it is not a tar."""
         files: dict[str, FileRange] = {}
         links: dict[str, str] = {}
         names = 0
         try:
-            # Uncompressed, as ``plain`` left it: where a header says that bytes are, they are.
+            # The file is uncompressed, so that offsets in the tar are offsets in the file.
             with open(path, "rb") as archive:
                 for count, (entry, offset) in enumerate(members(archive)):
                     if count >= MAX_ENTRIES:
@@ -74,7 +74,7 @@ class ArchiveFiles:
         return found
 
     def document(self, name: str) -> bytes:
-        """A file small enough to be read whole."""
+        """The content of a small file; BadRequest if it is too large."""
         found = self.get(name)
         if found.size > MAX_DOCUMENT_BYTES:
             raise BadRequest(f"{name}: {found.size} bytes, expected at most {MAX_DOCUMENT_BYTES}")
@@ -87,7 +87,7 @@ class ArchiveFiles:
             raise BadRequest(f"{name}: not JSON: {error}") from error
 
     def blob(self, digest: Digest) -> bytes:
-        """A document of an OCI layout: its bytes have its digest."""
+        """A document of an OCI layout, verified against its digest."""
         name = blob_name(digest)
         content = self.document(name)
         actual = Digest.of(content, digest.algorithm)
@@ -97,18 +97,18 @@ class ArchiveFiles:
 
 
 def _content_or_link(entry: Member, content: FileRange) -> FileRange | str | None:
-    """A file's bytes, or the name that a link points to; None for what holds nothing."""
+    """A file's byte range, or the target of a link; None for other entries."""
     if entry.type == REGULAR and entry.sparse is None:
         return content
     target = os.fsdecode(entry.linkname)
     if entry.type == SYMLINK:
-        # Docker of old linked a layer that two images share.
+        # Old docker versions linked a layer shared by two images.
         return _normal(posixpath.join(posixpath.dirname(os.fsdecode(entry.name)), target))
     return _normal(target) if entry.type == HARD_LINK else None
 
 
 def _are_equal(known: FileRange | str, found: FileRange | str | None) -> bool:
-    """Whether an entry says once more what another of its name said."""
+    """Whether an entry has the same content as an earlier one of its name."""
     if not isinstance(known, FileRange) or not isinstance(found, FileRange):
         return known == found
     pairs = zip(known.chunks(), found.chunks(), strict=False)

@@ -1,4 +1,4 @@
-"""Import: a root filesystem's tar becomes an image of one layer.
+"""Import a root filesystem's tar as an image of one layer.
 
 https://docs.docker.com/reference/cli/docker/image/import/
 """
@@ -22,7 +22,7 @@ from runner.tasks.threads import in_thread
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What to make of the archive; ``changes`` are Dockerfile instructions."""
+    """Options of an import; ``changes`` are Dockerfile instructions."""
 
     name: str | None = None
     changes: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class ImportOptions:
 
 
 class Importer:
-    """Makes images of root filesystems."""
+    """Imports root filesystems as images."""
 
     def __init__(self, store: ImageStore, scratch: Path) -> None:
         self._store = store
@@ -43,7 +43,7 @@ class Importer:
         options: ImportOptions,
         progress: Callable[[ProgressEvent], None],
     ) -> Image:
-        """Unpack the archive, plain or compressed, and record the image made of it."""
+        """Unpack the archive, plain or compressed, and record an image of it."""
         names = [str(self._store.tag_reference(options.name))] if options.name else []
         defaults = apply_changes(options.changes)
         platform = parse_platform(options.platform) or Platform.host()
@@ -54,7 +54,7 @@ class Importer:
                 layer = await in_thread(measure_layer, FileRange.whole(path), temporary)
                 config = _config(layer.diff_id, defaults, platform, options.message)
                 local = LocalImage.assemble(config, [layer])
-                # The layer's own bars would say little here: one line at the end does.
+                # No progress per layer: one line at the end suffices.
                 image = await ingest_image(self._store, local, names, lambda event: None)
             finally:
                 temporary.unlink(missing_ok=True)

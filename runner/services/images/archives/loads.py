@@ -1,4 +1,4 @@
-"""Load: the images of an archive, whoever made it: an OCI layout, docker's archive, or both.
+"""Load images from an archive: an OCI layout, docker's format, or both.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 https://github.com/moby/moby/blob/master/image/spec/spec.md
@@ -42,10 +42,10 @@ Report = Callable[[ProgressEvent], None]
 
 
 class Loader:
-    """Takes in the images of archives.
+    """Loads images from archives.
 
-    Names come with the images, as docker's users expect; a name that another image had is moved
-    and that is said, with the ID of the image that lost it.
+    As in docker, images keep their names; moving a name from another image is reported with
+    that image's ID.
     """
 
     def __init__(self, store: ImageStore, scratch: Path) -> None:
@@ -53,7 +53,7 @@ class Loader:
         self._scratch = scratch
 
     async def load(self, archive: AsyncIterator[bytes], report: Report) -> tuple[Image, ...]:
-        """Every image is verified before it is named; BadRequest says what is wrong with one."""
+        """Load every image, each verified before it is named; BadRequest for an invalid one."""
         async with spool(archive, self._scratch) as path:
             await in_thread(decompress_in_place, path, every=True)
             files = await in_thread(ArchiveFiles.read, path)
@@ -66,7 +66,7 @@ class Loader:
         items = docker_items(files)
         images = []
         for local, names in layout_images(files):
-            # Both documents may name an image: docker's is the one its users see.
+            # If both documents name an image, docker's takes precedence.
             item = items.pop(local.config.image_id, None)
             images.append(await self._ingest(local, item.names if item else names, report))
         for item in items.values():
@@ -88,7 +88,7 @@ class Loader:
         return tuple(images)
 
     def _known_layer(self, item: "DockerItem", number: int) -> LayerFile:
-        """A layer that the archive leaves out, as Docker's may, because it is here already."""
+        """A layer missing from the archive, as docker allows, that is already here."""
         diff_ids = ImageConfig.parse(item.config).diff_ids
         diff_id = diff_ids[number] if number < len(diff_ids) else None
         blob = self._store.blob_of(diff_id) if diff_id else None
@@ -127,7 +127,7 @@ class DockerItem:
 
 
 def docker_items(files: ArchiveFiles) -> dict[Digest, DockerItem]:
-    """What manifest.json names, by image ID; nothing without one."""
+    """The entries of manifest.json by image ID; empty without the file."""
     if files.find("manifest.json") is None:
         return {}
     document = files.json("manifest.json")
@@ -145,7 +145,7 @@ def docker_items(files: ArchiveFiles) -> dict[Digest, DockerItem]:
 
 
 def layout_images(files: ArchiveFiles) -> list[tuple[LocalImage, tuple[str, ...]]]:
-    """The images index.json names, each once with all its names; nothing without one."""
+    """The images in index.json, each once with all its names; empty without the file."""
     if files.find("index.json") is None:
         return []
     found: dict[Digest, tuple[LocalImage, tuple[str, ...]]] = {}
@@ -162,7 +162,7 @@ def layout_images(files: ArchiveFiles) -> list[tuple[LocalImage, tuple[str, ...]
 
 
 def _from_layout(files: ArchiveFiles, descriptor: Descriptor) -> LocalImage | None:
-    """The image of a descriptor; None for what is no image, such as a signature."""
+    """The image of a descriptor; None if it is not an image, such as a signature."""
     for _ in range(MAX_INDEX_DEPTH):
         document = parse_manifest(
             files.blob(descriptor.digest), descriptor.media_type, allow_urls=True

@@ -1,4 +1,4 @@
-"""Save: images as one tar that is an OCI layout and docker's archive at once.
+"""Save images as one tar, both an OCI layout and docker's format.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
@@ -29,7 +29,7 @@ class Saver:
         self._store = store
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
-        """The archive's bytes; every name is looked up at once, before the first of them."""
+        """The archive's bytes; every name is looked up before the first byte."""
         chosen: dict[Digest, SavedImage] = {}
         for name in names:
             image, records = self._choose(name)
@@ -115,7 +115,7 @@ def _annotations(record: ImageRecord) -> dict[str, str]:
 
 
 def _manifest_json(chosen: Sequence[SavedImage]) -> bytes:
-    """manifest.json, for docker, and for tools that know docker's archives only."""
+    """manifest.json, for docker and tools that read only docker's format."""
     items = [
         {
             "Config": blob_name(image.manifest.config.digest),
@@ -128,7 +128,7 @@ def _manifest_json(chosen: Sequence[SavedImage]) -> bytes:
 
 
 def _entry(name: str, size: int) -> bytes:
-    """A file's header: the same bytes for the same image, whenever and by whomever saved."""
+    """A file's tar header, reproducible: the same bytes for the same image."""
     entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = 0o644

@@ -349,7 +349,7 @@ HOSTILE = {
     "a name that is none": (docker_archive(SOURCE, "../../etc/passwd"), "invalid reference"),
     "a name with a digest": (
         docker_archive(SOURCE, f"app@{SOURCE.digest}"),
-        "a digest is not a name",
+        "expected a tag, found a digest",
     ),
     "names that are no strings": (docker_archive(SOURCE, RepoTags=[3]), "array of strings"),
     "index.json is an image": (
