@@ -3,8 +3,7 @@
 https://github.com/opencontainers/image-spec/blob/main/config.md
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -134,50 +133,6 @@ class ImageConfig:
     def image_id(self) -> Digest:
         """The image ID: the digest of the config."""
         return Digest.of(self.content)
-
-
-def encode_image_config(
-    platform: Platform,
-    diff_ids: Sequence[Digest],
-    *,
-    created: str | None = None,
-    author: str = "",
-    env: Sequence[str] = (),
-    entrypoint: Sequence[str] = (),
-    cmd: Sequence[str] = (),
-    user: str = "",
-    working_dir: str = "",
-    labels: Mapping[str, str] | None = None,
-    exposed_ports: Sequence[str] = (),
-    volumes: Sequence[str] = (),
-    stop_signal: str = "",
-    shell: Sequence[str] = (),
-    healthcheck: Healthcheck | None = None,
-    history: Sequence[History] = (),
-) -> bytes:
-    """Encode an image config as compact JSON; empty fields are omitted."""
-    process: dict[str, object] = {
-        "User": user,
-        "ExposedPorts": {port: {} for port in exposed_ports},
-        "Env": list(env),
-        "Entrypoint": list(entrypoint),
-        "Cmd": list(cmd),
-        "Volumes": {volume: {} for volume in volumes},
-        "WorkingDir": working_dir,
-        "Labels": dict(labels or {}),
-        "StopSignal": stop_signal,
-        "Shell": list(shell),
-        "Healthcheck": healthcheck.to_json() if healthcheck else None,
-    }
-    document: dict[str, object] = {} if created is None else {"created": created}
-    if author:
-        document["author"] = author
-    document |= platform.to_json()
-    document["config"] = {name: value for name, value in process.items() if value}
-    document["rootfs"] = {"type": "layers", "diff_ids": [str(diff_id) for diff_id in diff_ids]}
-    if history:
-        document["history"] = [entry.to_json() for entry in history]
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _diff_ids(rootfs: Fields | None) -> tuple[Digest, ...]:

@@ -4,8 +4,7 @@ https://github.com/opencontainers/image-spec/blob/main/manifest.md
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -114,33 +113,6 @@ def parse_manifest(
         raise ManifestInvalid(f"invalid manifest: {error}") from None
 
 
-def image_manifest(
-    config: Descriptor,
-    layers: Sequence[Descriptor],
-    *,
-    media_type: str = OCI_MANIFEST,
-    subject: Descriptor | None = None,
-    artifact_type: str | None = None,
-    annotations: Mapping[str, str] | None = None,
-) -> bytes:
-    """Encode an image manifest as compact JSON."""
-    names = {"config": config.to_json(), "layers": [layer.to_json() for layer in layers]}
-    return _encode(media_type, artifact_type, names, subject, annotations)
-
-
-def image_index(
-    manifests: Sequence[Descriptor],
-    *,
-    media_type: str = OCI_INDEX,
-    subject: Descriptor | None = None,
-    artifact_type: str | None = None,
-    annotations: Mapping[str, str] | None = None,
-) -> bytes:
-    """Encode an image index as compact JSON."""
-    names = {"manifests": [manifest.to_json() for manifest in manifests]}
-    return _encode(media_type, artifact_type, names, subject, annotations)
-
-
 def _check_media_type(fields: Fields, given: str | None) -> str:
     fields.refuse_lookalikes(_FIELD_NAMES)
     own = fields.optional_string("mediaType")
@@ -222,22 +194,3 @@ def _artifact_type(fields: Fields) -> str | None:
     if text and not is_media_type(text):
         raise InvalidDocument(f"artifactType: found {quoted(text)}, expected type/subtype")
     return text or None
-
-
-def _encode(
-    media_type: str,
-    artifact_type: str | None,
-    names: Mapping[str, object],
-    subject: Descriptor | None,
-    annotations: Mapping[str, str] | None,
-) -> bytes:
-    """Encode the fields common to manifests and indexes, with ``names`` between them."""
-    document: dict[str, object] = {"schemaVersion": 2, "mediaType": media_type}
-    if artifact_type is not None:
-        document["artifactType"] = artifact_type
-    document |= names
-    if subject is not None:
-        document["subject"] = subject.to_json()
-    if annotations:
-        document["annotations"] = dict(annotations)
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

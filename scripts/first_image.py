@@ -14,8 +14,7 @@ import httpx2
 from oci import mediatype
 from oci.descriptor import Descriptor, Platform
 from oci.digest import Digest
-from oci.image_config import encode_image_config
-from oci.manifest import image_manifest
+from oci.encoding import encode_image_config, image_manifest
 
 NAME = "hello"
 

@@ -11,7 +11,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_manifest
+from oci.encoding import image_manifest
 from oci.mediatype import OCI_CONFIG
 from tests.support.processes import RegistryServer
 

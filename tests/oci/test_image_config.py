@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from oci.descriptor import Platform
 from oci.digest import Digest
-from oci.image_config import (
-    MAX_CONFIG_BYTES,
-    Healthcheck,
-    History,
-    ImageConfig,
-    ImageConfigInvalid,
-    encode_image_config,
-)
+from oci.encoding import encode_image_config
+from oci.image_config import MAX_CONFIG_BYTES, Healthcheck, History, ImageConfig, ImageConfigInvalid
 from tests.support.strategies import platforms, texts
 
 AMD64 = Platform("linux", "amd64")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from oci.descriptor import Descriptor, Platform
 from oci.digest import Digest
-from oci.image_config import ImageConfig, encode_image_config
-from oci.manifest import image_index, image_manifest
+from oci.encoding import encode_image_config, image_index, image_manifest
+from oci.image_config import ImageConfig
 from oci.mediatype import (
     DOCKER_CONFIG,
     DOCKER_LAYER_GZIP,

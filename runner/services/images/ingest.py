@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
+from oci.encoding import image_manifest
 from oci.errors import OCIError
 from oci.image_config import ImageConfig
-from oci.manifest import ImageManifest, image_manifest, parse_manifest
+from oci.manifest import ImageManifest, parse_manifest
 from oci.mediatype import OCI_CONFIG
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent

@@ -9,7 +9,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_manifest
+from oci.encoding import image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_MANIFEST
 from registry.api.application import Application
 from registry.api.held_bytes import FREE_BYTES, HeldBytes, Hold

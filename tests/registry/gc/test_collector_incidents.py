@@ -9,7 +9,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_index
+from oci.encoding import image_index
 from oci.mediatype import OCI_INDEX, OCI_LAYER_GZIP
 from oci.reference import Tag
 from registry.errors import ManifestUnknown

@@ -10,8 +10,9 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest, DigestMismatch
+from oci.encoding import image_index, image_manifest
 from oci.http import encode_errors
-from oci.manifest import ManifestInvalid, image_index, image_manifest
+from oci.manifest import ManifestInvalid
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci.reference import Tag
 from registry.errors import (

@@ -6,7 +6,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_index, image_manifest
+from oci.encoding import image_index, image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from registry.services.repositories import Repository
 from tests.support.images import an_image

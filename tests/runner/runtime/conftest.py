@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from oci.descriptor import Platform
-from oci.image_config import ImageConfig, encode_image_config
+from oci.encoding import encode_image_config
+from oci.image_config import ImageConfig
 from runner.runtime.bundle import remove_bundle, write_bundle
 from runner.runtime.conmon import Conmon
 from runner.runtime.contract import (

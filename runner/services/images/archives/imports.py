@@ -10,7 +10,8 @@ from pathlib import Path
 
 from oci.descriptor import Platform
 from oci.digest import Digest
-from oci.image_config import History, encode_image_config
+from oci.encoding import encode_image_config
+from oci.image_config import History
 from runner.schema import ProgressEvent
 from runner.services.images.archives.changes import ProcessDefaults, apply_changes
 from runner.services.images.ingest import LocalImage, ingest_image

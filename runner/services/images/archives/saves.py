@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_index
+from oci.encoding import image_index
 from runner.errors import NoSuchImage, NotFound
 from runner.services.images.archives.files import NAME_ANNOTATION, TAG_ANNOTATION, blob_name
 from runner.services.images.layer_files import FileRange

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from oci.descriptor import Platform
-from oci.image_config import Healthcheck, ImageConfig, encode_image_config
+from oci.encoding import encode_image_config
+from oci.image_config import Healthcheck, ImageConfig
 from runner.daemon.api.container_documents import Sizes, inspection
 from runner.schema import ContainerOptions
 from runner.schema.mounts import MountKind

@@ -9,7 +9,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_index, image_manifest
+from oci.encoding import image_index, image_manifest
 from oci.mediatype import (
     DOCKER_FOREIGN_GZIP,
     OCI_CONFIG,

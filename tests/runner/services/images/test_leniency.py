@@ -9,7 +9,7 @@ import pytest
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_manifest
+from oci.encoding import image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD
 from runner.errors import RunnerError
 from tests.support.archives import archive, entry, hard_link

@@ -8,7 +8,7 @@ import pytest
 
 from oci.descriptor import Descriptor, Platform
 from oci.digest import Digest
-from oci.manifest import image_manifest
+from oci.encoding import image_manifest
 from oci.mediatype import DOCKER_FOREIGN_GZIP, OCI_CONFIG
 from runner.errors import BadRequest, NoSuchImage, NotFound
 from runner.services.images.layer_download import rechunked

@@ -15,7 +15,7 @@ from backports import zstd
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.manifest import image_index
+from oci.encoding import image_index
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NoSuchImage
 from runner.services.images.archives.imports import ImportOptions
