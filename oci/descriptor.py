@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from oci.digest import Digest, InvalidDigest
-from oci.document import Fields, InvalidDocument, case_folded
+from oci.document import InvalidDocument
 from oci.errors import ErrorCode, OCIError, quoted
+from oci.fields import Fields, case_folded
 from oci.mediatype import (
     FOREIGN_LAYERS,
     INDEXES,

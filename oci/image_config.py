@@ -9,8 +9,9 @@ from typing import Self
 
 from oci.descriptor import Platform
 from oci.digest import Digest, InvalidDigest
-from oci.document import Fields, InvalidDocument, parse_document
+from oci.document import InvalidDocument, parse_document
 from oci.errors import ErrorCode, OCIError, quoted
+from oci.fields import Fields
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_DIFF_IDS = 10_000

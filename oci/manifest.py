@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
-from oci.document import Fields, InvalidDocument, case_folded, parse_document
+from oci.document import InvalidDocument, parse_document
 from oci.errors import ErrorCode, OCIError, quoted
+from oci.fields import Fields, case_folded
 from oci.mediatype import (
     DOCKER_LIST,
     DOCKER_MANIFEST,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci.document import MAX_VALUES, Fields, InvalidDocument, json_type, parse_document
+from oci.document import MAX_VALUES, InvalidDocument, json_type, parse_document
 
 integers = st.integers(-(2**63) + 1, 2**63 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -28,17 +28,6 @@ def test_any_bytes_are_a_document_or_are_refused(content: bytes) -> None:
         assert isinstance(parse_document(content), dict)
     except InvalidDocument as refusal:
         assert str(refusal)
-
-
-def test_a_field_is_refused_with_its_path_and_what_was_found() -> None:
-    fields = Fields({"a": {"b": [1]}})
-    inner = fields.nested("a")
-
-    assert inner is not None
-    with pytest.raises(InvalidDocument, match=r"a\.b: found an array, expected a string"):
-        inner.string("b")
-    with pytest.raises(InvalidDocument, match=r"a\.b\[0\]: found a whole number"):
-        inner.strings("b")
 
 
 def test_kinds_have_words() -> None:
