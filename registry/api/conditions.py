@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-13
 from starlette.datastructures import Headers
 
 from oci.digest import Digest
-from oci.http import ByteRange, parse_range
+from oci.ranges import ByteRange, parse_range
 from oci.reference import Tag
 from registry.errors import PreconditionFailed
 

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from oci.errors import ErrorCode, OCIError, quoted
-from oci.http import Challenge, RangeNotSatisfiable, encode_errors, format_upload_range
+from oci.http import Challenge, encode_errors
+from oci.ranges import RangeNotSatisfiable, format_upload_range
 from registry.errors import (
     CommitUnknown,
     ManifestReferencesMissing,

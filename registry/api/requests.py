@@ -9,7 +9,8 @@ from starlette.types import Receive, Scope
 
 from oci.digest import LENGTHS, Digest, InvalidDigest
 from oci.errors import quoted
-from oci.http import InvalidNumber, parse_content_range, parse_digits
+from oci.http import InvalidNumber, parse_digits
+from oci.ranges import parse_content_range
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
 from registry.api.errors import QueryInvalid
 from registry.api.held_bytes import Hold

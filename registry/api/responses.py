@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from oci.digest import Digest
-from oci.http import ByteRange, format_link
+from oci.http import format_link
+from oci.ranges import ByteRange
 from registry.api.conditions import etag
 from registry.api.errors import JSON
 from registry.services.blobs import BlobReader, translate_read_errors

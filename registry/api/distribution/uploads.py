@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from oci.digest import Digest, InvalidDigest
-from oci.http import format_upload_range
+from oci.ranges import format_upload_range
 from oci.reference import RepositoryName
 from registry.api.requests import RegistryRequest
 from registry.services.repositories import Repository

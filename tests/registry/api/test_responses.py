@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from oci.digest import Digest
-from oci.http import ByteRange
+from oci.ranges import ByteRange
 from registry.api.responses import ZERO_COPY, BlobResponse
 
 CONTENT = b"0123456789" * 10
