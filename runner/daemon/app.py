@@ -8,8 +8,8 @@ from runner.daemon.services import Services
 from runner.linux.directories import make_directory
 from runner.remote.client import RegistryClients
 from runner.runtime import versions
-from runner.runtime.conmon import Conmon
 from runner.runtime.errors import RuntimeRefused
+from runner.runtime.monitor.conmon import Conmon
 from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable

@@ -15,8 +15,8 @@ from oci.manifest import ImageManifest, parse_manifest
 from oci.mediatype import compression_of
 from runner.config import RunnerSettings
 from runner.errors import NoSuchImage
-from runner.runtime.conmon import Conmon
 from runner.runtime.contract import Frame, Monitor, Mounter, OCIRuntime, StdStream
+from runner.runtime.monitor.conmon import Conmon
 from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable

@@ -15,7 +15,6 @@ from oci.descriptor import Platform
 from oci.encoding import encode_image_config
 from oci.image_config import ImageConfig
 from runner.runtime.bundle import remove_bundle, write_bundle
-from runner.runtime.conmon import Conmon
 from runner.runtime.contract import (
     ExitStatus,
     Launch,
@@ -25,6 +24,7 @@ from runner.runtime.contract import (
     StdStream,
 )
 from runner.runtime.logs import entries
+from runner.runtime.monitor.conmon import Conmon
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.oci_spec.spec import Placement, runtime_spec
 from runner.runtime.oci_spec.users import User

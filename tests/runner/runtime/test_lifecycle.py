@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from runner.linux import cgroups
-from runner.runtime.conmon import MONITORS_GROUP
 from runner.runtime.contract import Frame, StdStream, Streams
 from runner.runtime.errors import (
     CommandNotExecutable,
     CommandNotFound,
     RuntimeRefused,
 )
-from runner.runtime.io import AttachSocket
+from runner.runtime.monitor.attach_socket import AttachSocket
+from runner.runtime.monitor.conmon import MONITORS_GROUP
 from runner.runtime.oci_spec.users import User
 from tests.runner.runtime.conftest import Engine
 
@@ -181,7 +181,7 @@ async def test_an_exec_on_a_terminal_is_resized(engine: Engine) -> None:
 
 
 async def test_a_reader_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.runtime.io.BACKLOG_BYTES", 1000)
+    monkeypatch.setattr("runner.runtime.monitor.attach_socket.BACKLOG_BYTES", 1000)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     client = AttachSocket(ours)

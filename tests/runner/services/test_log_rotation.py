@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.runtime import conmon
+from runner.runtime.monitor import conmon
 from runner.services import log_rotation
 from tests.support.runner_containers import RunnerContainers
 

@@ -30,7 +30,7 @@ PLACES = (
     f"before {SERVICES}.volumes.volumes:Volumes.claim",
     *(f"{when} {step.name}" for step in starting.STEPS for when in ("before", "after")),
     f"before {SERVICES}.containers.starting:bundle.write_bundle",
-    "before runner.runtime.conmon:_line",
+    "before runner.runtime.monitor.conmon:_read_line",
     "before runner.runtime.runc:Runc.start",
     "after runner.runtime.runc:Runc.start",
     f"before {SERVICES}.containers.supervisor:Supervisor.handle_exit",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.runtime.contract import Frame, StdStream
-from runner.runtime.io import AttachSocket
+from runner.runtime.monitor.attach_socket import AttachSocket
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from runner.runtime.children import Child, read_memory_file
 from runner.runtime.contract import Launch
 from runner.runtime.errors import RuntimeTimedOut
 from runner.runtime.messages import refusal
-from runner.runtime.monitored import Monitored
+from runner.runtime.monitor.monitored import Monitored
 
 # Longer than other limits: ``create`` reads the image's files.
 LIMIT_SECONDS: Final = 120.0

@@ -57,7 +57,7 @@ DAEMON = """
 import asyncio, json, os, sys
 from pathlib import Path
 from runner.linux.cgroups import detect
-from runner.runtime.conmon import Conmon
+from runner.runtime.monitor.conmon import Conmon
 from runner.runtime.runc import Runc
 from runner.runtime.contract import Launch
 

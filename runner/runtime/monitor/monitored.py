@@ -11,7 +11,7 @@ from typing import Final
 from runner.linux.processes import reap, reap_later
 from runner.runtime.contract import ExitStatus, Launch
 from runner.runtime.errors import NotRunning, RuntimeRefused
-from runner.runtime.io import AttachSocket
+from runner.runtime.monitor.attach_socket import AttachSocket
 
 _UNKNOWN_CODE: Final = 255
 
