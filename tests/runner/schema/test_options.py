@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import BadRequest
-from runner.schema import ContainerOptions, ExecOptions, MountOption, Ulimit
+from runner.schema import ContainerOptions, MountOption, Ulimit
 
 # What docker 28 sends for `docker run --network none alpine true`, but for empty lists.
 FROM_THE_DOCKER_COMMAND: dict[str, Any] = {
@@ -247,11 +247,6 @@ def test_what_only_inspect_shows_survives() -> None:
     assert ContainerOptions.from_json(options.to_json()) == options
 
 
-def test_an_exec_refuses_what_it_would_forget() -> None:
-    with pytest.raises(BadRequest, match="Capabilities is not supported"):
-        ExecOptions.from_json({"Cmd": ["ls"], "Capabilities": ["ALL"]})
-
-
 def test_an_image_must_be_named() -> None:
     with pytest.raises(BadRequest, match="no image was named"):
         ContainerOptions.from_json({})
@@ -291,16 +286,3 @@ mounts = st.builds(
 )
 def test_options_survive_the_way_to_json_and_back(options: ContainerOptions) -> None:
     assert ContainerOptions.from_json(options.to_json()) == options
-
-
-def test_an_exec_needs_a_command() -> None:
-    with pytest.raises(BadRequest, match="No exec command specified"):
-        ExecOptions.from_json({"Cmd": []})
-
-
-def test_an_exec_is_read() -> None:
-    document = {"Cmd": ["ls", "-l"], "Env": ["A=1"], "User": "1:1", "Tty": True, "Detach": False}
-
-    assert ExecOptions.from_json(document) == ExecOptions(
-        command=("ls", "-l"), env=("A=1",), user="1:1", tty=True
-    )
