@@ -21,9 +21,9 @@ from runner.services.containers.container import Container, MountPoint
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import ALIVE, Operation, State
-from runner.services.containers.logs import Selection, frames
 from runner.services.containers.operations import Operations
-from runner.services.containers.pending_streams import PendingStreams
+from runner.services.containers.streams.logs import Selection, frames
+from runner.services.containers.streams.pending_streams import PendingStreams
 from runner.services.containers.supervisor import Supervisor
 from runner.services.containers.waiting import Condition, Waiter
 from runner.services.signals import parse_signal

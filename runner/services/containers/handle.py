@@ -10,7 +10,7 @@ from runner.runtime.oci_spec import process, spec
 from runner.schema.logging import LogOptions
 from runner.services.containers.container import Container, Desired, Observed
 from runner.services.containers.lifecycle import Operation, State, next_state
-from runner.services.containers.pending_streams import PendingStreams
+from runner.services.containers.streams.pending_streams import PendingStreams
 from runner.services.containers.waiting import Waiters
 from runner.services.log_rotation import ContainerLog
 from runner.storage.records import ContainerRecord

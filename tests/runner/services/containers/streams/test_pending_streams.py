@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from runner.runtime.contract import Frame, StdStream
-from runner.services.containers.pending_streams import PendingStreams
+from runner.services.containers.streams.pending_streams import PendingStreams
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
 

@@ -5,7 +5,7 @@ import pytest
 
 from runner.runtime.contract import Frame, StdStream
 from runner.runtime.logs import Entry
-from runner.services.containers.logs import Selection, frames, utc
+from runner.services.containers.streams.logs import Selection, frames, utc
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
 TIME = "2026-11-21T09:00:00.000000001+00:00"

@@ -1,0 +1,1 @@
+"""Streams of containers: the lines of their logs, and streams that wait for a start."""
