@@ -18,7 +18,7 @@ from registry.background import BackgroundTasks
 from registry.errors import CommandRefused
 from registry.integrity import after_crash
 from registry.jobs.scheduler import Job
-from registry.services.read_only import allow_writes
+from registry.services.operator.read_only import allow_writes
 
 WATCH_SECONDS = 1.0
 # https://www.sqlite.org/wal.html#walresetbug

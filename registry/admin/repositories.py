@@ -11,8 +11,8 @@ from oci.reference import RepositoryName, Tag
 from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
-from registry.services import usage
-from registry.services.tag_history import deletions, history
+from registry.services.operator import usage
+from registry.services.operator.tag_history import deletions, history
 from registry.trash.repositories import delete_repository
 
 

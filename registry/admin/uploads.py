@@ -9,7 +9,7 @@ from registry.admin.command import Document
 from registry.admin.open_registry import OpenRegistry
 from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
-from registry.services.open_uploads import OpenUpload, cancel_uploads, list_uploads
+from registry.services.operator.open_uploads import OpenUpload, cancel_uploads, list_uploads
 
 
 async def show(opened: OpenRegistry) -> AsyncGenerator[Document, None]:

@@ -8,7 +8,7 @@ import pytest
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
-from registry.services.tag_history import history
+from registry.services.operator.tag_history import history
 from registry.storage.retention import Retention
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository

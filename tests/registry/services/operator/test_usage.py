@@ -4,7 +4,7 @@ import pytest
 
 from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
-from registry.services import usage
+from registry.services.operator import usage
 from tests.support.images import an_image, an_index
 from tests.support.storage import Service, push_blob, push_image, push_index
 

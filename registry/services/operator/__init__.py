@@ -1,0 +1,1 @@
+"""Services for the operator: operations on the whole registry, beside the specification's."""
