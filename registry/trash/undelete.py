@@ -20,8 +20,10 @@ from registry.storage.blobs.store import unpaced
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
+from registry.storage.metadata.trash import manifests as trashed_manifests
 from registry.storage.metadata.trash import rows as trash_rows
-from registry.storage.metadata.trash.rows import TrashedFile, TrashedManifest
+from registry.storage.metadata.trash.manifests import TrashedManifest
+from registry.storage.metadata.trash.rows import TrashedFile
 
 
 @dataclass(slots=True)
@@ -169,7 +171,7 @@ def undelete_manifest(
     connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
     """Undelete a manifest, its edges and tags, after the content that it named."""
-    found = trash_rows.find_manifest(connection, repository, digest)
+    found = trashed_manifests.find_manifest(connection, repository, digest)
     if found is None:
         raise CommandRefused(f"manifest {digest} is gone for good")
     if Digest.of(found.content, digest.algorithm) != digest:
@@ -187,7 +189,7 @@ def undelete_manifest(
         result.manifests.append(str(digest))
         name = repositories.name_of(connection, repository)
         audit.append(connection, change, "manifest.undelete", name, str(digest))
-    trash_rows.delete_manifest(connection, repository, digest)
+    trashed_manifests.delete_manifest(connection, repository, digest)
     retag(connection, change, repository, found.tags, digest, result)
 
 
@@ -196,7 +198,7 @@ def undelete_child(
 ) -> None:
     if manifests.media_type(connection, repository, child) is not None:
         return
-    if trash_rows.find_manifest(connection, repository, child) is not None:
+    if trashed_manifests.find_manifest(connection, repository, child) is not None:
         undelete_manifest(connection, change, repository, child, result)
     else:
         undelete_membership(connection, change, repository, child, result)
@@ -256,7 +258,9 @@ def needed_files(connection: Connection, repository: int, digest: Digest) -> lis
         if each in seen:
             continue
         seen.add(each)
-        manifest: TrashedManifest | None = trash_rows.find_manifest(connection, repository, each)
+        manifest: TrashedManifest | None = trashed_manifests.find_manifest(
+            connection, repository, each
+        )
         if manifest is not None:
             waiting.extend(Digest.parse(child) for child in manifest.present)
         elif blobs.find(connection, each) is None:

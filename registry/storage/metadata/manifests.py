@@ -31,7 +31,7 @@ from registry.storage.metadata.tables import (
     repositories,
     tags,
 )
-from registry.storage.metadata.trash import rows as trash_rows
+from registry.storage.metadata.trash import manifests as trashed_manifests
 from registry.storage.retention import Lease, Leased
 
 R = TypeVar("R")
@@ -227,7 +227,7 @@ def remove(
 
     Its children and referrers, which nothing else may keep, get a new lease.
     """
-    if not trash_rows.put_manifest(connection, change, repository, digest, pointed):
+    if not trashed_manifests.put_manifest(connection, change, repository, digest, pointed):
         return False
     for kept in _kept_by(repository, digest):
         connection.execute(

@@ -1,8 +1,7 @@
-"""Rows of the trash: files, manifests and memberships that can be undeleted."""
+"""Rows of the trash: files and memberships, their undelete targets, and expired rows of all kinds."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,15 +19,12 @@ from sqlalchemy import (
 )
 
 from oci.digest import Digest
-from oci.reference import Tag
 from registry.storage.metadata import epochs
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import among, up_to_bytes
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
-    manifest_edges,
-    manifests,
     trash,
     trash_manifests,
     trash_members,
@@ -44,17 +40,6 @@ class TrashedFile:
     digest: str
     size: int
     deleted_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TrashedManifest:
-    """A deleted or collected manifest, its tags, and the digests that the repository had."""
-
-    id: int
-    media_type: str
-    content: bytes
-    tags: tuple[Tag, ...]
-    present: frozenset[str]
 
 
 def expired_files(
@@ -112,61 +97,6 @@ def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> i
     if members:
         connection.execute(delete(trash_members).where(among(trash_members, members)))
     return count + len(members)
-
-
-def put_manifest(
-    connection: Connection, change: Change, repository: int, digest: Digest, pointed: Sequence[Tag]
-) -> bool:
-    """Copy a manifest to the trash before its deletion; False if it is not here."""
-    edge, row = manifest_edges.c, manifests.c
-    present = connection.scalars(
-        select(edge.child)
-        .where(edge.repository_id == repository, edge.parent == str(digest))
-        .where(edge.blob.is_not(None) | edge.manifest.is_not(None))
-    )
-    values = {
-        "deleted_at": change.at,
-        "deleted_by": change.identity,
-        "epoch": change.epoch,
-        "tags": json.dumps([str(tag) for tag in pointed]),
-        "present": json.dumps(sorted(set(present))),
-    }
-    copied = ("repository_id", "digest", "media_type", "size", "content")
-    source = select(
-        *(manifests.c[name] for name in copied), *(literal(value) for value in values.values())
-    ).where(row.repository_id == repository, row.digest == str(digest))
-    kept = connection.execute(insert(trash_manifests).from_select([*copied, *values], source))
-    return kept.rowcount == 1
-
-
-def find_manifest(
-    connection: Connection, repository: int, digest: Digest
-) -> TrashedManifest | None:
-    """The manifest as it was at its last deletion."""
-    row = trash_manifests.c
-    found = connection.execute(
-        select(row.id, row.media_type, row.content, row.tags, row.present)
-        .where(row.repository_id == repository, row.digest == str(digest))
-        .order_by(row.id.desc())
-        .limit(1)
-    ).first()
-    if found is None:
-        return None
-    return TrashedManifest(
-        found.id,
-        found.media_type,
-        found.content,
-        tuple(Tag(name) for name in json.loads(found.tags)),
-        frozenset(json.loads(found.present)),
-    )
-
-
-def delete_manifest(connection: Connection, repository: int, digest: Digest) -> None:
-    """Delete the manifest's rows in the trash, once it is undeleted."""
-    row = trash_manifests.c
-    connection.execute(
-        delete(trash_manifests).where(row.repository_id == repository, row.digest == str(digest))
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from oci.mediatype import OCI_MANIFEST
 from oci.reference import Tag
 from registry.storage.metadata import edges, manifests, tags
 from registry.storage.metadata.manifests import NewManifest
-from registry.storage.metadata.trash import rows
+from registry.storage.metadata.trash import manifests as trashed_manifests
 from registry.storage.retention import Lease
 from tests.support.rows import (
     EARLY,
@@ -106,7 +106,7 @@ def test_a_removed_manifest_is_in_the_trash_and_what_it_kept_has_a_lease(
 
     assert manifests.remove(connection, LATE, repository, index, [Tag("v1")])
 
-    kept = rows.find_manifest(connection, repository, index)
+    kept = trashed_manifests.find_manifest(connection, repository, index)
     assert manifests.CONTENT.by(index).first(connection, NAME, index) is None
     assert kept is not None
     assert (kept.content, kept.tags) == (b"index", (Tag("v1"),))
@@ -122,7 +122,7 @@ def test_an_index_that_lost_its_child_says_so(connection: Connection, repository
     manifests.remove(connection, LATE, repository, child)
     manifests.remove(connection, LATE, repository, index)
 
-    kept = rows.find_manifest(connection, repository, index)
+    kept = trashed_manifests.find_manifest(connection, repository, index)
     assert kept is not None
     assert kept.present == frozenset()
 
