@@ -1,4 +1,4 @@
-"""Rows of the trash: files and memberships, their undelete targets, and expired rows of all kinds."""
+"""Rows of the trash: files and memberships, their undelete targets, and expired rows."""
 
 from __future__ import annotations
 
