@@ -7,6 +7,8 @@ from runner.config import InvalidSettings, RunnerSettings
 from runner.daemon.services import Services
 from runner.linux.directories import make_directory
 from runner.remote.client import RegistryClients
+from runner.remote.contract import Registries
+from runner.remote.registries import HTTPRegistries
 from runner.runtime import versions
 from runner.runtime.errors import RuntimeRefused
 from runner.runtime.monitor.conmon import Conmon
@@ -42,7 +44,7 @@ async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
     records = Records(settings.root / "records.db")
     clients = RegistryClients(settings.insecure_registries, settings.auth_hosts)
     try:
-        services = await _open_services(settings, records, clients, programs)
+        services = await _open_services(settings, records, HTTPRegistries(clients), programs)
         try:
             yield services
         finally:
@@ -58,7 +60,7 @@ async def open_daemon(settings: RunnerSettings) -> AsyncIterator[Services]:
 async def _open_services(
     settings: RunnerSettings,
     records: Records,
-    clients: RegistryClients,
+    registries: Registries,
     programs: dict[str, str],
 ) -> Services:
     root, host, events, index = settings.root, Host.detect(), Events(), ContainerIndex()
@@ -69,7 +71,7 @@ async def _open_services(
     store = ImageStore(ContentStore(root / "content"), layers, records, settings.default_registry)
     images = Images(
         store,
-        clients,
+        registries,
         snapshotter,
         events,
         root / "tmp",

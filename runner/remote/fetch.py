@@ -5,32 +5,24 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import httpx2
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest, InvalidDigest
 from oci.errors import OCIError
-from oci.manifest import MAX_MANIFEST_BYTES, ImageIndex, ImageManifest, parse_manifest
+from oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from oci.reference import Tag
 from runner.errors import Unavailable
 from runner.remote.client import RemoteRepository, Request
+from runner.remote.contract import RemoteManifest
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import body_chunks, check_status, describe, read_limited
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 # After this much progress the count of failures restarts.
 PROGRESS_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteManifest:
-    """A fetched manifest or index; its bytes match ``descriptor``'s digest."""
-
-    descriptor: Descriptor
-    document: ImageManifest | ImageIndex
 
 
 async def fetch_manifest(repository: RemoteRepository, target: Tag | Digest) -> RemoteManifest:

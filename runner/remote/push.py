@@ -3,30 +3,18 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push
 """
 
-from collections.abc import AsyncIterator, Callable
-from enum import Enum
-
 import httpx2
 
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from runner.remote.client import RemoteRepository, Request
+from runner.remote.contract import OpenBlob, PushResult
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import check_status, location
 
 # Proxies may answer a push with 200 or 204 too.
 SUCCESS = range(200, 300)
-# Opens the blob from its start, once per attempt.
-OpenBlob = Callable[[], AsyncIterator[bytes]]
-
-
-class PushResult(Enum):
-    """How a push made a blob available in the repository."""
-
-    EXISTED = "Layer already exists"
-    MOUNTED = "Mounted"
-    PUSHED = "Pushed"
 
 
 async def push_blob(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from oci.digest import Digest
 from runner.remote.client import RegistryClients
+from runner.remote.contract import Registries
+from runner.remote.registries import HTTPRegistries
 from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.events import Events
@@ -26,7 +28,7 @@ class RunnerImages:
 
     images: Images
     store: ImageStore
-    clients: RegistryClients
+    registries: Registries
     snapshotter: OverlaySnapshotter
     events: Events
     root: Path
@@ -61,12 +63,16 @@ async def runner_images(
     insecure: Sequence[str] = (),
     auth_hosts: Mapping[str, Sequence[str]] | None = None,
     retry_policy: RetryPolicy = IMPATIENT,
+    registries: Registries | None = None,
 ) -> AsyncIterator[RunnerImages]:
-    """Images on this root; another of the same root goes on with what the first one left."""
+    """Images on this root; another of the same root goes on with what the first one left.
+
+    Without ``registries`` other registries are spoken to by HTTP.
+    """
     clients = RegistryClients(insecure, auth_hosts, retry_policy)
     (root / "content").mkdir(parents=True, exist_ok=True)
     records = Records(root / "records.db")
-    composed = _compose(root, default_registry, clients, records)
+    composed = _compose(root, default_registry, registries or HTTPRegistries(clients), records)
     try:
         yield composed
     finally:
@@ -75,14 +81,14 @@ async def runner_images(
 
 
 def _compose(
-    root: Path, default_registry: str, clients: RegistryClients, records: Records
+    root: Path, default_registry: str, registries: Registries, records: Records
 ) -> RunnerImages:
     layers = LayerStore(root / "layers")
     store = ImageStore(ContentStore(root / "content"), layers, records, default_registry)
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     events, users = Events(), list[ImageUser]()
-    images = Images(store, clients, snapshotter, events, root / "tmp", users=lambda: users)
-    return RunnerImages(images, store, clients, snapshotter, events, root, users)
+    images = Images(store, registries, snapshotter, events, root / "tmp", users=lambda: users)
+    return RunnerImages(images, store, registries, snapshotter, events, root, users)
 
 
 async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:

@@ -2,9 +2,9 @@
 
 Composition::
 
-    clients = RegistryClients(insecure=settings.insecure_registries)
+    registries = HTTPRegistries(RegistryClients(insecure=settings.insecure_registries))
     store = ImageStore(content, layers, records, settings.default_registry)
-    images = Images(store, clients, snapshotter, events, settings.root / "tmp", users=index.list)
+    images = Images(store, registries, snapshotter, events, settings.root / "tmp", users=index.list)
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from runner.credentials import Credentials
 from runner.errors import NotFound, RunnerError
-from runner.remote.client import RegistryClients, check_login
+from runner.remote.contract import Registries
 from runner.schema import ProgressEvent
 from runner.services.events import Events
 from runner.services.images import search, views
@@ -53,7 +53,7 @@ class Images:
     def __init__(
         self,
         store: ImageStore,
-        clients: RegistryClients,
+        registries: Registries,
         snapshotter: Snapshotter,
         events: Events,
         scratch: Path,
@@ -62,10 +62,10 @@ class Images:
     ) -> None:
         """``users`` tells which containers there are, running or not."""
         self._store = store
-        self._clients = clients
+        self._registries = registries
         self._events = events
-        self._puller = Puller(store, clients, parallel_downloads)
-        self._pusher = Pusher(store, clients, parallel_downloads)
+        self._puller = Puller(store, registries, parallel_downloads)
+        self._pusher = Pusher(store, registries, parallel_downloads)
         self._remover = Remover(store, snapshotter, users)
         self._scratch = scratch
         self._importer = Importer(store, scratch)
@@ -264,8 +264,7 @@ class Images:
 
         Returns False if the registry requires none, so that they remain unchecked.
         """
-        registry = self._clients.registry(host or self.default_registry, credentials)
-        return await check_login(registry)
+        return await self._registries.check_login(host or self.default_registry, credentials)
 
     @property
     def default_registry(self) -> str:

@@ -18,10 +18,8 @@ from oci.mediatype import CONFIGS, LAYERS, without_parameters
 from oci.reference import Reference, Tag
 from runner.credentials import Credentials
 from runner.errors import NotFound
-from runner.remote.client import RegistryClients, RemoteRepository
+from runner.remote.contract import Registries, RegistryRepository, RemoteManifest
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.fetch import RemoteManifest, fetch_blob, fetch_manifest
-from runner.remote.tags import fetch_tags
 from runner.schema import ProgressEvent
 from runner.services.images.layer_download import LayerDownload
 from runner.services.images.progress import reminders
@@ -45,9 +43,9 @@ class Resolved:
 class Puller:
     """Pulls images; downloads at most ``parallel`` layers at once, over all pulls."""
 
-    def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
+    def __init__(self, store: ImageStore, registries: Registries, parallel: int) -> None:
         self._store = store
-        self._clients = clients
+        self._registries = registries
         self._slots = asyncio.Semaphore(parallel)
 
     async def pull(
@@ -58,7 +56,7 @@ class Puller:
         progress: Callable[[ProgressEvent], None],
     ) -> Image:
         """Fetch everything, then set the reference; an interrupted pull changes no name."""
-        repository = self._clients.repository(reference.host, reference.name, credentials)
+        repository = self._registries.repository(reference.host, reference.name, credentials)
         try:
             return await self._pull(repository, reference, platform, progress)
         except OCIError as error:
@@ -66,12 +64,12 @@ class Puller:
 
     async def tags(self, reference: Reference, credentials: Credentials | None) -> tuple[Tag, ...]:
         """Every tag of the repository that the reference names."""
-        repository = self._clients.repository(reference.host, reference.name, credentials)
-        return await fetch_tags(repository)
+        repository = self._registries.repository(reference.host, reference.name, credentials)
+        return await repository.fetch_tags()
 
     async def _pull(
         self,
-        repository: RemoteRepository,
+        repository: RegistryRepository,
         reference: Reference,
         platform: Platform | None,
         progress: Callable[[ProgressEvent], None],
@@ -98,7 +96,7 @@ class Puller:
 
     async def _pull_layers(
         self,
-        repository: RemoteRepository,
+        repository: RegistryRepository,
         found: Resolved,
         progress: Callable[[ProgressEvent], None],
     ) -> None:
@@ -132,10 +130,10 @@ class Puller:
 
 
 async def resolve(
-    repository: RemoteRepository, reference: Reference, platform: Platform | None
+    repository: RegistryRepository, reference: Reference, platform: Platform | None
 ) -> Resolved:
     """Resolve the reference to one manifest and its config, each verified by its descriptor."""
-    top = await fetch_manifest(repository, reference.target)
+    top = await repository.fetch_manifest(reference.target)
     documents = [top]
     while isinstance(index := documents[-1].document, ImageIndex):
         if len(documents) > MAX_INDEX_DEPTH:
@@ -150,7 +148,7 @@ async def resolve(
 
 
 async def _choose(
-    repository: RemoteRepository, index: ImageIndex, platform: Platform
+    repository: RegistryRepository, index: ImageIndex, platform: Platform
 ) -> RemoteManifest:
     chosen = choose(index.manifests, platform)
     if chosen is None:
@@ -161,7 +159,7 @@ async def _choose(
             f"no matching manifest for {platform} in {repository}: "
             f"the index offers {offered or 'no platform'}"
         )
-    found = await fetch_manifest(repository, chosen.digest)
+    found = await repository.fetch_manifest(chosen.digest)
     media_type = without_parameters(chosen.media_type)
     if found.descriptor.size != chosen.size or found.descriptor.media_type != media_type:
         raise RemoteUntrusted(
@@ -171,7 +169,7 @@ async def _choose(
     return found
 
 
-async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -> ImageConfig:
+async def _fetch_config(repository: RegistryRepository, manifest: ImageManifest) -> ImageConfig:
     """Fetch the config, and check that the manifest is a runnable image.
 
     Configs of 2015 to 2017 have ``text/html`` or no media type: the bytes decide.
@@ -179,7 +177,7 @@ async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -
     descriptor = manifest.config
     if descriptor.size > MAX_CONFIG_BYTES:
         raise RemoteUntrusted(f"{repository}: config of {descriptor.size} bytes")
-    content = b"".join([chunk async for chunk in fetch_blob(repository, descriptor)])
+    content = b"".join([chunk async for chunk in repository.fetch_blob(descriptor)])
     if (actual := Digest.of(content, descriptor.digest.algorithm)) != descriptor.digest:
         raise DigestMismatch(descriptor.digest, actual)
     try:
@@ -196,11 +194,11 @@ async def _fetch_config(repository: RemoteRepository, manifest: ImageManifest) -
 
 
 async def _fetch_layer(
-    repository: RemoteRepository, layer: Descriptor, offset: int = 0
+    repository: RegistryRepository, layer: Descriptor, offset: int = 0
 ) -> AsyncGenerator[bytes, None]:
     """A layer's blob; a foreign one from the registry too, if it holds it, and from no URL."""
     try:
-        async with aclosing(fetch_blob(repository, layer, offset)) as stream:
+        async with aclosing(repository.fetch_blob(layer, offset)) as stream:
             async for chunk in stream:
                 yield chunk
     except NotFound as error:
@@ -213,7 +211,7 @@ async def _fetch_layer(
 
 
 def _check_layers(
-    repository: RemoteRepository, manifest: ImageManifest, config: ImageConfig
+    repository: RegistryRepository, manifest: ImageManifest, config: ImageConfig
 ) -> None:
     if len(manifest.layers) != len(config.diff_ids):
         raise RemoteUntrusted(
@@ -226,7 +224,7 @@ def _check_layers(
 
 
 def _check_platform(
-    repository: RemoteRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
+    repository: RegistryRepository, descriptor: Descriptor, config: ImageConfig, wanted: Platform
 ) -> None:
     """Check the platform by the config: a manifest outside an index has no other."""
     if not config.platform.matches(wanted):

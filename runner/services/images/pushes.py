@@ -13,9 +13,7 @@ from oci.errors import OCIError
 from oci.reference import Reference, RepositoryName
 from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, RunnerError
-from runner.remote.client import RegistryClients, RemoteRepository
-from runner.remote.fetch import fetch_blob
-from runner.remote.push import PushResult, push_blob, push_manifest
+from runner.remote.contract import PushResult, Registries, RegistryRepository
 from runner.schema import ProgressEvent
 from runner.services.images.layer_files import FileRange
 from runner.services.images.progress import LayerProgress
@@ -29,9 +27,9 @@ Report = Callable[[ProgressEvent], None]
 class Pusher:
     """Pushes images; uploads at most ``parallel`` blobs at once, over all pushes."""
 
-    def __init__(self, store: ImageStore, clients: RegistryClients, parallel: int) -> None:
+    def __init__(self, store: ImageStore, registries: Registries, parallel: int) -> None:
         self._store = store
-        self._clients = clients
+        self._registries = registries
         self._slots = asyncio.Semaphore(parallel)
 
     async def push(
@@ -39,7 +37,7 @@ class Pusher:
     ) -> Digest:
         """Push one tag, or every tag of the repository; returns the last digest."""
         records = self._records(reference, all_tags)
-        repository = self._clients.repository(reference.host, reference.name, credentials)
+        repository = self._registries.repository(reference.host, reference.name, credentials)
         report(ProgressEvent(f"The push refers to repository [{repository}]"))
         for record in records:
             image = self._store.image(record.image_id)
@@ -66,19 +64,19 @@ class Pusher:
         return found
 
     async def _push(
-        self, repository: RemoteRepository, record: ImageRecord, image: Image, report: Report
+        self, repository: RegistryRepository, record: ImageRecord, image: Image, report: Report
     ) -> None:
         layers = {layer.digest: layer for layer in image.manifest.layers}
         await run_all(
             self._push_layer(repository, image, layer, report) for layer in layers.values()
         )
         config = FileRange.whole(self._store.content.path(image.manifest.config.digest))
-        await push_blob(repository, image.manifest.config, config.stream)
+        await repository.push_blob(image.manifest.config, config.stream)
         content = image.manifest.content
         descriptor = Descriptor(image.manifest.media_type, record.manifest, len(content))
-        tag = Reference.parse(record.reference, default_host=repository.registry.host).tag
+        tag = Reference.parse(record.reference, default_host=repository.host).tag
         assert tag is not None
-        await push_manifest(repository, tag, descriptor, content)
+        await repository.push_manifest(tag, descriptor, content)
         # Record the digest: the image can now be pulled by it.
         pinned = f"{repository}@{record.manifest}"
         await self._store.point([pinned], descriptor, record.manifest, image.id)
@@ -87,7 +85,7 @@ class Pusher:
         report(ProgressEvent(aux=aux))
 
     async def _push_layer(
-        self, repository: RemoteRepository, image: Image, layer: Descriptor, report: Report
+        self, repository: RegistryRepository, image: Image, layer: Descriptor, report: Report
     ) -> None:
         progress = LayerProgress(layer, report)
         if layer.is_foreign:
@@ -107,13 +105,15 @@ class Pusher:
                     sent += len(chunk)
                     progress.moved("Pushing", sent)
 
-            outcome = await push_blob(repository, layer, opened, mount_from=source)
+            outcome = await repository.push_blob(layer, opened, mount_from=source)
         mounted = outcome is PushResult.MOUNTED
         progress.status(f"Mounted from {source}" if mounted else outcome.value)
 
-    def _mount_source(self, repository: RemoteRepository, digest: Digest) -> RepositoryName | None:
+    def _mount_source(
+        self, repository: RegistryRepository, digest: Digest
+    ) -> RepositoryName | None:
         """Another repository of the same registry that holds the blob."""
-        host = repository.registry.host
+        host = repository.host
         for image in self._store.images():
             if any(layer.digest == digest for layer in image.manifest.layers):
                 for record in image.digests:
@@ -122,7 +122,9 @@ class Pusher:
                         return known.name
         return None
 
-    async def _ensure(self, repository: RemoteRepository, image: Image, layer: Descriptor) -> None:
+    async def _ensure(
+        self, repository: RegistryRepository, image: Image, layer: Descriptor
+    ) -> None:
         """Fetch the blob if missing: its layer may have been unpacked from another blob."""
         content = self._store.content
         if content.has(layer.digest):
@@ -131,9 +133,9 @@ class Pusher:
         for record in image.digests:
             known = Reference.parse(record.reference, default_host=self._store.default_registry)
             # The given credentials are for the registry of the push only.
-            same = known.host == repository.registry.host
-            credentials = repository.registry.credentials if same else None
-            source = self._clients.repository(known.host, known.name, credentials)
+            same = known.host == repository.host
+            credentials = repository.credentials if same else None
+            source = self._registries.repository(known.host, known.name, credentials)
             try:
                 await self._fetch(source, layer)
             except (RunnerError, OCIError) as error:
@@ -143,10 +145,10 @@ class Pusher:
         asked = "; ".join(failures) or "no registry is known to hold it"
         raise NotFound(f"layer {layer.digest} is not here, and could not be fetched: {asked}")
 
-    async def _fetch(self, source: RemoteRepository, layer: Descriptor) -> None:
+    async def _fetch(self, source: RegistryRepository, layer: Descriptor) -> None:
         async with self._store.content.ingest(layer.digest, layer.size) as ingest:
             if not ingest.complete:
-                async with aclosing(fetch_blob(source, layer, ingest.offset)) as stream:
+                async with aclosing(source.fetch_blob(layer, ingest.offset)) as stream:
                     async for chunk in stream:
                         await ingest.append(chunk)
                 await ingest.commit()

@@ -10,8 +10,9 @@ from oci.mediatype import OCI_LAYER_TAR, OCI_MANIFEST
 from oci.reference import RepositoryName, Tag
 from runner.errors import BadRequest, Forbidden, Unavailable
 from runner.remote.client import RegistryClients, RemoteRepository
+from runner.remote.contract import PushResult
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.push import PushResult, push_blob, push_manifest
+from runner.remote.push import push_blob, push_manifest
 from runner.remote.retry import RetryPolicy
 from tests.support.fake_registry import FakeRegistry, Reply, envelope
 

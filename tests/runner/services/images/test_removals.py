@@ -194,7 +194,9 @@ def started_again(runner: RunnerImages) -> RunnerImages:
     """The same root, seen by a daemon that has not read the images' documents yet."""
     known = runner.store
     store = ImageStore(known.content, known.layers, known.records, known.default_registry)
-    images = Images(store, runner.clients, runner.snapshotter, runner.events, runner.root / "tmp")
+    images = Images(
+        store, runner.registries, runner.snapshotter, runner.events, runner.root / "tmp"
+    )
     return replace(runner, store=store, images=images)
 
 
