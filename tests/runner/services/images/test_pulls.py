@@ -14,6 +14,7 @@ from runner.errors import BadRequest, NoSuchImage, NotFound
 from runner.services.images.layer_download import rechunked
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image, an_index
+from tests.support.runner.memory_registries import MemoryRegistries
 from tests.support.runner_images import RunnerImages, joined
 
 
@@ -37,18 +38,37 @@ async def test_a_pulled_image_is_unpacked_recorded_and_found(
     assert runner.statuses.count("Pull complete") == 2
 
 
-async def test_pulling_again_fetches_no_layer(registry: FakeRegistry, runner: RunnerImages) -> None:
-    source = an_image(2)
-    registry.put(source)
+async def test_pulling_again_fetches_no_layer(
+    registries: MemoryRegistries, memory_runner: RunnerImages
+) -> None:
+    source, runner = an_image(2), memory_runner
+    registries.content("app").put(source)
     await runner.images.pull("app", progress=runner.on_progress)
     layers = [str(layer.descriptor.digest) for layer in source.layers]
-    before = [len(registry.asked("GET", layer)) for layer in layers]
+    before = [registries.fetched.count(layer) for layer in layers]
 
     await runner.images.pull("app", progress=runner.on_progress)
 
-    assert [len(registry.asked("GET", layer)) for layer in layers] == before == [1, 1]
+    assert [registries.fetched.count(layer) for layer in layers] == before == [1, 1]
     assert runner.statuses[-1] == "Status: Image is up to date for app:latest"
     assert runner.statuses.count("Already exists") == 2
+
+
+async def test_a_layer_that_is_missing_at_the_registry_names_nothing(
+    registries: MemoryRegistries, memory_runner: RunnerImages
+) -> None:
+    source, app = an_image(2), registries.content("app")
+    app.put(source)
+    missing = str(source.layers[1].descriptor.digest)
+    content = app.blobs.pop(missing)
+
+    with pytest.raises(NotFound, match=missing):
+        await memory_runner.images.pull("app", progress=memory_runner.on_progress)
+
+    assert memory_runner.images.list() == ()
+    app.blobs[missing] = content
+    image = await memory_runner.images.pull("app", progress=memory_runner.on_progress)
+    assert image.manifest.content == source.manifest
 
 
 async def test_two_pulls_of_shared_layers_fetch_each_once(

@@ -7,6 +7,7 @@ from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NotFound
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
+from tests.support.runner.memory_registries import MemoryRegistries
 from tests.support.runner_images import RunnerImages, joined
 
 
@@ -62,6 +63,38 @@ async def test_a_push_mounts_from_a_repository_known_to_hold_the_blob(
         seen.query.get("from") for seen in registry.asked("POST", "/team/copy/blobs/uploads/")
     ]
     assert ["app"] in mounts
+
+
+async def test_a_mounted_layer_is_not_sent(
+    registries: MemoryRegistries, memory_runner: RunnerImages
+) -> None:
+    source, runner = an_image(2), memory_runner
+    registries.content("app").put(source)
+    await runner.images.pull("app", progress=runner.on_progress)
+    await runner.images.tag("app", "team/copy")
+
+    await runner.images.push("team/copy", progress=runner.on_progress)
+
+    assert registries.sent == [str(Digest.of(source.config))]
+    assert runner.statuses.count("Mounted from app") == 2
+    assert registries.content("team/copy").manifests["latest"][1] == source.manifest
+
+
+async def test_a_manifest_is_pushed_after_everything_that_it_references(
+    registries: MemoryRegistries, memory_runner: RunnerImages
+) -> None:
+    source, app = an_image(2), registries.content("app")
+    app.put(source)
+    await memory_runner.images.pull("app", progress=memory_runner.on_progress)
+    await memory_runner.images.tag("app", "copy")
+    layer = source.layers[1].descriptor.digest
+    await memory_runner.store.content.delete(layer)
+    app.blobs.clear()
+
+    with pytest.raises(NotFound, match=f"layer {layer} is not here, and could not be fetched"):
+        await memory_runner.images.push("copy", progress=memory_runner.on_progress)
+
+    assert registries.content("copy").manifests == {}
 
 
 async def test_a_layer_known_in_another_compression_is_kept_in_both(
