@@ -162,7 +162,7 @@ class Descriptor:
         except InvalidDigest as error:
             raise InvalidDocument(f"{where}.digest: {error}") from None
         size = fields.integer("size")
-        if len(fields) == 3:  # Hot path: most descriptors have no other field.
+        if len(fields) == 3:  # Most descriptors have no other field.
             return cls(media_type, digest, size)
         fields.refuse_lookalikes(_FIELD_NAMES)
         urls = fields.strings("urls")

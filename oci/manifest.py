@@ -99,8 +99,6 @@ def parse_manifest(
 
     Without that, the document's ``mediaType`` decides; without both, its fields do.
     ``allow_urls`` as in Descriptor.from_json.  Raises ManifestInvalid; unknown fields are allowed.
-
-    Hot path: every push of a manifest.
     """
     if len(content) > MAX_MANIFEST_BYTES:
         raise ManifestTooLarge(len(content))

@@ -66,7 +66,7 @@ def configure_logs(format: Format, level: str, stream: TextIO | None = None) -> 
 class RequestLog:
     """Writes one line for each request.
 
-    Hot path: 4 µs a line, where the same through structlog takes 27.
+    A line takes 4 µs, where the same through structlog takes 27.
     """
 
     def __init__(self, format: Format, stream: TextIO | None = None) -> None:

@@ -64,7 +64,10 @@ class Application:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hot path: the work for each request besides its handler."""
+        """The work for each request besides its handler.
+
+        Hot path: small.
+        """
         started = time.perf_counter()
         exchange = ResponseRecorder(scope, send, f"{self._run_id}{next(self._numbers):08x}")
         hold = Hold(self._held)

@@ -79,7 +79,7 @@ class BlobResponse(Response):
 
     Raises BlobUnreadable if the disk fails meanwhile: the server must cut the response off.
 
-    Hot path: where the server has sendfile, no byte passes through here.
+    Where the server has sendfile, no byte passes through here.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ async def check_and_renew(
 ) -> T | None:
     """Find it, and renew its lease if less than half remains.
 
-    Hot path: most lookups only read.  Writing on every HEAD would make popular base-layer rows
+    Most lookups only read.  Writing on every HEAD would make popular base-layer rows
     a hot spot.  It asks again, because the collector may have come in between.
     """
 

@@ -65,7 +65,7 @@ class Manifests:
     _context: RepositoryContext
 
     async def pull(self, reference: Tag | Digest) -> StoredManifest:
-        """Hot path: one query, no thread.  Raises ManifestUnknown or NameUnknown."""
+        """The manifest, by one query without a thread.  Raises ManifestUnknown or NameUnknown."""
         name = self._context.name
         found = await self._context.database.look(manifests.CONTENT.by(reference), name, reference)
         if found is None:
@@ -74,7 +74,7 @@ class Manifests:
         return StoredManifest(stored_digest(digest), media_type, content)
 
     async def stat(self, reference: Tag | Digest) -> ManifestStat:
-        """Hot path: as ``pull``, without the bytes.  Renews the lease for a pusher."""
+        """As ``pull``, without the bytes.  Renews the lease for a pusher."""
         name = self._context.name
         if self._context.may_push:
             found = await check_manifest_and_renew(self._context, reference)

@@ -308,7 +308,10 @@ def check_limits(context: RepositoryContext, counts: Counts) -> None:
 
 
 async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | None) -> None:
-    """Hot path: pass the body to the writer chunk by chunk, and check its length."""
+    """Pass the body to the writer chunk by chunk, and check its length.
+
+    Hot path: put.
+    """
     begun = writer.offset
     async for chunk in body:
         await writer.write(chunk)

@@ -51,7 +51,7 @@ async def fetch_blob(
     Yields exactly the missing bytes or raises: a longer body is refused, a shorter one resumed.
     The caller verifies the digest.
 
-    Hot path: httpx2's buffers go to the consumer untouched.
+    httpx2's buffers go to the consumer without a copy.
     """
     retry_policy, failures = repository.registry.retry_policy, 0
     while offset < descriptor.size:

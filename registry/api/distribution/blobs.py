@@ -24,7 +24,10 @@ async def check_blob(request: RegistryRequest, repository: Repository) -> Respon
 
 
 async def pull_blob(request: RegistryRequest, repository: Repository) -> Response:
-    """end-2: GET a blob, or parts of it."""
+    """end-2: GET a blob, or parts of it.
+
+    Hot path: get.
+    """
     digest = request.digest
     blob = await repository.blobs.open(digest)
     async with AsyncExitStack() as undo:

@@ -43,7 +43,7 @@ async def check_manifest(request: RegistryRequest, repository: Repository) -> Re
 async def pull_manifest(request: RegistryRequest, repository: Repository) -> Response:
     """end-3: GET a manifest, with its pushed bytes and media type, regardless of Accept.
 
-    Hot path: resolving a tag.
+    Hot path: manifest.
     """
     reference = request.reference
     found = await repository.manifests.pull(reference)

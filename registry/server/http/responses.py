@@ -208,7 +208,7 @@ class RespondingCycle(RequestResponseCycle):
     async def _send_file(
         self, file: int | IO[bytes], offset: int | None, count: int | None
     ) -> None:
-        """Hot path: send a blob, or a range of one."""
+        """Send a blob, or a range of one."""
         descriptor = file if isinstance(file, int) else file.fileno()
         if offset is None:
             offset = os.lseek(descriptor, 0, os.SEEK_CUR)

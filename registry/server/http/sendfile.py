@@ -53,7 +53,7 @@ class SocketWriter:
         return self._writable is not None
 
     async def send(self, file: int, offset: int, count: int) -> None:
-        """Hot path: send a range of a file; no byte passes through Python.
+        """Send a range of a file; no byte passes through Python.
 
         Raises FileEnded, ConnectionError if the client is gone, or another OSError of sendfile;
         ``sent_bytes`` counts the bytes sent before.

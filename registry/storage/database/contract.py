@@ -64,7 +64,7 @@ class Database(Rows, Protocol):
         ...
 
     async def look(self, read: PointRead[T], *values: object) -> T | None:
-        """Hot path: one row by its key, as of some moment after the call; None without one.
+        """One row by its key, as of some moment after the call; None without one.
 
         It may share a query with others that were asked for meanwhile.  Raises StorageUnreadable.
         """

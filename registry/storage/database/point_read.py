@@ -35,7 +35,7 @@ class PointRead(Generic[R]):
     def first(self, connection: Connection, *values: object) -> R | None:
         """What the row says, or None if there is none.
 
-        Hot path: 8 µs of Python around SQLite's own work.
+        Costs 8 µs of Python around SQLite's own work.
         """
         parameters = dict(zip(self._parameters, map(str, values), strict=True))
         driver = connection.connection.driver_connection

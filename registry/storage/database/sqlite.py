@@ -113,7 +113,7 @@ class SQLiteDatabase:
         return await self._readers.read(unit)
 
     async def look(self, read: PointRead[T], *values: object) -> T | None:
-        """Hot path: on a connection that never writes, without leaving the loop."""
+        """Read on a connection that never writes, without leaving the loop."""
         try:
             return read.first(self._inline, *values)
         except (DatabaseError, sqlite3.DatabaseError) as error:

@@ -62,7 +62,7 @@ class FreeSpace:
         return self._problem
 
     def check(self) -> None:
-        """Hot path: raise StorageFull below the minimum."""
+        """Raise StorageFull below the minimum."""
         if self.problem is not None:
             raise StorageFull()
 

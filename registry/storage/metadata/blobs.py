@@ -46,7 +46,7 @@ def stored_blob(row: Any) -> StoredBlob:
     return StoredBlob(row[0], row[1])
 
 
-# Hot path: the blob, if a repository has it.
+# The blob, if a repository has it.
 MEMBER = PointRead(
     select(blobs.c.size, blobs.c.physical)
     .select_from(repositories)
@@ -82,7 +82,7 @@ SESSION = PointRead(
     "digest",
     into=lambda row: row[0],
 )
-# Hot path: the blob's size and its lease, if a repository has it.
+# The blob's size and its lease, if a repository has it.
 LEASED: PointRead[Leased[int]] = PointRead(
     select(blobs.c.size, repo_blobs.c.lease_until, repo_blobs.c.lease_epoch, epochs.COLUMN)
     .select_from(repositories)

@@ -106,15 +106,15 @@ def _by_digest(*columns: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-# Hot path: digest, media type and bytes, in one query.
+# Digest, media type and bytes, in one query.
 CONTENT: ByReference[tuple[str, str, bytes]] = ByReference.of(
     manifests.c.media_type, manifests.c.content, into=tuple
 )
-# Hot path: digest, media type and size, in one query.
+# Digest, media type and size, in one query.
 SIZE: ByReference[tuple[str, str, int]] = ByReference.of(
     manifests.c.media_type, manifests.c.size, into=tuple
 )
-# Hot path: the same, and the manifest's lease.
+# The same, and the manifest's lease.
 LEASED: ByReference[Leased[tuple[str, str, int]]] = ByReference.of(
     manifests.c.media_type,
     manifests.c.size,

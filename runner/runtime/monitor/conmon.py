@@ -58,7 +58,7 @@ class Conmon:
         exits.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def create(self, launch: Launch) -> Monitored:
-        """Hot path: two pipes, one child, and conmon's report on it.
+        """Two pipes, one child, and conmon's report on it.
 
         The kernel delays the first move into a cgroup after a pause by 10 ms.  conmon is moved
         while the runtime is starting, so that the two delays overlap.

@@ -77,7 +77,10 @@ class LayerDownload:
                 await self._unpack(ingest)
 
     async def _unpack(self, ingest: Ingest) -> None:
-        """Hot path: each buffer is written once to the blob's file and once to the unpacker."""
+        """Write each buffer once to the blob's file and once to the unpacker.
+
+        Hot path: pull.
+        """
         compression = compression_of(self._blob.media_type)
         async with self._store.layers.writer(self._diff_id, compression) as layer:
             async for chunk in ingest.arrived():

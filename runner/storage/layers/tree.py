@@ -57,7 +57,7 @@ class Tree:
     _aufs_links: Directory | None = None
 
     def parent(self, name: bytes) -> Directory:
-        """Hot path: open a directory by an archive's name, creating missing ones.
+        """Open a directory by an archive's name, creating missing ones.
 
         Symlinks are followed inside the root, as by a chrooted tar; InvalidLayer if a file is in
         the path.  Valid until the next call.

@@ -133,7 +133,7 @@ class Unpacker:
             raise InvalidLayer(f"layer has more than {self._limits.total_bytes} bytes unpacked")
 
     def _apply(self, member: Member, archive: TarReader) -> None:
-        """Hot path: resolve the entry's directory, then create the entry by its type."""
+        """Resolve the entry's directory, then create the entry by its type."""
         create = _ENTRIES.get(member.type)
         if create is None:
             raise InvalidLayer(f"entry {_shown(member)} has unknown type {member.type!r}")
@@ -199,7 +199,7 @@ class Unpacker:
     def create_regular(
         self, member: Member, archive: TarReader, parent: Directory, name: bytes
     ) -> None:
-        """Hot path: four system calls for a small file of root's."""
+        """Create a file; a small one of root's takes four system calls."""
         mode = member.mode & 0o7777
         descriptor = self._open_new(parent, name, mode & 0o777)
         try:

@@ -159,7 +159,7 @@ class TarReader:
             yield offset, self._stream.pieces(length)
 
     def _next(self) -> Member | None:
-        """Hot path: read one header with the extensions before it."""
+        """Read one header with the extensions before it."""
         extensions: dict[str, bytes] = {}
         self._extension_bytes = 0
         while True:
@@ -213,7 +213,7 @@ class TarReader:
 
 
 def _parse_header(header: bytes) -> Member:
-    """Hot path: parse one block of 512 bytes."""
+    """Parse one block of 512 bytes."""
     if len(header) < BLOCK_BYTES:
         raise Truncated(f"archive is cut short: a header has {len(header)} bytes")
     fields = _HEADER.unpack(header)

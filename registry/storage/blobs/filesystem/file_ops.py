@@ -72,7 +72,7 @@ class FileOps:
             raise self._report("make directory", error) from None
 
     def write(self, fd: int, chunks: Sequence[Buffer], offset: int) -> int:
-        """Hot path: write all chunks, without joining them; returns the number of bytes."""
+        """Write all chunks, without joining them; returns the number of bytes."""
         buffers: list[Buffer] = list(chunks)
         total = 0
         try:

@@ -158,7 +158,7 @@ class FileReader:
         self._executor = executor
 
     async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Hot path where the server cannot use sendfile."""
+        """The bytes between two offsets, for a server that cannot use sendfile."""
         loop = asyncio.get_running_loop()
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:

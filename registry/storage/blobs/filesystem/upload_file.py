@@ -1,7 +1,7 @@
 """UploadFile: chunks of a session buffered into batches, which threads hash and write.
 
-Hot path: one worker hashes a batch while another writes it and the event loop fills the next one;
-an upload holds two batches at most, however large the blob.
+One worker hashes a batch while another writes it and the event loop fills the next one; an upload
+holds two batches at most, however large the blob.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class UploadFile:
         self.offset = self._written
 
     async def write(self, chunk: bytes) -> None:
-        """Hot path: buffer the chunk; submit a full batch after the previous one is done."""
+        """Buffer the chunk; submit a full batch after the previous one is done."""
         self._chunks.append(chunk)
         self.offset += len(chunk)
         self._account()
