@@ -2,6 +2,25 @@
 
 One worker hashes a batch while another writes it and the event loop fills the next one; an upload
 holds two batches at most, however large the blob.
+
+The bytes of a session, by offset in its file:
+
+    0       _written_back     _written       _submitted          offset
+    |-------------|---------------|---------------|-----------------|
+      writeback      in the file    in a batch,     buffered in
+      is started                    for threads     _chunks
+
+Between steps, ``_written_back <= _written <= _submitted <= offset``:
+
+- ``offset``: taken from the client.  ``write`` moves it, on the event loop.
+- ``_submitted``: handed to threads in batches.  ``_submit`` moves it, on the event loop.
+- ``_written``: in the file.  ``_append`` moves it, in a thread.
+- ``_written_back``: where the next writeback begins.  ``_write_cached`` moves it, in a thread;
+  direct writes need no writeback.
+
+After ``flush``, the last three are equal.  If a batch fails, the last two fall back to
+``_written``; ``rewind`` moves all of them back.  ``_accounted`` is no offset: it is the part of
+``offset - _submitted`` that UploadMemory was told of.
 """
 
 from __future__ import annotations
@@ -74,7 +93,7 @@ class UploadFile:
         self._may_be_direct = True
         self._chunks: list[Buffer] = []
         self._jobs: list[asyncio.Future[Any]] = []
-        self._submitted = self._written  # where what is gathered begins
+        self._submitted = self._written  # the file offset of the first buffered byte
         self.offset = self._written
 
     async def write(self, chunk: bytes) -> None:
