@@ -79,7 +79,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEntry:
-    """One error of a registry's response; the code may be any text."""
+    """One error of a registry's response; the code may be any text, the detail any JSON value."""
 
     code: str
     message: str
@@ -148,13 +148,21 @@ def format_link(target: str) -> str:
 
 def encode_errors(errors: Iterable[OCIError]) -> bytes:
     """The spec's JSON error body; each error's text is its message."""
-    entries = []
-    for error in errors:
-        entry: dict[str, object] = {"code": error.code.name, "message": str(error)}
-        if error.detail is not None:
-            entry["detail"] = error.detail
-        entries.append(entry)
-    return json.dumps({"errors": entries}, separators=(",", ":")).encode()
+    return encode_entries(ErrorEntry(error.code.name, str(error), error.detail) for error in errors)
+
+
+def encode_entries(entries: Iterable[ErrorEntry]) -> bytes:
+    """The spec's JSON error body, for every response; ``detail`` is left out where it is None.
+
+    Reads back with ``parse_errors``.
+    """
+    documents = []
+    for entry in entries:
+        document: dict[str, object] = {"code": entry.code, "message": entry.message}
+        if entry.detail is not None:
+            document["detail"] = entry.detail
+        documents.append(document)
+    return json.dumps({"errors": documents}, separators=(",", ":")).encode()
 
 
 def parse_errors(body: bytes) -> tuple[ErrorEntry, ...]:

@@ -3,14 +3,13 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from starlette.responses import Response
 
 from oci.errors import ErrorCode, OCIError, quoted
-from oci.http import Challenge, encode_errors
+from oci.http import Challenge, ErrorEntry, encode_entries, encode_errors
 from oci.ranges import RangeNotSatisfiable, format_upload_range
 from registry.errors import (
     CommitUnknown,
@@ -84,7 +83,7 @@ def refuse(path: str, error: OCIError) -> Response:
 def fail(request_id: str) -> Response:
     """The response for an unexpected exception, which is logged under the request id."""
     message = f"the registry failed; its log has more under request id {request_id}"
-    body = json.dumps({"errors": [{"code": "UNKNOWN", "message": message}]}).encode()
+    body = encode_entries([ErrorEntry("UNKNOWN", message)])
     return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, media_type=JSON)
 
 

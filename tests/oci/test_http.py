@@ -12,6 +12,7 @@ from oci.http import (
     InvalidChallenge,
     InvalidLink,
     InvalidNumber,
+    encode_entries,
     encode_errors,
     format_link,
     parse_challenge,
@@ -114,6 +115,17 @@ def test_the_envelope_tells_the_sentence_and_reads_back() -> None:
 
     assert json.loads(body)["errors"][0]["code"] == "DIGEST_INVALID"
     assert parse_errors(body) == (ErrorEntry("DIGEST_INVALID", str(errors[0]), {"at": 1}),)
+
+
+@given(
+    st.lists(
+        st.builds(
+            ErrorEntry, st.text(), st.text(), st.none() | st.dictionaries(st.text(), st.text())
+        )
+    )
+)
+def test_every_envelope_reads_back(entries: list[ErrorEntry]) -> None:
+    assert parse_errors(encode_entries(entries)) == tuple(entries)
 
 
 @pytest.mark.parametrize(

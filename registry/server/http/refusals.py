@@ -1,20 +1,17 @@
 """Refusals: responses of the server itself, in the spec's error envelope."""
 
-import json
 from http import HTTPStatus
 
 from oci.errors import OCIError
+from oci.http import ErrorEntry, encode_entries, encode_errors
 
 
 def refusal(error: OCIError) -> bytes:
     """The bytes of a whole response."""
-    status = error.status or error.code.status
-    return _response(status, error.code.name, str(error))
+    return _response(error.status or error.code.status, encode_errors([error]))
 
 
-def _response(status: HTTPStatus, code: str, message: str) -> bytes:
-    document = {"errors": [{"code": code, "message": message, "detail": None}]}
-    body = json.dumps(document).encode()
+def _response(status: HTTPStatus, body: bytes) -> bytes:
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         "content-type: application/json\r\n"
@@ -25,4 +22,6 @@ def _response(status: HTTPStatus, code: str, message: str) -> bytes:
 
 
 # The spec's table has no code for an internal error; clients know UNKNOWN.
-INTERNAL_ERROR = _response(HTTPStatus.INTERNAL_SERVER_ERROR, "UNKNOWN", "internal error")
+INTERNAL_ERROR = _response(
+    HTTPStatus.INTERNAL_SERVER_ERROR, encode_entries([ErrorEntry("UNKNOWN", "internal error")])
+)

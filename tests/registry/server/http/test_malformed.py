@@ -302,7 +302,7 @@ def is_envelope(answer: Answer) -> bool:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["connection"] == "close"
     [error] = json.loads(answer.body)["errors"]
-    return set(error) == {"code", "message", "detail"} and bool(error["message"])
+    return set(error) == {"code", "message"} and bool(error["message"])
 
 
 def test_there_are_enough_cases() -> None:

@@ -293,7 +293,7 @@ def test_a_bug_in_the_application_is_one_line_for_the_client(
     [answer] = talk(server, get("/crash"))
 
     assert answer.status == 500
-    assert answer.body.startswith(b'{"errors": [{"code": "UNKNOWN"')
+    assert answer.body.startswith(b'{"errors":[{"code":"UNKNOWN"')
     assert b"LookupError" not in answer.body
     assert "a bug in the application" in caplog.text
 
