@@ -13,6 +13,8 @@ from runner.client import DaemonClient, DaemonRefused
 # docker's exit codes: a failure of the daemon, a command not executable, one not found.
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
+# Values of runner.errors.Kind, whose import would slow every command.
+_CONTAINER_NOT_RUNNING, _IMAGE_ABSENT = "container-not-running", "image-absent"
 _START_FAILURES = {"command-not-found": NOT_FOUND, "command-not-executable": NOT_EXECUTABLE}
 
 
@@ -97,7 +99,7 @@ def _attach(daemon: DaemonClient, args: Arguments) -> int:
     container = daemon.inspect_container(args.container)
     if not container["State"]["Running"]:
         text = "you cannot attach to a stopped container, start it first"
-        raise DaemonRefused(409, text, "container-not-running")
+        raise DaemonRefused(409, text, _CONTAINER_NOT_RUNNING)
     config = container["Config"]
     stdin = bool(config["OpenStdin"]) and not args.no_stdin
     session = _session(daemon, container["Id"], args, tty=bool(config["Tty"]), stdin=stdin)
@@ -160,8 +162,7 @@ def _create_container(daemon: DaemonClient, args: Arguments, *, attached: bool) 
     try:
         created = daemon.create_container(body, name=args.name, platform=args.platform)
     except DaemonRefused as error:
-        # A 404 of create can only mean the image.
-        if error.status != 404 or args.pull != "missing":
+        if error.kind != _IMAGE_ABSENT or args.pull != "missing":
             raise
         sys.stderr.write(f"Unable to find image '{args.image}' locally\n")
         _pull(daemon, args)
