@@ -28,7 +28,7 @@ def rows() -> list[tuple[Operation, State, str]]:
     ]
 
 
-@pytest.mark.parametrize(("verb", "state", "expected"), rows())
+@pytest.mark.parametrize(("operation", "state", "expected"), rows())
 def test_every_verb_in_every_state(operation: Operation, state: State, expected: str) -> None:
     if expected in ("304", "409"):
         with pytest.raises(NotModified if expected == "304" else Conflict) as refused:

@@ -108,7 +108,7 @@ async def test_removals_at_once_remove_it_once(fake_runner: RunnerContainers) ->
     assert leftovers(fake_runner) == []
 
 
-@pytest.mark.parametrize("verb", ["create", "start"])
+@pytest.mark.parametrize("operation", ["create", "start"])
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
     fake_runner: RunnerContainers, fake_host: FakeHost, operation: str, ending: str
@@ -128,7 +128,7 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
     assert not any(one.startswith("b/") for one in leftovers(fake_runner))
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "exec", "start", "create"])
+@pytest.mark.parametrize("operation", ["pause", "resume", "exec", "start", "create"])
 async def test_what_the_runtime_refuses_changes_nothing(
     fake_runner: RunnerContainers, fake_host: FakeHost, operation: str
 ) -> None:

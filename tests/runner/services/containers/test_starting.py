@@ -154,7 +154,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("verb", ["create", "start"])
+@pytest.mark.parametrize("operation", ["create", "start"])
 @pytest.mark.needs_root
 async def test_a_runtime_that_hangs_is_ended_when_its_time_is_up(
     root: Path, run_dir: Path, operation: str
@@ -184,7 +184,7 @@ async def test_an_exec_that_hangs_is_ended_when_its_time_is_up(root: Path, run_d
         assert runner.containers.find(container).state is State.RUNNING
 
 
-@pytest.mark.parametrize("verb", ["create", "start"])
+@pytest.mark.parametrize("operation", ["create", "start"])
 @pytest.mark.parametrize("ending", ["kill", "stop", "remove"])
 @pytest.mark.needs_root
 async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
