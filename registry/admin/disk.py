@@ -56,7 +56,7 @@ async def check_after_crash(
 
 
 async def check_database(opened: OpenRegistry) -> None:
-    """Trip the latch if SQLite finds the database damaged."""
+    """Trip the latch if SQLite finds the database corrupt."""
     started = time.monotonic()
     wrong = await after_crash.check_database(opened.state)
     seconds = round(time.monotonic() - started, 3)

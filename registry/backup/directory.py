@@ -60,13 +60,13 @@ class Backup:
         return self.path / (DATABASE + NEW)
 
     def label(self) -> Label | None:
-        """The label, or None if the backup was never complete.  Raises StartupError if damaged."""
+        """The label, or None if the backup was never complete.  Raises StartupError if corrupt."""
         try:
             return Label(**json.loads((self.path / LABEL).read_text()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise StartupError(f"{self.path / LABEL} is damaged: {error}") from error
+            raise StartupError(f"{self.path / LABEL} is corrupt: {error}") from error
 
     def prepare(self) -> None:
         """Create the directories.  Raises StartupError if the directory has other content."""
@@ -102,7 +102,7 @@ def referenced_files(database: Path) -> Iterator[ReferencedFile]:
             for physical, digest, size in connection.execute(query):
                 yield ReferencedFile(physical, digest, size, is_trash=table == "trash")
     except sqlite3.DatabaseError as error:
-        raise StartupError(f"{database} is damaged: {error}") from error
+        raise StartupError(f"{database} is corrupt: {error}") from error
     finally:
         connection.close()
 

@@ -17,5 +17,5 @@ async def check_database(state: RegistryState) -> Sequence[str]:
     except StorageUnreadable as error:
         wrong = [str(error)]
     if wrong:
-        state.guard.make_read_only(f"the database is damaged: {wrong[0]}")
+        state.guard.make_read_only(f"the database is corrupt: {wrong[0]}")
     return wrong

@@ -79,7 +79,7 @@ class Integrity:
             found += [finding for rule in checks.RULES for finding in check_rule(connection, rule)]
             found += [
                 Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
-                for row in checks.broken_audit_rows(connection)
+                for row in checks.mismatched_audit_rows(connection)
             ]
             mine, newest = schema.revisions(connection)
             if mine != newest:

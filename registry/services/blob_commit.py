@@ -36,7 +36,7 @@ async def commit_blob(
             raise BlobUploadUnknown(session)
         change = context.begin_change(connection)
         repository = repositories.ensure(connection, change, context.name)
-        taken = blobs.add(connection, change, digest, new, broken=present.damaged)
+        taken = blobs.add(connection, change, digest, new, corrupt=present.corrupt)
         if present.verified is not None:
             checks.mark_verified(connection, [present.verified], change.at)
         blobs.add_member(connection, change, repository, digest, session)
@@ -60,7 +60,7 @@ async def commit_blob(
 class ExistingBytes:
     """Physical names of the digest's existing bytes: found corrupt, or newly verified."""
 
-    damaged: str | None = None
+    corrupt: str | None = None
     verified: str | None = None
 
 
@@ -77,14 +77,14 @@ async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> Ex
     store, physical = context.store, old.blob.physical
     try:
         if await store.stat(physical) != old.blob.size:
-            return ExistingBytes(damaged=physical)
+            return ExistingBytes(corrupt=physical)
         changed_at = await store.changed_at(physical)
         if is_recently_verified(old.verified_at, changed_at, context.state.clock.wall_ms()):
             return ExistingBytes()
         actual = await store.verify(physical, digest.algorithm)
     except StorageUnreadable:
-        return ExistingBytes(damaged=physical)
-    return ExistingBytes(verified=physical) if actual == digest else ExistingBytes(damaged=physical)
+        return ExistingBytes(corrupt=physical)
+    return ExistingBytes(verified=physical) if actual == digest else ExistingBytes(corrupt=physical)
 
 
 def is_recently_verified(verified_at: int | None, changed_at: int | None, now: int) -> bool:

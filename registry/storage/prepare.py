@@ -18,7 +18,7 @@ def prepare_database(root: Root) -> None:
 
     On a full disk the reserve file is removed first: opening a database needs some pages.
     Raises StartupError, having changed nothing, where the database or its log is missing or
-    damaged, or was written by a newer program.
+    corrupt, or was written by a newer program.
     """
     check_database(root)
     markers.expect_no_log(root)

@@ -175,7 +175,7 @@ def undelete_manifest(
     if found is None:
         raise CommandRefused(f"manifest {digest} is gone for good")
     if Digest.of(found.content, digest.algorithm) != digest:
-        raise CommandRefused(f"the bytes of manifest {digest} are damaged: it stays in the trash")
+        raise CommandRefused(f"the bytes of manifest {digest} are corrupt: it stays in the trash")
     manifest = parse_manifest(found.content, found.media_type)
     named = steps.edges_of(manifest)
     for child in dict.fromkeys(edge.child for edge in named):
@@ -276,4 +276,4 @@ async def check_file(state: RegistryState, file: TrashedFile) -> None:
     if actual is None:
         raise CommandRefused(f"the file of blob {file.digest} is gone")
     if actual != expected:
-        raise CommandRefused(f"the file of blob {expected} is damaged: it stays in the trash")
+        raise CommandRefused(f"the file of blob {expected} is corrupt: it stays in the trash")

@@ -105,7 +105,7 @@ class DaemonResponse:
             else:
                 self._fill()
                 if len(self._buffer) > _MAX_HEAD_BYTES:
-                    self._broken("what answers on the socket does not speak HTTP")
+                    self._fail("what answers on the socket does not speak HTTP")
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._buffer:
@@ -127,10 +127,10 @@ class DaemonResponse:
         except ConnectionError:
             content = b""
         if not content:
-            self._broken("the daemon closed the connection before its answer ended")
+            self._fail("the daemon closed the connection before its answer ended")
         self._buffer += content
 
-    def _broken(self, reason: str) -> NoReturn:
+    def _fail(self, reason: str) -> NoReturn:
         self._socket.close()
         raise DaemonUnreachable(reason)
 

@@ -38,7 +38,7 @@ def a_blob(
     """The blob, in the repository; its physical name is its content."""
     digest = Digest.of(content)
     new = StoredBlob(len(content), content.decode())
-    blobs.add(connection, change, digest, new, broken=None)
+    blobs.add(connection, change, digest, new, corrupt=None)
     blobs.add_member(connection, change, repository, digest, "session")
     return digest
 

@@ -47,7 +47,7 @@ def physical_name(digest: Digest, session: str) -> str:
 
 
 def upload_path(session: str) -> str:
-    """Raises FileNotFoundError for a malformed id, which a damaged row may hold."""
+    """Raises FileNotFoundError for a malformed id, which a corrupt row may hold."""
     if not is_session(session):
         raise no_file(session)
     return f"{UPLOADS}/{session}"
@@ -58,7 +58,7 @@ def blob_directory(physical: str) -> str:
 
 
 def blob_path(physical: str) -> str:
-    """Raises FileNotFoundError for a malformed name, which a damaged row may hold."""
+    """Raises FileNotFoundError for a malformed name, which a corrupt row may hold."""
     if not is_physical(physical):
         raise no_file(physical)
     return f"{blob_directory(physical)}/{physical}"

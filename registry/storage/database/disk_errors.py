@@ -9,7 +9,7 @@ import sqlite3
 
 from sqlalchemy.exc import DatabaseError
 
-# Errors of the disk, or of a file that a failing disk has damaged.
+# Errors of the disk, or of a file that a failing disk has corrupted.
 FAILURES = frozenset(
     {
         sqlite3.SQLITE_IOERR,

@@ -19,8 +19,8 @@ from registry.storage.database.disk_errors import code_of
 
 SENTENCES: Mapping[int, str] = MappingProxyType(
     {
-        sqlite3.SQLITE_NOTADB: "is no database, or its first page is damaged: restore a backup",
-        sqlite3.SQLITE_CORRUPT: "is damaged: restore a backup",
+        sqlite3.SQLITE_NOTADB: "is no database, or its first page is corrupt: restore a backup",
+        sqlite3.SQLITE_CORRUPT: "is corrupt: restore a backup",
         sqlite3.SQLITE_FULL: "cannot be opened, because the disk is full: make room on it",
         sqlite3.SQLITE_IOERR: "cannot be read or written: see to the disk",
         sqlite3.SQLITE_CANTOPEN: "cannot be opened",

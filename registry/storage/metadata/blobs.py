@@ -141,12 +141,12 @@ def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
 
 
 def add(
-    connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, broken: str | None
+    connection: Connection, change: Change, digest: Digest, new: StoredBlob, *, corrupt: str | None
 ) -> bool:
     """Record new durable bytes unless good ones exist; true if the new ones were recorded.
 
-    ``broken`` is a physical name whose bytes were found missing or truncated: they are replaced, as
-    corrupt ones are, and the old file goes to the trash.
+    ``corrupt`` is a physical name whose bytes were found missing or wrong: they are replaced, as
+    those of a row marked corrupt are, and the old file goes to the trash.
     """
     query = select(blobs.c.physical, blobs.c.size, blobs.c.state).where(
         blobs.c.digest == str(digest)
@@ -161,7 +161,7 @@ def add(
         }
         connection.execute(insert(blobs).values(**values, size=new.size, physical=new.physical))
         return True
-    if old.state == "ok" and old.physical != broken:
+    if old.state == "ok" and old.physical != corrupt:
         return False
     trash_bytes(connection, change, digest, StoredBlob(old.size, old.physical))
     connection.execute(

@@ -31,7 +31,7 @@ from runner.services.images.layer_sync import LayerSync
 from runner.services.images.pulls import Puller
 from runner.services.images.pushes import Pusher
 from runner.services.images.removals import Deleted, Remover
-from runner.services.images.store import PARTIAL_SECONDS, DamagedImage, Image, ImageStore, ImageUser
+from runner.services.images.store import PARTIAL_SECONDS, CorruptImage, Image, ImageStore, ImageUser
 from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 
@@ -101,10 +101,10 @@ class Images:
         found = search.select(self._store, filters or {})
         summaries = [views.summary(self._store, image, users) for image in found]
         # No filter can match an image that cannot be read.
-        for image in () if filters else self._store.images_and_damaged():
-            if isinstance(image, DamagedImage):
-                log.warning("image damaged", image=str(image.id), reason=image.reason)
-                summaries.append(views.damaged_summary(self._store, image, users))
+        for image in () if filters else self._store.images_and_corrupt():
+            if isinstance(image, CorruptImage):
+                log.warning("image corrupt", image=str(image.id), reason=image.reason)
+                summaries.append(views.corrupt_summary(self._store, image, users))
         return tuple(summaries)
 
     def layers_bytes(self) -> int:
@@ -115,8 +115,8 @@ class Images:
         return sum(sizes) + self.partial_bytes
 
     def layers_bytes_of(self, image_id: Digest) -> int:
-        """What one image's layers take; 0 for an image that is gone or damaged."""
-        image = self._store.image_or_damaged(image_id)
+        """What one image's layers take; 0 for an image that is gone or corrupt."""
+        image = self._store.image_or_corrupt(image_id)
         return views.total_size(self._store, image) if isinstance(image, Image) else 0
 
     async def pull(

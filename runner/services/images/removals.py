@@ -10,7 +10,7 @@ from oci.digest import Digest
 from oci.reference import Reference
 from runner.errors import Conflict, Kind
 from runner.services.images.search import find_to_remove, is_id
-from runner.services.images.store import PARTIAL_SECONDS, DamagedImage, Image, ImageStore, ImageUser
+from runner.services.images.store import PARTIAL_SECONDS, CorruptImage, Image, ImageStore, ImageUser
 from runner.storage.records import ImageRecord
 from runner.storage.snapshots.snapshotter import Snapshotter
 
@@ -61,8 +61,8 @@ class Remover:
         """Remove unused images without a tag, or all unused ones, that match."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
-        for image in self._store.images_and_damaged():
-            # A filter cannot match a damaged image.
+        for image in self._store.images_and_corrupt():
+            # A filter cannot match a corrupt image.
             selected = matches is None or (isinstance(image, Image) and matches(image))
             if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
@@ -75,7 +75,7 @@ class Remover:
         return tuple(removed), size
 
     def _references_to_remove(
-        self, name: str, image: Image | DamagedImage, *, force: bool
+        self, name: str, image: Image | CorruptImage, *, force: bool
     ) -> tuple[ImageRecord, ...]:
         """The references that removing the name removes."""
         if is_id(name, image) and not self._is_name(name, image):
@@ -92,14 +92,14 @@ class Remover:
             key = f"{reference.host}/{reference.name}@{reference.digest}"
         return tuple(record for record in image.records if record.reference == key)
 
-    def _is_name(self, name: str, image: Image | DamagedImage) -> bool:
+    def _is_name(self, name: str, image: Image | CorruptImage) -> bool:
         """Whether the name is a reference and not an ID prefix, such as ``beef``."""
         if len(name) == 64 or ":" in name:
             return False
         reference = Reference.parse(name, default_host=self._store.default_registry)
         return any(record.reference == str(reference) for record in image.records)
 
-    def _refuse_in_use(self, name: str, image: Image | DamagedImage, *, force: bool) -> None:
+    def _refuse_in_use(self, name: str, image: Image | CorruptImage, *, force: bool) -> None:
         for user in self._users():
             if user.image_id != image.id:
                 continue
@@ -117,7 +117,7 @@ class Remover:
                 )
 
     async def _untag(
-        self, image: Image | DamagedImage, leaving: Sequence[ImageRecord]
+        self, image: Image | CorruptImage, leaving: Sequence[ImageRecord]
     ) -> tuple[Deleted, ...]:
         gone = [record.reference for record in leaving]
         repositories = {
@@ -132,7 +132,7 @@ class Remover:
         await self._store.records.images.remove(*gone, *(r.reference for r in orphaned))
         return self._untagged(image, [*leaving, *orphaned])
 
-    async def _delete(self, image: Image | DamagedImage, name: str) -> tuple[Deleted, ...]:
+    async def _delete(self, image: Image | CorruptImage, name: str) -> tuple[Deleted, ...]:
         removed = list(self._untagged(image, image.records))
         await self._store.records.images.remove(*(record.reference for record in image.records))
         removed.append(Deleted(image.id, deleted=image.id))
@@ -151,7 +151,7 @@ class Remover:
         return await self._store.sweep(in_use, partial_seconds=partial_seconds)
 
     def _untagged(
-        self, image: Image | DamagedImage, records: Sequence[ImageRecord]
+        self, image: Image | CorruptImage, records: Sequence[ImageRecord]
     ) -> tuple[Deleted, ...]:
         return tuple(
             Deleted(image.id, untagged=self._store.familiar(record))

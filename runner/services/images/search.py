@@ -13,7 +13,7 @@ from runner.errors import BadRequest, Conflict, NoSuchImage
 from runner.schema import filters
 from runner.schema.filters import Filter, Filters
 from runner.schema.times import read_rfc3339
-from runner.services.images.store import DamagedImage, Image, ImageStore
+from runner.services.images.store import CorruptImage, Image, ImageStore
 from runner.storage.records import ImageRecord
 
 FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
@@ -23,7 +23,7 @@ SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 def find(store: ImageStore, name: str) -> Image:
     """Find an image: 64 hex characters are an ID; then by name, then by ID prefix.
 
-    Raises NoSuchImage, and ImageDamaged for one that cannot be read.
+    Raises NoSuchImage, and ImageCorrupt for one that cannot be read.
     """
     image = store.image(_find_id(store, name))
     if image is None:
@@ -31,15 +31,15 @@ def find(store: ImageStore, name: str) -> Image:
     return image
 
 
-def find_to_remove(store: ImageStore, name: str) -> Image | DamagedImage:
-    """Find an image or a damaged one, for removal."""
-    image = store.image_or_damaged(_find_id(store, name))
+def find_to_remove(store: ImageStore, name: str) -> Image | CorruptImage:
+    """Find an image or a corrupt one, for removal."""
+    image = store.image_or_corrupt(_find_id(store, name))
     if image is None:
         raise NoSuchImage(name)
     return image
 
 
-def is_id(name: str, image: Image | DamagedImage) -> bool:
+def is_id(name: str, image: Image | CorruptImage) -> bool:
     """Whether the name is this image's ID, or a prefix of it."""
     short = SHORT_ID.fullmatch(name)
     return short is not None and image.id.encoded.startswith(short[1])

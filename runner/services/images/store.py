@@ -41,15 +41,15 @@ class ImageUser(Protocol):
     def state(self) -> str: ...
 
 
-class ImageDamaged(RunnerError):
+class ImageCorrupt(RunnerError):
     """An image's manifest or config is missing or corrupt."""
 
     def __init__(self, reference: str, reason: Exception) -> None:
-        super().__init__(f"image {reference} is damaged: {reason}; pull it again")
+        super().__init__(f"image {reference} is corrupt: {reason}; pull it again")
 
 
 @dataclass(frozen=True, slots=True)
-class DamagedImage:
+class CorruptImage:
     """An image whose documents cannot be read: its names, and the layers it may need."""
 
     id: Digest
@@ -128,23 +128,23 @@ class ImageStore:
 
     def images(self) -> tuple[Image, ...]:
         """Every readable image, oldest record first."""
-        return tuple(each for each in self.images_and_damaged() if isinstance(each, Image))
+        return tuple(each for each in self.images_and_corrupt() if isinstance(each, Image))
 
-    def images_and_damaged(self) -> tuple[Image | DamagedImage, ...]:
-        """Every image, oldest record first; damaged ones as DamagedImage."""
+    def images_and_corrupt(self) -> tuple[Image | CorruptImage, ...]:
+        """Every image, oldest record first; corrupt ones as CorruptImage."""
         by_id: dict[Digest, list[ImageRecord]] = {}
         for record in self.records.images.all():
             by_id.setdefault(record.image_id, []).append(record)
-        return tuple(self._image_or_damaged(records) for records in by_id.values())
+        return tuple(self._image_or_corrupt(records) for records in by_id.values())
 
     def image(self, image_id: Digest) -> Image | None:
-        """The image, or None; raises ImageDamaged."""
+        """The image, or None; raises ImageCorrupt."""
         found = self._records_of(image_id)
         return self._image(found) if found else None
 
-    def image_or_damaged(self, image_id: Digest) -> Image | DamagedImage | None:
+    def image_or_corrupt(self, image_id: Digest) -> Image | CorruptImage | None:
         found = self._records_of(image_id)
-        return self._image_or_damaged(found) if found else None
+        return self._image_or_corrupt(found) if found else None
 
     def blob_of(self, diff_id: Digest) -> Descriptor | None:
         """A stored blob of the layer, by any image's manifest."""
@@ -252,7 +252,7 @@ class ImageStore:
         Partial downloads are deleted if not resumed for ``partial_seconds``.
         """
         kept = set(in_use) | set(self._held)
-        for image in self.images_and_damaged():
+        for image in self.images_and_corrupt():
             kept |= {record.target.digest for record in image.records}
             kept |= {record.manifest for record in image.records}
             kept |= {image.id, *image.diff_ids}
@@ -281,16 +281,16 @@ class ImageStore:
     def _records_of(self, image_id: Digest) -> list[ImageRecord]:
         return [record for record in self.records.images.all() if record.image_id == image_id]
 
-    def _image_or_damaged(self, records: list[ImageRecord]) -> Image | DamagedImage:
+    def _image_or_corrupt(self, records: list[ImageRecord]) -> Image | CorruptImage:
         try:
             return self._image(records)
-        except ImageDamaged as damage:
+        except ImageCorrupt as error:
             image_id = records[0].image_id
             try:
                 diff_ids = ImageConfig.parse(self.content.read(image_id)).diff_ids
             except (BlobUnknown, OCIError, OSError):
                 diff_ids = ()
-            return DamagedImage(image_id, tuple(records), diff_ids, str(damage))
+            return CorruptImage(image_id, tuple(records), diff_ids, str(error))
 
     def _image(self, records: list[ImageRecord]) -> Image:
         newest = max(records, key=lambda record: record.updated)
@@ -305,7 +305,7 @@ class ImageStore:
                     raise ManifestInvalid(f"{record.manifest} is an index")
                 config = ImageConfig.parse(self.content.read(manifest.config.digest))
             except (BlobUnknown, OCIError, OSError) as error:
-                raise ImageDamaged(record.reference, error) from error
+                raise ImageCorrupt(record.reference, error) from error
             self._documents[record.manifest] = (manifest, config)
         return self._documents[record.manifest]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from oci.document import parse_document
 from runner.schema.times import NEVER, format_time, read_rfc3339
-from runner.services.images.store import DamagedImage, Image, ImageStore, ImageUser
+from runner.services.images.store import CorruptImage, Image, ImageStore, ImageUser
 
 _FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
@@ -64,10 +64,10 @@ def summary(store: ImageStore, image: Image, users: Sequence[ImageUser]) -> dict
     }
 
 
-def damaged_summary(
-    store: ImageStore, image: DamagedImage, users: Sequence[ImageUser]
+def corrupt_summary(
+    store: ImageStore, image: CorruptImage, users: Sequence[ImageUser]
 ) -> dict[str, Any]:
-    """ImageSummary of a damaged image: its names, so that it can be removed."""
+    """ImageSummary of a corrupt image: its names, so that it can be removed."""
     return {
         "Id": str(image.id),
         "ParentId": "",
@@ -118,11 +118,11 @@ def total_size(store: ImageStore, image: Image) -> int:
     return sum(store.size(diff_id, blob) for diff_id, blob in dict(image.layers).items())
 
 
-def repo_tags(store: ImageStore, image: Image | DamagedImage) -> list[str]:
+def repo_tags(store: ImageStore, image: Image | CorruptImage) -> list[str]:
     return [store.familiar(record) for record in image.tags]
 
 
-def repo_digests(store: ImageStore, image: Image | DamagedImage) -> list[str]:
+def repo_digests(store: ImageStore, image: Image | CorruptImage) -> list[str]:
     return [store.familiar(record) for record in image.digests]
 
 

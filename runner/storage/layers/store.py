@@ -94,7 +94,7 @@ class LayerStore:
         spread_children(self._ingest)
 
     async def recover(self) -> tuple[Digest, ...]:
-        """At the daemon's start: drop unfinished layers, and those a power cut may have damaged.
+        """At the daemon's start: drop unfinished layers, and those a power cut may have corrupted.
 
         Returns the diff IDs of the latter.
         """

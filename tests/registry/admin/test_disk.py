@@ -237,7 +237,7 @@ def test_a_corrupt_database_is_found_after_a_crash_and_not_written(tmp_path: Pat
     server.server.ready = lambda: readiness_answers(server)
     server.start()
     try:
-        wait_for_readiness(server, 503, "the database is damaged")
+        wait_for_readiness(server, 503, "the database is corrupt")
 
         assert post(server, b"refused").status_code == 503
     finally:

@@ -333,7 +333,7 @@ def test_a_backup_that_cannot_be_read_is_one_line(tmp_path: Path, file: str, wha
     refused = command("restore", tmp_path / "backup", "--root", tmp_path / "new")
 
     assert refused.exit_code == 1
-    assert refused.output.startswith(f"Error: {tmp_path / 'backup' / file} is damaged: ")
+    assert refused.output.startswith(f"Error: {tmp_path / 'backup' / file} is corrupt: ")
     assert len(refused.output.splitlines()) == 1
 
 

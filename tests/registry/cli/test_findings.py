@@ -17,7 +17,7 @@ def run(root: Path, *arguments: str) -> Result:
 
 
 @pytest.fixture
-def damaged(tmp_path: Path) -> Path:
+def corrupt(tmp_path: Path) -> Path:
     """A registry that is stopped, with one byte of one blob flipped."""
     root = tmp_path / "root"
 
@@ -34,8 +34,8 @@ def damaged(tmp_path: Path) -> Path:
     return root
 
 
-def test_corrupt_content_is_reported_with_the_next_step(damaged: Path) -> None:
-    found, repaired = run(damaged, "fsck", "--deep"), run(damaged, "fsck", "--deep", "--repair")
+def test_corrupt_content_is_reported_with_the_next_step(corrupt: Path) -> None:
+    found, repaired = run(corrupt, "fsck", "--deep"), run(corrupt, "fsck", "--deep", "--repair")
 
     assert (found.exit_code, repaired.exit_code) == (1, 1)
     assert "affects team/app:v1" in found.output
@@ -47,9 +47,9 @@ def test_corrupt_content_is_reported_with_the_next_step(damaged: Path) -> None:
         )
 
 
-def test_a_scrub_reports_new_findings_and_fsck_all(damaged: Path) -> None:
-    first, second = run(damaged, "scrub"), run(damaged, "scrub")
-    fsck = run(damaged, "fsck")
+def test_a_scrub_reports_new_findings_and_fsck_all(corrupt: Path) -> None:
+    first, second = run(corrupt, "scrub"), run(corrupt, "scrub")
+    fsck = run(corrupt, "fsck")
 
     assert (first.exit_code, "1 newly found corrupt" in first.output) == (1, True)
     assert (second.exit_code, "0 newly found corrupt" in second.output) == (0, True)

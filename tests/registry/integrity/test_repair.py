@@ -59,7 +59,7 @@ async def test_a_blob_that_was_pushed_after_it_was_found_missing_is_not_hidden(
     assert await pull_blob(repository, DIGEST) == CONTENT
 
 
-async def test_a_manifest_that_was_pushed_after_it_was_found_damaged_is_not_hidden(
+async def test_a_manifest_that_was_pushed_after_it_was_found_corrupt_is_not_hidden(
     service: Service,
 ) -> None:
     repository = service.repository()
@@ -74,7 +74,7 @@ async def test_a_manifest_that_was_pushed_after_it_was_found_damaged_is_not_hidd
     assert (await repository.manifests.pull(Tag("v1"))).content == IMAGE.manifest
 
 
-async def test_a_push_over_a_damaged_manifest_that_nobody_has_found_heals_it(
+async def test_a_push_over_a_corrupt_manifest_that_nobody_has_found_heals_it(
     service: Service,
 ) -> None:
     repository = service.repository()
@@ -87,7 +87,7 @@ async def test_a_push_over_a_damaged_manifest_that_nobody_has_found_heals_it(
     assert await found_by(service) == []
 
 
-async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_again_is_marked(
+async def test_a_corrupt_manifest_of_a_deleted_repository_whose_name_is_used_again_is_marked(
     service: Service,
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))
@@ -104,7 +104,7 @@ async def test_a_damaged_manifest_of_a_deleted_repository_whose_name_is_used_aga
     assert (await service.repository().manifests.pull(Tag("v1"))).content == IMAGE.manifest
 
 
-async def test_a_scrub_gets_past_a_damaged_manifest_of_a_deleted_repository(
+async def test_a_scrub_gets_past_a_corrupt_manifest_of_a_deleted_repository(
     service: Service,
 ) -> None:
     await push_image(service.repository(), IMAGE, Tag("v1"))

@@ -56,7 +56,7 @@ async def test_every_flipped_bit_is_found_not_served_and_replaced_by_a_push(
     repository = service.repository()
     contents = [dice.randbytes(dice.randrange(1, 5000)) for _ in range(2 * FLIPS)]
     digests = [await push_blob(repository, content) for content in contents]
-    damaged = contents[:FLIPS]
+    corrupt = contents[:FLIPS]
     for digest in digests[:FLIPS]:
         await flip(service, digest, dice)
 
@@ -64,12 +64,12 @@ async def test_every_flipped_bit_is_found_not_served_and_replaced_by_a_push(
 
     assert {finding.what for finding in found} == {f"blob {digest}" for digest in digests[:FLIPS]}
     assert (run.done.blobs, run.done.corrupt, run.done.is_complete) == (2 * FLIPS, FLIPS, True)
-    for content in damaged:
+    for content in corrupt:
         with pytest.raises(BlobUnknown):
             await repository.blobs.stat(Digest.of(content))
         with pytest.raises(BlobUnknown):
             await repository.blobs.open(Digest.of(content))
-    for content in damaged:
+    for content in corrupt:
         await push_blob(repository, content)
         assert await pull_blob(repository, Digest.of(content)) == content
     assert await wrongs(service) == []

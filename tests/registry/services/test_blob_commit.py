@@ -188,13 +188,13 @@ async def test_a_push_replaces_corrupt_bytes_that_are_not_marked(
     service: Service,
 ) -> None:
     await push(service)
-    damaged = file_of(service)
-    damage(damaged)
+    corrupt = file_of(service)
+    damage(corrupt)
 
     await push(service, "team/other")
 
     assert await pull_blob(service.repository(), DIGEST) == CONTENT
-    assert await service.rows("SELECT physical FROM trash") == [(damaged.name,)]
+    assert await service.rows("SELECT physical FROM trash") == [(corrupt.name,)]
 
 
 async def test_a_push_over_bytes_that_cannot_be_read_replaces_them(

@@ -155,8 +155,8 @@ def a_newer_schema(database: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (garbage_at_the_head, "is no database, or its first page is damaged: restore a backup"),
-        (garbage_throughout, "is damaged: restore a backup"),
+        (garbage_at_the_head, "is no database, or its first page is corrupt: restore a backup"),
+        (garbage_throughout, "is corrupt: restore a backup"),
         (another_program_s_tables, "is missing or empty"),
         (a_newer_schema, "schema '9999', which this program does not know"),
     ],

@@ -150,7 +150,7 @@ async def test_corrupt_bytes_stay_in_the_trash(window: GcService) -> None:
     (window.service.root / file).chmod(0o600)
     (window.service.root / file).write_bytes(b"Wanted")
 
-    with pytest.raises(CommandRefused, match="damaged"):
+    with pytest.raises(CommandRefused, match="corrupt"):
         await undelete_digest(window.service.state, "op", digest)
 
 

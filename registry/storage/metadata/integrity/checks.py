@@ -300,7 +300,7 @@ def tags_on_manifest(connection: Connection, repository: int, digest: str) -> tu
     return tuple(connection.scalars(text(_BY_MANIFEST), values))
 
 
-def broken_audit_rows(connection: Connection) -> list[int]:
+def mismatched_audit_rows(connection: Connection) -> list[int]:
     """The ids of audit rows whose hash does not follow from their content and the previous hash."""
     broken, previous = [], ""
     for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():

@@ -190,13 +190,13 @@ def test_a_point_read_with_a_literal_is_refused() -> None:
 async def test_a_point_read_that_meets_a_corrupt_page_is_a_refusal(
     database: SQLiteDatabase,
 ) -> None:
-    def damaged(_: Connection) -> None:
+    def corrupt(_: Connection) -> None:
         error = sqlite3.DatabaseError("database disk image is malformed")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
 
     with pytest.raises(StorageFailed):
-        await database.write(damaged)
+        await database.write(corrupt)
     assert database.guard.latch.reason is not None
 
 

@@ -37,23 +37,23 @@ def test_a_blob_is_seen_only_where_it_is_a_member(connection: Connection, reposi
 def test_bytes_that_are_here_are_kept(connection: Connection, repository: int) -> None:
     digest = a_blob(connection, repository, b"bytes")
 
-    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken=None)
+    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), corrupt=None)
 
     assert not taken
     assert blobs.find(connection, digest) == StoredBlob(5, "bytes")
     assert trashed(connection) == []
 
 
-@pytest.mark.parametrize("marked", [True, False], ids=["corrupt", "found broken"])
-def test_broken_bytes_are_replaced_and_go_to_the_trash(
+@pytest.mark.parametrize("marked", [True, False], ids=["corrupt", "found corrupt"])
+def test_corrupt_bytes_are_replaced_and_go_to_the_trash(
     connection: Connection, repository: int, marked: bool
 ) -> None:
     digest = a_blob(connection, repository, b"bytes")
     if marked:
         assert blobs.mark_corrupt(connection, "bytes")
-    broken = None if marked else "bytes"
+    corrupt = None if marked else "bytes"
 
-    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken=broken)
+    taken = blobs.add(connection, LATE, digest, StoredBlob(5, "again"), corrupt=corrupt)
 
     assert taken
     assert blobs.find_member(connection, NAME, digest) == StoredBlob(5, "again")
@@ -79,7 +79,7 @@ def test_bytes_that_a_push_replaced_meanwhile_are_not_marked(
     connection: Connection, repository: int
 ) -> None:
     digest = a_blob(connection, repository, b"bytes")
-    blobs.add(connection, LATE, digest, StoredBlob(5, "again"), broken="bytes")
+    blobs.add(connection, LATE, digest, StoredBlob(5, "again"), corrupt="bytes")
 
     assert not blobs.mark_corrupt(connection, "bytes")
     assert not blobs.IS_CORRUPT.first(connection, NAME, digest)

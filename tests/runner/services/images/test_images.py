@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadRequest, Conflict
-from runner.services.images.store import ImageDamaged
+from runner.services.images.store import ImageCorrupt
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
 from tests.support.runner_images import RunnerImages, runner_images
@@ -104,7 +104,7 @@ async def test_what_happened_is_published(registry: FakeRegistry, runner: Runner
 
 
 @pytest.mark.parametrize("content", [None, b"other bytes"])
-async def test_a_damaged_image_is_named_and_healed_by_a_pull(
+async def test_a_corrupt_image_is_named_and_healed_by_a_pull(
     registry: FakeRegistry, tmp_path: Path, content: bytes | None
 ) -> None:
     source = an_image()
@@ -117,7 +117,7 @@ async def test_a_damaged_image_is_named_and_healed_by_a_pull(
         place.write_bytes(content)
 
     async with runner_images(tmp_path / "again", registry.host) as second:
-        with pytest.raises(ImageDamaged, match=r"is damaged: .*; pull it again"):
+        with pytest.raises(ImageCorrupt, match=r"is corrupt: .*; pull it again"):
             second.images.find("app")
         await second.images.pull("app", progress=second.on_progress)
 

@@ -11,7 +11,7 @@ import pytest
 from oci.digest import Digest
 from runner.errors import Conflict
 from runner.services.images.images import Images
-from runner.services.images.store import PARTIAL_SECONDS, ImageDamaged, ImageStore
+from runner.services.images.store import PARTIAL_SECONDS, ImageCorrupt, ImageStore
 from runner.storage.files import deletion
 from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
@@ -201,7 +201,7 @@ def started_again(runner: RunnerImages) -> RunnerImages:
 
 
 @pytest.mark.parametrize("lost", ["manifest", "config"])
-async def test_a_damaged_image_keeps_nobody_from_the_others(
+async def test_a_corrupt_image_keeps_nobody_from_the_others(
     lost: str, registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     for name in ("bad", "good", "old"):
@@ -213,7 +213,7 @@ async def test_a_damaged_image_keeps_nobody_from_the_others(
     again = started_again(runner)
 
     assert again.tags == ["bad:latest", "good:latest", "old:latest"]
-    with pytest.raises(ImageDamaged, match=r"bad.* is damaged.*pull it again"):
+    with pytest.raises(ImageCorrupt, match=r"bad.* is corrupt.*pull it again"):
         again.images.find("bad")
     await again.images.remove("old")
     await again.images.prune()
@@ -222,12 +222,12 @@ async def test_a_damaged_image_keeps_nobody_from_the_others(
     assert again.tags == ["good:latest"]
 
 
-async def test_a_damaged_image_is_mended_by_pulling_it_again(
+async def test_a_corrupt_image_is_mended_by_pulling_it_again(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     registry.put(an_image())
     image = await runner.images.pull("app", progress=runner.on_progress)
-    runner.store.content.path(image.manifest_digest).write_bytes(b"damage")
+    runner.store.content.path(image.manifest_digest).write_bytes(b"changed")
 
     again = started_again(runner)
 
