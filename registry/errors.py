@@ -289,11 +289,11 @@ class ManifestReferencesMissing(OCIError):
     """All missing references of one manifest, in one response of limited size."""
 
     code = ErrorCode.MANIFEST_BLOB_UNKNOWN
-    MOST = 100
+    MAX_ERRORS = 100
 
     def __init__(self, errors: Sequence[OCIError]) -> None:
-        more = len(errors) - self.MOST
-        told = [*errors[: self.MOST], *([MoreReferencesMissing(more)] if more > 0 else [])]
+        more = len(errors) - self.MAX_ERRORS
+        told = [*errors[: self.MAX_ERRORS], *([MoreReferencesMissing(more)] if more > 0 else [])]
         super().__init__("; ".join(str(error) for error in told))
         self.errors = tuple(told)
 

@@ -27,7 +27,7 @@ from registry.storage.metadata import audit, epochs, manifests, repositories
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
-from registry.storage.metadata.keys import BYTES_AT_ONCE, Key
+from registry.storage.metadata.keys import BYTES_PER_BATCH, Key
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
@@ -157,7 +157,7 @@ def collect_manifests(
         content = candidates.size_if_untagged(connection, cutoff, key)
         if content is None:
             continue
-        if size >= BYTES_AT_ONCE or renew_some_dependents(connection, change, key):
+        if size >= BYTES_PER_BATCH or renew_some_dependents(connection, change, key):
             return CollectionResult(count, keys[position:])
         collect_manifest(connection, change, key)
         count, size = count + 1, size + content

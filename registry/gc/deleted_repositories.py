@@ -11,7 +11,7 @@ from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.metadata.trash.repositories import DeletedRepository
 
-ROWS_AT_ONCE = 20
+ROWS_PER_BATCH = 20
 
 
 async def delete_expired_rows(
@@ -33,7 +33,7 @@ async def delete_some_rows(
     state: RegistryState, throttle: LockThrottle, deleted: DeletedRepository
 ) -> Freed | None:
     def unit(connection: Connection) -> Freed | None:
-        freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_AT_ONCE)
+        freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_PER_BATCH)
         if freed is None:
             change = state.begin_change(connection, "garbage collector")
             deleted_repositories.mark_cleared(connection, change, deleted)

@@ -18,8 +18,8 @@ from registry.storage.retention import Cutoff
 log = logging.getLogger(__name__)
 
 # While a batch is removed no undelete or backup begins: few enough to wait for.
-FILES_AT_ONCE = 100
-ROWS_AT_ONCE = 50
+FILES_PER_BATCH = 100
+ROWS_PER_BATCH = 50
 
 
 async def purge(state: RegistryState, throttle: LockThrottle, report: GcReport) -> None:
@@ -36,14 +36,14 @@ async def purge(state: RegistryState, throttle: LockThrottle, report: GcReport) 
         await throttle.run_batches([file.physical for file in removed], delete_rows)
         report.purged += len(removed)
         report.purged_bytes += sum(file.size for file in removed)
-        if len(due) < FILES_AT_ONCE:
+        if len(due) < FILES_PER_BATCH:
             break
         last = due[-1]
     while await state.database.operator.read(
         lambda connection: trash_rows.has_expired_rows(connection, cutoff)
     ):
         await throttle.run(
-            lambda connection: trash_rows.delete_expired_rows(connection, cutoff, ROWS_AT_ONCE)
+            lambda connection: trash_rows.delete_expired_rows(connection, cutoff, ROWS_PER_BATCH)
         )
 
 
@@ -59,7 +59,7 @@ async def remove_due_files(
             log.info("the trash is not purged while a backup runs")
             return [], []
         due = await state.database.operator.read(
-            lambda connection: trash_rows.expired_files(connection, cutoff, FILES_AT_ONCE, last)
+            lambda connection: trash_rows.expired_files(connection, cutoff, FILES_PER_BATCH, last)
         )
         removed = [
             file

@@ -20,8 +20,8 @@ MARGIN = 1.01
 # Target time for a unit, commit not included: short enough not to delay a push.
 TARGET_MS = 3.0
 # Begin small: the first unit of a kind also compiles its statements, under the lock.
-MIN_BATCH = 1
-MAX_BATCH = 100
+MIN_ITEMS_PER_BATCH = 1
+MAX_ITEMS_PER_BATCH = 100
 
 
 class LockThrottle:
@@ -35,7 +35,7 @@ class LockThrottle:
         self._database = database
         self._share = min(share, 1.0)
         self._purpose = purpose
-        self._batch_size = MIN_BATCH
+        self._batch_size = MIN_ITEMS_PER_BATCH
         self._free_at = 0.0
 
     async def run_batches(
@@ -70,4 +70,4 @@ class LockThrottle:
     def _adjust_batch_size(self, milliseconds: float) -> None:
         # By a factor of two at most: durations vary between units.
         fitting = self._batch_size * min(2.0, max(0.5, TARGET_MS / max(milliseconds, 0.001)))
-        self._batch_size = min(MAX_BATCH, max(MIN_BATCH, round(fitting)))
+        self._batch_size = min(MAX_ITEMS_PER_BATCH, max(MIN_ITEMS_PER_BATCH, round(fitting)))

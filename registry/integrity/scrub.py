@@ -22,7 +22,7 @@ from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
 
-BLOBS_AT_ONCE = 100
+BLOBS_PER_BATCH = 100
 # A stopped scrub ends within this time.
 POLL_SECONDS = 0.25
 
@@ -115,7 +115,7 @@ class Scrub:
                     yield await self._mark(await self._checks.manifest_finding(row, problem))
 
     def _least_verified(self, connection: Connection) -> list[BlobRow]:
-        return checks.least_verified(connection, self.due, self._now, BLOBS_AT_ONCE)
+        return checks.least_verified(connection, self.due, self._now, BLOBS_PER_BATCH)
 
     @property
     def _now(self) -> int:

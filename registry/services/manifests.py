@@ -25,7 +25,7 @@ from registry.storage.metadata import audit, edges, manifests, repositories, tag
 from registry.storage.metadata.audit import Change
 
 # Tags per transaction: a few milliseconds of the write lock.
-TAGS_AT_ONCE = 200
+TAGS_PER_BATCH = 200
 # Undelete restores at most this many tags of a manifest; others can be undeleted one by one.
 MAX_UNDELETED_TAGS = 10_000
 
@@ -182,10 +182,10 @@ def delete_some(
     """
     if manifests.media_type(connection, repository, digest) is None:
         raise ManifestUnknown(digest)
-    some = tags.tags_of(connection, repository, digest, limit=TAGS_AT_ONCE)
+    some = tags.tags_of(connection, repository, digest, limit=TAGS_PER_BATCH)
     tags.change_all(connection, change, repository, some, None)
     detail = json.dumps({"tags": [str(tag) for tag in some]}) if some else ""
-    if len(some) == TAGS_AT_ONCE:
+    if len(some) == TAGS_PER_BATCH:
         audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
         return some, False
     if manifests.renew_some_dependents(connection, change, repository, digest):

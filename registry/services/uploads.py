@@ -36,7 +36,7 @@ from registry.storage.metadata.uploads import Counts, StoredUpload
 
 MayPull = Callable[[RepositoryName], bool]
 
-SOURCES_AT_ONCE = 100
+SOURCES_PER_BATCH = 100
 # Candidates for a mount without a source; if none is found, the client uploads the blob.
 MAX_SOURCES = 1000
 
@@ -169,13 +169,15 @@ class Uploads:
     async def _find_source(self, digest: Digest, readable: MayPull | None) -> RepositoryName | None:
         """A readable repository that has the blob; searched without the write lock."""
         last = ""
-        for _ in range(0, MAX_SOURCES, SOURCES_AT_ONCE):
-            find = partial(blobs.repositories_with, digest=digest, last=last, limit=SOURCES_AT_ONCE)
+        for _ in range(0, MAX_SOURCES, SOURCES_PER_BATCH):
+            find = partial(
+                blobs.repositories_with, digest=digest, last=last, limit=SOURCES_PER_BATCH
+            )
             names = await self._context.database.read(find)
             for name in names:
                 if readable is None or readable(name):
                     return name
-            if len(names) < SOURCES_AT_ONCE:
+            if len(names) < SOURCES_PER_BATCH:
                 break
             last = str(names[-1])
         return None

@@ -14,7 +14,7 @@ from runner.remote.client import RemoteRepository, Request
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.wire import check_status, read_limited
 
-PAGE = 1000
+PAGE_TAGS = 1000
 # More tags are surely not meant to be pulled by one command.
 MAX_TAGS = 10_000
 
@@ -25,7 +25,7 @@ async def fetch_tags(repository: RemoteRepository) -> tuple[Tag, ...]:
     Raises NotFound, Unauthorized, Unavailable, and RemoteUntrusted for an invalid response.
     """
     found: dict[Tag, None] = {}
-    url = repository.url(f"tags/list?n={PAGE}")
+    url = repository.url(f"tags/list?n={PAGE_TAGS}")
     while True:
         request = Request("GET", url, f"list the tags of {repository}", (repository.scope("pull"),))
         async with repository.registry.exchange(request) as response:

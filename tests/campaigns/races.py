@@ -37,7 +37,7 @@ NAME, TAG = "team/app", Tag("v1")
 ONE, OTHER, INDEX = an_image(seed="one"), an_image(seed="other"), an_index(an_image(seed="child"))
 LOOSE = b"a blob that no manifest names"
 # At most so many sessions, which the units that begin one come to at once.
-MOST_SESSIONS = 5
+MAX_SESSIONS = 5
 # In a short run the whole root is checked after so many pairs.
 CHECKED_EVERY = 20
 RETENTION = Retention(lease_ms=1, epoch_ms=1)
@@ -182,7 +182,7 @@ async def a_registry(root: Root) -> AsyncIterator[Service]:
             ManifestPolicy("index"),
             guard,
             retention=RETENTION,
-            limits=UploadLimits(max_per_identity=MOST_SESSIONS),
+            limits=UploadLimits(max_per_identity=MAX_SESSIONS),
         )
         yield Service(root.path, database, store, Registry(state), state)
         await store.aclose()
@@ -216,8 +216,8 @@ async def check_rows_once(service: Service, pair: tuple[str, str]) -> list[str]:
         if len(rows) != len(set(rows)):
             found.append(f"{where}: the same {what} twice")
     ((sessions,),) = await service.rows("SELECT count(*) FROM uploads")
-    if sessions > MOST_SESSIONS:
-        found.append(f"{where}: {sessions} sessions, expected at most {MOST_SESSIONS}")
+    if sessions > MAX_SESSIONS:
+        found.append(f"{where}: {sessions} sessions, expected at most {MAX_SESSIONS}")
     return found
 
 

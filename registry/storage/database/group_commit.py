@@ -21,7 +21,7 @@ from registry.storage.database.lock_times import LockTimes
 
 T = TypeVar("T")
 
-MAX_BATCH = 64
+MAX_UNITS_PER_BATCH = 64
 
 log = structlog.get_logger()
 
@@ -128,12 +128,12 @@ class Writer:
             self._on_failure(error)
 
     def _gather(self) -> list[QueuedWork] | None:
-        """The next batch: all queued units, up to MAX_BATCH; None once closed."""
+        """The next batch: all queued units, up to MAX_UNITS_PER_BATCH; None once closed."""
         job = self._jobs.get()
         if job is None:
             return None
         batch = [job]
-        while len(batch) < MAX_BATCH:
+        while len(batch) < MAX_UNITS_PER_BATCH:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:

@@ -16,7 +16,7 @@ from registry.storage.metadata.tables import blobs, manifest_edges, manifests, r
 EdgeKind = Literal["config", "layer", "foreign", "child"]
 
 # SQLite takes 32,766 parameters in a statement, and older ones 999.
-BATCH = 500
+DIGESTS_PER_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +144,5 @@ def _among(
 
 
 def _batches(digests: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(digests), BATCH):
-        yield digests[start : start + BATCH]
+    for start in range(0, len(digests), DIGESTS_PER_BATCH):
+        yield digests[start : start + DIGESTS_PER_BATCH]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, tuple_
 T = TypeVar("T")
 
 # What a transaction takes of rows that have contents: some milliseconds of the write lock.
-BYTES_AT_ONCE = 1024 * 1024
+BYTES_PER_BATCH = 1024 * 1024
 
 Key = tuple[int, str]
 """Row id of the repository, and digest."""
@@ -26,7 +26,7 @@ def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:
     return table.c.digest.in_({digest for _, digest in keys}) & pair.in_(keys)
 
 
-def up_to_bytes(sizes: Sequence[tuple[T, int]], most: int = BYTES_AT_ONCE) -> list[T]:
+def up_to_bytes(sizes: Sequence[tuple[T, int]], most: int = BYTES_PER_BATCH) -> list[T]:
     """The first of some rows whose sizes come to ``most`` bytes together; one at least."""
     ends = accumulate(size for _, size in sizes)
     return [row for (row, size), end in zip(sizes, ends, strict=True) if end - size < most]

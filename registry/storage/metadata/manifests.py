@@ -37,7 +37,7 @@ from registry.storage.retention import Lease, Leased
 R = TypeVar("R")
 
 # Manifest rows per transaction: a few milliseconds of the write lock.
-ROWS_AT_ONCE = 100
+ROWS_PER_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def renew_some_dependents(
     """
     for kept in _kept_by(repository, digest):
         query = select(manifests.c.digest, manifests.c.size).where(kept, _is_older(change))
-        found = connection.execute(query.limit(ROWS_AT_ONCE))
+        found = connection.execute(query.limit(ROWS_PER_BATCH))
         some = up_to_bytes([(row.digest, row.size) for row in found])
         if some:
             connection.execute(

@@ -11,7 +11,7 @@ from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.tables import blobs, trash, uploads
 
 # SQLite takes 32,766 parameters in a statement, and older ones 999.
-BATCH = 500
+NAMES_PER_BATCH = 500
 
 
 def without_row(connection: Connection, listed: Sequence[StoredFile]) -> list[StoredFile]:
@@ -40,6 +40,6 @@ def base_name(file: StoredFile) -> str:
 
 
 def _among(connection: Connection, column: Column[str], names: Sequence[str]) -> Iterator[str]:
-    for start in range(0, len(names), BATCH):
-        batch = names[start : start + BATCH]
+    for start in range(0, len(names), NAMES_PER_BATCH):
+        batch = names[start : start + NAMES_PER_BATCH]
         yield from connection.scalars(select(column).where(column.in_(batch)))

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, select
 from oci.digest import Digest
 from registry.storage.metadata.tables import blobs, manifest_edges, manifests, repo_blobs, tags
 
-BATCH = 500
+DIGESTS_PER_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +151,5 @@ def _is_elsewhere(connection: Connection, repository: int, blob: str, content: C
 
 
 def _batches(digests: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(digests), BATCH):
-        yield digests[start : start + BATCH]
+    for start in range(0, len(digests), DIGESTS_PER_BATCH):
+        yield digests[start : start + DIGESTS_PER_BATCH]

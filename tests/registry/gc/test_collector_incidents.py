@@ -227,4 +227,4 @@ async def test_dos_1_nested_indexes_cost_no_more_than_their_edges(strict: GcServ
     report = await strict.collect()
 
     assert report.manifests == 1
-    assert candidates.PAGE_ROWS > 60
+    assert candidates.ROWS_PER_BATCH > 60

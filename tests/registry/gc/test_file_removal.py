@@ -23,7 +23,7 @@ async def trash_blobs(gc_service: GcService, count: int) -> list[Path]:
 async def test_files_that_cannot_be_removed_stop_nothing(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(purge, "FILES_AT_ONCE", at_once)
+    monkeypatch.setattr(purge, "FILES_PER_BATCH", at_once)
     files = await trash_blobs(gc_service, 7)
     stuck = files[1:4]
     for file in stuck:

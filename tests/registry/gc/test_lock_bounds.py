@@ -12,7 +12,7 @@ from registry.services.retention import trash_cutoff, untagged_cutoff
 from registry.storage.metadata import manifests
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START
-from registry.storage.metadata.keys import BYTES_AT_ONCE, Key
+from registry.storage.metadata.keys import BYTES_PER_BATCH, Key
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.retention import Cutoff, Retention
 from tests.support.gc_service import SECOND, GcService, a_gc_service
@@ -23,7 +23,7 @@ RETENTION = Retention(
     lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=60 * SECOND, untagged_ms=120 * SECOND
 )
 # Two of them come to the bound.
-LARGE = {"text": "x" * (BYTES_AT_ONCE * 6 // 10)}
+LARGE = {"text": "x" * (BYTES_PER_BATCH * 6 // 10)}
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_unit_collects_contents_up_to_its_bound(registry: GcService) -> 
 async def test_a_unit_renews_what_a_manifest_kept_a_few_at_a_time(
     registry: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifests, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(manifests, "ROWS_PER_BATCH", 3)
     subject = an_image(seed="subject")
     await push_image(registry.repository(), subject)
     for number in range(7):

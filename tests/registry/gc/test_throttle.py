@@ -92,8 +92,8 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
     async with SQLiteDatabase(database_path) as database:
         await LockThrottle(database, "gc").run_batches(range(200), unit)
 
-    assert sizes[0] == throttle.MIN_BATCH
-    assert max(sizes) <= throttle.MAX_BATCH
-    assert max(sizes) > 2 * throttle.MIN_BATCH
-    assert sizes[-2] == throttle.MIN_BATCH
+    assert sizes[0] == throttle.MIN_ITEMS_PER_BATCH
+    assert max(sizes) <= throttle.MAX_ITEMS_PER_BATCH
+    assert max(sizes) > 2 * throttle.MIN_ITEMS_PER_BATCH
+    assert sizes[-2] == throttle.MIN_ITEMS_PER_BATCH
     assert sum(sizes) == 200

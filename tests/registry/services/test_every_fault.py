@@ -21,7 +21,7 @@ from tests.support.operations import OPERATIONS, Operation, State, is_preserved,
 from tests.support.storage import Service, a_service, pull_blob, push_blob
 
 ERRORS: tuple[Fault, ...] = ("ENOSPC", "EDQUOT", "EIO", "EMFILE", "short write")
-MOST_CALLS = 60
+MAX_CALLS = 60
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +109,11 @@ async def meet_error(root: Path, operation: Operation, state: State, plan: Plan)
 def test_an_operation_whose_kth_call_fails_changes_nothing(
     roots: Iterator[tuple[Path, State]], name: str, fault: Fault
 ) -> None:
-    for at in range(1, MOST_CALLS):
+    for at in range(1, MAX_CALLS):
         root, state = next(roots)
         if not asyncio.run(meet_error(root, OPERATIONS[name], state, Plan(fault, at))):
             return
-    pytest.fail(f"{name} still met {fault} at call {MOST_CALLS}")
+    pytest.fail(f"{name} still met {fault} at call {MAX_CALLS}")
 
 
 def run_and_die(root: Path, operation: Operation, state: State, plan: Plan) -> tuple[bool, bool]:
@@ -150,7 +150,7 @@ def test_an_operation_killed_at_its_kth_call_is_complete_or_absent(
             await check(service, OPERATIONS[name], state, acknowledged)
             assert await is_healthy(service)
 
-    for at in range(1, MOST_CALLS):
+    for at in range(1, MAX_CALLS):
         root, state = next(roots)
         plan = Plan("kill", at, after=moment == "after")
         acknowledged, killed = run_and_die(root, OPERATIONS[name], state, plan)
@@ -158,4 +158,4 @@ def test_an_operation_killed_at_its_kth_call_is_complete_or_absent(
         if not killed:
             assert acknowledged
             return
-    pytest.fail(f"{name} was still killed at call {MOST_CALLS}")
+    pytest.fail(f"{name} was still killed at call {MAX_CALLS}")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from oci.reference import Tag
 from registry.errors import ManifestUnknown
 from registry.services import manifests as manifest_service
-from registry.services.manifests import TAGS_AT_ONCE
+from registry.services.manifests import TAGS_PER_BATCH
 from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import manifests
@@ -27,7 +27,7 @@ from tests.support.storage import Service, push_blobs, push_image
 
 IMAGE = an_image()
 IMAGE_LAYERS = json.loads(IMAGE.manifest)["layers"]
-TAGS = [Tag(f"t{number:04}") for number in range(3 * TAGS_AT_ONCE + 5)]
+TAGS = [Tag(f"t{number:04}") for number in range(3 * TAGS_PER_BATCH + 5)]
 
 
 class Units:
@@ -78,7 +78,7 @@ async def test_a_manifest_with_many_tags_is_deleted_in_batches(
 
     # Of each tag its row and its history; the lease, the audit and the manifest's own besides.
     assert len(units.changed) == 4
-    assert max(units.changed) < 2 * TAGS_AT_ONCE + 50
+    assert max(units.changed) < 2 * TAGS_PER_BATCH + 50
     assert (await repository.tags.list(last=None, n=None)).items == ()
     with pytest.raises(ManifestUnknown):
         await repository.manifests.stat(IMAGE.digest)
@@ -101,19 +101,19 @@ async def test_all_of_its_tags_come_back_with_it(service: Service) -> None:
 async def test_of_very_many_tags_as_many_come_back_as_one_row_may_hold(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest_service, "MAX_UNDELETED_TAGS", TAGS_AT_ONCE + 1)
+    monkeypatch.setattr(manifest_service, "MAX_UNDELETED_TAGS", TAGS_PER_BATCH + 1)
     await push_tags(service)
     await service.repository().manifests.delete(IMAGE.digest)
 
     [(text,)] = await service.rows("SELECT tags FROM trash_manifests")
 
-    assert TAGS_AT_ONCE < len(json.loads(text)) <= 2 * TAGS_AT_ONCE + 1
+    assert TAGS_PER_BATCH < len(json.loads(text)) <= 2 * TAGS_PER_BATCH + 1
 
 
 async def test_leases_of_a_deleted_manifests_children_are_renewed_in_batches(
     service: Service, units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifests, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(manifests, "ROWS_PER_BATCH", 10)
     repository = service.repository()
     await push_image(repository, IMAGE)
     for number in range(35):
@@ -158,7 +158,7 @@ async def test_a_deleted_repositorys_edges_go_some_at_a_time(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One manifest may name ten thousand things, and a repository has any number of those."""
-    monkeypatch.setattr(rows_of_deleted, "EDGES_AT_ONCE", 50)
+    monkeypatch.setattr(rows_of_deleted, "EDGES_PER_BATCH", 50)
     units, repository = Units(monkeypatch), gc_service.repository()
     await push_blobs(repository, IMAGE.blobs.values())
     document = json.loads(IMAGE.manifest)

@@ -22,7 +22,7 @@ from tests.support.storage import Service, a_service, body, pull_blob, push_blob
 CONTENT = b"content"
 DIGEST = Digest.of(CONTENT)
 # A pass of the collector writes often; its last writes are the ones that change something.
-MOST = 3
+LAST_WRITES = 3
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +48,7 @@ async def test_no_operation_deletes_bytes_that_an_unknown_commit_may_need(
         writes = await writes_of(name, directory / "counted")
         lost = 0
         for fate in get_args(Fate):
-            for countdown in range(max(1, writes - MOST + 1), writes + 1):
+            for countdown in range(max(1, writes - LAST_WRITES + 1), writes + 1):
                 lost += await loses(directory / f"{fate}-{countdown}", name, countdown, fate)
 
     assert lost >= (len(get_args(Fate)) if writes else 0)

@@ -442,7 +442,7 @@ async def test_only_the_first_of_many_absent_references_are_listed(
     with pytest.raises(ManifestReferencesMissing) as refused:
         await repository.manifests.push(Digest.of(content), content, OCI_MANIFEST)
 
-    assert len(refused.value.errors) == ManifestReferencesMissing.MOST + 1
+    assert len(refused.value.errors) == ManifestReferencesMissing.MAX_ERRORS + 1
     assert str(refused.value.errors[-1]) == (
         "manifest names 9900 more digests that are not in this repository"
     )

@@ -74,7 +74,7 @@ async def test_of_many_repositories_the_first_that_may_be_read_is_found(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await many_holders(service)
-    monkeypatch.setattr(uploads, "SOURCES_AT_ONCE", 2)
+    monkeypatch.setattr(uploads, "SOURCES_PER_BATCH", 2)
     asked: list[str] = []
 
     def readable(name: RepositoryName) -> bool:
@@ -91,7 +91,7 @@ async def test_of_very_many_repositories_some_are_asked_for(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await many_holders(service)
-    monkeypatch.setattr(uploads, "SOURCES_AT_ONCE", 2)
+    monkeypatch.setattr(uploads, "SOURCES_PER_BATCH", 2)
     monkeypatch.setattr(uploads, "MAX_SOURCES", 4)
     asked: list[str] = []
 

@@ -48,11 +48,11 @@ from registry.storage.disk.write_guard import WriteGuard
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 1024 * 1024
-# A batch is full once a chunk makes it at least BATCH_BYTES; chunks are no longer than that.
-MOST_BATCH_BYTES = 2 * BATCH_BYTES
+BYTES_PER_BATCH = 1024 * 1024
+# A batch is full once a chunk makes it at least BYTES_PER_BATCH; chunks are no longer than that.
+MAX_BYTES_PER_BATCH = 2 * BYTES_PER_BATCH
 # Chunks may be tiny; pwritev takes at most 1,024 buffers (IOV_MAX).
-BATCH_CHUNKS = 1024
+CHUNKS_PER_BATCH = 1024
 # Above this, hashing in a second worker is faster although it must be woken.
 HASH_APART_BYTES = 256 * 1024
 # Start writeback this often: the fsync after 1 GiB then takes 0.00 s instead of 0.3 to 0.4.
@@ -101,7 +101,10 @@ class UploadFile:
         self._chunks.append(chunk)
         self.offset += len(chunk)
         self._account()
-        if self.offset - self._submitted >= BATCH_BYTES or len(self._chunks) >= BATCH_CHUNKS:
+        if (
+            self.offset - self._submitted >= BYTES_PER_BATCH
+            or len(self._chunks) >= CHUNKS_PER_BATCH
+        ):
             await self._submit(self._take_batch())
         elif self._memory.is_full:
             await self._submit(self._take_batch())
@@ -214,9 +217,9 @@ class UploadFile:
     def _write_directly(self, batch: Sequence[Buffer]) -> int | None:
         """Write a full batch of whole blocks with O_DIRECT; None if that is not possible."""
         length = sum(map(len, batch))
-        if not self._may_be_direct or length < BATCH_BYTES - BLOCK_BYTES:
+        if not self._may_be_direct or length < BYTES_PER_BATCH - BLOCK_BYTES:
             return None
-        if length % BLOCK_BYTES or self._written % BLOCK_BYTES or length > MOST_BATCH_BYTES:
+        if length % BLOCK_BYTES or self._written % BLOCK_BYTES or length > MAX_BYTES_PER_BATCH:
             return None
         if self._direct is None and not self._open_directly():
             return None
@@ -229,7 +232,7 @@ class UploadFile:
         """Whether the file is open for direct writes; a later batch may try again."""
         if not self._memory.acquire_direct():
             return False
-        self._direct = DirectFile.open(self._fd, MOST_BATCH_BYTES)
+        self._direct = DirectFile.open(self._fd, MAX_BYTES_PER_BATCH)
         if self._direct is None:
             self._memory.release_direct()
             self._may_be_direct = False

@@ -39,8 +39,8 @@ from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
 START: Key = (0, "")
-# Rows per page: a long read snapshot would keep checkpoints from finishing.
-PAGE_ROWS = 2000
+# Rows per read: a long read snapshot would keep checkpoints from finishing.
+ROWS_PER_BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _page(
     key = tuple_(table.c.repository_id, table.c.digest)
     order = (table.c.repository_id, table.c.digest)
     ahead = select(*order).where(key > tuple_(*map(literal, after))).order_by(*order)
-    end = connection.execute(ahead.limit(1).offset(PAGE_ROWS - 1)).first()
+    end = connection.execute(ahead.limit(1).offset(ROWS_PER_BATCH - 1)).first()
     query = ahead.where(condition)
     if end is not None:
         query = query.where(key <= tuple_(*map(literal, tuple(end))))

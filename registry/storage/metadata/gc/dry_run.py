@@ -13,7 +13,7 @@ from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
 from registry.storage.retention import Cutoff
 
-BATCH = 500
+DIGESTS_PER_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def only_members_of(ended: Collection[Key], connection: Connection) -> list[Free
     memberships = Counter(digest for _, digest in ended)
     digests = sorted(memberships)
     found = []
-    for start in range(0, len(digests), BATCH):
-        batch = digests[start : start + BATCH]
+    for start in range(0, len(digests), DIGESTS_PER_BATCH):
+        batch = digests[start : start + DIGESTS_PER_BATCH]
         query = (
             select(blobs.c.digest, blobs.c.size, func.count().label("members"))
             .join(repo_blobs, repo_blobs.c.digest == blobs.c.digest)

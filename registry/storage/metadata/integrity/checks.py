@@ -23,7 +23,9 @@ from registry.storage.metadata.tables import (
     uploads,
 )
 
-PAGE = 1000
+BLOBS_PER_BATCH = 1000
+# SQLite takes 32,766 parameters in a statement, and older ones 999.
+NAMES_PER_BATCH = 500
 MANY_TAGS = 100
 
 
@@ -138,7 +140,7 @@ def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
         select(blobs.c.digest, blobs.c.size, blobs.c.physical, blobs.c.state)
         .where(blobs.c.digest > last)
         .order_by(blobs.c.digest)
-        .limit(PAGE)
+        .limit(BLOBS_PER_BATCH)
     )
     return [BlobRow(*row) for row in connection.execute(query)]
 
@@ -312,5 +314,5 @@ def mismatched_audit_rows(connection: Connection) -> list[int]:
 
 def batches(names: Iterable[Any]) -> Iterator[list[Any]]:
     everything = list(names)
-    for start in range(0, len(everything), PAGE // 2):
-        yield everything[start : start + PAGE // 2]
+    for start in range(0, len(everything), NAMES_PER_BATCH):
+        yield everything[start : start + NAMES_PER_BATCH]

@@ -22,7 +22,7 @@ from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
-EDGES_AT_ONCE = 500
+EDGES_PER_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def delete_some_edges(connection: Connection, repository: int) -> int:
     edge = manifest_edges.c
     here = edge.repository_id == repository
     query = select(edge.parent, edge.position).where(here).order_by(edge.parent, edge.position)
-    found = connection.execute(query.limit(EDGES_AT_ONCE)).all()
+    found = connection.execute(query.limit(EDGES_PER_BATCH)).all()
     if found:
         # Two ranges of the index; either condition in one statement would read all edges.
         parent, position = found[-1]

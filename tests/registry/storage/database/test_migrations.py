@@ -20,7 +20,7 @@ REVISIONS = [
     for script in ScriptDirectory.from_config(schema.alembic_config()).walk_revisions()
 ]
 STATEMENTS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT"}
-MOST = 200
+MAX_STATEMENTS = 200
 
 
 def make(path: Path, revision: str | None) -> None:
@@ -82,7 +82,7 @@ def test_a_migration_killed_at_any_statement_runs_again(
     schema.upgrade(tmp_path / "new")
     expected = definitions(tmp_path / "new")
     make(tmp_path / "old", revision)
-    for statement in range(1, MOST):
+    for statement in range(1, MAX_STATEMENTS):
         for part in tmp_path.glob("db*"):
             part.unlink()
         if revision is not None:
@@ -96,7 +96,7 @@ def test_a_migration_killed_at_any_statement_runs_again(
         if not was_killed:
             assert statement > 5
             return
-    pytest.fail(f"still killed at statement {MOST}")
+    pytest.fail(f"still killed at statement {MAX_STATEMENTS}")
 
 
 def test_an_open_upload_resumes_in_the_new_schema(tmp_path: Path) -> None:

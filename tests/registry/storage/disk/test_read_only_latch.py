@@ -13,7 +13,7 @@ from registry.errors import RegistryReadOnly
 from registry.storage.disk.read_only_latch import MARKER, MAX_REASON, SPARE, Latch
 from tests.support.faults import FaultySystem, Plan
 
-MOST_CALLS = 20
+MAX_CALLS = 20
 REASON = "sync: Input/output error"
 
 
@@ -140,7 +140,7 @@ def test_a_file_system_without_a_block_or_a_file_takes_the_marker(tmp_path: Path
 
 
 def test_no_single_failure_while_it_closes_opens_it_for_the_next_process(root: int) -> None:
-    for at in range(1, MOST_CALLS):
+    for at in range(1, MAX_CALLS):
         plan = Plan("EIO", at)
         latch = Latch(root, FaultySystem(plan))
         with plan.armed():
@@ -151,11 +151,11 @@ def test_no_single_failure_while_it_closes_opens_it_for_the_next_process(root: i
         Latch(root).reset()
         if plan.fired is None:
             return
-    pytest.fail(f"still met a failure at call {MOST_CALLS}")
+    pytest.fail(f"still met a failure at call {MAX_CALLS}")
 
 
 def test_no_single_failure_while_it_opens_leaves_it_open_for_the_next_process(root: int) -> None:
-    for at in range(1, MOST_CALLS):
+    for at in range(1, MAX_CALLS):
         plan = Plan("EIO", at)
         latch = Latch(root, FaultySystem(plan))
         latch.trip(REASON)
@@ -170,7 +170,7 @@ def test_no_single_failure_while_it_opens_leaves_it_open_for_the_next_process(ro
             return
         assert (opened, latch.reason, Latch(root).reason) == (None, REASON, REASON)
         Latch(root).reset()
-    pytest.fail(f"still met a failure at call {MOST_CALLS}")
+    pytest.fail(f"still met a failure at call {MAX_CALLS}")
 
 
 def test_on_a_disk_that_takes_nothing_it_is_closed_in_memory(

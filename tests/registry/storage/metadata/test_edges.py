@@ -94,7 +94,7 @@ def test_a_manifest_that_goes_takes_its_edges_and_leaves_those_to_it_absent(
 def test_more_than_one_statement_takes_are_asked_for_in_batches(
     connection: Connection, repository: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edges, "BATCH", 2)
+    monkeypatch.setattr(edges, "DIGESTS_PER_BATCH", 2)
     digests = [a_blob(connection, repository, b"%d" % number) for number in range(count)]
 
     found = edges.find_present(connection, repository, [a_layer(digest) for digest in digests])

@@ -130,7 +130,7 @@ def test_an_index_that_lost_its_child_says_so(connection: Connection, repository
 def test_leases_of_what_it_keeps_begin_a_few_at_a_time(
     connection: Connection, repository: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifests, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(manifests, "ROWS_PER_BATCH", 2)
     children = [a_manifest(connection, repository, b"%d" % number) for number in range(3)]
     named = [a_child(child) for child in children]
     index = a_manifest(connection, repository, b"index", named=named)

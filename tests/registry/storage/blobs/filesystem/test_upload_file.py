@@ -105,7 +105,7 @@ async def test_an_upload_holds_two_batches_at_most(
         held = max(held, writer.offset - writer._written)
     await writer.aclose()
 
-    assert held <= 2 * upload_file.BATCH_BYTES + 64 * 1024
+    assert held <= 2 * upload_file.BYTES_PER_BATCH + 64 * 1024
 
 
 async def test_a_resumed_session_does_not_read_its_file_again(
