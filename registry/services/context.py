@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 from weakref import WeakValueDictionary
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.config import Sparse
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
@@ -18,8 +18,6 @@ from registry.storage.guard import Guard
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Change
 from registry.storage.retention import DAY_MS, Retention
-
-Sparse = Literal["refuse", "index", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +80,14 @@ class CommittedSessions:
     may repeat its commit too.
     """
 
-    MOST = 4096
+    MAX_SESSIONS = 4096
 
     def __init__(self) -> None:
         self._blobs: dict[str, tuple[RepositoryName, Digest]] = {}
 
     def add(self, session: str, name: RepositoryName, digest: Digest) -> None:
         self._blobs[session] = (name, digest)
-        while len(self._blobs) > self.MOST:
+        while len(self._blobs) > self.MAX_SESSIONS:
             del self._blobs[next(iter(self._blobs))]
 
     def has(self, session: str, name: RepositoryName, digest: Digest) -> bool:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from oci.digest import Digest, DigestMismatch
 from oci.manifest import ImageIndex, ImageManifest, parse_manifest
 from oci.reference import RepositoryName, Tag
+from registry.config import Sparse
 from registry.errors import (
     ManifestBlobUnknown,
     ManifestReferencesMissing,
     ManifestTypeMismatch,
     PreconditionFailed,
 )
-from registry.services.context import Sparse
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, tags
 from registry.storage.metadata.audit import Change
