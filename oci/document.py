@@ -1,4 +1,7 @@
-"""Strict JSON documents: no duplicate keys, no NaN, bounded integers."""
+"""Strict JSON documents: no duplicate keys, no NaN, bounded integers.
+
+https://www.rfc-editor.org/rfc/rfc8259 sections 4 (names) and 6 (numbers)
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""Liveness, readiness, and the API version check."""
+"""Liveness, readiness, and the API version check.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support
+"""
 
 import json
 from http import HTTPStatus

@@ -1,4 +1,7 @@
-"""Parse ``HostConfig`` of a create body, field by field."""
+"""Parse ``HostConfig`` of a create body, field by field.
+
+Engine API, ``HostConfig`` and ``Resources``.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

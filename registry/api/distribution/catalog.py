@@ -1,4 +1,7 @@
-"""List repositories."""
+"""List repositories.
+
+https://distribution.github.io/distribution/spec/api/#listing-repositories
+"""
 
 from starlette.responses import Response
 

@@ -1,4 +1,7 @@
-"""SlipwayProtocol: strict parsing of requests."""
+"""SlipwayProtocol: strict parsing of requests.
+
+https://www.rfc-editor.org/rfc/rfc9112 sections 2.2 (message parsing) and 6 (message body).
+"""
 
 import asyncio
 import urllib.parse

@@ -1,4 +1,7 @@
-"""Container documents of the Engine API: ``ContainerSummary`` and ``ContainerInspect``."""
+"""Container documents of the Engine API: ``ContainerSummary`` and ``ContainerInspect``.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerList and ContainerInspect
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

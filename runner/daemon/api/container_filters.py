@@ -1,4 +1,7 @@
-"""Filters of container list and prune."""
+"""Filters of container list and prune.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerList and ContainerPrune
+"""
 
 from collections.abc import Sequence
 

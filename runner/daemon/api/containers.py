@@ -1,4 +1,7 @@
-"""Handlers of /containers."""
+"""Handlers of /containers.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Container
+"""
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus

@@ -1,4 +1,7 @@
-"""Filters of the event stream."""
+"""Filters of the event stream.
+
+https://docs.docker.com/engine/api/v1.44/#tag/System/operation/SystemEvents
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,7 @@
-"""Handlers of /exec and /containers/{id}/exec."""
+"""Handlers of /exec and /containers/{id}/exec.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Exec
+"""
 
 from http import HTTPStatus
 

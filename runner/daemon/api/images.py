@@ -1,4 +1,7 @@
-"""Handlers of /images."""
+"""Handlers of /images.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Image
+"""
 
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus

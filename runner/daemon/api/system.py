@@ -1,4 +1,7 @@
-"""Handlers of ping, version, info, auth, events and disk usage."""
+"""Handlers of ping, version, info, auth, events and disk usage.
+
+https://docs.docker.com/engine/api/v1.44/#tag/System
+"""
 
 import os
 import platform

@@ -1,4 +1,7 @@
-"""Handlers of /volumes."""
+"""Handlers of /volumes.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Volume
+"""
 
 from collections.abc import Collection
 from http import HTTPStatus

@@ -1,4 +1,7 @@
-"""Attributes of layer entries: owner, mode, xattrs, times."""
+"""Attributes of layer entries: owner, mode, xattrs, times.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md#file-attributes
+"""
 
 import errno
 import os

@@ -1,5 +1,7 @@
 """Write tar headers: ustar, with PAX records for values that do not fit.
 
+https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
+
 Reproducible: numeric owners without names, whole seconds, PAX records in a fixed order.
 """
 
