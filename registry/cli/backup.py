@@ -9,7 +9,7 @@ from registry.cli.common import administer, config_file, handle_errors, load, ro
 from registry.cli.integrity import MARK, WRONG, format_finding
 
 # The hint after a backup of a registry that has lost files.
-NEXT = f"{MARK} Push the content again, then back up again."
+NEXT_STEP = f"{MARK} Push the content again, then back up again."
 
 
 @click.command()
@@ -42,7 +42,7 @@ def backup(config: Path | None, root: str | None, copy: bool, directory: Path) -
                 f"{summary['new']} new{lost}"
             )
     if wrong:
-        click.echo(NEXT, err=True)
+        click.echo(NEXT_STEP, err=True)
         sys.exit(WRONG)
 
 

@@ -12,7 +12,7 @@ from registry.cli.common import administer, config_file, handle_errors, root_dir
 WRONG = 1
 # Hints after the last finding.
 MARK = "`registry fsck --repair` marks corrupt content, so that it is not served any more."
-NEXT = "Push corrupt content again to replace it, or restore a backup."
+NEXT_STEP = "Push corrupt content again to replace it, or restore a backup."
 
 
 @click.command()
@@ -39,7 +39,7 @@ def fsck(config: Path | None, root: str | None, deep: bool, repair: bool) -> Non
             looked = ", ".join(f"{count} {what}" for what, count in summary["looked_at"].items())
             click.echo(f"{wrong} wrong, {summary['harmless']} harmless; looked at {looked}")
     if wrong:
-        click.echo(NEXT if repair else f"{MARK} {NEXT}", err=True)
+        click.echo(NEXT_STEP if repair else f"{MARK} {NEXT_STEP}", err=True)
         sys.exit(WRONG)
 
 
@@ -75,7 +75,7 @@ def scrub(
                 f"{summary['bytes']} bytes, {summary['manifests']} manifests{rest}"
             )
     if corrupt:
-        click.echo(NEXT, err=True)
+        click.echo(NEXT_STEP, err=True)
         sys.exit(WRONG)
 
 

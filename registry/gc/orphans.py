@@ -25,7 +25,7 @@ from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
 
-# What has a name that the store gives.
+# Kinds of files with names that the store gives.
 OURS = ("upload", "blob")
 
 

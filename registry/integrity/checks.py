@@ -321,5 +321,7 @@ def orphan_file(file: StoredFile) -> Finding:
 
 
 def unknown_file(file: StoredFile) -> Finding:
-    expected = "what the store made; it is left alone: remove it yourself if nobody needs it"
-    return Finding("I9", file.path, "none of ours", expected, harmless=True)
+    expected = (
+        "a file that the store made; it is left alone: remove it yourself if it is not needed"
+    )
+    return Finding("I9", file.path, "a file of unknown origin", expected, harmless=True)

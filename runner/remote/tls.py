@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runner.remote.errors import RemoteUntrusted
 
-# Each has a directory per host: *.crt are additional authorities, NAME.cert with NAME.key a
-# # client certificate.
+# Each has a directory per host: *.crt are additional authorities, NAME.cert is a client
+# certificate, NAME.key its key.
 DIRECTORIES = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
 
 TrustState = tuple[tuple[str, int, int], ...]

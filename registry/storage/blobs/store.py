@@ -32,7 +32,7 @@ class StoredFile:
     name: str
     size: int
     path: str
-    """Where it is, for people; the name of what is misnamed or unknown."""
+    """Its path, for people; also the name of a file that is misnamed or unknown."""
 
 
 class BlobReader(Protocol):
@@ -197,7 +197,7 @@ class BlobStore(StoredFiles, Protocol):
 
 
 async def remove_file(store: BlobStore, file: StoredFile) -> None:
-    """Remove a file that was listed, and that no row names; never what is unknown."""
+    """Remove a listed file that no row names; never an unknown file."""
     match file.kind:
         case "upload":
             await store.discard(file.name)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, tuple_
 
 T = TypeVar("T")
 
-# What a transaction takes of rows that have contents: some milliseconds of the write lock.
+# Bytes of contents per transaction: some milliseconds of the write lock.
 BYTES_PER_BATCH = 1024 * 1024
 
 Key = tuple[int, str]

@@ -35,7 +35,7 @@ def without_row(connection: Connection, listed: Sequence[StoredFile]) -> list[St
 
 
 def base_name(file: StoredFile) -> str:
-    """The last part of a name: what is misnamed has its path for one."""
+    """The last part of a file's name; the name of a misnamed file is its path."""
     return file.name.rpartition("/")[2]
 
 

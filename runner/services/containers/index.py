@@ -6,7 +6,7 @@ from runner.services.containers.handle import ContainerHandle
 
 
 class ContainerIndex:
-    """Every container there is.  Images and volumes are told by it who uses them."""
+    """All containers; images and volumes ask it which containers use them."""
 
     def __init__(self) -> None:
         self._all: dict[str, ContainerHandle] = {}

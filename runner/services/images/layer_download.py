@@ -19,7 +19,7 @@ from runner.storage.content import Ingest
 
 # Large enough to amortize the thread switches of hashing and writing.
 RECHUNK_BYTES = 1024 * 1024
-# What comes slowly waits no longer than this: it is shown, and kept for the next try.
+# Longest wait of received bytes: then they are reported as progress, and kept for a retry.
 GATHER_SECONDS = 1.0
 
 Fetch = Callable[[int], AsyncGenerator[bytes, None]]
