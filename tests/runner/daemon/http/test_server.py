@@ -307,9 +307,15 @@ async def test_an_answer_in_the_making_is_finished_though_nobody_waits(served: S
     _, writer = await served.connect()
     writer.write(b"POST /slow HTTP/1.1\r\nHost: d\r\n\r\n")
     await served.started.wait()
+    stream, streaming = await served.connect()
+    streaming.write(b"GET /stream HTTP/1.1\r\nHost: d\r\n\r\n")
+    await stream.readuntil(b"one\r\n")
 
     writer.close()
-    await asyncio.sleep(0)
+    # The server sees disconnects in order: when it has ended the stream, it has seen both.
+    streaming.close()
+    await asyncio.wait_for(served.ended.wait(), 60)
+    served.ended.clear()
     served.release.set()
 
     await asyncio.wait_for(served.ended.wait(), 60)

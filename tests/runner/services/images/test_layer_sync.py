@@ -71,19 +71,32 @@ async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
     layers: LayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
-    tried = asyncio.Event()
+    sync, tries = layers.sync, 0
 
-    async def fail() -> None:
-        tried.set()
-        raise OSError(5, "Input/output error")
+    async def fail_once() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError(5, "Input/output error")
+        await sync()
 
-    monkeypatch.setattr(layers, "sync", fail)
+    monkeypatch.setattr(layers, "sync", fail_once)
     layer_sync = LayerSync(layers, after_seconds=0)
 
     layer_sync.begin()
+    await asyncio.wait_for(scheduled_sync(), 60)
 
-    await asyncio.wait_for(tried.wait(), 60)
+    assert (tries, layers.unsynced) == (1, True)
+    layer_sync.begin()
+    await asyncio.wait_for(scheduled_sync(), 60)
+    assert (tries, layers.unsynced) == (2, False)
     await layer_sync.close()
+
+
+async def scheduled_sync() -> None:
+    """Wait until the scheduled sync ends by itself; ``close`` would cancel it."""
+    [task] = [task for task in asyncio.all_tasks() if task.get_name() == "sync layers"]
+    await task
 
 
 async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
