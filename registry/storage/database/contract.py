@@ -4,6 +4,11 @@ A *unit* is a synchronous function of a Connection.  It only computes and querie
 given and what it reads, and changes nothing that outlives it: **a unit may run again from its
 start**, after a run whose every effect on the rows was rolled back.  Whatever goes beyond the rows
 (a file, an answer, an entry in memory) follows ``write``, with the value that it returned.
+
+The *connection* is SQLAlchemy's, lent until the unit returns, in the unit's thread, inside a
+transaction that the Database begins and ends.  A unit executes statements and sees its own changes;
+it never commits, rolls back, closes or keeps the connection.  SQLAlchemy's exceptions leave the
+unit, for the Database to translate.
 """
 
 from __future__ import annotations
@@ -37,7 +42,10 @@ class OperatorRows(Rows, Protocol):
     """Reads rows for long, with threads and connections that no request waits for."""
 
     async def copy_to(self, path: Path) -> None:
-        """Copy one snapshot of all rows to a new SQLite database, while units go on."""
+        """Copy one snapshot of all rows to a new file at ``path``, while units go on.
+
+        The format is the implementation's own.  Raises StorageUnreadable.
+        """
         ...
 
 
