@@ -201,12 +201,12 @@ SPECIAL = (
     Hostile(
         "a device Linux has not",
         lambda _: archive(entry(b"x", BLOCK, device=(1 << 40, 0))),
-        "has not",
+        "does not have",
     ),
     Hostile(
         "a minor Linux has not",
         lambda _: archive(entry(b"x", BLOCK, device=(8, 1 << 20))),
-        "has not",
+        "does not have",
     ),
     Hostile(
         "a negative device", lambda _: archive(entry(b"x", BLOCK, device=(-8, 0))), "not negative"

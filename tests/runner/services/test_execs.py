@@ -159,7 +159,7 @@ async def test_nothing_waits_for_an_exec_once_they_are_closed(runner: RunnerCont
 
     await runner.execs.close()
 
-    assert before == ["Execs._see_end", "Execs._see_end"]
+    assert before == ["Execs._watch_exit", "Execs._watch_exit"]
     assert _watching() == []
     await streams.aclose()
 
