@@ -170,15 +170,17 @@ async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
     await connect_streams(handle)
 
 
-async def _no_undo(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """No undo: the previous step's covers it."""
+async def _record_exit(deps: ContainerDeps, handle: ContainerHandle) -> None:
+    """Record the end of a program whose start was aborted after it had begun to run."""
+    if handle.state is State.RUNNING:
+        await deps.observe(handle, state=State.EXITED, pid=0, finished_at=datetime.now(UTC))
 
 
 STEPS: tuple[Step, ...] = (
     Step("make the bundle", _make_bundle, _remove_bundle),
     Step("create the process", _create_process, _delete_process),
     Step("connect the streams", _connect_streams, _fail_pending_streams),
-    Step("run the program", _run_program, _no_undo),
+    Step("run the program", _run_program, _record_exit),
 )
 
 

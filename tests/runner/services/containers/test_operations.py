@@ -9,8 +9,9 @@ import pytest
 
 from runner.errors import NoSuchContainer, NotModified
 from runner.runtime.errors import RuntimeRefused
-from runner.services.containers import operations
+from runner.services.containers import operations, starting
 from runner.services.containers.containers import Condition, Containers
+from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
 from runner.services.containers.operations import NotKilled
 from runner.services.containers.starting import StartAborted
@@ -126,6 +127,32 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
     assert fake_host.containers == {}
     assert (fake_runner.containers.list() == ()) == (ending == "remove")
     assert not any(one.startswith("b/") for one in leftovers(fake_runner))
+
+
+async def test_a_start_aborted_after_the_program_began_leaves_an_exited_container(
+    fake_runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting = asyncio.Event()
+
+    async def hang_once_it_runs(handle: ContainerHandle) -> None:
+        if handle.state is State.RUNNING:
+            connecting.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(starting, "connect_streams", hang_once_it_runs)
+    container = await fake_runner.create(*programs.SLEEP)
+    start = asyncio.create_task(fake_runner.containers.start(container))
+    await connecting.wait()
+
+    async with asyncio.timeout(60):
+        await fake_runner.containers.kill(container)
+        with pytest.raises(StartAborted):
+            await start
+
+    assert fake_runner.containers.find(container).state is State.EXITED
+    async with asyncio.timeout(60):
+        await fake_runner.containers.remove(container)
+    assert leftovers(fake_runner) == []
 
 
 @pytest.mark.parametrize("operation", ["pause", "resume", "exec", "start", "create"])
