@@ -1,4 +1,4 @@
-"""What every test shares: which tests this machine can run, and the servers they talk to."""
+"""Fixtures of all tests: the abilities of this machine, and the servers that tests talk to."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What was deleted and can come back: manifests, memberships, repositories."""
+"""Trash: manifests, memberships and repositories that were deleted and can come back."""
 
 from __future__ import annotations
 

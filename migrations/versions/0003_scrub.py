@@ -1,4 +1,4 @@
-"""What a scrub needs: whose turn it is, and which manifests it found corrupt."""
+"""Scrub: when each content was verified last, and which manifests are corrupt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bounds upload sessions: the client's address, and when each had its last request."""
+"""Bounds of upload sessions: the client's address, and the time of each one's last request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runner's tests share: a daemon with an image in it."""
+"""Fixtures of the runner's tests: a daemon with an image in it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a piece of code costs, in calls: the same on every machine, under any load."""
+"""Calls: the cost of a piece of code, the same on every machine under any load."""
 
 import sys
 from collections.abc import Callable

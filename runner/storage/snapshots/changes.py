@@ -1,4 +1,4 @@
-"""What was written to a snapshot: how much it takes, and a layer made of it."""
+"""Changes of a snapshot: the room that they take, and a layer made of them."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of services share: containers on a root of their own, real or fake."""
+"""Fixtures of the services' tests: containers on a root of their own, real or fake."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of images share: a registry with nothing in it, and a runner that knows it."""
+"""Fixtures of the images' tests: an empty registry, and a runner that knows it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
