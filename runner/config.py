@@ -1,5 +1,6 @@
 """RunnerSettings: read from TOML, environment and flags; all errors reported at once."""
 
+import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -126,7 +127,10 @@ class RunnerSettings:
         values: dict[str, Any] = {}
         for key, (source, value) in said.items():
             if key not in readers:
-                mistakes.append(f"{source}: no such setting")
+                near = difflib.get_close_matches(key, readers, n=1)
+                mistakes.append(
+                    f"{source}: no such setting" + (f" (is it {near[0]}?)" if near else "")
+                )
                 continue
             try:
                 values[key] = readers[key](value)
@@ -152,6 +156,9 @@ def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, tuple[str, A
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         mistakes.append(f"{file}: {reason}")
+        return {}
+    except RecursionError:
+        mistakes.append(f"{file}: not TOML: nested too deeply")
         return {}
     # One file may configure both programs: read only the [runner] table.
     table = document.get("runner", {})

@@ -89,7 +89,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
 
     assert sorted(caught.value.mistakes) == sorted(
         [
-            f"{file}: runner.rooot: no such setting",
+            f"{file}: runner.rooot: no such setting (is it root?)",
             f"{file}: runner.parallel_downloads: expected at least 1, found 0",
             f"{file}: runner.log_level: expected one of debug, info, warning, error, found 'loud'",
             "RUNNER_ROOT: expected an absolute path, found 'relative'",
@@ -103,6 +103,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
     [
         ("[runner", "Expected ']'"),
         ("runner = 1", "expected a table, found 1"),
+        ("x = " + "[" * 100_000, "nested too deeply"),
         (None, "No such file or directory"),
     ],
 )
