@@ -30,8 +30,8 @@ from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest
 from tests.campaigns.checker import check
 from tests.support.images import an_image, an_index
-from tests.support.integrity import wrongs
-from tests.support.storage import Service, body, push_blob, push_blobs
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.storage import Service, body, push_blob, push_blobs
 
 NAME, TAG = "team/app", Tag("v1")
 ONE, OTHER, INDEX = an_image(seed="one"), an_image(seed="other"), an_index(an_image(seed="child"))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from tests.support.conformance import Client
 from tests.support.processes import RegistryServer, registry_server
+from tests.support.registry.conformance import Client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from tests.support.conformance import ALGORITHMS, OCTETS, Client, digest_of, has_envelope
+from tests.support.registry.conformance import ALGORITHMS, OCTETS, Client, digest_of, has_envelope
 
 CONTENT = bytes(range(256)) * 8
 THIRDS = [CONTENT[:700], CONTENT[700:1400], CONTENT[1400:]]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.conformance import (
+from tests.support.registry.conformance import (
     ALGORITHMS,
     CONFIG,
     EMPTY,

@@ -7,8 +7,8 @@ import pytest
 import structlog
 
 from registry.services.repositories import Repository
-from tests.support.gc_service import GcService, a_gc_service
-from tests.support.storage import Service, a_service
+from tests.support.registry.gc_service import GcService, a_gc_service
+from tests.support.registry.storage import Service, a_service
 
 
 @pytest.fixture(autouse=True)

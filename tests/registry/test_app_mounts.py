@@ -12,7 +12,7 @@ from oci.digest import Digest
 from registry.cli import main
 from registry.storage.disk.free_space import RESERVE
 from tests.support.processes import NO_FLOOR
-from tests.support.storage import a_service, pull_blob, push_blob
+from tests.support.registry.storage import a_service, pull_blob, push_blob
 
 pytestmark = pytest.mark.needs_root
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.runners import Runner, runner
+from tests.support.runner.runners import Runner, runner
 
 
 @pytest.fixture(scope="session")

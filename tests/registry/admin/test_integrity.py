@@ -19,9 +19,9 @@ from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.repositories import Repository
 from registry.storage.database import schema
 from registry.storage.disk.root import Root
-from tests.support.clocks import FakeClock
 from tests.support.images import an_image
-from tests.support.storage import push_image
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.storage import push_image
 
 DAY_MS = 24 * 60 * 60 * 1000
 IMAGE = an_image()

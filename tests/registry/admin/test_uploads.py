@@ -16,7 +16,7 @@ from registry.errors import BlobUploadUnknown, CommandRefused
 from registry.services.repositories import Caller, Repository
 from registry.storage.database import schema
 from registry.storage.disk.root import Root
-from tests.support.storage import body
+from tests.support.registry.storage import body
 
 
 @pytest.fixture

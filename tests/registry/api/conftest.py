@@ -20,8 +20,8 @@ from registry.config import (
 )
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
-from tests.registry.api.wire import lived
 from tests.support.memory import directory_in_memory
+from tests.support.registry.wire import lived
 
 Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 

@@ -15,8 +15,8 @@ from registry.api.routes import ENDPOINTS, Endpoint
 from registry.auth.policy import Grant, Identity, Policy
 from registry.config import Anonymous
 from tests.registry.api.conftest import Opener
-from tests.registry.api.wire import NAME, envelope, push_blob, push_image, refused, start
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, envelope, push_blob, push_image, refused, start
 
 IMAGE = an_image()
 LOOSE = b"a blob that no manifest names"

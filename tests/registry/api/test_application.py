@@ -25,8 +25,8 @@ from registry.services.uploads import Uploads
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
-from tests.registry.api.wire import NAME, envelope, lived, push_image, refused, start
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, envelope, lived, push_image, refused, start
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from oci.digest import Digest
 from oci.http import parse_challenge
 from oci.mediatype import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.registry.api.conftest import Opener
-from tests.registry.api.wire import NAME, envelope, push_blob, push_image, refused, start
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, envelope, push_blob, push_image, refused, start
 
 CONTENT = b"0123456789" * 50
 DIGEST = Digest.of(CONTENT)

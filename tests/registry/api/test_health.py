@@ -13,7 +13,7 @@ from registry.config import LogSettings, Settings, StorageSettings
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
-from tests.registry.api.wire import lived
+from tests.support.registry.wire import lived
 
 
 async def readiness(root: Path, background: BackgroundTasks) -> tuple[int, object]:

@@ -19,7 +19,7 @@ from registry.errors import TooManyRequests
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
-from tests.registry.api.wire import NAME, lived, push_blob, refused
+from tests.support.registry.wire import NAME, lived, push_blob, refused
 
 MANIFEST = f"/v2/{NAME}/manifests"
 

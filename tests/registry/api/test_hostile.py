@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from oci.digest import Digest
 from registry.api.routes import ENDPOINTS, Endpoint
-from tests.registry.api.wire import NAME, as_written, envelope, push_image, start
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, as_written, envelope, push_image, start
 
 IMAGE = an_image()
 GOOD_NAMES = (NAME, "no/such", "a/blobs/b")

@@ -11,8 +11,8 @@ from oci.digest import Digest
 from registry.api.errors import EndpointUnknown, MethodNotAllowed
 from registry.api.routes import ENDPOINTS, Endpoint
 from registry.api.routing import Router
-from tests.registry.api.wire import as_written, push_blob, push_image, refused
 from tests.support.images import an_image
+from tests.support.registry.wire import as_written, push_blob, push_image, refused
 
 ROUTER = Router(ENDPOINTS)
 NAMES = [

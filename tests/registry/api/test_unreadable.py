@@ -15,9 +15,16 @@ from registry.config import AccessSettings, LogSettings, Settings, StorageSettin
 from registry.server import Server
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
-from tests.registry.api.wire import NAME
-from tests.support.raw_http import Answer, connected, read_answer, read_to_end, running, talk
-from tests.support.unreadable import BadPlace
+from tests.support.registry.raw_http import (
+    Answer,
+    connected,
+    read_answer,
+    read_to_end,
+    running,
+    talk,
+)
+from tests.support.registry.unreadable import BadPlace
+from tests.support.registry.wire import NAME
 
 SMALL = os.urandom(20_000)
 LARGE = os.urandom(3 * 1024 * 1024 + 1)

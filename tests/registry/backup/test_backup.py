@@ -26,9 +26,9 @@ from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.disk.root import Root
 from tests.support.images import Image, an_image
-from tests.support.integrity import wrongs
 from tests.support.processes import registry_server
-from tests.support.storage import Service, a_service, pull_blob, push_blob, push_image
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.storage import Service, a_service, pull_blob, push_blob, push_image
 
 
 def state(service: Service) -> RegistryState:

@@ -16,8 +16,15 @@ from registry.errors import StartupError
 from registry.storage.disk.root import Root
 from registry.trash.undelete import undelete_digest
 from tests.support.images import an_image
-from tests.support.integrity import findings, wrongs
-from tests.support.storage import Service, a_service, body, pull_blob, push_blob, push_image
+from tests.support.registry.integrity import findings, wrongs
+from tests.support.registry.storage import (
+    Service,
+    a_service,
+    body,
+    pull_blob,
+    push_blob,
+    push_image,
+)
 
 KEPT, GONE = an_image(seed="kept"), an_image(seed="gone")
 

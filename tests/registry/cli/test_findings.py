@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from oci.reference import Tag
 from registry.cli import main
 from tests.support.images import an_image
-from tests.support.storage import a_service, push_image
+from tests.support.registry.storage import a_service, push_image
 
 
 def run(root: Path, *arguments: str) -> Result:

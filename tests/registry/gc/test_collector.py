@@ -6,9 +6,9 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown
-from tests.support.clocks import YEAR_MS
-from tests.support.gc_service import SECOND, GcService
-from tests.support.storage import body, pull_blob, push_blob
+from tests.support.registry.clocks import YEAR_MS
+from tests.support.registry.gc_service import SECOND, GcService
+from tests.support.registry.storage import body, pull_blob, push_blob
 
 CONTENT = b"a layer that nothing names"
 DIGEST = Digest.of(CONTENT)

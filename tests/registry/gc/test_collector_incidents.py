@@ -18,9 +18,9 @@ from registry.services.repositories import Repository
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
 from registry.storage.retention import Retention
-from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import Image, Index, an_image, an_index
-from tests.support.storage import pull_blob, push_blob, push_image, push_index
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
 
 ONE, TWO = Tag("one"), Tag("two")
 UNTAGGED = Retention(

@@ -11,9 +11,9 @@ from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository
-from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import an_image, an_index
-from tests.support.storage import body, push_blob, push_image, push_index
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.storage import body, push_blob, push_image, push_index
 
 
 @pytest.fixture(params=[0, 600], ids=["no window", "a window"])

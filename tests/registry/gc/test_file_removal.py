@@ -7,8 +7,8 @@ import pytest
 from registry.errors import RegistryReadOnly, StorageFailed
 from registry.gc import purge
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from tests.support.gc_service import GcService
-from tests.support.storage import push_blob
+from tests.support.registry.gc_service import GcService
+from tests.support.registry.storage import push_blob
 
 
 async def trash_blobs(gc_service: GcService, count: int) -> list[Path]:

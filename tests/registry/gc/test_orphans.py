@@ -16,8 +16,8 @@ from registry.storage.blobs.file_count import ALWAYS_ALLOWED
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put
-from tests.support.gc_service import GcService
-from tests.support.storage import body, pull_blob, push_blob
+from tests.support.registry.gc_service import GcService
+from tests.support.registry.storage import body, pull_blob, push_blob
 
 
 async def test_gc_3_files_that_arrive_during_the_sweep_are_kept(

@@ -14,8 +14,8 @@ from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.retention import Retention
 from registry.trash.undelete import undelete_digest
-from tests.support.gc_service import SECOND, GcService, a_gc_service
-from tests.support.storage import pull_blob, push_blob
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.storage import pull_blob, push_blob
 
 WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 

@@ -8,10 +8,10 @@ from oci.reference import RepositoryName, Tag
 from registry.gc.dry_run import dry_run
 from registry.storage.retention import SLACK_MS, Retention
 from registry.trash.repositories import delete_repository
-from tests.support.clocks import YEAR_MS
-from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import an_image
-from tests.support.storage import push_blob, push_image
+from tests.support.registry.clocks import YEAR_MS
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.storage import push_blob, push_image
 
 AHEAD = 10 * YEAR_MS
 KEPT = Retention(

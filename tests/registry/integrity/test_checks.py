@@ -16,8 +16,8 @@ from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
 from registry.integrity.findings import Finding
 from tests.support.images import an_image, an_index
-from tests.support.integrity import findings
-from tests.support.storage import (
+from tests.support.registry.integrity import findings
+from tests.support.registry.storage import (
     Service,
     a_service,
     body,

@@ -17,8 +17,8 @@ from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
 from registry.storage.blobs.file_count import ALWAYS_ALLOWED
 from tests.support.images import an_image
-from tests.support.integrity import findings
-from tests.support.storage import Service, pull_blob, push_blob, push_image
+from tests.support.registry.integrity import findings
+from tests.support.registry.storage import Service, pull_blob, push_blob, push_image
 
 
 async def file_of(service: Service, digest: Digest) -> Path:

@@ -13,7 +13,7 @@ from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image
-from tests.support.storage import Service, pull_blob, push_blob, push_image
+from tests.support.registry.storage import Service, pull_blob, push_blob, push_image
 
 IMAGE = an_image()
 CONTENT = b"content"

@@ -13,10 +13,10 @@ from oci.reference import Tag
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.integrity.findings import Finding
 from registry.integrity.scrub import Scrub, Throttle
-from tests.support.clocks import YEAR_MS, FakeClock
 from tests.support.images import an_image, an_index
-from tests.support.integrity import wrongs
-from tests.support.storage import (
+from tests.support.registry.clocks import YEAR_MS, FakeClock
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.storage import (
     Service,
     a_service,
     pull_blob,

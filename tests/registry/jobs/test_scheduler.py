@@ -10,7 +10,7 @@ from oci.errors import OCIError
 from registry.background import BackgroundTasks
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull, StorageUnreadable
 from registry.jobs.scheduler import Job, Scheduler
-from tests.support.gc_service import GcService
+from tests.support.registry.gc_service import GcService
 
 
 async def test_ops_1_a_failing_job_is_logged_once_and_tried_again() -> None:

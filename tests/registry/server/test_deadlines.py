@@ -12,7 +12,7 @@ import pytest
 
 from registry.server import Limits, Server, SlipwayProtocol
 from registry.server.deadlines import RateMeter
-from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
+from tests.support.registry.raw_http import Probe, connected, read_answer, read_to_end, running
 
 LIMITS = Limits(
     header_seconds=0.4,

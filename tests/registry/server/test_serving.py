@@ -23,14 +23,14 @@ from registry.server import (
     SlipwayProtocol,
     listen,
 )
-from tests.support.raw_http import Probe, connected, read_answer, read_to_end, running
+from tests.support.registry.raw_http import Probe, connected, read_answer, read_to_end, running
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from typing import Any
 from registry.server import Limits, Server, listen
-from tests.support.raw_http import Probe
+from tests.support.registry.raw_http import Probe
 
 limits = Limits(shutdown_seconds=float(sys.argv[2]))
 server = Server(Probe(Path(sys.argv[1])), listen("127.0.0.1", 0), limits=limits)

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from registry.errors import StartupError
 from registry.server import Limits, Server, ServerIncompatible, listen
 from registry.server.uvicorn_compat import check_internals, missing_internals
-from tests.support.raw_http import Probe
+from tests.support.registry.raw_http import Probe
 
 
 def test_this_uvicorn_has_all_of_it() -> None:

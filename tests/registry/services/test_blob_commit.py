@@ -18,9 +18,9 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import blobs, uploads
-from tests.support.clocks import FakeClock
-from tests.support.storage import Service, a_service, body, pull_blob
-from tests.support.unreadable import BadPlace
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.storage import Service, a_service, body, pull_blob
+from tests.support.registry.unreadable import BadPlace
 
 CONTENT = b"content" * 1000
 DIGEST = Digest.of(CONTENT)

@@ -13,7 +13,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader
 from registry.storage.metadata import blobs
 from tests.support.images import an_image
-from tests.support.storage import Service, pull_blob, push_blob, push_image, read_all
+from tests.support.registry.storage import Service, pull_blob, push_blob, push_image, read_all
 
 CONTENT = b"bytes"
 

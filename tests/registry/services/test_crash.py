@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from oci.digest import Digest
 from registry.services.repositories import Repository
 from tests.support.images import an_image
-from tests.support.storage import Service, a_service, push_image
+from tests.support.registry.storage import Service, a_service, push_image
 
 CHECKOUT = Path(__file__).parents[3]
 ROUNDS = 6

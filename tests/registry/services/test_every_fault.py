@@ -14,11 +14,11 @@ import pytest
 
 from oci.errors import OCIError
 from registry.storage.disk.free_space import RESERVE
-from tests.support.faults import Fault, FaultySystem, Plan, faulty_database
-from tests.support.integrity import wrongs
 from tests.support.memory import directory_in_memory
-from tests.support.operations import OPERATIONS, Operation, State, is_preserved, prepare
-from tests.support.storage import Service, a_service, pull_blob, push_blob
+from tests.support.registry.faults import Fault, FaultySystem, Plan, faulty_database
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.operations import OPERATIONS, Operation, State, is_preserved, prepare
+from tests.support.registry.storage import Service, a_service, pull_blob, push_blob
 
 ERRORS: tuple[Fault, ...] = ("ENOSPC", "EDQUOT", "EIO", "EMFILE", "short write")
 MAX_CALLS = 60

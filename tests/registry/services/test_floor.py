@@ -10,7 +10,14 @@ from registry.errors import StorageFull
 from registry.storage.disk.free_space import MinimumFree
 from registry.trash.undelete import undelete_digest
 from tests.support.images import an_image
-from tests.support.storage import a_service, body, pull_blob, push_blob, push_blobs, push_image
+from tests.support.registry.storage import (
+    a_service,
+    body,
+    pull_blob,
+    push_blob,
+    push_blobs,
+    push_image,
+)
 
 MORE_THAN_ANY_DISK = MinimumFree(bytes=1 << 62)
 KEPT, NEW, GONE = an_image(seed="kept"), an_image(seed="new"), an_image(seed="gone")

@@ -10,7 +10,7 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown, StorageFull
-from tests.support.storage import Service, a_service, body, pull_blob, push_blob
+from tests.support.registry.storage import Service, a_service, body, pull_blob, push_blob
 
 MIB = 1024 * 1024
 

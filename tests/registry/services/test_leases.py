@@ -8,9 +8,9 @@ from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.manifests import ManifestStat
-from tests.support.gc_service import GcService
 from tests.support.images import an_image
-from tests.support.storage import push_blob, push_blobs, push_image
+from tests.support.registry.gc_service import GcService
+from tests.support.registry.storage import push_blob, push_blobs, push_image
 
 CONTENT = b"an old base layer"
 DIGEST = Digest.of(CONTENT)

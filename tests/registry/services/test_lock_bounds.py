@@ -20,10 +20,10 @@ from registry.storage.metadata import manifests
 from registry.storage.metadata.trash import repositories as rows_of_deleted
 from registry.trash.repositories import delete_repository
 from registry.trash.undelete import undelete_digest
-from tests.support.databases import RerunningDatabase
-from tests.support.gc_service import GcService
 from tests.support.images import an_image
-from tests.support.storage import Service, push_blobs, push_image
+from tests.support.registry.databases import RerunningDatabase
+from tests.support.registry.gc_service import GcService
+from tests.support.registry.storage import Service, push_blobs, push_image
 
 IMAGE = an_image()
 IMAGE_LAYERS = json.loads(IMAGE.manifest)["layers"]

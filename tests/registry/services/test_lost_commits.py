@@ -13,11 +13,11 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import CommitUnknown
-from tests.support.databases import Fate, LosingDatabase
-from tests.support.integrity import wrongs
 from tests.support.memory import directory_in_memory
-from tests.support.operations import OPERATIONS, is_preserved, prepare
-from tests.support.storage import Service, a_service, body, pull_blob, push_blob
+from tests.support.registry.databases import Fate, LosingDatabase
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.operations import OPERATIONS, is_preserved, prepare
+from tests.support.registry.storage import Service, a_service, body, pull_blob, push_blob
 
 CONTENT = b"content"
 DIGEST = Digest.of(CONTENT)

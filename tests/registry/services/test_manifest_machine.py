@@ -19,7 +19,7 @@ from registry.errors import BlobInUse, BlobUnknown, ManifestUnknown, NameUnknown
 from registry.services.repositories import ManifestPolicy, Repository
 from registry.storage.blobs.memory import MemoryBlobStore
 from tests.support.images import Image, Index, a_layer, an_image, an_index
-from tests.support.storage import Service, a_service, push_blob
+from tests.support.registry.storage import Service, a_service, push_blob
 
 T = TypeVar("T")
 

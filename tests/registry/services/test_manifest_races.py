@@ -10,8 +10,8 @@ from registry.errors import ManifestReferencesMissing, ManifestUnknown
 from registry.services.repositories import Repository
 from registry.storage.database.sqlite import SQLiteDatabase
 from tests.support.images import Image, Index, an_image, an_index
-from tests.support.integrity import wrongs
-from tests.support.storage import Service, push_blobs, push_image
+from tests.support.registry.integrity import wrongs
+from tests.support.registry.storage import Service, push_blobs, push_image
 
 TAG = Tag("v1")
 Loss = Callable[[], Awaitable[None]]

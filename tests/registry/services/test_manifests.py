@@ -26,7 +26,7 @@ from registry.services import manifest_push
 from registry.services.manifests import PushedManifest
 from registry.services.repositories import ManifestPolicy, Repository
 from tests.support.images import Image, an_image, an_index
-from tests.support.storage import (
+from tests.support.registry.storage import (
     Service,
     a_service,
     push_blob,

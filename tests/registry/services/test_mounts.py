@@ -9,7 +9,7 @@ from oci.reference import RepositoryName
 from registry.errors import BlobUnknown
 from registry.services import uploads
 from registry.services.repositories import Repository
-from tests.support.storage import Service, pull_blob, push_blob
+from tests.support.registry.storage import Service, pull_blob, push_blob
 
 CONTENT = b"a layer that two images share"
 DIGEST = Digest.of(CONTENT)

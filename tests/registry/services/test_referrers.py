@@ -10,7 +10,7 @@ from oci.encoding import image_index, image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from registry.services.repositories import Repository
 from tests.support.images import an_image
-from tests.support.storage import Service, push_blob, push_image
+from tests.support.registry.storage import Service, push_blob, push_image
 
 SBOM, SIGNATURE = "application/vnd.example.sbom", "application/vnd.example.signature"
 SUBJECT = Descriptor(OCI_MANIFEST, Digest.of(b"not pushed, and need not be"), 27)

@@ -9,7 +9,7 @@ from registry.errors import NameUnknown
 from registry.services.pages import Page, limit
 from registry.services.repositories import Repository
 from tests.support.images import an_image
-from tests.support.storage import Service, push_blob, push_image
+from tests.support.registry.storage import Service, push_blob, push_image
 
 NAMES = ["0", "1.0", "1.0-rc1", "10", "2", "A", "Z", "_", "a", "latest", "z"]
 

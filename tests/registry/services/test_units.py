@@ -9,10 +9,10 @@ from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest
-from tests.support.databases import RerunningDatabase, Written
 from tests.support.images import an_image
-from tests.support.operations import OPERATIONS, prepare
-from tests.support.storage import a_service, push_image
+from tests.support.registry.databases import RerunningDatabase, Written
+from tests.support.registry.operations import OPERATIONS, prepare
+from tests.support.registry.storage import a_service, push_image
 
 # What changes single rows, each by one statement, or asks again in the statement that changes it.
 WITHOUT_REPOSITORY = {"gc"}

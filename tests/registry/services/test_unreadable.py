@@ -10,8 +10,8 @@ import pytest
 from oci.digest import Digest
 from registry.errors import BlobUnreadable, StorageUnreadable
 from registry.services.blobs import probe
-from tests.support.storage import Service, body, pull_blob, push_blob, read_all
-from tests.support.unreadable import BadPlace
+from tests.support.registry.storage import Service, body, pull_blob, push_blob, read_all
+from tests.support.registry.unreadable import BadPlace
 
 CONTENT = os.urandom(700_000)
 BAD = 300_000

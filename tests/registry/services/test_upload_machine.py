@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
 from registry.services.repositories import Repository
-from tests.support.storage import Service, a_service, body, cut, pull_blob
+from tests.support.registry.storage import Service, a_service, body, cut, pull_blob
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from registry.errors import BlobUnknown, BlobUploadUnknown
 from registry.services.repositories import Repository
 from registry.services.uploads import Uploads
 from registry.storage.metadata.uploads import StoredUpload
-from tests.support.storage import Service, a_service, body, pull_blob
+from tests.support.registry.storage import Service, a_service, body, pull_blob
 
 ROUNDS = 50
 

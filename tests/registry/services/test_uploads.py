@@ -16,7 +16,7 @@ from registry.errors import (
     TooManyRequests,
 )
 from registry.services.repositories import Repository
-from tests.support.storage import Service, a_service, body, pull_blob, push_blob
+from tests.support.registry.storage import Service, a_service, body, pull_blob, push_blob
 
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = Digest.of(CONTENT)

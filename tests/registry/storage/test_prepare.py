@@ -13,7 +13,7 @@ from registry.errors import SchemaTooNew, StartupError
 from registry.storage import markers
 from registry.storage.disk.root import DATABASE, Root
 from registry.storage.prepare import prepare_database
-from tests.support.storage import a_service, push_blob
+from tests.support.registry.storage import a_service, push_blob
 
 
 def prepare(path: Path) -> None:

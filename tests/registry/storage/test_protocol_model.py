@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.protocol_model import Protocol, search
+from tests.support.registry.protocol_model import Protocol, search
 
 
 @pytest.mark.parametrize(("crashes", "states"), [(2, 24_355), (3, 33_924)])

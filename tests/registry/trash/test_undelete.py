@@ -13,9 +13,9 @@ from registry.storage.retention import Retention
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest, undelete_tag
-from tests.support.gc_service import SECOND, GcService, a_gc_service
 from tests.support.images import an_image, an_index
-from tests.support.storage import pull_blob, push_blob, push_image, push_index
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
 
 NAME = RepositoryName("team/app")
 ONE, TWO = Tag("one"), Tag("two")

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.support.runners import Runner
+from tests.support.runner.runners import Runner
 
 pytestmark = pytest.mark.needs_root
 

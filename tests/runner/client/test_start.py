@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.client import DaemonUnreachable, start
-from tests.support.runner_containers import a_run_dir
+from tests.support.runner.runner_containers import a_run_dir
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from runner.services.execs import Execs
 from runner.services.images.images import Images
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import an_image
-from tests.support.runner_containers import a_run_dir
-from tests.support.runner_images import runner_images
-from tests.support.runners import runner
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_containers import a_run_dir
+from tests.support.runner.runner_images import runner_images
+from tests.support.runner.runners import runner
 
 pytestmark = pytest.mark.needs_root
 

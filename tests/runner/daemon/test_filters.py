@@ -21,10 +21,10 @@ from runner.services.containers.lifecycle import State
 from runner.services.events import Events
 from runner.services.volumes.volumes import Volumes
 from runner.storage.records import Records
-from tests.support.containers import a_container
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import an_image
-from tests.support.runner_images import runner_images
+from tests.support.runner.containers import a_container
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_images import runner_images
 
 # Engine API v1.44, what each endpoint documents, less what this version has no use for: ports
 # (expose, publish), health checks, Swarm and Windows.

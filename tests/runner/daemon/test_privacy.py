@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runners import runner
+from tests.support.runner.runners import runner
 
 pytestmark = pytest.mark.needs_root
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runners import Runner
+from tests.support.runner.runners import Runner
 
 pytestmark = pytest.mark.needs_root
 

@@ -12,8 +12,8 @@ from runner.remote.client import RegistryClients, RemoteRepository, check_login
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_manifest
 from runner.remote.retry import RetryPolicy
-from tests.support.fake_registry import FakeRegistry, Reply, Seen, envelope
 from tests.support.images import an_image
+from tests.support.runner.fake_registry import FakeRegistry, Reply, Seen, envelope
 
 ALICE = Credentials("alice", "secret")
 BASIC = "Basic " + base64.b64encode(b"alice:secret").decode()

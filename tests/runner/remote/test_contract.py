@@ -17,9 +17,9 @@ from runner.remote.contract import OpenBlob, PushResult, Registries, RegistryRep
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.registries import HTTPRegistries
 from runner.remote.retry import RetryPolicy
-from tests.support.fake_registry import FakeRegistry, Reply, Seen, envelope
 from tests.support.images import Image, an_image, an_index
 from tests.support.ports import free_port
+from tests.support.runner.fake_registry import FakeRegistry, Reply, Seen, envelope
 from tests.support.runner.memory_registries import MemoryRegistries
 
 CONTENT = bytes(range(256)) * 1000

@@ -13,10 +13,10 @@ from runner.errors import NotFound, Unavailable
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.fetch import fetch_blob, fetch_manifest
 from runner.remote.retry import RetryPolicy
-from tests.support.chaos import ChaosProxy
-from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import an_image
 from tests.support.ports import free_port
+from tests.support.runner.chaos import ChaosProxy
+from tests.support.runner.fake_registry import FakeRegistry, Reply
 
 CONTENT = os.urandom(3_000_000)
 BLOB = Descriptor(OCI_LAYER_TAR, Digest.of(CONTENT), len(CONTENT))

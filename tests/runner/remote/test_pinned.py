@@ -22,7 +22,7 @@ from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_blob
 from runner.remote.pinned import environment_proxy
 from runner.remote.retry import RetryPolicy
-from tests.support.fake_registry import FakeRegistry, Reply
+from tests.support.runner.fake_registry import FakeRegistry, Reply
 from tests.support.tls import tls_contexts
 
 CONTENT = os.urandom(10_000)

@@ -14,7 +14,7 @@ from runner.remote.contract import PushResult
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.push import push_blob, push_manifest
 from runner.remote.retry import RetryPolicy
-from tests.support.fake_registry import FakeRegistry, Reply, envelope
+from tests.support.runner.fake_registry import FakeRegistry, Reply, envelope
 
 CONTENT = b"layer" * 1000
 BLOB = Descriptor(OCI_LAYER_TAR, Digest.of(CONTENT), len(CONTENT))

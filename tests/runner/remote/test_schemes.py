@@ -15,9 +15,9 @@ from runner.remote.fetch import fetch_manifest
 from runner.remote.origin import Origin
 from runner.remote.retry import RetryPolicy
 from runner.remote.schemes import Schemes
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import an_image
 from tests.support.ports import free_port
+from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.tls import tls_contexts
 
 SOURCE = an_image()

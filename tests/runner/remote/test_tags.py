@@ -9,8 +9,8 @@ from runner.errors import NotFound
 from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.tags import fetch_tags
-from tests.support.fake_registry import FakeRegistry, Reply, envelope
 from tests.support.images import an_image
+from tests.support.runner.fake_registry import FakeRegistry, Reply, envelope
 
 
 @pytest.fixture

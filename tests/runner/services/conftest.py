@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.runner.fake_runtime import FakeHost
-from tests.support.runner_containers import (
+from tests.support.runner.runner_containers import (
     RunnerContainers,
     a_run_dir,
     remove_all,

@@ -6,7 +6,7 @@ from runner.errors import BadRequest, Conflict, NoSuchExec
 from runner.runtime.contract import StdStream
 from runner.runtime.errors import RuntimeRefused
 from runner.schema import ExecOptions
-from tests.support.runner_containers import RunnerContainers, text_of
+from tests.support.runner.runner_containers import RunnerContainers, text_of
 
 pytestmark = pytest.mark.needs_root
 

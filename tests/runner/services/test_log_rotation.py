@@ -7,7 +7,7 @@ import pytest
 
 from runner.runtime.monitor import conmon
 from runner.services import log_rotation
-from tests.support.runner_containers import RunnerContainers
+from tests.support.runner.runner_containers import RunnerContainers
 
 pytestmark = pytest.mark.needs_root
 

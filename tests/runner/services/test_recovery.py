@@ -10,7 +10,7 @@ import pytest
 
 from runner.services.containers import starting
 from runner.services.containers.lifecycle import State
-from tests.support.runner_containers import (
+from tests.support.runner.runner_containers import (
     RunnerContainers,
     leftovers,
     remove_all,
@@ -48,7 +48,14 @@ async def test_nothing_is_left_of_a_daemon_killed(
     tmp_path: Path, run_dir: Path, place: str
 ) -> None:
     killed = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.killed_daemon", str(tmp_path), str(run_dir), place),
+        *(
+            sys.executable,
+            "-m",
+            "tests.support.runner.killed_daemon",
+            str(tmp_path),
+            str(run_dir),
+            place,
+        ),
         cwd=REPOSITORY,
     )
     assert await killed.wait() == -signal.SIGKILL

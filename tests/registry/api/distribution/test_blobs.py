@@ -4,8 +4,8 @@ import httpx2
 import pytest
 
 from oci.digest import Digest
-from tests.registry.api.wire import NAME, open_files, push_blob, push_image, refused
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, open_files, push_blob, push_image, refused
 
 CONTENT = bytes(range(256)) * 8
 ABSENT = Digest.of(b"never pushed")

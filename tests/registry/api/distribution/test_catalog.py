@@ -4,8 +4,8 @@ import httpx2
 import pytest
 
 from oci.http import parse_link
-from tests.registry.api.wire import push_blob, push_image, refused
 from tests.support.images import an_image
+from tests.support.registry.wire import push_blob, push_image, refused
 
 NAMES = ["a", "a/b", "a0", "library/app", "team-x/app", "team/app", "z"]
 

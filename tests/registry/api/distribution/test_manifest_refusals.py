@@ -10,7 +10,8 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.manifest import MAX_MANIFEST_BYTES
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
-from tests.registry.api.wire import (
+from tests.support.images import an_image
+from tests.support.registry.wire import (
     NAME,
     envelope,
     push_blob,
@@ -18,7 +19,6 @@ from tests.registry.api.wire import (
     put_manifest,
     refused,
 )
-from tests.support.images import an_image
 
 IMAGE = an_image(layers=2)
 PATH = f"/v2/{NAME}/manifests"

@@ -11,7 +11,8 @@ from oci.digest import Digest
 from oci.manifest import MAX_MANIFEST_BYTES
 from oci.mediatype import OCI_INDEX, OCI_MANIFEST
 from tests.registry.api.conftest import Opener
-from tests.registry.api.wire import (
+from tests.support.images import an_image, an_index
+from tests.support.registry.wire import (
     NAME,
     push_blob,
     push_image,
@@ -19,7 +20,6 @@ from tests.registry.api.wire import (
     put_manifest,
     refused,
 )
-from tests.support.images import an_image, an_index
 
 IMAGE = an_image(layers=2)
 PATH = f"/v2/{NAME}/manifests"

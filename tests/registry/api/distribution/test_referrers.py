@@ -6,8 +6,8 @@ import pytest
 from oci.digest import Digest
 from oci.http import parse_link
 from oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from tests.registry.api.wire import NAME, push_image, push_manifest, refused
 from tests.support.images import Image, an_image, an_index
+from tests.support.registry.wire import NAME, push_image, push_manifest, refused
 
 IMAGE = an_image()
 SBOM = "application/vnd.example.sbom.v1+json"

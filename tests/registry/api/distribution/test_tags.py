@@ -5,8 +5,8 @@ import pytest
 
 from oci.http import parse_link
 from oci.mediatype import OCI_MANIFEST
-from tests.registry.api.wire import NAME, push_image, push_manifest, refused
 from tests.support.images import an_image
+from tests.support.registry.wire import NAME, push_image, push_manifest, refused
 
 IMAGE = an_image()
 PATH = f"/v2/{NAME}/tags/list"

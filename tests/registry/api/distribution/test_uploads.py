@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from oci.digest import Digest
-from tests.registry.api.wire import NAME, push_blob, refused, start
+from tests.support.registry.wire import NAME, push_blob, refused, start
 
 CONTENT = b"the quick brown fox jumps over the lazy dog" * 100
 DIGEST = Digest.of(CONTENT)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from registry.server import Limits, Server
-from tests.support.raw_http import Answer, Probe, connected, read_answer, running, talk
+from tests.support.registry.raw_http import Answer, Probe, connected, read_answer, running, talk
 
 OK = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 OFFER = b"Connection: Upgrade"

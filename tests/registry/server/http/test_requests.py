@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from registry.server import Limits, Server, SlipwayProtocol
-from tests.support.raw_http import (
+from tests.support.registry.raw_http import (
     Probe,
     answers,
     connected,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.server import Limits, Server
-from tests.support.raw_http import (
+from tests.support.registry.raw_http import (
     Probe,
     answers,
     connected,
@@ -19,8 +19,8 @@ from tests.support.raw_http import (
     running,
     talk,
 )
+from tests.support.registry.unreadable import BadPlace
 from tests.support.tls import tls_contexts
-from tests.support.unreadable import BadPlace
 
 SMALL = os.urandom(4096)
 LARGE = os.urandom(9 * 1024 * 1024 + 1)

@@ -6,7 +6,7 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.operator import usage
 from tests.support.images import an_image, an_index
-from tests.support.storage import Service, push_blob, push_image, push_index
+from tests.support.registry.storage import Service, push_blob, push_image, push_index
 
 ONE, TWO = RepositoryName("one"), RepositoryName("two")
 A, B = Tag("a"), Tag("b")

@@ -15,8 +15,8 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
 from registry.storage.blobs.store import BlobStore, StoredFile, remove_file, unpaced
 from registry.storage.disk.root import Root
-from tests.support.storage import read_all
-from tests.support.stores import AlternatingStore
+from tests.support.registry.storage import read_all
+from tests.support.registry.stores import AlternatingStore
 
 CONTENT = b"some bytes of a layer" * 100_000
 

@@ -15,7 +15,7 @@ from registry.storage.database.contract import Database
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
-from tests.support.databases import twice
+from tests.support.registry.databases import twice
 
 NAME = RepositoryName("team/app")
 Pair = tuple[Database, Database]

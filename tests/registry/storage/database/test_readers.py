@@ -17,7 +17,7 @@ from registry.storage.database.readers import Readers, translate_read_error
 from registry.storage.database.sqlite import OPERATOR_READERS, READERS
 from registry.storage.metadata import epochs
 from registry.storage.own_thread import in_own_thread
-from tests.support.storage import Service, push_blob
+from tests.support.registry.storage import Service, push_blob
 
 ONE = text("SELECT 1")
 

@@ -11,7 +11,7 @@ import pytest
 
 from registry.errors import RegistryReadOnly
 from registry.storage.disk.read_only_latch import MARKER, MAX_REASON, SPARE, Latch
-from tests.support.faults import FaultySystem, Plan
+from tests.support.registry.faults import FaultySystem, Plan
 
 MAX_CALLS = 20
 REASON = "sync: Input/output error"

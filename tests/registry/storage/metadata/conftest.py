@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from tests.support.rows import a_connection, a_repository
+from tests.support.registry.rows import a_connection, a_repository
 
 
 @pytest.fixture

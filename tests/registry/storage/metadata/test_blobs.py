@@ -9,7 +9,7 @@ from registry.storage.metadata import blobs
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.tables import trash
 from registry.storage.retention import Lease
-from tests.support.rows import EARLY, LATE, NAME, OTHER, a_blob, a_repository
+from tests.support.registry.rows import EARLY, LATE, NAME, OTHER, a_blob, a_repository
 
 
 def trashed(connection: Connection) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 from oci.digest import Digest
 from registry.storage.metadata import blobs, edges
 from registry.storage.metadata.tables import manifest_edges
-from tests.support.rows import OTHER, a_blob, a_child, a_layer, a_manifest, a_repository
+from tests.support.registry.rows import OTHER, a_blob, a_child, a_layer, a_manifest, a_repository
 
 Row = tuple[str, str | None, str | None]
 

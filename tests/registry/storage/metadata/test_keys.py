@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select
 
 from registry.storage.metadata.keys import among, up_to_bytes
 from registry.storage.metadata.tables import repo_blobs
-from tests.support.rows import OTHER, a_blob, a_repository
+from tests.support.registry.rows import OTHER, a_blob, a_repository
 
 
 def test_the_rows_are_those_of_the_pairs_not_of_their_parts(

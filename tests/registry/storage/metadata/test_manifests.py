@@ -10,7 +10,7 @@ from registry.storage.metadata import edges, manifests, tags
 from registry.storage.metadata.manifests import NewManifest
 from registry.storage.metadata.trash import manifests as trashed_manifests
 from registry.storage.retention import Lease
-from tests.support.rows import (
+from tests.support.registry.rows import (
     EARLY,
     LATE,
     NAME,

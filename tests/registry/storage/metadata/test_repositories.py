@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from oci.reference import RepositoryName
 from registry.storage.metadata import repositories, uploads
-from tests.support.rows import EARLY, LATE, NAME, OTHER, a_repository
+from tests.support.registry.rows import EARLY, LATE, NAME, OTHER, a_repository
 
 
 def test_the_first_push_makes_the_repository(connection: Connection) -> None:

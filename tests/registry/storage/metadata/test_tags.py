@@ -8,7 +8,7 @@ from oci.reference import Tag
 from registry.storage.metadata import manifests, tags
 from registry.storage.metadata.tags import TagChange
 from registry.storage.retention import Lease
-from tests.support.rows import LATE, NAME, OTHER, a_manifest
+from tests.support.registry.rows import LATE, NAME, OTHER, a_manifest
 
 V1, V2 = Tag("v1"), Tag("v2")
 

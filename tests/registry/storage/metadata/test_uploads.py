@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from registry.storage.metadata import uploads
 from registry.storage.metadata.uploads import Counts, StoredUpload
-from tests.support.rows import EARLY, LATE, NAME, OTHER
+from tests.support.registry.rows import EARLY, LATE, NAME, OTHER
 
 
 def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> None:

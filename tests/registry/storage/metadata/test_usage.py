@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from registry.storage.metadata import usage
 from registry.storage.metadata.usage import Size
-from tests.support.rows import OTHER, a_blob, a_child, a_layer, a_manifest, a_repository
+from tests.support.registry.rows import OTHER, a_blob, a_child, a_layer, a_manifest, a_repository
 
 
 def test_a_repository_shares_what_another_has_as_well(

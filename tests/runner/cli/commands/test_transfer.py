@@ -16,7 +16,7 @@ import pytest
 from tests.runner.cli.test_terminal import Terminal
 from tests.support.images import Image, a_busybox_image, a_busybox_layer
 from tests.support.processes import RegistryServer
-from tests.support.runners import Runner
+from tests.support.runner.runners import Runner
 
 pytestmark = pytest.mark.needs_root
 

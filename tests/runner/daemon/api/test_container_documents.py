@@ -12,7 +12,7 @@ from runner.daemon.api.container_documents import Sizes, inspection
 from runner.schema import ContainerOptions
 from runner.schema.mounts import MountKind
 from runner.services.containers.container import MountPoint
-from tests.support.containers import a_container
+from tests.support.runner.containers import a_container
 
 
 def test_the_images_program_and_health_check_are_shown() -> None:

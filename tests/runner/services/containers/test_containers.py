@@ -9,7 +9,7 @@ from runner.runtime.errors import CommandNotExecutable, CommandNotFound
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
 from tests.support.runner import programs
-from tests.support.runner_containers import RunnerContainers, leftovers
+from tests.support.runner.runner_containers import RunnerContainers, leftovers
 
 
 async def test_a_container_runs_and_its_output_and_exit_code_are_kept(

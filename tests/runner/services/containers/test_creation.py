@@ -11,7 +11,7 @@ from runner.linux.mounts import is_mounted
 from runner.schema import ContainerOptions, MountOption
 from runner.services.volumes.volumes import Volume
 from runner.storage.records import NameInUse
-from tests.support.runner_containers import BUSYBOX, RunnerContainers, leftovers
+from tests.support.runner.runner_containers import BUSYBOX, RunnerContainers, leftovers
 
 pytestmark = pytest.mark.needs_root
 

@@ -7,7 +7,7 @@ import pytest
 from runner.errors import Conflict
 from runner.schema import ContainerOptions, MountOption
 from tests.support.images import a_busybox_image
-from tests.support.runner_containers import RunnerContainers
+from tests.support.runner.runner_containers import RunnerContainers
 
 pytestmark = pytest.mark.needs_root
 

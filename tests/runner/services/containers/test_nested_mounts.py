@@ -12,7 +12,7 @@ from runner.errors import BadRequest
 from runner.schema import ContainerOptions, MountOption
 from runner.services.containers.containers import Condition
 from tests.support.images import a_busybox_image
-from tests.support.runner_containers import RunnerContainers
+from tests.support.runner.runner_containers import RunnerContainers
 
 pytestmark = pytest.mark.needs_root
 

@@ -17,7 +17,7 @@ from runner.services.containers.operations import NotKilled
 from runner.services.containers.starting import StartAborted
 from tests.support.runner import programs
 from tests.support.runner.fake_runtime import FakeHost
-from tests.support.runner_containers import RunnerContainers, leftovers, runner_containers
+from tests.support.runner.runner_containers import RunnerContainers, leftovers, runner_containers
 
 Ending = Callable[[Containers, str], Awaitable[None]]
 

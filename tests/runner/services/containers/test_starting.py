@@ -22,7 +22,7 @@ from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
 from runner.services.containers.starting import StartAborted, StartFailed
 from tests.support.runner import programs
-from tests.support.runner_containers import (
+from tests.support.runner.runner_containers import (
     RunnerContainers,
     leftovers,
     remove_all,

@@ -15,7 +15,7 @@ from runner.linux.mounts import is_mounted, unmount
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
 from runner.storage.records import ContainerRecord, NotRecorded
-from tests.support.runner_containers import RunnerContainers, remove_all, runner_containers
+from tests.support.runner.runner_containers import RunnerContainers, remove_all, runner_containers
 
 pytestmark = pytest.mark.needs_root
 
@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[3]
 async def a_killed_daemon(root: Path, run_dir: Path, *command: str) -> AsyncIterator[str]:
     """A daemon in its own process starts a container, and is killed with SIGKILL."""
     daemon = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.container_daemon", str(root), str(run_dir)),
+        *(sys.executable, "-m", "tests.support.runner.container_daemon", str(root), str(run_dir)),
         *command,
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,

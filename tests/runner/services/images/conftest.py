@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_registry import FakeRegistry
+from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.memory_registries import MemoryRegistries
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner.runner_images import RunnerImages, runner_images
 
 
 @pytest.fixture

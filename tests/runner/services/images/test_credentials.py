@@ -7,9 +7,9 @@ import pytest
 from oci.digest import Digest
 from runner.credentials import Credentials
 from runner.errors import RunnerError
-from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages
+from tests.support.runner.fake_registry import FakeRegistry, Reply
+from tests.support.runner.runner_images import RunnerImages
 
 CANARY = Credentials("canary", "s3cret-canary")
 SOURCE = an_image([a_layer({"file": b"x" * 5000})])

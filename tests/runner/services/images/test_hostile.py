@@ -19,9 +19,9 @@ from oci.mediatype import (
 )
 from runner.credentials import Credentials
 from runner.errors import RunnerError
-from tests.support.fake_registry import FakeRegistry, Reply, envelope
 from tests.support.images import Image, Layer, a_layer, an_image, an_index
-from tests.support.runner_images import RunnerImages
+from tests.support.runner.fake_registry import FakeRegistry, Reply, envelope
+from tests.support.runner.runner_images import RunnerImages
 
 CANARY = Credentials("canary", "s3cret-canary")
 SOURCE = an_image([a_layer({"file": b"x" * 5000})])

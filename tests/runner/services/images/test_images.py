@@ -6,9 +6,9 @@ import pytest
 
 from runner.errors import BadRequest, Conflict
 from runner.services.images.store import ImageCorrupt
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages, runner_images
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_images import RunnerImages, runner_images
 
 
 async def test_images_survive_the_daemon(registry: FakeRegistry, tmp_path: Path) -> None:

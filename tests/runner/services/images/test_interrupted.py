@@ -14,11 +14,11 @@ from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.images import progress
 from runner.services.images.archives.imports import ImportOptions
-from tests.support.chaos import ChaosProxy
-from tests.support.fake_registry import FakeRegistry, Reply
 from tests.support.images import a_layer, a_tar, an_image
 from tests.support.processes import docker_registry, make_registry_server, registry_server
-from tests.support.runner_images import chunked, runner_images
+from tests.support.runner.chaos import ChaosProxy
+from tests.support.runner.fake_registry import FakeRegistry, Reply
+from tests.support.runner.runner_images import chunked, runner_images
 
 # Bytes that do not compress, so that the blob is as large as the file.
 LAYER = a_layer({"noise": os.urandom(4_000_000)}, OCI_LAYER_TAR)

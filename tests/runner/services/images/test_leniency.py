@@ -12,10 +12,10 @@ from oci.digest import Digest
 from oci.encoding import image_manifest
 from oci.mediatype import OCI_CONFIG, OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD
 from runner.errors import RunnerError
-from tests.support.archives import archive, entry, hard_link
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import Image, Layer, a_layer, an_image
-from tests.support.runner_images import RunnerImages, chunked, joined, runner_images
+from tests.support.runner.archives.tar_entries import archive, entry, hard_link
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_images import RunnerImages, chunked, joined, runner_images
 
 SOURCE = an_image([a_layer({"file": b"content"})])
 LAYER = SOURCE.layers[0]

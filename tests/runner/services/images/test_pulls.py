@@ -12,10 +12,10 @@ from oci.encoding import image_manifest
 from oci.mediatype import DOCKER_FOREIGN_GZIP, OCI_CONFIG
 from runner.errors import BadRequest, NoSuchImage, NotFound
 from runner.services.images.layer_download import rechunked
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image, an_index
+from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.memory_registries import MemoryRegistries
-from tests.support.runner_images import RunnerImages, joined
+from tests.support.runner.runner_images import RunnerImages, joined
 
 
 async def test_a_pulled_image_is_unpacked_recorded_and_found(

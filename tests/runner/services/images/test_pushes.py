@@ -5,10 +5,10 @@ import pytest
 from oci.digest import Digest
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NotFound
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
+from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.memory_registries import MemoryRegistries
-from tests.support.runner_images import RunnerImages, joined
+from tests.support.runner.runner_images import RunnerImages, joined
 
 
 async def test_a_pushed_image_keeps_its_exact_bytes(

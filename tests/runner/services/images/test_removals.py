@@ -13,9 +13,9 @@ from runner.errors import Conflict
 from runner.services.images.images import Images
 from runner.services.images.store import PARTIAL_SECONDS, ImageCorrupt, ImageStore
 from runner.storage.files import deletion
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import a_layer, an_image
-from tests.support.runner_images import RunnerImages
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_images import RunnerImages
 
 
 @dataclass(frozen=True)

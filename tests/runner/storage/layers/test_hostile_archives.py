@@ -13,10 +13,10 @@ from oci.layer import InvalidLayer
 from runner.storage.files.deletion import remove
 from runner.storage.files.walk import walk
 from runner.storage.layers.unpack import unpack
-from tests.support.hostile import Hostile
-from tests.support.hostile_formats import ATTRIBUTES, HEADERS, SPARSE
-from tests.support.hostile_links import HARD_LINKS, SPECIAL, WHITEOUTS
-from tests.support.hostile_names import NAMES, SYMLINKS
+from tests.support.runner.archives.hostile import Hostile
+from tests.support.runner.archives.hostile_formats import ATTRIBUTES, HEADERS, SPARSE
+from tests.support.runner.archives.hostile_links import HARD_LINKS, SPECIAL, WHITEOUTS
+from tests.support.runner.archives.hostile_names import NAMES, SYMLINKS
 
 CORPUS = {
     "names": NAMES,

@@ -12,7 +12,7 @@ from oci.digest import Digest, DigestMismatch
 from oci.layer import InvalidLayer
 from runner.storage.layers.store import Layer, LayerStore, LayerUnknown, UnpackFailed
 from runner.storage.layers.unpack import Limits
-from tests.support.archives import archive, directory, entry, hard_link
+from tests.support.runner.archives.tar_entries import archive, directory, entry, hard_link
 
 if sys.version_info >= (3, 14):
     from compression import zstd

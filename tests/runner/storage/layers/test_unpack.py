@@ -10,7 +10,8 @@ import pytest
 from oci.layer import InvalidLayer
 from runner.storage.files.deletion import remove
 from runner.storage.layers.unpack import Limits, Unpacked, unpack
-from tests.support.archives import (
+from tests.support.commands import run
+from tests.support.runner.archives.tar_entries import (
     BLOCK,
     CHARACTER,
     DIRECTORY,
@@ -26,7 +27,6 @@ from tests.support.archives import (
     pax,
     symlink,
 )
-from tests.support.commands import run
 
 Apply = Callable[..., Unpacked]
 

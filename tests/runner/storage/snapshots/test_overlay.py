@@ -13,7 +13,15 @@ from runner.linux.mounts import mount, unmount
 from runner.storage.files.walk import walk
 from runner.storage.layers.store import LayerStore
 from runner.storage.snapshots.overlay import OverlaySnapshotter
-from tests.support.archives import DIRECTORY, archive, directory, entry, hard_link, pax, symlink
+from tests.support.runner.archives.tar_entries import (
+    DIRECTORY,
+    archive,
+    directory,
+    entry,
+    hard_link,
+    pax,
+    symlink,
+)
 
 pytestmark = pytest.mark.needs_root
 

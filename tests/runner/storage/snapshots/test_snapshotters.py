@@ -14,7 +14,7 @@ from runner.storage.layers.store import LayerStore, LayerUnknown
 from runner.storage.snapshots.changes import commit, usage
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 from runner.storage.snapshots.snapshotter import SnapshotExists, Snapshotter, SnapshotUnknown
-from tests.support.archives import archive, directory, entry
+from tests.support.runner.archives.tar_entries import archive, directory, entry
 from tests.support.runner.plain_snapshotter import PlainSnapshotter
 
 BASE = archive(directory(b"./"), directory(b"etc"), entry(b"etc/name", content=b"base"))

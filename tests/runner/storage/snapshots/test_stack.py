@@ -12,7 +12,7 @@ from runner.linux.mounts import MAX_LOWER, Mount, mount, unmount
 from runner.storage.layers.store import Layer, LayerStore
 from runner.storage.layers.unpack import unpack
 from runner.storage.snapshots.stack import lower_directories
-from tests.support.archives import DIRECTORY, archive, entry
+from tests.support.runner.archives.tar_entries import DIRECTORY, archive, entry
 
 pytestmark = pytest.mark.needs_root
 

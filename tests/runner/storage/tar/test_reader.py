@@ -14,8 +14,8 @@ from runner.storage.tar import reader as tar_reader
 from runner.storage.tar.errors import Truncated
 from runner.storage.tar.headers import header, padding
 from runner.storage.tar.reader import Member, TarReader
-from tests.support.archives import entry, gnu_long, pax
 from tests.support.commands import run
+from tests.support.runner.archives.tar_entries import entry, gnu_long, pax
 
 names = st.binary(min_size=1, max_size=300).filter(lambda name: not set(name) & {0})
 safe_names = st.text(

@@ -7,7 +7,7 @@ import pytest
 from runner.storage.tar.errors import InvalidArchive
 from runner.storage.tar.reader import MAX_EXTENSION_BYTES
 from runner.storage.tar.tar_file import members
-from tests.support.archives import archive, block, entry, gnu_long, pax
+from tests.support.runner.archives.tar_entries import archive, block, entry, gnu_long, pax
 
 
 class CountingFile(io.BytesIO):

@@ -19,10 +19,10 @@ from oci.encoding import image_index
 from oci.mediatype import OCI_LAYER_TAR
 from runner.errors import BadRequest, NoSuchImage
 from runner.services.images.archives.imports import ImportOptions
-from tests.support.archives import pax
-from tests.support.fake_registry import FakeRegistry
 from tests.support.images import Image, a_layer, a_tar, an_image
-from tests.support.runner_images import RunnerImages, chunked, joined, runner_images
+from tests.support.runner.archives.tar_entries import pax
+from tests.support.runner.fake_registry import FakeRegistry
+from tests.support.runner.runner_images import RunnerImages, chunked, joined, runner_images
 
 ROOTFS = a_tar({"bin/": b"", "bin/sh": b"#!", "etc/": b"", "etc/motd": b"hello"})
 SOURCE = an_image([a_layer({"one": b"1"}), a_layer({"two": b"2"})])

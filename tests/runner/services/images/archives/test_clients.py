@@ -11,7 +11,7 @@ import pytest
 from runner.services.images.archives.imports import ImportOptions
 from tests.support.images import a_tar
 from tests.support.processes import needs_program
-from tests.support.runner_images import RunnerImages, chunked, joined, runner_images
+from tests.support.runner.runner_images import RunnerImages, chunked, joined, runner_images
 
 ROOTFS = a_tar({"etc/": b"", "etc/motd": b"hello"})
 NAME = "registry.test/app:1"

@@ -14,8 +14,8 @@ from registry.services.repositories import Repository
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import epochs
 from registry.storage.retention import Retention
-from tests.support.clocks import FakeClock
-from tests.support.storage import Service, a_service
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.storage import Service, a_service
 
 SECOND = 1000
 SHORT = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)

@@ -1,6 +1,7 @@
 """Hostile headers: archives that lie about sizes, owners, times, attributes and sparse maps."""
 
-from tests.support.archives import (
+from tests.support.runner.archives.hostile import Hostile
+from tests.support.runner.archives.tar_entries import (
     END,
     GNU_LINK,
     archive,
@@ -14,7 +15,6 @@ from tests.support.archives import (
     record,
     symlink,
 )
-from tests.support.hostile import Hostile
 
 _CUT = "cut short"
 _OWNER = "expected 0 to 4294967294"

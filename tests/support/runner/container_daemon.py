@@ -1,14 +1,14 @@
 """A process with containers in it, as a daemon has them, for a test to kill.
 
-``python -m tests.support.container_daemon ROOT RUN_DIR COMMAND…`` creates and starts a container
-from the command, writes its ID, and goes on living.
+``python -m tests.support.runner.container_daemon ROOT RUN_DIR COMMAND…`` creates and starts a
+container from the command, writes its ID, and goes on living.
 """
 
 import asyncio
 import sys
 from pathlib import Path
 
-from tests.support.runner_containers import runner_containers
+from tests.support.runner.runner_containers import runner_containers
 
 
 async def main(root: Path, run_dir: Path, command: list[str]) -> None:

@@ -1,6 +1,6 @@
 """A process with containers in it that is killed at a chosen place, as a daemon might be.
 
-``python -m tests.support.killed_daemon ROOT RUN_DIR PLACE`` creates, starts and removes a
+``python -m tests.support.runner.killed_daemon ROOT RUN_DIR PLACE`` creates, starts and removes a
 container that brings an anonymous volume, and kills itself with SIGKILL at PLACE:
 ``before MODULE:NAME`` or ``after MODULE:NAME``, or ``before``/``after`` a step of a start.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from runner.schema.mounts import MountOption
 from runner.services.containers import starting
 from runner.services.containers.containers import Condition
-from tests.support.runner_containers import runner_containers
+from tests.support.runner.runner_containers import runner_containers
 
 
 def kill_ourselves() -> None:

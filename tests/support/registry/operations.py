@@ -15,9 +15,9 @@ from oci.errors import OCIError
 from oci.reference import Tag
 from registry.gc.collector import GarbageCollector
 from registry.storage.retention import Retention
-from tests.support.clocks import FakeClock
 from tests.support.images import an_image
-from tests.support.storage import Service, body, pull_blob, push_blob, push_image
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.storage import Service, body, pull_blob, push_blob, push_image
 
 KEPT, GONE = an_image(layers=2, seed="kept"), an_image(seed="gone")
 NEW = an_image(seed="new")

@@ -1,6 +1,7 @@
 """Hostile hard links, whiteouts and special files."""
 
-from tests.support.archives import (
+from tests.support.runner.archives.hostile import Hostile
+from tests.support.runner.archives.tar_entries import (
     BLOCK,
     CHARACTER,
     DIRECTORY,
@@ -15,7 +16,6 @@ from tests.support.archives import (
     pax,
     symlink,
 )
-from tests.support.hostile import Hostile
 
 _CLIMBS = "climbs with"
 

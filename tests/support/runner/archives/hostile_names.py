@@ -1,6 +1,7 @@
 """Hostile names and symlinks: archives that want to be written somewhere else."""
 
-from tests.support.archives import (
+from tests.support.runner.archives.hostile import Hostile
+from tests.support.runner.archives.tar_entries import (
     DIRECTORY,
     FIFO,
     GNU_LINK,
@@ -16,7 +17,6 @@ from tests.support.archives import (
     pax,
     symlink,
 )
-from tests.support.hostile import Hostile
 
 _CLIMBS = "climbs with"
 _ROOT = "replace the root"

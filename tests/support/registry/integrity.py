@@ -3,7 +3,7 @@
 from registry.integrity.checks import Integrity
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
-from tests.support.storage import Service
+from tests.support.registry.storage import Service
 
 
 async def findings(service: Service, *, deep: bool = False, repair: bool = False) -> list[Finding]:

@@ -26,8 +26,8 @@ from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
-from tests.support.databases import RerunningDatabase
 from tests.support.images import Image, Index
+from tests.support.registry.databases import RerunningDatabase
 
 
 @dataclass(frozen=True, slots=True)
