@@ -3,6 +3,13 @@
 from runner.schema.exec_options import ExecOptions
 from runner.schema.mounts import MountOption
 from runner.schema.options import ContainerOptions, Ulimit
-from runner.schema.progress import ProgressEvent
+from runner.schema.progress import ProgressEvent, PushedManifest
 
-__all__ = ["ContainerOptions", "ExecOptions", "MountOption", "ProgressEvent", "Ulimit"]
+__all__ = [
+    "ContainerOptions",
+    "ExecOptions",
+    "MountOption",
+    "ProgressEvent",
+    "PushedManifest",
+    "Ulimit",
+]

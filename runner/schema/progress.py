@@ -8,11 +8,23 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class PushedManifest:
+    """The result of a push: the manifest's tag, digest, and size in bytes."""
+
+    tag: str
+    digest: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"Tag": self.tag, "Digest": self.digest, "Size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressEvent:
     """The progress of one layer or tag; with ``error``, the failure of the whole operation.
 
     ``id`` is the layer (its digest's first 12 characters) or the tag; ``current`` and ``total``
-    count bytes.  ``aux`` is a result for programs, such as a pushed manifest's digest.
+    count bytes.  ``pushed`` is a result for programs.
     """
 
     status: str = ""
@@ -22,7 +34,7 @@ class ProgressEvent:
     error: str | None = None
     kind: str | None = None
     stream: str | None = None
-    aux: dict[str, Any] | None = None
+    pushed: PushedManifest | None = None
 
     def to_json(self) -> dict[str, Any]:
         if self.error is not None:
@@ -30,8 +42,8 @@ class ProgressEvent:
             if self.kind is not None:
                 detail_of_error["kind"] = self.kind
             return {"errorDetail": detail_of_error, "error": self.error}
-        if self.aux is not None:
-            return {"progressDetail": {}, "aux": self.aux}
+        if self.pushed is not None:
+            return {"progressDetail": {}, "aux": self.pushed.to_json()}
         if self.stream is not None:
             return {"stream": self.stream}
         detail: dict[str, int] = {}

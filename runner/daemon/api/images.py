@@ -9,6 +9,7 @@ from http import HTTPStatus
 from oci.errors import OCIError
 from oci.reference import Reference
 from runner.credentials import Credentials, CredentialsInvalid
+from runner.daemon.api import image_documents
 from runner.daemon.api.progress import Progress, progress_response
 from runner.daemon.http.messages import HandlerResult, Request, Response, json_response
 from runner.daemon.services import Services
@@ -25,7 +26,7 @@ async def list_images(services: Services, request: Request) -> HandlerResult:
     # Before 1.25 the name pattern was a separate parameter.
     if pattern := request.query.text("filter"):
         requested.setdefault("reference", []).append(pattern)
-    return json_response(list(services.images.list(requested)))
+    return json_response([image_documents.summary(one) for one in services.images.list(requested)])
 
 
 async def create(services: Services, request: Request) -> HandlerResult:
@@ -97,11 +98,12 @@ async def save(services: Services, request: Request) -> HandlerResult:
 
 
 async def inspect(services: Services, request: Request) -> HandlerResult:
-    return json_response(services.images.inspect(_image_name(request)))
+    return json_response(image_documents.inspection(services.images.inspect(_image_name(request))))
 
 
 async def history(services: Services, request: Request) -> HandlerResult:
-    return json_response(list(services.images.history(_image_name(request))))
+    steps = services.images.history(_image_name(request))
+    return json_response([image_documents.history_item(step) for step in steps])
 
 
 async def push(services: Services, request: Request) -> HandlerResult:
@@ -130,7 +132,7 @@ async def tag(services: Services, request: Request) -> HandlerResult:
 async def remove(services: Services, request: Request) -> HandlerResult:
     force = request.query.flag("force")
     removed = await services.images.remove(_image_name(request), force=force)
-    return json_response([item.to_json() for item in removed])
+    return json_response([image_documents.deletion(item) for item in removed])
 
 
 async def prune(services: Services, request: Request) -> HandlerResult:
@@ -141,7 +143,7 @@ async def prune(services: Services, request: Request) -> HandlerResult:
     )
     matches = filters.selector(PRUNE_FILTERS, requested)
     removed, reclaimed = await services.images.prune(matches, everything=everything)
-    deleted = [item.to_json() for item in removed]
+    deleted = [image_documents.deletion(item) for item in removed]
     return json_response({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from oci.descriptor import Platform
 from runner.credentials import Credentials
+from runner.daemon.api import image_documents
 from runner.daemon.api.container_documents import summary
 from runner.daemon.api.containers import measure
 from runner.daemon.api.event_filters import selector
@@ -179,7 +180,7 @@ async def disk_usage(services: Services, request: Request) -> HandlerResult:
             raise BadRequest(f"invalid type {kind!r}: expected one of {', '.join(USAGE_TYPES)}")
     document: dict[str, Any] = {"BuildCache": []}
     if "image" in requested:
-        document["Images"] = list(services.images.list())
+        document["Images"] = [image_documents.summary(one) for one in services.images.list()]
         document["LayersSize"] = services.images.layers_bytes()
     if "container" in requested:
         document["Containers"] = [

@@ -10,7 +10,6 @@ Composition::
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -21,10 +20,11 @@ from runner.errors import NotFound, RunnerError
 from runner.remote.contract import Registries
 from runner.schema import ProgressEvent
 from runner.services.events import Events
-from runner.services.images import search, views
+from runner.services.images import details, search
 from runner.services.images.archives.imports import Importer, ImportOptions
 from runner.services.images.archives.loads import Loader
 from runner.services.images.archives.saves import Saver
+from runner.services.images.details import HistoryStep, ImageDetails, ImageSummary
 from runner.services.images.layer_download import restore
 from runner.services.images.layer_files import drop_spooled
 from runner.services.images.layer_sync import LayerSync
@@ -82,29 +82,27 @@ class Images:
         """Protect the image's layers from removal inside the block."""
         return self._store.hold(image.config.diff_ids)
 
-    def inspect(self, name: str) -> dict[str, Any]:
-        """Engine API, ImageInspect."""
-        return views.inspect(self._store, self.find(name))
+    def inspect(self, name: str) -> ImageDetails:
+        """The image's config, names and size."""
+        return details.describe(self._store, self.find(name))
 
-    def history(self, name: str) -> tuple[dict[str, Any], ...]:
-        """Engine API, HistoryResponseItem, newest first."""
-        return views.history(self._store, self.find(name))
+    def history(self, name: str) -> tuple[HistoryStep, ...]:
+        """The steps that made the image, newest first."""
+        return details.history(self._store, self.find(name))
 
-    def list(
-        self, filters: Mapping[str, Sequence[str]] | None = None
-    ) -> tuple[dict[str, Any], ...]:
-        """Engine API, ImageSummary, newest first.
+    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> tuple[ImageSummary, ...]:
+        """Every image that the filters select, newest first.
 
         Filters: dangling, label, reference, before, since, until; BadRequest for any other.
         """
         users = self._users()
         found = search.select(self._store, filters or {})
-        summaries = [views.summary(self._store, image, users) for image in found]
+        summaries = [details.summarize(self._store, image, users) for image in found]
         # No filter can match an image that cannot be read.
         for image in () if filters else self._store.images_and_corrupt():
             if isinstance(image, CorruptImage):
                 log.warning("image corrupt", image=str(image.id), reason=image.reason)
-                summaries.append(views.corrupt_summary(self._store, image, users))
+                summaries.append(details.summarize(self._store, image, users))
         return tuple(summaries)
 
     def layers_bytes(self) -> int:
@@ -117,7 +115,7 @@ class Images:
     def layers_bytes_of(self, image_id: Digest) -> int:
         """What one image's layers take; 0 for an image that is gone or corrupt."""
         image = self._store.image_or_corrupt(image_id)
-        return views.total_size(self._store, image) if isinstance(image, Image) else 0
+        return details.total_size(self._store, image) if isinstance(image, Image) else 0
 
     async def pull(
         self,
@@ -184,7 +182,7 @@ class Images:
         self._publish("tag", image, target)
 
     async def remove(self, name: str, *, force: bool = False) -> tuple[Deleted, ...]:
-        """Engine API, ImageDeleteResponseItem: untagged names, and deleted images and layers.
+        """Remove a name or an image; returns untagged names, and deleted images and layers.
 
         Conflict: in use by a container, or an ID with several names and no ``force``.
         """

@@ -14,7 +14,7 @@ from oci.reference import Reference, RepositoryName
 from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, RunnerError
 from runner.remote.contract import PushResult, Registries, RegistryRepository
-from runner.schema import ProgressEvent
+from runner.schema import ProgressEvent, PushedManifest
 from runner.services.images.layer_files import FileRange
 from runner.services.images.progress import LayerProgress
 from runner.services.images.store import Image, ImageStore, is_tag
@@ -81,8 +81,8 @@ class Pusher:
         pinned = f"{repository}@{record.manifest}"
         await self._store.point([pinned], descriptor, record.manifest, image.id)
         report(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
-        aux = {"Tag": str(tag), "Digest": str(record.manifest), "Size": len(content)}
-        report(ProgressEvent(aux=aux))
+        pushed = PushedManifest(str(tag), str(record.manifest), len(content))
+        report(ProgressEvent(pushed=pushed))
 
     async def _push_layer(
         self, repository: RegistryRepository, image: Image, layer: Descriptor, report: Report

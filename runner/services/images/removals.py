@@ -25,11 +25,6 @@ class Deleted:
     untagged: str = ""
     deleted: Digest | None = None
 
-    def to_json(self) -> dict[str, str]:
-        if self.untagged:
-            return {"Untagged": self.untagged}
-        return {"Deleted": str(self.deleted)}
-
 
 class Remover:
     """Removes names and images, and sweeps unused blobs and layers."""

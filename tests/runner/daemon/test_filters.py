@@ -268,5 +268,5 @@ async def test_a_prune_of_images_takes_only_what_its_filters_say(
 
     await ask(services, "POST", "/images/prune", filters)
 
-    tags = [tag for one in services.images.list() for tag in one["RepoTags"]]
+    tags = [tag for one in services.images.list() for tag in one.tags]
     assert tags == [f"app:{name}" for name in kept.split()]

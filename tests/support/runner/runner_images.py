@@ -44,7 +44,7 @@ class RunnerImages:
 
     @property
     def tags(self) -> list[str]:
-        return sorted(tag for image in self.images.list() for tag in image["RepoTags"])
+        return sorted(tag for image in self.images.list() for tag in image.tags)
 
     def lies(self) -> list[str]:
         """Blobs under a digest that is not theirs."""

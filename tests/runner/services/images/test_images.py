@@ -21,7 +21,7 @@ async def test_images_survive_the_daemon(registry: FakeRegistry, tmp_path: Path)
         inspected = second.images.inspect("app")
 
     assert found.id == image.id
-    assert inspected["Config"]["Labels"] == {"team": "blue"}
+    assert inspected.config.labels == {"team": "blue"}
 
 
 async def test_a_layer_lost_to_a_power_cut_is_unpacked_again(
@@ -48,7 +48,7 @@ async def test_lists_are_filtered_by_label_reference_and_age(
         await runner.images.pull(f"app:{tag}", progress=runner.on_progress)
 
     def tags(**filters: list[str]) -> list[str]:
-        return sorted(t for image in runner.images.list(filters) for t in image["RepoTags"])
+        return sorted(t for image in runner.images.list(filters) for t in image.tags)
 
     assert tags(label=["team"]) == tags(label=["team=blue"]) == ["app:a"]
     assert tags(label=["team=red"]) == []
@@ -70,11 +70,11 @@ async def test_history_and_inspect_show_the_layers(
     history = runner.images.history("app")
     inspected = runner.images.inspect("app")
 
-    assert [item["Size"] for item in history] == [10, 1000]
-    assert history[0]["Id"] == str(image.id)
-    assert inspected["Size"] == 1010
-    assert inspected["RootFS"]["Layers"] == [str(layer.diff_id) for layer in source.layers]
-    assert inspected["Architecture"] == "amd64"
+    assert [step.size for step in history] == [10, 1000]
+    assert (history[0].image_id, history[0].tags) == (image.id, ("app:latest",))
+    assert inspected.size == 1010
+    assert inspected.config.diff_ids == tuple(layer.diff_id for layer in source.layers)
+    assert inspected.config.platform.architecture == "amd64"
 
 
 async def test_an_ambiguous_id_is_refused(registry: FakeRegistry, runner: RunnerImages) -> None:

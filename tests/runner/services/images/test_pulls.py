@@ -125,8 +125,8 @@ async def test_a_pull_by_digest_names_no_tag(registry: FakeRegistry, runner: Run
     await runner.images.pull(f"app:other@{source.digest}", progress=runner.on_progress)
 
     (summary,) = runner.images.list()
-    assert summary["RepoTags"] == []
-    assert summary["RepoDigests"] == [f"app@{source.digest}"]
+    assert summary.tags == ()
+    assert summary.digests == (f"app@{source.digest}",)
     with pytest.raises(NoSuchImage):
         runner.images.find("app:other")
 
@@ -143,7 +143,7 @@ async def test_a_tag_that_moved_leaves_the_old_image_without_a_tag(
     assert runner.images.find("app").id == new.id != old.id
     assert runner.images.find(str(old.id)).tags == ()
     dangling = runner.images.list({"dangling": ["true"]})
-    assert [summary["Id"] for summary in dangling] == [str(old.id)]
+    assert [summary.id for summary in dangling] == [old.id]
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a//b", "app:", "app@sha256:12", "", "../etc", "a b"])

@@ -11,6 +11,7 @@ import pytest
 from oci.digest import Digest
 from runner.errors import Conflict
 from runner.services.images.images import Images
+from runner.services.images.removals import Deleted
 from runner.services.images.store import PARTIAL_SECONDS, ImageCorrupt, ImageStore
 from runner.storage.files import deletion
 from tests.support.images import a_layer, an_image
@@ -36,7 +37,7 @@ async def test_removing_one_of_two_names_only_untags(
 
     removed = await runner.images.remove("app")
 
-    assert [item.to_json() for item in removed] == [{"Untagged": "app:latest"}]
+    assert removed == (Deleted(image.id, untagged="app:latest"),)
     assert runner.images.find("app:second").id == image.id
 
 
@@ -49,10 +50,9 @@ async def test_removing_the_last_name_deletes_the_image_and_its_bytes(
 
     removed = await runner.images.remove("app")
 
-    documents = [item.to_json() for item in removed]
-    assert {"Untagged": "app:latest"} in documents
-    assert {"Deleted": str(image.id)} in documents
-    assert {"Deleted": str(source.layers[0].diff_id)} in documents
+    assert Deleted(image.id, untagged="app:latest") in removed
+    assert Deleted(image.id, deleted=image.id) in removed
+    assert Deleted(image.id, deleted=source.layers[0].diff_id) in removed
     assert runner.images.list() == ()
     assert list(runner.store.content.digests()) == []
     assert list(runner.store.layers.diff_ids()) == []
@@ -178,9 +178,9 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
     new = await runner.images.pull("app", progress=runner.on_progress)
 
     removed, size = await runner.images.prune()
-    assert {"Deleted": str(old.id)} in [item.to_json() for item in removed]
+    assert Deleted(old.id, deleted=old.id) in removed
     assert size > 0
-    assert [summary["Id"] for summary in runner.images.list()] == [str(new.id)]
+    assert [summary.id for summary in runner.images.list()] == [new.id]
     runner.users.append(User("c" * 64, new.id, "exited"))
     await runner.images.prune(everything=True)
     assert runner.tags == ["app:latest"]

@@ -78,7 +78,7 @@ async def test_a_root_filesystem_becomes_an_image_of_one_layer(runner: RunnerIma
     assert image.config.diff_ids == (Digest.of(ROOTFS),)
     directory = await runner.store.layers.directory(image.config.diff_ids[0])
     assert (directory / "etc/motd").read_bytes() == b"hello"
-    assert runner.images.history("first")[0]["Comment"] == "from a test"
+    assert runner.images.history("first")[0].comment == "from a test"
     assert runner.told[-1].status == str(image.id)
     blob = runner.store.content.read(image.manifest.layers[0].digest)
     assert gzip.decompress(blob) == ROOTFS
