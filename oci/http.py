@@ -8,10 +8,19 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from oci.errors import ErrorCode, OCIError, quoted
 
 MAX_INTEGER = 2**63 - 1
+
+# RFC 9111 4.2.2: without Cache-Control a cache may keep a 404, 405 or 414, and answer with it when
+# its cause is long gone.
+ERROR_HEADERS: Mapping[str, str] = MappingProxyType(
+    {"Content-Type": "application/json", "Cache-Control": "no-store"}
+)
+"""The headers of every error response, beside its own."""
+
 _MAX_ENVELOPE = 1024 * 1024
 
 # RFC 9110 8.6: Content-Length = 1*DIGIT; here at most 19, as many as 2^63-1 has.

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from oci.errors import ErrorCode, OCIError, quoted
-from oci.http import Challenge, ErrorEntry, encode_entries, encode_errors
+from oci.http import ERROR_HEADERS, Challenge, ErrorEntry, encode_entries, encode_errors
 from oci.ranges import RangeNotSatisfiable, format_upload_range
 from registry.errors import (
     CommitUnknown,
@@ -76,7 +76,6 @@ def refuse(path: str, error: OCIError) -> Response:
         encode_errors(errors),
         status_code=error.status or error.code.status,
         headers=_headers(path, error),
-        media_type=JSON,
     )
 
 
@@ -84,11 +83,11 @@ def fail(request_id: str) -> Response:
     """The response for an unexpected exception, which is logged under the request id."""
     message = f"the registry failed; its log has more under request id {request_id}"
     body = encode_entries([ErrorEntry("UNKNOWN", message)])
-    return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, media_type=JSON)
+    return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, headers=ERROR_HEADERS)
 
 
 def _headers(path: str, error: OCIError) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store"}
+    headers = dict(ERROR_HEADERS)
     match error:
         case Unauthorized():
             headers["WWW-Authenticate"] = CHALLENGE.format()

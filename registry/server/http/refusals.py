@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from oci.errors import OCIError
-from oci.http import ErrorEntry, encode_entries, encode_errors
+from oci.http import ERROR_HEADERS, ErrorEntry, encode_entries, encode_errors
 
 
 def refusal(error: OCIError) -> bytes:
@@ -12,9 +12,10 @@ def refusal(error: OCIError) -> bytes:
 
 
 def _response(status: HTTPStatus, body: bytes) -> bytes:
+    fields = "".join(f"{name.lower()}: {value}\r\n" for name, value in ERROR_HEADERS.items())
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "content-type: application/json\r\n"
+        f"{fields}"
         f"content-length: {len(body)}\r\n"
         "connection: close\r\n\r\n"
     )

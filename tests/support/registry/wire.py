@@ -94,6 +94,7 @@ async def start(client: httpx2.AsyncClient, name: str = NAME, query: str = "") -
 def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """The first error of a refusal, once it is what was expected and has the spec's form."""
     assert answer.status_code == status, answer.text
+    assert answer.headers["cache-control"] == "no-store"
     entry = envelope(answer)[0]
     assert entry["code"] == code, answer.text
     return entry

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from oci.digest import Digest
-from oci.errors import OCIError
+from oci.errors import ErrorCode, OCIError
 from registry.api.errors import JSON, QueryInvalid, fail, refuse
 from registry.errors import BlobUnknown, ManifestBlobUnknown, ManifestReferencesMissing
+from registry.server.http.connection import TooManyConnections
 from registry.server.http.refusals import INTERNAL_ERROR, refusal
 from registry.server.http.request_head import MalformedRequest
 
@@ -20,6 +21,13 @@ ERRORS = (
     MalformedRequest("a request line that cannot be read"),
     QueryInvalid("found n twice, expected it once"),
     BlobUnknown(DIGEST),
+)
+
+
+# Every kind of refusal that the server sends by itself: the connection's kinds are among them.
+BY_THE_SERVER: tuple[type[MalformedRequest], ...] = (
+    MalformedRequest,
+    *MalformedRequest.__subclasses__(),
 )
 
 
@@ -59,6 +67,27 @@ def test_every_body_is_the_specs_envelope_and_leaves_an_empty_detail_out(body: b
         assert list(entry) in (["code", "message"], ["code", "message", "detail"])
         assert entry.get("detail", {}) is not None
     assert body == json.dumps(document, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=lambda code: code.name)
+def test_no_cache_keeps_an_error_of_the_application(code: ErrorCode) -> None:
+    kind = type("Refused", (OCIError,), {"code": code})
+
+    assert refuse("/v2/", kind("refused")).headers["cache-control"] == "no-store"
+
+
+def test_no_cache_keeps_a_failure() -> None:
+    assert fail("request-1").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [INTERNAL_ERROR, *(refusal(kind("refused")) for kind in BY_THE_SERVER)],
+    ids=["InternalError", *(kind.__name__ for kind in BY_THE_SERVER)],
+)
+def test_no_cache_keeps_an_error_of_the_server(response: bytes) -> None:
+    assert TooManyConnections in BY_THE_SERVER
+    assert b"cache-control: no-store" in split(response)[0].splitlines()
 
 
 def test_an_unforeseen_failure_has_the_same_status_and_code_from_both() -> None:
