@@ -10,7 +10,6 @@ name.  One fsync per blob, while its layer is being unpacked, is cheaper than ve
 on use.
 """
 
-import asyncio
 import io
 import os
 import time
@@ -22,6 +21,7 @@ from typing import BinaryIO, Final
 from oci.digest import LENGTHS, Digest, Digester, DigestMismatch, InvalidDigest
 from runner.errors import NotFound, RunnerError
 from runner.storage.files.durable import publish, sync_directory
+from runner.tasks.keyed_locks import KeyedLocks
 from runner.tasks.threads import in_thread
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -41,14 +41,6 @@ class SizeMismatch(RunnerError):
         super().__init__(f"blob {digest} has {found} bytes, expected {expected}")
 
 
-class _Lock:
-    """The lock of one digest's partial file, with the number of its holders and waiters."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
-
-
 class ContentStore:
     """Immutable blobs under their digests.
 
@@ -63,7 +55,7 @@ class ContentStore:
         for algorithm in LENGTHS:
             (self._blobs / algorithm).mkdir(parents=True, exist_ok=True)
         self._ingest.mkdir(exist_ok=True)
-        self._arriving: dict[Digest, _Lock] = {}
+        self._partial_locks = KeyedLocks[Digest]()
 
     def path(self, digest: Digest) -> Path:
         """The blob's path, whether or not it exists; for sendfile and tools that read layouts."""
@@ -109,21 +101,14 @@ class ContentStore:
 
         After the wait ``complete`` may be true: the first has committed the blob.
         """
-        turn = self._arriving.setdefault(digest, _Lock())
-        turn.users += 1
-        try:
-            async with turn.lock:
-                arriving = self._ingest / f"{digest.algorithm}-{digest.encoded}"
-                ingest = Ingest(digest, size, arriving, self.path(digest))
-                try:
-                    await in_thread(ingest.resume)
-                    yield ingest
-                finally:
-                    await ingest.aclose()
-        finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._arriving[digest]
+        async with self._partial_locks.hold(digest):
+            arriving = self._ingest / f"{digest.algorithm}-{digest.encoded}"
+            ingest = Ingest(digest, size, arriving, self.path(digest))
+            try:
+                await in_thread(ingest.resume)
+                yield ingest
+            finally:
+                await ingest.aclose()
 
     async def delete(self, digest: Digest) -> None:
         """Delete the blob and its partial file; no error if they are missing."""
@@ -154,7 +139,8 @@ class ContentStore:
         return sum(found.st_size for _, found in self._partial_files())
 
     def _partial_files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        busy = {f"{digest.algorithm}-{digest.encoded}" for digest in self._arriving}
+        in_use = self._partial_locks.in_use()
+        busy = {f"{digest.algorithm}-{digest.encoded}" for digest in in_use}
         for path in self._ingest.iterdir():
             if path.name not in busy:
                 with suppress(FileNotFoundError):

@@ -56,7 +56,7 @@ class LayerDownload:
             self._progress.status(self._labels.known)
             return
         self._progress.status(self._labels.begun)
-        async with self._store.layer_lock(self._diff_id), slots:
+        async with self._store.layer_locks.hold(self._diff_id), slots:
             if not self._is_present():
                 await self._download()
         self._progress.status(self._labels.done)

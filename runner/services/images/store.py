@@ -4,8 +4,8 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from runner.storage.content import BlobUnknown, ContentStore
 from runner.storage.layers.store import LayerStore
 from runner.storage.record_store import RecordStore
 from runner.storage.records import ImageRecord
+from runner.tasks.keyed_locks import KeyedLocks
 
 LOCAL_LAYERS = 2
 # Age at which a partial download is discarded.
@@ -121,7 +122,8 @@ class ImageStore:
         self.records = records
         self.default_registry = default_registry
         self._held: Counter[Digest] = Counter()
-        self._locks: dict[Digest, asyncio.Lock] = {}
+        # By diff ID: of two that make a layer, the second finds it unpacked.
+        self.layer_locks = KeyedLocks[Digest]()
         # Bounds parallel unpacking from local files.
         self.local_slots = asyncio.Semaphore(LOCAL_LAYERS)
         self._documents: dict[Digest, tuple[ImageManifest, ImageConfig]] = {}
@@ -232,17 +234,6 @@ class ImageStore:
     def held(self) -> frozenset[Digest]:
         """The digests held now."""
         return frozenset(self._held)
-
-    @asynccontextmanager
-    async def layer_lock(self, diff_id: Digest) -> AsyncIterator[None]:
-        """A lock per layer: the second caller finds the layer unpacked."""
-        lock = self._locks.setdefault(diff_id, asyncio.Lock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not lock.locked():
-                self._locks.pop(diff_id, None)
 
     async def sweep(
         self, in_use: Iterable[Digest] = (), *, partial_seconds: float = PARTIAL_SECONDS

@@ -3,7 +3,6 @@
 A volume's files are at ``<root>/volumes/<name>/_data``; it exists if it has a record.
 """
 
-import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-from weakref import WeakValueDictionary
 
 from runner.errors import Conflict, NoSuchVolume
 from runner.services.events import Events
@@ -23,6 +21,7 @@ from runner.storage.files.durable import sync_filesystem
 from runner.storage.files.walk import walk
 from runner.storage.record_store import RecordStore
 from runner.storage.records import VolumeRecord
+from runner.tasks.keyed_locks import KeyedLocks
 from runner.tasks.threads import in_thread
 
 _DATA = "_data"
@@ -87,7 +86,7 @@ class Volumes:
         self._events = events
         self._held: Counter[str] = Counter()
         # A removal deletes the record, then the files: no create may come in between.
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = KeyedLocks[str]()
         self._users = users
 
     async def create(
@@ -106,7 +105,7 @@ class Volumes:
         """
         anonymous = anonymous or not name
         name = name or new_id()
-        async with self._lock(name):
+        async with self._locks.hold(name):
             existing = self._records.volumes.get(name)
             if existing is not None:
                 return self._volume(existing)
@@ -159,7 +158,7 @@ class Volumes:
 
         With ``force``, a missing volume is not an error.
         """
-        async with self._lock(name):
+        async with self._locks.hold(name):
             if force and self._records.volumes.get(name) is None:
                 return
             await self._remove(name)
@@ -233,10 +232,6 @@ class Volumes:
             await self.claim([name])
         else:
             await self.remove(name)
-
-    def _lock(self, name: str) -> asyncio.Lock:
-        """The lock of a name's creations and removals; it exists while in use."""
-        return self._locks.setdefault(name, asyncio.Lock())
 
     def _volume(self, record: VolumeRecord) -> Volume:
         return Volume(
