@@ -152,8 +152,8 @@ class Descriptor:
         """Read a descriptor, or raise InvalidDocument naming the field by its path.
 
         A media type may be empty, null or absent: Go programs write their zero value so.
-        ``urls`` are never followed.  On anything but a foreign layer they are refused, unless
-        ``allow_urls``: a client that fetches the content beside the manifest may ignore them.
+        ``urls`` are never followed.  On anything but a foreign layer they are refused (rule IN-6),
+        unless ``allow_urls``: a client that fetches content beside the manifest may ignore them.
         """
         fields = Fields(document, where)
         media_type = _media_type(fields)

@@ -15,6 +15,12 @@ from oci.errors import ErrorCode, OCIError, quoted
 
 LENGTHS: Mapping[str, int] = MappingProxyType({"sha256": 64, "sha512": 128})
 
+# Image spec, "Digests": digest ::= algorithm ":" encoded
+#   algorithm ::= algorithm-component (algorithm-separator algorithm-component)*
+#   algorithm-component ::= [a-z0-9]+; algorithm-separator ::= [+._-]
+#   encoded ::= [a-zA-Z0-9=_-]+
+# "Registered algorithms": encoded must match [a-f0-9]{64} for sha256, [a-f0-9]{128} for sha512.
+# No other algorithm is accepted: its digests could not be verified.
 _LOWER_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
@@ -38,6 +44,8 @@ class DigestMismatch(OCIError):
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
     """The identity of some bytes: an algorithm, and its result over them in lower-case hex.
+
+    No other form is read (rule IN-3).
 
     >>> str(Digest.of(b"{}"))
     'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'

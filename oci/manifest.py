@@ -97,7 +97,9 @@ def parse_manifest(
 ) -> ImageManifest | ImageIndex:
     """Parse a manifest or an index of the media type in its Content-Type.
 
-    Without that, the document's ``mediaType`` decides; without both, its fields do.
+    Without that, the document's ``mediaType`` decides; without both, its fields do.  Its size,
+    its number of descriptors and its JSON are bounded (rule IN-4); its fields must agree with the
+    media type (rule IN-5).
     ``allow_urls`` as in Descriptor.from_json.  Raises ManifestInvalid; unknown fields are allowed.
     """
     if len(content) > MAX_MANIFEST_BYTES:

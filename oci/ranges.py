@@ -1,5 +1,7 @@
 """Byte ranges: the Range, Content-Range and upload headers of the distribution API.
 
+At most ``MAX_RANGES`` ranges are read, in linear time (rule HT-4).
+
 https://www.rfc-editor.org/rfc/rfc9110 section 14, and
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks
 """

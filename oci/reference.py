@@ -1,6 +1,9 @@
 """Reference: ``[host/]name[:tag][@digest]``, with RepositoryName and Tag.
 
+Each part is matched whole, in ASCII and in linear time (rule IN-1).
+
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+https://github.com/distribution/reference/blob/main/reference.go has docker's grammar of hosts
 """
 
 import re
@@ -16,10 +19,19 @@ MAX_NAME = 255
 MAX_TAG = 128
 MAX_HOST = 255
 
+# Distribution spec, "Pulling manifests": <name> must match
+#   [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*
 # Possessive quantifiers never backtrack, so matching takes linear time.
 _COMPONENT = r"[a-z0-9]++(?:(?:\.|__?+|-++)[a-z0-9]++)*+"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*+", re.ASCII)
+# The same: <reference> as a tag must be at most 128 characters, and match
+#   [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
+# distribution/reference: domain = host [ ":" port-number ]; port-number = /[0-9]+/
+#   host = domain-name | IPv4address | \[ IPv6address \]
+#   domain-name = domain-component [ "." domain-component ]*
+#   domain-component = /([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])/
+# RFC 1035 2.3.4: a label has 63 octets or less.
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _HOST = re.compile(
     rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:.]{{2,45}}\])(?::[0-9]{{1,5}})?", re.ASCII
@@ -160,8 +172,8 @@ def parse_host(text: str) -> str:
 
 
 def _looks_like_host(text: str) -> bool:
-    # docker's rule: a host has a dot, a colon or upper case, which no first component has, or is
-    # # localhost.
+    # distribution/reference, splitDockerDomain: the part before the first slash is a name, unless
+    # it has a dot, a colon or an upper-case letter, or is "localhost".
     return "." in text or ":" in text or text == "localhost" or text != text.lower()
 
 

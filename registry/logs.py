@@ -1,7 +1,7 @@
 """Logs: one line per request, and one per event for the operator.
 
 JSON or columns.  Only named fields are written: headers, queries and bodies, which may contain
-secrets, are never logged.
+secrets, are never logged (rule LG-1).
 """
 
 import logging

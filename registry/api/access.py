@@ -1,6 +1,8 @@
-"""Access: identify the caller, authorize the request, and hand out repository handles.
+"""Access: identify the caller, authorize the request, and create the repository it may reach.
 
-Deny by default; no decision is cached between requests.
+Deny by default; no decision is cached between requests (rule AZ-10).
+
+https://distribution.github.io/distribution/spec/auth/token/ describes the challenge of a 401
 """
 
 import ipaddress
@@ -17,7 +19,7 @@ from registry.services.repositories import Caller, Registry, Repository
 
 
 class Authorizer:
-    """Creates every repository handle that a handler gets."""
+    """Creates every Repository that a handler gets, and decides every access (rule AZ-1)."""
 
     def __init__(self, registry: Registry, policy: Policy) -> None:
         self._registry = registry
@@ -40,7 +42,7 @@ class Authorizer:
         )
 
     async def source(self, request: Request, name: str) -> Repository | None:
-        """The repository to mount a blob from; None if it may not be used, without a reason."""
+        """The repository to mount a blob from; None, without a reason, if not (rule AZ-5)."""
         try:
             return await self.authorize_in(request, "pull", name)
         except OCIError:

@@ -97,7 +97,7 @@ class RegistryRequest(Request):
 
     @property
     def page_size(self) -> int | None:
-        """``n``, clamped to 1,000, or None when it is not given."""
+        """``n``, clamped to 1,000, or None when it is not given (rule DS-2)."""
         text = self.query("n")
         if text is None:
             return None

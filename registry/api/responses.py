@@ -1,4 +1,7 @@
-"""Responses: BlobResponse, pages with a Link to the next, and the headers of content."""
+"""Responses: BlobResponse, pages with a Link to the next, and the headers of content.
+
+No shared cache keeps lists (rule AZ-8).
+"""
 
 import asyncio
 import json

@@ -50,7 +50,7 @@ class BearerToken:
 
 
 def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken | None:
-    """Parse the Authorization headers of one request; None without any.
+    """Parse the Authorization headers of one request; None without any (rule AN-4).
 
     Raises CredentialsRepeated for more than one header, CredentialsInvalid unless it is a token or
     strict base64 of a bounded, printable ``user:password``.

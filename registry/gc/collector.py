@@ -2,7 +2,8 @@
 
 One pass: begin an epoch if due, expire uploads, collect untagged manifests, delete unused
 memberships, purge the trash, sweep orphans.  A step may be interrupted anywhere; the next pass
-continues.
+continues.  Rows decide, and no manifest is parsed: one that has lost its blobs or manifests stops
+nothing (rule GC-9).
 """
 
 from __future__ import annotations

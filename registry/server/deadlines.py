@@ -1,4 +1,7 @@
-"""Deadlines: measure the rates at which a client sends its body and reads the response."""
+"""Deadlines: measure the rates at which a client sends its body and reads the response.
+
+A client that neither sends nor reads is disconnected, and no other is (rule HT-3).
+"""
 
 from registry.server.limits import Limits
 

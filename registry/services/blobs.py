@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """The blobs of one repository: its members only."""
+    """The blobs of one repository: its members only (rule AZ-4)."""
 
     _context: RepositoryContext
 

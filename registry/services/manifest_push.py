@@ -99,6 +99,8 @@ def check_precondition(
 def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> tuple[Digest, ...]:
     """Check that the repository has every edge's digest, as far as the policy requires.
 
+    A blob of another repository counts as absent (rule AZ-6).
+
     Returns the absent digests that the policy allows; foreign layers are not counted as absent.
     """
     missing = {

@@ -62,7 +62,7 @@ class Retention:
         return self.epochs(self.lease_ms, least=2)
 
     def is_fresh(self, lease: Lease, now: int, epoch: int) -> bool:
-        """Whether at least half of a lease remains, by wall time and by epochs."""
+        """Whether at least half of a lease remains, by wall time and by epochs (rule PERF-1)."""
         remaining, passed = lease.until - now, epoch - lease.epoch
         return remaining >= self.lease_ms // 2 and passed <= self.lease_epochs // 2
 

@@ -77,7 +77,7 @@ def known_cves(version: RuntimeVersion) -> tuple[str, ...]:
 
 
 def warning(version: RuntimeVersion) -> str:
-    """A warning for ``info`` and the log, or ""."""
+    """A warning for ``info`` and the log, or "" (rule C-1)."""
     found = known_cves(version)
     if not found:
         return ""

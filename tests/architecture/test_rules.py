@@ -1,6 +1,11 @@
-"""docs/rules.md defines every rule id in use, and names test files that exist."""
+"""docs/rules.md defines every rule id in use, and names test files that exist.
 
+The docstring of the code that implements a rule names its id.
+"""
+
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +19,8 @@ _ROW = re.compile(r"^\| ((?:[A-Z]+-|I)[0-9]+) \| (.+?) \| (.+?) \|$", re.MULTILI
 _SPELLED = re.compile(r"\b((?:AZ|AN|IN|HT|DS|LG|SS|GC|PERF|C)-[0-9]+|I[1-9][0-9]?)\b")
 _TEST_NAME = re.compile(r"def test_(?:[a-z0-9_]*?_)?(az|an|in|ht|ds|lg|ss|gc|perf|c)_([0-9]+)_")
 _TEST_OF_INVARIANT = re.compile(r"def test_i([0-9]+)_")
-SOURCES = ("oci", "registry", "runner", "tests", "migrations", "bench")
+PROGRAMS = ("oci", "registry", "runner")
+SOURCES = (*PROGRAMS, "tests", "migrations", "bench")
 
 
 def rules() -> dict[str, tuple[str, list[str]]]:
@@ -31,6 +37,14 @@ def ids_in(text: str) -> set[str]:
     spelled = set(_SPELLED.findall(text))
     named = {f"{family.upper()}-{number}" for family, number in _TEST_NAME.findall(text)}
     return spelled | named | {f"I{number}" for number in _TEST_OF_INVARIANT.findall(text)}
+
+
+def docstrings(source: str) -> Iterator[str]:
+    """The docstrings of a module, its classes and its functions."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, documented):
+            yield ast.get_docstring(node) or ""
 
 
 def test_every_id_in_use_is_defined() -> None:
@@ -55,6 +69,20 @@ def test_a_rule_is_a_sentence_with_tests_that_exist(identifier: str) -> None:
         assert (ROOT / test).is_file(), f"{identifier} names {test}, which is not there"
 
 
+def test_each_rule_is_named_where_it_is_implemented() -> None:
+    named = {
+        identifier
+        for part in PROGRAMS
+        for module in (ROOT / part).rglob("*.py")
+        for docstring in docstrings(module.read_text())
+        for identifier in ids_in(docstring)
+    }
+    # An invariant (I1, I2, …) has no one place: many implement it together, and fsck checks it.
+    wanted = {identifier for identifier in rules() if "-" in identifier}
+
+    assert wanted - named == set()
+
+
 def test_tests_that_bear_an_id_in_their_name_are_listed() -> None:
     unlisted = {
         f"{identifier}: {path.relative_to(ROOT)}"
@@ -76,3 +104,9 @@ def test_ids_are_read_from_sentences_and_from_names_of_tests() -> None:
     text = f"rule IN-{number}: def test_ht_{number}_x, def test_i{number}_y; not UTF-8 nor I128"
 
     assert ids_in(text) == {f"IN-{number}", f"HT-{number}", f"I{number}"}
+
+
+def test_an_id_in_a_comment_or_a_string_is_in_no_docstring() -> None:
+    source = '"""A."""\n# GC-1\nx = "GC-2"\ndef f():\n    """B (rule GC-3)."""\n'
+
+    assert [ids_in(docstring) for docstring in docstrings(source)] == [set(), {"GC-3"}]

@@ -1,4 +1,4 @@
-"""SlipwayProtocol: strict parsing of requests.
+"""SlipwayProtocol: strict parsing of requests, each in one way or not at all (rule HT-1).
 
 https://www.rfc-editor.org/rfc/rfc9112 sections 2.2 (message parsing) and 6 (message body).
 """

@@ -86,6 +86,7 @@ class RespondingCycle(RequestResponseCycle):
             self._finish()
 
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send the head, or raise RuntimeError for a line break in a header (rule HT-2)."""
         if self._leaves_body_unread():
             self.keep_alive = False
         self.waiting_for_100_continue = False

@@ -8,7 +8,7 @@
 
 A physical name is the digest's encoded part and the upload session's id, so it is never reused: a
 delete and a new push of the same digest never concern the same file.  Of a client's text, only the
-hex digits of a parsed digest and the id of a session with a row reach a path.
+hex digits of a parsed digest and the id of a session with a row reach a path (rule IN-2).
 """
 
 from __future__ import annotations

@@ -145,6 +145,8 @@ def add(
 ) -> bool:
     """Record new durable bytes unless good ones exist; true if the new ones were recorded.
 
+    A digest whose bytes were collected gets a new physical name (rule GC-5).
+
     ``corrupt`` is a physical name whose bytes were found missing or wrong: they are replaced, as
     those of a row marked corrupt are, and the old file goes to the trash.
     """
@@ -175,7 +177,10 @@ def add(
 def add_member(
     connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
 ) -> None:
-    """Add the membership, set its lease, and link the edges that waited for the blob."""
+    """Add the membership, set its lease, and link the edges that waited for the blob.
+
+    One that exists has its lease renewed (rule GC-2).
+    """
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch, "session": session}
     renewed = connection.execute(update(repo_blobs).where(key).values(**values))

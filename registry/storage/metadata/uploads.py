@@ -1,4 +1,7 @@
-"""Upload sessions: the queries."""
+"""Upload sessions: the queries.
+
+Clients' sessions are selected by id and repository: none is found from another one (rule AZ-7).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,6 @@ class OpenUpload:
 _TOUCHED_AT = func.coalesce(uploads.c.touched_at, uploads.c.created_at)
 _TOUCHED_EPOCH = func.coalesce(uploads.c.touched_epoch, uploads.c.idle_epoch)
 
-# Selected by id and repository: a session is not found from another repository.
 FIND = PointRead(
     select(uploads.c.id, uploads.c.algorithm, _TOUCHED_AT)
     .where(uploads.c.id == bindparam("id"))

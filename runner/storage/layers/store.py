@@ -9,6 +9,9 @@ A layer is published with the kernel's boot ID in its layer.json.  Until ``sync`
 filesystem and recorded that in the file, a layer of an earlier boot may have lost content in a
 power cut, and is dropped at the start.  Its blob in the content store is synced, so the layer
 can be unpacked again.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md
+https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories
 """
 
 import asyncio

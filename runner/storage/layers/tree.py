@@ -2,6 +2,8 @@
 
 No other process writes to the tree, so the only hazard is the archive's own symlinks in place of
 directories.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 """
 
 import errno

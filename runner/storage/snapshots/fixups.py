@@ -9,6 +9,9 @@ unpacked in parallel need a correction.
 So a *fixup* is stacked above such a layer: one more lower directory, with the directories' true
 attributes, the symlinks, and the linked files.  It is needed seldom, computed once per stack,
 and stored beside its layer.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
+https://docs.kernel.org/filesystems/overlayfs.html#directories
 """
 
 import errno

@@ -2,6 +2,8 @@
 
 The same layer may occur twice in a stack, and its fixup (see ``fixups``) depends on the layers
 below each occurrence.
+
+https://docs.kernel.org/filesystems/overlayfs.html#multiple-lower-layers
 """
 
 import hashlib

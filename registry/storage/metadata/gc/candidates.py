@@ -1,7 +1,7 @@
 """Candidates: the queries that find garbage, and the deletes that check again.
 
 A row found here is only a candidate.  Before its deletion it may be pushed, named or asked for, so
-each delete repeats the whole condition in its own transaction.
+each delete repeats the whole condition in its own transaction (rules GC-1, GC-3 and GC-4).
 """
 
 from __future__ import annotations
@@ -77,13 +77,14 @@ def delete_members(
 
 
 def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
+    """No manifest of any media type names the blob (rule GC-6), and its lease is over."""
     row, edge = repo_blobs.c, manifest_edges.c
     named = exists().where(edge.repository_id == row.repository_id, edge.blob == row.digest)
     return epochs.is_expired_by(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
 
 
 def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
-    """No tag, no parent, no living subject, no signature by tag, and no lease.
+    """No tag, no parent, no living subject, no signature by tag, and no lease (rules GC-7, GC-8).
 
     Manifests of an unknown media type are kept: their references cannot be read.
     """
