@@ -108,13 +108,15 @@ class Execs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _process_spec(self, handle: ContainerHandle, options: ExecOptions) -> ProcessSpec:
-        assert handle.spec is not None
+        assert handle.run is not None
+        assert handle.run.spec is not None
+        spec = handle.run.spec
         container_user = handle.desired.options.user or handle.desired.image.user
         text = options.user or container_user
         # --group-add applies to the container's own user only.
         added = () if options.user else handle.desired.options.group_add
         user = await in_thread(_find_user, handle.paths.rootfs, text, added)
-        return exec_process(handle.spec, options, user)
+        return exec_process(spec, options, user)
 
     async def _watch_exit(
         self, exec_id: str, process: ExecProcess, handle: ContainerHandle

@@ -240,8 +240,8 @@ class Containers:
         """Set the size of its terminal, in characters."""
         handle = self.handle(name)
         handle.check(Operation.RESIZE)
-        if handle.monitored is not None:
-            handle.monitored.resize(height, width)
+        if (monitored := handle.monitored) is not None:
+            monitored.resize(height, width)
         self._deps.publish(handle, "resize", height=str(height), width=str(width))
 
     async def recover(self) -> None:
@@ -269,8 +269,8 @@ class Containers:
         for handle in self._index.handles():
             for streams in handle.attaching:
                 streams.fail()
-            if handle.monitored is not None:
-                handle.monitored.close()
+            if handle.run is not None:
+                handle.run.disconnect()
 
     async def _restart(
         self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None
@@ -278,7 +278,7 @@ class Containers:
         # Suspends --rm until the second run.
         handle.restarting = True
         try:
-            if handle.state in ALIVE or handle.starting is not None:
+            if handle.state in ALIVE or handle.is_starting:
                 await self._operations.stop(handle, grace_seconds, signal)
             with suppress(NotModified):
                 await self._locked(handle, self._operations.start)

@@ -1,7 +1,7 @@
 """ContainerHandle: the daemon's in-memory state of one container."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.linux.mounts import Mount
@@ -34,13 +34,33 @@ class ContainerPaths:
         return self.directory / LOG_NAME
 
 
+@dataclass(slots=True, eq=False)
+class Run:
+    """One run of a container: from its start until process, mounts and bundle are removed.
+
+    The steps of the start fill in ``spec`` and ``monitored``; ``starting`` is their task, while
+    it can be aborted.
+    """
+
+    spec: RuntimeSpec | None = None
+    monitored: MonitoredContainer | None = None
+    starting: asyncio.Task[None] | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def disconnect(self) -> None:
+        """Close the connection to its monitor, if there is one."""
+        if self.monitored is not None:
+            self.monitored.close()
+            self.monitored = None
+
+
 class ContainerHandle:
-    """A container's record, monitor, waiters, and the lock of its operations.
+    """A container's record, its run, waiters, and the lock of its operations.
 
     Operations run one at a time, under ``lock``, except those that end a run: ``stop`` waits
-    without the lock, and aborts a start in progress (``starting``).  The exit of the process is
-    handled without the lock; each run's ``released`` is set once its process, mounts and bundle
-    are removed.
+    without the lock, and aborts a start in progress.  The exit of the process is handled without
+    the lock.  ``run`` is None unless there is something to release; a container in one of the
+    states ALIVE has one.
     """
 
     def __init__(
@@ -54,14 +74,10 @@ class ContainerHandle:
         self.lock = asyncio.Lock()
         self.waiters = Waiters()
         self.attaching: list[PendingStreams] = []
-        self.monitored: MonitoredContainer | None = None
         self.rootfs_mounts: tuple[Mount, ...] = ()
-        self.spec: RuntimeSpec | None = None
         self.exec_ids: list[str] = []
-        self.starting: asyncio.Task[None] | None = None
         self.restarting = False
-        self.released = asyncio.Event()
-        self.released.set()
+        self.run: Run | None = None
         self._log_options = LogOptions.parse(desired.options.log_options)
         self._fixed = _fixed(self)
 
@@ -80,6 +96,26 @@ class ContainerHandle:
     def check(self, operation: Operation) -> State:
         """The state after the operation; raises if it is refused."""
         return next_state(self.state, operation, self.id, self.name)
+
+    @property
+    def monitored(self) -> MonitoredContainer | None:
+        """The monitored process of its run, once there is one."""
+        return self.run.monitored if self.run is not None else None
+
+    @property
+    def is_starting(self) -> bool:
+        return self.run is not None and self.run.starting is not None
+
+    def end_run(self) -> None:
+        """Forget the run, whose parts are removed, and wake those in ``wait_released``."""
+        run, self.run = self.run, None
+        if run is not None:
+            run.released.set()
+
+    async def wait_released(self) -> None:
+        """Wait until the present run is removed; return at once if there is none."""
+        if self.run is not None:
+            await self.run.released.wait()
 
     @property
     def launch(self) -> Launch:

@@ -10,7 +10,7 @@ from runner.errors import RunnerError
 from runner.runtime.errors import NotRunning
 from runner.services.containers import removal, starting
 from runner.services.containers.dependencies import ContainerDeps
-from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.handle import ContainerHandle, Run
 from runner.services.containers.lifecycle import ALIVE, Operation, State
 from runner.services.containers.starting import StartAborted
 from runner.services.containers.supervisor import Supervisor
@@ -45,7 +45,7 @@ class Operations:
 
     async def start(self, handle: ContainerHandle) -> None:
         handle.check(Operation.START)
-        await handle.released.wait()
+        await handle.wait_released()
         try:
             await self._start(handle)
         except RunnerError:
@@ -57,18 +57,20 @@ class Operations:
 
     async def _start(self, handle: ContainerHandle) -> None:
         """Start the container in a task that ``abort_start`` can cancel."""
-        task = asyncio.create_task(starting.start(self._deps, handle))
-        handle.starting = task
+        run = handle.run = Run()
+        run.starting = asyncio.create_task(starting.start(self._deps, handle, run))
         try:
-            await task
+            await run.starting
         except asyncio.CancelledError:
             raise StartAborted(handle.id) from None
         finally:
-            handle.starting = None
+            run.starting = None
+            if handle.state is not State.RUNNING:
+                handle.end_run()
 
     async def abort_start(self, handle: ContainerHandle) -> bool:
         """Cancel a start in progress, without the lock; False if there is none."""
-        task = handle.starting
+        task = handle.run.starting if handle.run is not None else None
         if task is None:
             return False
         task.cancel()
@@ -84,14 +86,14 @@ class Operations:
         handle.check(Operation.STOP)
         number = parse_signal(handle.desired.stop_signal) if signal is None else signal
         grace = handle.desired.stop_timeout if grace_seconds is None else grace_seconds
-        released, run = handle.released, handle.monitored
+        run = handle.run
         await self._send(handle, number, resume=True)
         try:
             async with asyncio.timeout(None if grace < 0 else grace):
-                await released.wait()
+                await handle.wait_released()
         except TimeoutError:
             # Kill only this run: another may have started.
-            if handle.monitored is run:
+            if handle.run is run:
                 await self._end(handle)
         self._deps.publish(handle, "stop")
 
@@ -109,10 +111,11 @@ class Operations:
 
     async def _send(self, handle: ContainerHandle, number: int, *, resume: bool) -> None:
         """Send a signal; no error if the process has exited."""
-        if handle.monitored is None:
+        monitored = handle.monitored
+        if monitored is None:
             return
         with suppress(NotRunning):
-            handle.monitored.signal(number)
+            monitored.signal(number)
             self._deps.publish(handle, "kill", signal=str(number))
         if handle.state is State.PAUSED and resume:
             with suppress(NotRunning):
@@ -148,16 +151,18 @@ class Operations:
 
         Raises NotKilled if the process survives SIGKILL.
         """
-        released, run = handle.released, handle.monitored
+        run = handle.run
+        if run is None:
+            return
         if handle.state in ALIVE:
             await self._send(handle, _KILL, resume=True)
             try:
                 async with asyncio.timeout(KILL_SECONDS):
-                    await released.wait()
+                    await run.released.wait()
             except TimeoutError:
-                if handle.monitored is run and handle.state in ALIVE:
+                if handle.run is run and handle.state in ALIVE:
                     raise NotKilled(handle.id) from None
-        await released.wait()
+        await run.released.wait()
 
     async def _resume(self, handle: ContainerHandle) -> None:
         await self._deps.runtime.resume(handle.id)
@@ -167,7 +172,7 @@ class Operations:
 
     async def forget(self, handle: ContainerHandle, *, volumes: bool) -> None:
         """Remove a container once its run is cleaned up, or finish an interrupted removal."""
-        await handle.released.wait()
+        await handle.wait_released()
         status = handle.observed.exit_status
         try:
             if volumes:

@@ -12,12 +12,13 @@ import structlog
 
 from runner.errors import Conflict, RunnerError
 from runner.runtime import bundle
+from runner.runtime.contract import RuntimeSpec
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound, NotRunning, RuntimeRefused
 from runner.runtime.oci_spec.spec import Placement, runtime_spec
 from runner.runtime.oci_spec.users import User, find_user
 from runner.services.containers import etc_files
 from runner.services.containers.dependencies import ContainerDeps
-from runner.services.containers.handle import ContainerHandle, ContainerPaths
+from runner.services.containers.handle import ContainerHandle, ContainerPaths, Run
 from runner.services.containers.lifecycle import State
 from runner.storage.records import NotRecorded
 from runner.tasks.threads import in_thread
@@ -31,7 +32,7 @@ _EXIT_CODES: Final[tuple[tuple[type[RunnerError], int], ...]] = (
 )
 _OTHER_EXIT_CODE: Final = 128
 
-_Do = Callable[[ContainerDeps, ContainerHandle], Awaitable[None]]
+_Do = Callable[[ContainerDeps, ContainerHandle, Run], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +55,25 @@ class StartAborted(Conflict):
         super().__init__(f"the start of container {container} was aborted")
 
 
-async def start(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Start a created or stopped container; on failure its state is restored.
+async def start(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
+    """Start a created or stopped container; on failure its state is restored, its run released.
 
     Any failure of a step is undone and raised as a RunnerError; a cancellation as StartAborted.
     """
-    handle.released = asyncio.Event()
     try:
         async with AsyncExitStack() as undo:
             for step in STEPS:
-                undo.push_async_callback(_undo, step, deps, handle)
-                await _do(step, deps, handle)
+                undo.push_async_callback(_undo, step, deps, handle, run)
+                await _do(step, deps, handle, run)
             undo.pop_all()
     except RunnerError as error:
         await _record_failure(deps, handle, error)
         raise
-    finally:
-        if handle.state is not State.RUNNING:
-            handle.released.set()
 
 
-async def _do(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _do(step: Step, deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     try:
-        await step.do(deps, handle)
+        await step.do(deps, handle, run)
     except RunnerError:
         raise
     except asyncio.CancelledError:
@@ -90,10 +87,10 @@ async def _do(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
         raise StartFailed(f"cannot {step.name}: internal error: {detail}") from error
 
 
-async def _undo(step: Step, deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _undo(step: Step, deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     """Undo a step; a failure is logged, and cleaned up before the next start."""
     try:
-        await step.undo(deps, handle)
+        await step.undo(deps, handle, run)
     except (RunnerError, OSError) as error:
         log.warning("not undone", container=handle.id, step=step.name, error=str(error))
 
@@ -108,9 +105,8 @@ async def _record_failure(deps: ContainerDeps, handle: ContainerHandle, error: R
 
 async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
     """Undo every step of a run, even one of an earlier daemon; only its log remains."""
-    if handle.monitored is not None:
-        handle.monitored.close()
-        handle.monitored = None
+    if handle.run is not None:
+        handle.run.disconnect()
     await asyncio.gather(
         deps.runtime.delete(handle.id, force=True),
         in_thread(remove_runtime_files, deps, handle.paths),
@@ -118,48 +114,45 @@ async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
     deps.monitor.forget(handle.id)
 
 
-async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     if not handle.rootfs_mounts:
         handle.rootfs_mounts = await deps.snapshotter.mounts(handle.id)
-    await in_thread(_write_bundle, deps, handle)
+    run.spec = await in_thread(_write_bundle, deps, handle)
 
 
-async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    handle.spec = None
+async def _remove_bundle(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     await in_thread(remove_runtime_files, deps, handle.paths)
 
 
-async def _create_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    handle.monitored = await deps.monitor.create(handle.launch)
+async def _create_process(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
+    run.monitored = await deps.monitor.create(handle.launch)
     # The container's namespace has its own mounts; the host's would keep volumes busy.
     await in_thread(deps.mounter.unmount_inside, handle.paths.rootfs)
 
 
-async def _delete_process(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    if handle.monitored is not None:
-        handle.monitored.close()
-        handle.monitored = None
+async def _delete_process(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
+    run.disconnect()
     with suppress(RuntimeRefused):
         await deps.runtime.delete(handle.id, force=True)
 
 
-async def _connect_streams(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _connect_streams(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     await connect_streams(handle)
 
 
-async def _fail_pending_streams(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _fail_pending_streams(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     for streams in handle.attaching:
         streams.fail()
     handle.attaching.clear()
 
 
-async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    assert handle.monitored is not None
+async def _run_program(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
+    assert run.monitored is not None
     await deps.runtime.start(handle.id)
     await deps.observe(
         handle,
         state=State.RUNNING,
-        pid=handle.monitored.pid,
+        pid=run.monitored.pid,
         started_at=datetime.now(UTC),
         finished_at=None,
         exit_code=0,
@@ -170,7 +163,7 @@ async def _run_program(deps: ContainerDeps, handle: ContainerHandle) -> None:
     await connect_streams(handle)
 
 
-async def _record_exit(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _record_exit(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     """Record the end of a program whose start was aborted after it had begun to run."""
     if handle.state is State.RUNNING:
         await deps.observe(handle, state=State.EXITED, pid=0, finished_at=datetime.now(UTC))
@@ -186,19 +179,19 @@ STEPS: tuple[Step, ...] = (
 
 async def connect_streams(handle: ContainerHandle) -> None:
     """Connect the pending streams to the container's real ones."""
-    while handle.attaching and handle.monitored is not None:
+    while handle.attaching and (monitored := handle.monitored) is not None:
         awaited = handle.attaching.pop(0)
         if awaited.closed:
             continue
         try:
-            await awaited.connect(await handle.monitored.attach())
+            await awaited.connect(await monitored.attach())
         except NotRunning:
             # The container has exited already.
             awaited.fail()
 
 
-def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
-    """Mount the rootfs and write the bundle; blocking, but short."""
+def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> RuntimeSpec:
+    """Mount the rootfs and write the bundle; returns its spec.  Blocking, but short."""
     paths, desired = handle.paths, handle.desired
     mounts = tuple(point.to_option() for point in desired.mounts)
     bundle.prepare_sources(mounts)
@@ -216,8 +209,9 @@ def _write_bundle(deps: ContainerDeps, handle: ContainerHandle) -> None:
         mounts,
     )
     spec = runtime_spec(desired.image, desired.options, placement, deps.host)
-    handle.spec = deps.mounter.mount_inside(paths.rootfs, spec)
-    bundle.write_bundle(paths.bundle, handle.spec)
+    mounted = deps.mounter.mount_inside(paths.rootfs, spec)
+    bundle.write_bundle(paths.bundle, mounted)
+    return mounted
 
 
 def _user(handle: ContainerHandle) -> User:

@@ -15,7 +15,7 @@ from runner.errors import RunnerError
 from runner.runtime.bundle import read_spec
 from runner.runtime.contract import ContainerState, ExitStatus
 from runner.services.containers.dependencies import ContainerDeps, seconds_between
-from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.handle import ContainerHandle, Run
 from runner.services.containers.lifecycle import ALIVE, State
 from runner.services.containers.starting import release, remove_runtime_files
 from runner.services.log_rotation import LogRotation
@@ -143,7 +143,7 @@ class Supervisor:
             # Retried before the container's next start, or at the daemon's.
             log.warning("container not released", container=handle.id, error=str(error))
         finally:
-            handle.released.set()
+            handle.end_run()
 
     async def _adopt(self, handle: ContainerHandle) -> None:
         """Recover a container with a bundle: a start, a run or a cleanup was in progress."""
@@ -153,14 +153,14 @@ class Supervisor:
             # The daemon was killed before the program ran, or after its exit was recorded.
             await self._abort_start(handle)
             return
-        handle.released = asyncio.Event()
-        handle.spec = await in_thread(read_spec, handle.paths.bundle)
-        handle.monitored = await self._deps.monitor.adopt(handle.launch)
+        spec = await in_thread(read_spec, handle.paths.bundle)
+        monitored = await self._deps.monitor.adopt(handle.launch)
+        handle.run = Run(spec, monitored)
         paused = status is ContainerState.PAUSED
         handle.observed = replace(
             handle.observed,
             state=State.PAUSED if paused else State.RUNNING,
-            pid=handle.monitored.pid,
+            pid=monitored.pid,
             started_at=handle.observed.started_at or datetime.now(UTC),
         )
         await self._record(handle)

@@ -27,7 +27,7 @@ def sizes(log: Path) -> list[int]:
 async def ended(runner: RunnerContainers, container: str) -> None:
     async with asyncio.timeout(60):
         await (await runner.containers.wait(container)).result()
-        await runner.containers.handle(container).released.wait()
+        await runner.containers.handle(container).wait_released()
 
 
 async def test_a_log_is_rotated_and_no_line_is_lost(

@@ -18,7 +18,7 @@ from runner.services.containers import containers as containers_module
 from runner.services.containers import starting
 from runner.services.containers.containers import Condition
 from runner.services.containers.dependencies import ContainerDeps
-from runner.services.containers.handle import ContainerHandle
+from runner.services.containers.handle import ContainerHandle, Run
 from runner.services.containers.lifecycle import State
 from runner.services.containers.starting import StartAborted, StartFailed
 from tests.support.runner import programs
@@ -35,8 +35,8 @@ FAILURES = (OSError(5, "Input/output error"), ValueError("odd"), KeyError("gone"
 def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
     """Let this step do its work, and then fail."""
 
-    async def do(deps: ContainerDeps, handle: ContainerHandle) -> None:
-        await step.do(deps, handle)
+    async def do(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
+        await step.do(deps, handle, run)
         raise error
 
     step = next(step for step in starting.STEPS if step.name == name)

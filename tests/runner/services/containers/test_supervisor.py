@@ -62,7 +62,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             (run_dir / "r" / container / "go").touch()
             async with asyncio.timeout(60):
                 status = await waiter.result()
-                await runner.containers.handle(container).released.wait()
+                await runner.containers.handle(container).wait_released()
                 output = b"".join([frame.content async for frame in logs])
 
             assert found.state is State.RUNNING
@@ -87,7 +87,7 @@ async def test_what_ended_without_a_daemon_has_its_exit_code_and_log(
             waiter = await runner.containers.wait(container)
             async with asyncio.timeout(60):
                 status = await waiter.result()
-                await runner.containers.handle(container).released.wait()
+                await runner.containers.handle(container).wait_released()
 
             found = runner.containers.find(container)
             assert (status.code, found.exit_code, found.state) == (11, 11, State.EXITED)
