@@ -22,6 +22,7 @@ from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
 from runner.services.images.store import ImageStore
+from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 from runner.storage.content import ContentStore
 from runner.storage.layers.store import LayerStore
@@ -107,6 +108,7 @@ async def _open_services(
     return Services(
         settings=settings,
         containers=containers,
+        streams=ContainerStreams(containers, events),
         execs=Execs(containers, runtime, events),
         images=images,
         volumes=volumes,

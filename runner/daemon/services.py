@@ -7,6 +7,7 @@ from runner.services.containers.containers import Containers
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
+from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 
 
@@ -19,6 +20,7 @@ class Services:
 
     settings: RunnerSettings
     containers: Containers
+    streams: ContainerStreams
     execs: Execs
     images: Images
     volumes: Volumes

@@ -154,7 +154,7 @@ async def logs(services: Services, request: Request) -> HandlerResult:
         raise BadRequest("Bad parameters: you must choose at least one stream")
     # "all" is the default; a negative number means the same.
     tail = None if query.text("tail") in ("", "all") else query.integer("tail")
-    frames = services.containers.logs(
+    frames = services.streams.logs(
         container.id,
         follow=query.flag("follow"),
         stdout=stdout,
@@ -172,9 +172,8 @@ async def attach(services: Services, request: Request) -> HandlerResult:
     query = request.query
     container = services.containers.find(request.parameters["id"])
     stdin = query.flag("stdin") and container.options.open_stdin
-    streams = await services.containers.attach(
+    streams = await services.streams.attach(
         container.id,
-        stdin=stdin,
         stdout=query.flag("stdout"),
         stderr=query.flag("stderr"),
         stream=query.flag("stream"),
@@ -190,7 +189,7 @@ async def resize(services: Services, request: Request) -> HandlerResult:
     height, width = request.query.integer("h"), request.query.integer("w")
     if height is None or width is None:
         raise BadRequest("resize: expected both h and w")
-    await services.containers.resize(request.parameters["id"], height, width)
+    await services.streams.resize(request.parameters["id"], height, width)
     return Response()
 
 

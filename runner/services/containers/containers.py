@@ -1,37 +1,31 @@
-"""Containers: create, start, stop, remove and query containers.
+"""Containers: create, start, stop, remove, find and list containers.
 
 Engine API, "Container".  ``lifecycle.py`` has the table of operations allowed in each state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from runner.errors import Conflict, NoSuchContainer, NotModified, RunnerError
+from runner.errors import NoSuchContainer, NotModified, RunnerError
 from runner.runtime import processes
-from runner.runtime.contract import Frame, StdStream, Streams
 from runner.runtime.errors import NotRunning
-from runner.runtime.logs import entries
 from runner.schema import ContainerOptions
 from runner.services import names
-from runner.services.containers import creation, starting
+from runner.services.containers import creation
 from runner.services.containers.container import Container, MountPoint
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
-from runner.services.containers.lifecycle import ALIVE, Operation, State
+from runner.services.containers.lifecycle import ALIVE, State
 from runner.services.containers.operations import Operations
-from runner.services.containers.streams.logs import Selection, frames
-from runner.services.containers.streams.pending_streams import PendingStreams
 from runner.services.containers.supervisor import Supervisor
 from runner.services.containers.waiting import Condition, Waiter
 from runner.services.signals import parse_signal
 from runner.storage.snapshots.changes import usage
+from runner.tasks.shielded import ShieldedTasks
 
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
-
-T = TypeVar("T")
 
 # Time for operations in progress to finish when the daemon stops.
 CLOSE_SECONDS: Final = 5.0
@@ -51,7 +45,7 @@ class Containers:
         self._index = deps.index
         self._supervisor = Supervisor(self._deps, self._auto_remove)
         self._operations = Operations(self._deps, self._supervisor, self._index.drop)
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._shielded = ShieldedTasks()
 
     def find(self, name: str) -> Container:
         """The container as it is now, or NoSuchContainer."""
@@ -64,23 +58,6 @@ class Containers:
     def handle(self, name: str) -> ContainerHandle:
         """The container's handle, for the other services."""
         return self._index.find(name)
-
-    def logs(
-        self,
-        name: str,
-        *,
-        follow: bool = False,
-        stdout: bool = True,
-        stderr: bool = True,
-        tail: int | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        timestamps: bool = False,
-    ) -> AsyncIterator[Frame]:
-        """The container's output; NoSuchContainer is raised at once, before the first frame."""
-        handle = self.handle(name)
-        selection = Selection(_wanted(stdout, stderr), tail, since, until, timestamps)
-        return self._read_log(handle, selection, follow=follow)
 
     async def changed_bytes(self, name: str) -> int:
         """The size in bytes of the container's writable layer."""
@@ -107,7 +84,7 @@ class Containers:
         Raises NoSuchImage, NameInUse, or BadRequest naming the invalid option.
         """
         making = creation.create(self._deps, options, name, platform, self._index.add)
-        handle, warnings = await self._run_shielded(making)
+        handle, warnings = await self._shielded.run(making)
         return handle.view(), warnings
 
     async def start(self, name: str) -> None:
@@ -131,7 +108,7 @@ class Containers:
         """
         number = parse_signal(signal) if signal else None
         # Without the lock: a start or a removal must not wait for the grace period.
-        await self._run_shielded(self._operations.stop(self.handle(name), timeout, number))
+        await self._shielded.run(self._operations.stop(self.handle(name), timeout, number))
 
     async def restart(
         self,
@@ -142,7 +119,7 @@ class Containers:
     ) -> None:
         """Stop the container if it runs, then start it."""
         number = parse_signal(signal) if signal else None
-        await self._run_shielded(self._restart(self.handle(name), timeout, number))
+        await self._shielded.run(self._restart(self.handle(name), timeout, number))
 
     async def kill(self, name: str, signal: str = "KILL") -> None:
         """Send a signal to the container's first process; after SIGKILL, wait for its exit.
@@ -151,7 +128,7 @@ class Containers:
         """
         number = parse_signal(signal)
         # Without the lock: a start that hangs must not block kill.
-        await self._run_shielded(self._operations.kill(self.handle(name), number))
+        await self._shielded.run(self._operations.kill(self.handle(name), number))
 
     async def pause(self, name: str) -> None:
         """Freeze all its processes."""
@@ -168,7 +145,7 @@ class Containers:
         """
         found = self.handle(name)
         if force:
-            await self._run_shielded(self._operations.abort_start(found))
+            await self._shielded.run(self._operations.abort_start(found))
             if found not in self._index:
                 # --rm removed it when its start was aborted.
                 return
@@ -207,43 +184,6 @@ class Containers:
             waiter.publish(handle.observed.exit_status)
         return waiter
 
-    async def attach(
-        self,
-        name: str,
-        *,
-        stdin: bool,
-        stdout: bool,
-        stderr: bool,
-        stream: bool = True,
-        logs: bool = False,
-    ) -> Streams:
-        """The container's streams; before it starts, they wait for the start and miss nothing.
-
-        With ``logs``, earlier output comes first; without ``stream``, there is no later output.
-        """
-        handle = self.handle(name)
-        if handle.state is State.PAUSED:
-            raise Conflict(f"container {name} is paused, unpause the container before attach")
-        if handle.state is State.REMOVING:
-            raise Conflict(f"container {name} is being removed and cannot be attached to")
-        before = self.logs(name, stdout=stdout, stderr=stderr) if logs else None
-        streams = PendingStreams(_wanted(stdout, stderr), before)
-        if stream:
-            handle.attaching.append(streams)
-            await self._connect(handle)
-        else:
-            streams.fail()
-        self._deps.publish(handle, "attach")
-        return streams
-
-    async def resize(self, name: str, height: int, width: int) -> None:
-        """Set the size of its terminal, in characters."""
-        handle = self.handle(name)
-        handle.check(Operation.RESIZE)
-        if (monitored := handle.monitored) is not None:
-            monitored.resize(height, width)
-        self._deps.publish(handle, "resize", height=str(height), width=str(width))
-
     async def recover(self) -> None:
         """At the daemon's start: load every container and update its observed state."""
         for record in self._deps.records.containers.all():
@@ -260,11 +200,7 @@ class Containers:
 
         After CLOSE_SECONDS operations are cancelled: a start that hangs, a stop that waits.
         """
-        if self._under_way:
-            await asyncio.wait(set(self._under_way), timeout=CLOSE_SECONDS)
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._shielded.finish(CLOSE_SECONDS)
         await self._supervisor.close()
         for handle in self._index.handles():
             for streams in handle.attaching:
@@ -294,43 +230,11 @@ class Containers:
             if known and handle.state not in ALIVE:
                 await self._operations.forget(handle, volumes=True)
 
-    async def _connect(self, handle: ContainerHandle) -> None:
-        if handle.state in ALIVE:
-            await starting.connect_streams(handle)
-
-    async def _read_log(
-        self, handle: ContainerHandle, selection: Selection, *, follow: bool
-    ) -> AsyncIterator[Frame]:
-        waiter = None
-        if follow and handle.state in ALIVE | {State.CREATED}:
-            waiter = handle.waiters.join(Condition.NEXT_EXIT)
-        logged = entries(
-            handle.paths.log,
-            tail=selection.tail,
-            since=selection.since,
-            until=selection.until,
-            ended=waiter.result if waiter else None,
-        )
-        async for frame in frames(logged, selection):
-            yield frame
-
     async def _run_operation(self, name: str, operation: _Operation) -> None:
-        await self._run_shielded(self._locked(self.handle(name), operation))
+        await self._shielded.run(self._locked(self.handle(name), operation))
 
     async def _locked(self, handle: ContainerHandle, operation: _Operation) -> None:
         async with handle.lock:
             if handle not in self._index:
                 raise NoSuchContainer(handle.name)
             await operation(handle)
-
-    async def _run_shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run to completion even if the caller is cancelled: no operation stops half-way."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
-
-
-def _wanted(stdout: bool, stderr: bool) -> tuple[StdStream, ...]:
-    streams = {StdStream.STDOUT: stdout, StdStream.STDERR: stderr}
-    return tuple(stream for stream, wanted in streams.items() if wanted)

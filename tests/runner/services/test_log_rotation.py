@@ -36,7 +36,7 @@ async def test_a_log_is_rotated_and_no_line_is_lost(
     monkeypatch.setattr(log_rotation, "INTERVAL_SECONDS", 0.01)
     options = {"max-size": "50k", "max-file": "1000"}
     container = await runner.create("sh", "-c", SCRIPT, log_options=options)
-    followed = runner.containers.logs(container, follow=True)
+    followed = runner.streams.logs(container, follow=True)
     following = asyncio.create_task(joined(followed))
 
     await runner.containers.start(container)
@@ -46,7 +46,7 @@ async def test_a_log_is_rotated_and_no_line_is_lost(
         assert (await following).splitlines() == WHOLE
     assert (await runner.output(container))[0].splitlines() == WHOLE
     assert len(sizes(runner.containers.find(container).log_path)) > 3
-    tail = await joined(runner.containers.logs(container, tail=15_000))
+    tail = await joined(runner.streams.logs(container, tail=15_000))
     assert tail.splitlines() == WHOLE[-15_000:]
 
 

@@ -27,6 +27,7 @@ from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.store import Image as StoredImage
+from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import ImageRecord, Records
@@ -78,6 +79,7 @@ class RunnerContainers:
     """Containers, and what is around them."""
 
     containers: Containers
+    streams: ContainerStreams
     execs: Execs
     volumes: Volumes
     events: Events
@@ -109,7 +111,7 @@ class RunnerContainers:
         return container
 
     async def output(self, container: str) -> tuple[str, str]:
-        frames = [frame async for frame in self.containers.logs(container)]
+        frames = [frame async for frame in self.streams.logs(container)]
         return text_of(frames, StdStream.STDOUT), text_of(frames, StdStream.STDERR)
 
 
@@ -212,10 +214,13 @@ async def runner_containers(
         Host.detect(),
     )
     containers = Containers(deps)
+    streams = ContainerStreams(containers, events)
     execs = Execs(containers, things.runtime, events)
     try:
         await containers.recover()
-        yield RunnerContainers(containers, execs, volumes, events, images, deps, root, run_dir)
+        yield RunnerContainers(
+            containers, streams, execs, volumes, events, images, deps, root, run_dir
+        )
     finally:
         await execs.close()
         await containers.close()

@@ -84,7 +84,7 @@ async def test_stop_sends_the_containers_signal_and_waits_for_it(
     any_runner: RunnerContainers,
 ) -> None:
     container = await any_runner.start(*programs.READY, stop_signal="USR1")
-    async for _ in any_runner.containers.logs(container, follow=True):
+    async for _ in any_runner.streams.logs(container, follow=True):
         break
 
     await any_runner.containers.stop(container, timeout=60)
@@ -195,60 +195,6 @@ async def test_a_failed_start_of_one_that_removes_itself_removes_it(
 
     assert (await waiter.result()).code == 127
     assert leftovers(any_runner) == []
-
-
-async def test_attaching_before_the_start_misses_nothing(any_runner: RunnerContainers) -> None:
-    container = await any_runner.create(*programs.BOTH)
-    streams = await any_runner.containers.attach(container, stdin=False, stdout=True, stderr=False)
-
-    await any_runner.containers.start(container)
-    frames = [frame async for frame in streams.frames()]
-    await streams.aclose()
-
-    assert b"".join(frame.content for frame in frames) == b"out\nno newline"
-
-
-async def test_stdin_reaches_the_program_and_ends(any_runner: RunnerContainers) -> None:
-    container = await any_runner.create(*programs.CAT, open_stdin=True, stdin_once=True)
-    streams = await any_runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
-    await any_runner.containers.start(container)
-
-    await streams.write(b"x" * 100_000)
-    await streams.close_stdin()
-    frames = [frame async for frame in streams.frames()]
-    await streams.aclose()
-
-    assert b"".join(frame.content for frame in frames) == b"x" * 100_000
-
-
-async def test_a_terminal_has_the_size_it_is_given(any_runner: RunnerContainers) -> None:
-    container = await any_runner.create(*programs.SIZE, tty=True, console_size=(20, 70))
-    streams = await any_runner.containers.attach(container, stdin=True, stdout=True, stderr=True)
-    await any_runner.containers.start(container)
-    frames = streams.frames()
-    assert (await anext(frames)).content == b"20 70\r\n"
-
-    await any_runner.containers.resize(container, 33, 77)
-    async with asyncio.timeout(20):
-        assert (await anext(frames)).content == b"33 77\r\n"
-
-    await streams.aclose()
-
-
-@pytest.mark.needs_root
-async def test_logs_follow_a_running_container_to_its_end(runner: RunnerContainers) -> None:
-    container = await runner.create("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done")
-    logs = runner.containers.logs(container, follow=True)
-
-    async def read() -> str:
-        return b"".join([frame.content async for frame in logs]).decode()
-
-    reading = asyncio.create_task(read())
-    await asyncio.sleep(0)
-    await runner.containers.start(container)
-
-    async with asyncio.timeout(60):
-        assert await reading == "1\n2\n3\n"
 
 
 async def two_sleepers(runner: RunnerContainers) -> str:

@@ -281,7 +281,7 @@ async def test_a_forced_removal_does_not_wait_for_a_stop(runner: RunnerContainer
 async def test_a_stop_that_waited_leaves_the_next_run_alone(runner: RunnerContainers) -> None:
     script = "trap 'exit 3' USR1; trap '' TERM; echo on; while true; do sleep 0.05; done"
     container = await runner.start("sh", "-c", script)
-    async for _ in runner.containers.logs(container, follow=True):
+    async for _ in runner.streams.logs(container, follow=True):
         break
     waiting = asyncio.create_task(runner.containers.stop(container, timeout=2))
     await asyncio.sleep(0)

@@ -57,7 +57,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             found = runner.containers.find(container)
             os.kill(found.pid, 0)
             waiter = await runner.containers.wait(container, Condition.NEXT_EXIT)
-            logs = runner.containers.logs(container, follow=True)
+            logs = runner.streams.logs(container, follow=True)
 
             (run_dir / "r" / container / "go").touch()
             async with asyncio.timeout(60):
