@@ -34,7 +34,7 @@ _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every row needs: a place of its own, one for all rows, how large and how often."""
+    """Arguments of every row: a place of its own, one for all rows, how large and how often."""
 
     directory: Path
     shared: Path
@@ -199,7 +199,7 @@ def _getter(server: Server, target: str, size: int, connections: int) -> Callabl
 def _putter(server: Server, source: Path) -> Callable[[], float]:
     def turn() -> float:
         content = Content.fresh(source)
-        # What an earlier turn left unwritten must not be written during this one.
+        # Unwritten bytes of an earlier turn must not be written during this one.
         os.sync()
         return content.size / client.put_blob(server.port, _NAME, content) / 1e6
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a row must reach: as a ratio ours/peer, or as a plain value of ours."""
+    """Goal of a row: as a ratio ours/peer, or as a plain value of ours."""
 
     comparison: str
     value: float

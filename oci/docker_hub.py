@@ -8,5 +8,5 @@ from typing import Final
 DOCKER_HUB: Final = "docker.io"
 SERVER: Final = "registry-1.docker.io"
 AUTH_SERVER: Final = "auth.docker.io"
-# What people and clients write for it; each means the first.
+# Names that users and clients write for Docker Hub; each means the first.
 NAMES: Final = frozenset({DOCKER_HUB, "index.docker.io", SERVER})

@@ -58,7 +58,7 @@ def translate_errors(directory: str) -> Iterator[None]:
 
 
 async def documents(taken: BackupResult, rows: Rows) -> AsyncGenerator[Document, None]:
-    """What the registry lost, then what is in the backup."""
+    """Yields a document for each lost blob, then the count of files in the backup."""
     wrong = 0
     for lost in taken.lost:
         finding = await lost_file_finding(rows, lost)

@@ -11,7 +11,7 @@ from registry.storage.metadata.integrity import checks
 
 
 async def check_database(state: RegistryState) -> Sequence[str]:
-    """What is wrong with the database's file; if anything is, nothing is written from now on."""
+    """Check the database's file; returns the errors found, after which nothing is written."""
     try:
         wrong = await state.database.operator.read(partial(checks.sqlite_errors, deep=False))
     except StorageUnreadable as error:

@@ -7,7 +7,7 @@ import socket
 from registry.errors import StartupError
 
 _BACKLOG = 2048
-# What to do about an error, after the system's own words for it.
+# Advice on an error, after the system's own words for it.
 ADVICE = {
     errno.EADDRINUSE: "; end the program that has it, or give another with --listen",
     errno.EADDRNOTAVAIL: "; give an address of this machine with --listen",

@@ -73,7 +73,7 @@ def defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
 
 
 def attributes(node: ast.ClassDef) -> Iterator[str]:
-    """What the methods of a class set on ``self``."""
+    """Attributes that the methods of a class set on ``self``."""
     for child in ast.walk(node):
         if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Store):
             yield child.attr

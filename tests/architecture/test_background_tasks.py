@@ -15,7 +15,7 @@ import registry
 ROOT = Path(registry.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 MAKES_TASK = {"create_task", "ensure_future", "run_coroutine_threadsafe"}
-# What takes a task's outcome, or hears of its end.
+# Calls that take a task's outcome, or are told of its end.
 TAKES_OUTCOME = {"gather", "wait", "wait_for", "shield", "add_done_callback", "TaskGroup"}
 
 

@@ -38,7 +38,7 @@ OURS = {
     "<digest>": "{digest}",
 }
 ACCESS_OF_METHOD = {"HEAD": "pull", "GET": "pull", "DELETE": "delete"}
-# What lies under an upload session concerns only those who push.
+# Paths under an upload session concern only those who push.
 UPLOAD = "/v2/{name}/blobs/uploads/"
 
 

@@ -1,7 +1,9 @@
-"""docs/glossary.md: each word once; no name in the code uses a word that it replaces."""
+"""docs/glossary.md: each word once, no name with a word that it replaces; plain sentences."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,17 @@ MODULES = sorted(
     module for part in ("oci", "registry", "runner") for module in (ROOT / part).rglob("*.py")
 )
 
+PROSE = sorted(
+    module
+    for part in ("oci", "registry", "runner", "migrations", "bench", "tests")
+    for module in (ROOT / part).rglob("*.py")
+)
+# First words of a sentence that leave open what it is about.
+NO_SUBJECTS = ("What", "Whatever", "Who", "Whoever", "Whose")
+
 _ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \| ([^|]*?) ?\|$", re.MULTILINE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_OPENING = re.compile(rf"(?:\A|[.!?]\s+|\n\n|- )({'|'.join(NO_SUBJECTS)})\b")
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -45,6 +56,24 @@ def parts(name: str) -> set[str]:
     (['lock', 'times'], ['is', 'opaque'])
     """
     return {part.lower() for part in _PART.findall(name)}
+
+
+def prose(source: str) -> Iterator[str]:
+    """The docstrings of a module's text, and its comments: lines that follow each other as one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+    lines: dict[int, str] = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            above = lines.pop(token.start[0] - 1, "")
+            lines[token.start[0]] = f"{above} {token.string.lstrip('# ')}".strip()
+    yield from lines.values()
+
+
+def without_subject(source: str) -> list[str]:
+    """The sentences that begin with one of NO_SUBJECTS, from there on."""
+    return [text[found.start(1) :] for text in prose(source) for found in _OPENING.finditer(text)]
 
 
 def test_each_word_stands_once() -> None:
@@ -80,3 +109,23 @@ def test_a_replaced_word_is_found_in_any_kind_of_name(tmp_path: Path) -> None:
     found = [name for name in names(module) if parts(name) & refused()]
 
     assert found == ["tally", "Janitor", "fold_it", "chore"]
+
+
+def test_sentences_begin_with_the_thing_or_a_verb() -> None:
+    found = {str(module.relative_to(ROOT)): without_subject(module.read_text()) for module in PROSE}
+
+    assert {module: sentences for module, sentences in found.items() if sentences} == {}
+
+
+def test_a_sentence_without_a_subject_is_found_in_docstrings_and_comments() -> None:
+    source = """
+class Log:
+    '''The log.  Whoever reads it waits.'''
+
+    # A line of it.
+    # What the line holds.
+    def line(self):
+        '''Somebody, somewhere; what a reader sees.'''
+"""
+
+    assert without_subject(source) == ["Whoever reads it waits.", "What the line holds."]

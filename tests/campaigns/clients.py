@@ -32,7 +32,7 @@ SOON = 0.05
 
 @dataclass
 class World:
-    """What the clients of one campaign share: the log, the leases, and what went wrong.
+    """State that the clients of one campaign share: the log, the leases, and what went wrong.
 
     ``lease`` is the server's setting in seconds.  Answers with a status in ``tolerated`` (a full
     disk's 507, say) are no violation.
@@ -120,7 +120,7 @@ class Client:
         self.world.violations.append(f"{self.own}: {what}")
         self.log.note(violation=what, client=self.own)
 
-    # What clients do.
+    # Operations of clients.
 
     async def push_image(self) -> None:
         repository = self.dice.choice(self.repositories)

@@ -41,7 +41,7 @@ SETTINGS = {
 
 @dataclass
 class Result:
-    """What a campaign did, and the first round that went wrong, if one did."""
+    """Counts of a campaign, and the first round that went wrong, if one did."""
 
     rounds: int = 0
     operations: int = 0
@@ -149,7 +149,7 @@ class Era:
         return [*self.world.violations, *check(self.registry.root, self.log.path)]
 
     def fsck(self) -> int:
-        """What the registry finds itself, of the root it has just been started on."""
+        """Run fsck on the running registry; returns its exit code."""
         return self.registry.run("fsck", "--deep", "--root", self.registry.root)
 
     async def live(self) -> None:

@@ -58,7 +58,7 @@ class Disk:
         unmount(self.mount_point)
 
     def replug(self) -> None:
-        """Give it power again.  Whoever had files open must have ended."""
+        """Give it power again.  Processes with open files must have ended."""
         self.unmount()
         self.mount()
 

@@ -26,7 +26,7 @@ from tests.campaigns.zygote import NotReady, Zygote
 ROUNDS_PER_ROOT = 20
 MEGABYTES = 48
 SECONDS_TO_RECOVER = 5.0
-# What a client may be told: no room, read-only for now, ended with its disk.
+# Statuses that a client may get: no room, read-only for now, ended with its disk.
 TOLERATED = frozenset({404, 503, 507})
 SETTINGS_HERE = {
     **SETTINGS,
@@ -108,7 +108,7 @@ class FaultEra(Era):
             failed = injected(trace.read_text(errors="replace"))
             must_latch = any("= -1 EIO" in each and OF_STORE.search(each) for each in failed)
             began = time.monotonic()
-            # Whoever met the failure may still be on the way to write it down.
+            # The latch is written after the failing call.
             while must_latch and not marker.exists():
                 if time.monotonic() - began > SECONDS_TO_RECOVER:
                     return [f"not latched after {failed}"]
@@ -215,7 +215,7 @@ def fault_campaign(
 
 
 class FaultResult(Result):
-    """What a fault campaign did."""
+    """Counts of a fault campaign."""
 
     faults = 0
     latched = 0

@@ -8,7 +8,7 @@ from typing import Self
 
 @dataclass
 class GcCounts:
-    """What the collector told of its passes."""
+    """Counts that the collector logged of its passes."""
 
     passes: int = 0
     members: int = 0

@@ -23,7 +23,7 @@ class Write:
 
 
 class History:
-    """What the log says: writes by key, leases by blob, bytes promised to open sessions."""
+    """The log by key: writes by key, leases by blob, bytes promised to open sessions."""
 
     def __init__(self, path: Path) -> None:
         self.writes: dict[tuple[str, str, str], list[Write]] = defaultdict(list)
@@ -88,7 +88,7 @@ class History:
             self.sessions[asked["session"]] = line["offset"]
 
     def allowed(self, kind: str, repository: str, reference: str) -> set[str | None]:
-        """What a key may hold now: what no sure write has surely come after."""
+        """Values that a key may hold now: those that no sure write has surely followed."""
         never = Write(-2.0, None)
         never.ended = -1.0
         writes = [never, *self.writes.get((kind, repository, reference), ())]

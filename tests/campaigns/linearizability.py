@@ -12,7 +12,7 @@ FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one client asked of the register between two moments, and was told.
+    """One operation of a client on the register, between two moments, with its result.
 
     ``value`` is what a write writes and a read read, None for nothing.  A delete that was
     answered ``missed`` found nothing.  A step that is not ``sure`` was never answered: it may
@@ -90,7 +90,7 @@ def candidates(steps: Sequence[Step], done: int) -> list[int]:
             found.append(number)
             if step.sure:
                 end = min(end, step.ended)
-    # What was never answered is over, one way or the other, once a later step is done.
+    # A step without an answer is over, one way or the other, once a later step is done.
     latest = steps[done.bit_length() - 1].begun if done else -FOREVER
     return [
         number

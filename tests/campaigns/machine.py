@@ -47,7 +47,7 @@ moments = st.lists(st.integers(0, 20), min_size=1, max_size=2)
 class RegistryMachine(RuleBasedStateMachine):
     """A real server beside a model of what it should hold.
 
-    What a crash leaves is up to the moment, and Hypothesis gives up ("inconsistent data
+    The state after a crash is up to the moment, and Hypothesis gives up ("inconsistent data
     generation") on a machine that offers other rules when it is run again: no precondition asks
     what a crash may have left.
     """
@@ -217,7 +217,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 self._points(repository, image, names)
             self._compare_tags(repository)
 
-    # What everybody can see.
+    # Invariants.
 
     @invariant()
     def everything_is_as_the_model_says(self) -> None:

@@ -1,7 +1,7 @@
 """The race kit: every pair of units on the same rows, started together on two Databases.
 
 Two registries in this process have one root: each with a Database, a store, session locks and a
-collector of its own, as two servers have.  Whatever the order that the rows give two units, each
+collector of its own, as two servers have.  In whichever order the rows put two units, each
 succeeds or is refused in the specification's words, and the rows and files agree afterwards.
 """
 
@@ -42,7 +42,7 @@ MAX_SESSIONS = 5
 CHECKED_EVERY = 20
 RETENTION = Retention(lease_ms=1, epoch_ms=1)
 
-# What the checker says where nobody kept a log of the clients.
+# The checker's finding where nobody kept a log of the clients.
 NO_HISTORY = "nobody pushed it"
 
 Unit = Callable[[Service], Awaitable[object]]
@@ -208,7 +208,7 @@ DOUBLES = (
 
 
 async def check_rows_once(service: Service, pair: tuple[str, str]) -> list[str]:
-    """What rows there are twice, or too many of, after a pair of units."""
+    """Rows that stand twice, or too many of them, after a pair of units."""
     where = " and ".join(pair)
     found = []
     for what, query in DOUBLES:

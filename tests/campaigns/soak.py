@@ -28,7 +28,7 @@ TELL_SECONDS = 5.0
 
 @dataclass
 class Soaked:
-    """What clients did, by how it ended, and what the collector did meanwhile."""
+    """Operations of clients by their end, and counts of the collector."""
 
     seconds: float = 0.0
     actions: int = 0

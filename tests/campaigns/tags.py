@@ -92,7 +92,7 @@ class TagHistory:
         try:
             answer = await self._ask(connection, kind, tag, manifest)
         except Cut:
-            # Whatever had reached the old process died with it.
+            # Requests that had reached the old process died with it.
             ended = self.downs[-1] if self.downs and self.downs[-1] > begun else time.monotonic()
             value = manifest.digest if kind == "write" else None
             steps.append(Step(begun, ended, kind, value, sure=False))

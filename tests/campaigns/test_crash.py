@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 ROUNDS = 8
 JUMPING_ROUNDS = 5
 SEED = 4
-# What a crash meets is up to the moment: the next campaign begins until enough was met.
+# A crash meets other operations each time: the next campaign begins until enough was met.
 CAMPAIGNS = 5
 
 

@@ -172,7 +172,7 @@ def main() -> None:
     import registry
     from registry.cli import main as command
 
-    # What the commands import only when they run.
+    # Modules that the commands import only when they run.
     for module in ("registry.app", "registry.admin.control", "registry.admin.commands"):
         importlib.import_module(module)
     gc.freeze()

@@ -42,7 +42,7 @@ def test_what_is_pushed_while_garbage_is_collected_comes_back_byte_for_byte(
         garbage = a_loose_blob(registry)
         rounds = 0
         deadline = time.monotonic() + PATIENCE_SECONDS
-        # What nothing names goes meanwhile: the collector is at work, and these race with it.
+        # Unreferenced blobs go meanwhile: the collector is at work, and these race with it.
         while is_kept(registry, garbage) or rounds < LEAST_ROUNDS:
             assert time.monotonic() < deadline, "nothing was collected"
             number = rounds % len(images)

@@ -26,7 +26,7 @@ MOMENTS = [0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.013, 0.02, 0.05] * 
 
 
 def descriptors(registry: RegistryServer) -> list[str]:
-    """What the server holds open: its files by their names, its sockets by their number."""
+    """Open descriptors of the server: files by their names, sockets by their number."""
     directory = f"/proc/{registry.server.pid}/fd"
     found = []
     for number in os.listdir(directory):
@@ -39,7 +39,7 @@ def descriptors(registry: RegistryServer) -> list[str]:
 
 
 def settled(registry: RegistryServer, before: list[str]) -> list[str]:
-    """What is open too much, once whatever still runs has had time to end."""
+    """Descriptors open beyond those before, once running requests have had time to end."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         now = descriptors(registry)

@@ -107,7 +107,7 @@ def test_in_1_a_bad_tag_is_refused_with_a_reason(text: str, expected: str) -> No
 
 
 def test_in_1_a_hostile_name_costs_linear_time() -> None:
-    # What is more than linear in these does not end within a test's time.
+    # More than linear time in these does not end within a test's limit.
     hostile = ["a" * 10_000_000, "a-" * 5_000_000, "a/" * 127 + "!", ("a" + "-" * 60) * 4 + "!"]
 
     for text in hostile:

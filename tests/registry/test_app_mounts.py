@@ -63,7 +63,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def told(result: Result) -> list[str]:
-    """What is no line of the log."""
+    """Lines of the output that are none of the log."""
     return [line for line in result.output.splitlines() if not line.startswith("{")]
 
 

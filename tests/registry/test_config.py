@@ -118,7 +118,7 @@ def test_every_number_has_bounds_and_works_at_both(key: str, bounds: Bounds) -> 
 
 
 def services_settings_of(settings: Settings) -> bool:
-    """What the services make of the numbers: milliseconds that SQLite can keep, at any time."""
+    """Whether the services get milliseconds that SQLite can keep, at any time."""
     retention = app.retention_of(settings)
     far = 2 * SystemClock().wall_ms()
     epochs = (retention.lease_epochs, retention.epochs(retention.undelete_ms))

@@ -96,7 +96,7 @@ class BlobWriter(Protocol):
 
 
 class StoredFiles(Protocol):
-    """What a check reads of a store: of one that is in use, or of one that is stopped.
+    """A store as a check reads it: of a registry that runs, or of one that is stopped.
 
     Everything raises StorageUnreadable where the disk fails under it.
     """

@@ -2,7 +2,7 @@
 
 A *unit* is a synchronous function of a Connection.  It only computes and queries, on what it was
 given and what it reads, and changes nothing that outlives it: **a unit may run again from its
-start**, after a run whose every effect on the rows was rolled back.  Whatever goes beyond the rows
+start**, after a run whose every effect on the rows was rolled back.  Everything beyond the rows
 (a file, an answer, an entry in memory) follows ``write``, with the value that it returned.
 
 The *connection* is SQLAlchemy's, lent until the unit returns, in the unit's thread, inside a

@@ -33,7 +33,7 @@ class PointRead(Generic[R]):
         assert named == set(parameters), "a parameter is missing, or one too many"
 
     def first(self, connection: Connection, *values: object) -> R | None:
-        """What the row says, or None if there is none.
+        """The row found, or None without one.
 
         Costs 8 µs of Python around SQLite's own work.
         """

@@ -14,7 +14,7 @@ from registry.errors import RootInUse, StartupError
 
 LOCK = "lock"
 DATABASE = "registry.db"
-# What to do about an error, after the system's own words for it.
+# Advice on an error, after the system's own words for it.
 ADVICE = {
     errno.ENOSPC: "; make room on its disk",
     errno.EDQUOT: "; make room in its quota",

@@ -44,7 +44,7 @@ async def list_containers(services: Services, request: Request) -> HandlerResult
 
 
 async def measure(services: Services, container: Container) -> Sizes:
-    """What a container takes; its image is 0 bytes where nobody can say."""
+    """Bytes of a container's own changes and of its image; 0 for an image that is gone."""
     written = await services.containers.changed_bytes(container.id)
     return Sizes(written, services.images.layers_bytes_of(container.image_id))
 

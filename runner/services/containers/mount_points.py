@@ -29,8 +29,8 @@ async def resolve_mounts(
 
     Until ``held`` is closed nobody can remove a volume, from before it is made.
 
-    What the user mounts at a place goes before what the image declares for it.  What the kernel
-    shows in a container no image declares away: with a /dev of its own it would say itself what
+    A user's mount at a place replaces the image's declaration for it.  No
+    image declares the kernel's file systems away: with a /dev of its own it would say itself what
     covers the masked paths (CVE-2025-31133).
     """
     points = [await _point(option, volumes, undo, held) for option in options.mounts]

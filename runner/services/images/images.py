@@ -113,7 +113,7 @@ class Images:
         return sum(sizes) + self.partial_bytes
 
     def layers_bytes_of(self, image_id: Digest) -> int:
-        """What one image's layers take; 0 for an image that is gone or corrupt."""
+        """Bytes of one image's layers; 0 for an image that is gone or corrupt."""
         image = self._store.image_or_corrupt(image_id)
         return details.total_size(self._store, image) if isinstance(image, Image) else 0
 

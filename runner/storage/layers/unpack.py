@@ -333,7 +333,7 @@ class Unpacker:
         os.utime(name, ns=times(member), dir_fd=place, follow_symlinks=False)
 
     def _finish(self) -> None:
-        """What had to wait: attributes of directories, and notes that later entries settled."""
+        """Apply what later entries settle: attributes of directories, and whiteouts."""
         self.tree.remove_aufs_links()
         for path, attributes in sorted(self._directories.items(), reverse=True):
             attributes.apply(self._root, path)

@@ -13,14 +13,14 @@ from runner.tasks.threads import in_thread
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a snapshot's own changes take: bytes on disk, and files of every kind."""
+    """Size of a snapshot's own changes: bytes on disk, and files of every kind."""
 
     bytes: int
     inodes: int
 
 
 async def usage(snapshotter: Snapshotter, key: str) -> Usage:
-    """What was written on top of the layers, or SnapshotUnknown."""
+    """Size of the changes on top of the layers.  Raises SnapshotUnknown."""
     return await in_thread(_usage, await snapshotter.changes(key))
 
 

@@ -39,7 +39,7 @@ class LayerSource(Protocol):
     """
 
     def layer(self, diff_id: Digest) -> Layer:
-        """What is known of the layer besides its files, or LayerUnknown."""
+        """The layer's record, without its files.  Raises LayerUnknown."""
         ...
 
     async def directory(self, diff_id: Digest) -> Path:
@@ -61,7 +61,7 @@ class Snapshotter(Protocol):
     IDs.  Its mounts are for the caller to mount, in order, at one place; after a reboot the
     caller asks for them again with ``mounts`` and everything written is still there.
     ``view`` is a snapshot nobody can write to.  ``remove`` forgets one, mounted by nobody.
-    What can be had of these, such as a commit, is a function in ``changes.py``.
+    Everything made of these, such as a commit, is a function in ``changes.py``.
 
     A container's key is its ID.  Another owner's keys begin with its name and a dot, as in
     ``build.1``, so that whoever removes what is left over finds only its own (``owner``).
@@ -109,7 +109,7 @@ def check_key(key: str) -> str:
 
 
 def owner(key: str) -> str:
-    """Whose snapshot it is: the name before the dot; none for a container's.
+    """The snapshot's owner: the name before the dot; none for a container's.
 
     >>> owner("build.1"), owner("4f2a")
     ('build', '')

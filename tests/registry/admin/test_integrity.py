@@ -80,7 +80,7 @@ async def test_a_blob_is_read_again_once_its_days_are_over(tmp_path: Path) -> No
         assert (done["blobs"], done["corrupt"]) == (len(IMAGE.blobs), 1)
         with pytest.raises(BlobUnknown):
             await repository(opened).blobs.stat(LAYER)
-        # What was whole has been verified, and what was not is known.
+        # Whole blobs have been verified, and corrupt ones are known.
         assert await scrub.turn() is None
 
 

@@ -15,7 +15,7 @@ IMAGE = an_image()
 GOOD_NAMES = (NAME, "no/such", "a/blobs/b")
 GOOD_DIGESTS = (str(IMAGE.digest), str(Digest.of(IMAGE.config)), f"sha512:{'0' * 128}")
 
-# What a request line can hold at all: no space, no control character.
+# Characters that a request line can hold: no space, no control character.
 VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "?#")
 target_text = st.text(VISIBLE, max_size=80)
 escapes = st.binary(max_size=20).map(lambda raw: "".join(f"%{byte:02x}" for byte in raw))
@@ -156,7 +156,7 @@ async def test_whatever_was_refused_left_no_trace(
     after = (await client.get(f"/v2/{NAME}/tags/list")).json()
     if answer.status_code >= 400:
         assert after == before
-    # What was accepted is taken back, for the next example.
+    # Accepted tags are deleted, for the next example.
     for tag in set(after["tags"]) - set(before["tags"]):
         await client.delete(f"/v2/{NAME}/manifests/{tag}")
 

@@ -34,7 +34,7 @@ class OpenBlob:
 
 
 class Wire:
-    """What a server would be sent."""
+    """Collects the messages that a server would be sent."""
 
     def __init__(self, *, breaks_after: int = 1000, is_gone: bool = False) -> None:
         self.messages: list[dict[str, Any]] = []

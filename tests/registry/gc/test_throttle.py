@@ -52,7 +52,7 @@ async def test_it_waits_until_a_hold_is_its_share_of_the_time(
         await throttle.run(hold)
         passed = time.monotonic() - before
 
-    # What had passed by the time it asked counts, and is no more than the whole second unit took.
+    # Time before it asked counts, and is no more than the whole second unit took.
     assert waits[1] >= HELD * times - passed
 
 

@@ -48,7 +48,7 @@ def flip_a_bit(path: Path, position: int = 0) -> None:
 
 
 async def change(service: Service, statement: str, *, foreign_keys: bool = True) -> None:
-    """What no service would do."""
+    """Change rows as no service would."""
 
     def unit(connection: Connection) -> None:
         connection.execute(text(statement))

@@ -28,7 +28,7 @@ async def file_of(service: Service, digest: Digest) -> Path:
 
 
 async def alter(service: Service, statement: str, **values: str) -> None:
-    """What no service would do, without a look at foreign keys."""
+    """Change rows as no service would, with foreign keys off."""
     with sqlite3.connect(service.root / "registry.db") as connection:
         connection.execute(statement, values)
     connection.close()

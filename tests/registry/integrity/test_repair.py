@@ -22,7 +22,7 @@ NAME = RepositoryName.parse("team/app")
 
 
 async def change(service: Service, statement: str) -> None:
-    """What no service would do."""
+    """Change rows as no service would."""
 
     def unit(connection: Connection) -> None:
         connection.execute(text(statement))

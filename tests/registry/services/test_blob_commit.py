@@ -74,7 +74,7 @@ async def test_a_commit_whose_client_disconnected_runs_to_its_end(
 async def test_a_session_that_ended_between_rename_and_transaction_publishes_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an expiry does to an upload that took too long: the transaction finds no row."""
+    """Expire an upload that took too long: the transaction finds no row."""
     repository = service.repository()
     session = await repository.uploads.start()
     gate = Gate(monkeypatch, "rename")

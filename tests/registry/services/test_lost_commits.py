@@ -1,6 +1,6 @@
 """A connection that is lost in the middle of a commit: the unit happens never, or did, or will.
 
-Whatever comes of it, the client is told to ask again, and nothing that either outcome needs is
+In each case the client is told to ask again, and nothing that either outcome needs is
 dropped.
 """
 

@@ -14,7 +14,7 @@ from tests.support.registry.databases import RerunningDatabase, Written
 from tests.support.registry.operations import OPERATIONS, prepare
 from tests.support.registry.storage import a_service, push_image
 
-# What changes single rows, each by one statement, or asks again in the statement that changes it.
+# Units that change single rows, each by one statement that checks its conditions itself.
 WITHOUT_REPOSITORY = {"gc"}
 
 

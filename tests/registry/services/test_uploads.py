@@ -23,7 +23,7 @@ DIGEST = Digest.of(CONTENT)
 
 
 class ClientGone(Exception):
-    """What a server's body iterator raises when the connection is closed."""
+    """Raised by a server's body iterator when the connection is closed."""
 
 
 async def cut_off(*chunks: bytes) -> AsyncIterator[bytes]:

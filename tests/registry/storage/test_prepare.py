@@ -94,7 +94,7 @@ async def test_a_log_that_was_removed_after_a_kill_is_missed(tmp_path: Path) -> 
         with Root.open_to_read(tmp_path) as _:
             pass
         await push_blob(service.repository(), b"acknowledged")
-        # What a kill leaves: the log is not in the database yet.
+        # A kill leaves this: the log is not in the database yet.
         shutil.copytree(tmp_path / "alive", tmp_path / "killed")
     (tmp_path / "killed" / markers.OPEN).touch()
     (tmp_path / "killed" / markers.LOG).unlink()

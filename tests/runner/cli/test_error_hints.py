@@ -11,7 +11,7 @@ def test_a_sentence_after_a_colon_begins_small_and_a_name_stays() -> None:
     assert lower_first("OCI runtime failed") == "OCI runtime failed"
 
 
-# What only the command says of a name that is nothing at all.
+# Kinds that only the command knows: a name that is nothing at all.
 _OWN_KINDS = {"object-absent"}
 # Told by an exit code.
 _WITHOUT_HINT = {Kind.COMMAND_NOT_FOUND, Kind.COMMAND_NOT_EXECUTABLE}

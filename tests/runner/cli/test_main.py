@@ -31,7 +31,7 @@ def test_the_quick_verbs_import_nothing_heavy(verb: str) -> None:
 
 
 def test_help_imports_nothing_heavy_and_no_verb() -> None:
-    """What `runner --help` takes beside Python's own start is what it imports."""
+    """Imports are the cost of `runner --help` beside Python's own start."""
     script = (
         "import sys; import runner.cli.main; runner.cli.main.main(['--help']); "
         f"print([name for name in sys.modules if name in {HEAVY!r}"

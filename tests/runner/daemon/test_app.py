@@ -34,7 +34,7 @@ def run_dir() -> Iterator[Path]:
 
 @asynccontextmanager
 async def a_daemon(root: Path, run_dir: Path) -> AsyncIterator[Services]:
-    """What a daemon has between its start and its stop."""
+    """The services of a daemon between its start and its stop."""
     async with open_daemon(RunnerSettings(root, run_dir, run_dir / "s")) as services:
         yield services
 

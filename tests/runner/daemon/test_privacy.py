@@ -1,4 +1,4 @@
-"""What other users of the machine see of a daemon's directories: nothing that is in them."""
+"""Other users of the machine see nothing in a daemon's directories."""
 
 import os
 import subprocess

@@ -53,7 +53,7 @@ class Box:
         return await self.monitored.wait()
 
     async def output(self, stream: StdStream = StdStream.STDOUT) -> str:
-        """What it has written so far, as the log has it."""
+        """Its output so far, as the log has it."""
         found = [e.content async for e in entries(self.launch.log) if e.stream is stream]
         return b"".join(found).decode()
 
@@ -158,7 +158,7 @@ def python_rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python_mounts() -> tuple[MountOption, ...]:
-    """What a container needs of this machine to run the Python that runs the tests."""
+    """Mounts of this machine that the Python of the tests needs in a container."""
     prefix = Path(sys.base_prefix)
     sources = ["/usr"] if prefix.is_relative_to("/usr") else ["/usr", str(prefix)]
     return tuple(MountOption("bind", source, source, read_only=True) for source in sources)

@@ -1,4 +1,4 @@
-"""What a container cannot do, tried from inside one; next to what Docker's defaults allow."""
+"""Isolation, tried from inside a container, next to what Docker's defaults allow."""
 
 import json
 import os
@@ -177,7 +177,7 @@ async def test_dangerous_system_calls_are_refused_by_the_filter(
     # The same calls do something else without the filter: it is not only the capabilities.
     told = {name for name in SYSTEM_CALLS if open_["system calls"][name] != "EPERM"}
     assert {"unshare", "keyctl", "add_key", "get_mempolicy", "clone new user"} <= told
-    # What a capability opens, and what stays closed with all of them.
+    # Allowed with a capability, and refused with all of them.
     assert trusted["system calls"]["unshare"] == "ok"
     assert trusted["system calls"]["keyctl"] == "EPERM"
     assert trusted["system calls"]["kexec_load"] == "EPERM"

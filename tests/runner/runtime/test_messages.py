@@ -1,4 +1,4 @@
-"""What runtimes say, as one sentence and the refusal it is."""
+"""Messages of runtimes, as one sentence and the refusal it is."""
 
 import pytest
 

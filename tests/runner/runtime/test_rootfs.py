@@ -62,7 +62,7 @@ def test_what_is_not_there_yet_is_made_by_the_runtime(tmp_path: Path) -> None:
 
 
 def mounted(rootfs: Path, file: Path) -> str:
-    """What is seen at /etc/resolv.conf once ``file`` is mounted there."""
+    """Content of /etc/resolv.conf once ``file`` is mounted there."""
     spec = {"mounts": [a_bind(file, "/etc/resolv.conf")]}
     mount_all(rootfs, spec)
     try:

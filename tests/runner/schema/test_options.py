@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions, MountOption, Ulimit
 
-# What docker 28 sends for `docker run --network none alpine true`, but for empty lists.
+# Body that docker 28 sends for `docker run --network none alpine true`, but for empty lists.
 FROM_THE_DOCKER_COMMAND: dict[str, Any] = {
     "Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": True,
     "AttachStderr": True, "Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": None,

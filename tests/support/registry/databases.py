@@ -61,7 +61,7 @@ def twice(unit: Work[T]) -> Work[T]:
 
 
 def outcome_rolled_back(unit: Work[T], connection: Connection) -> type[Exception] | None:
-    """What the unit raises, or None; nothing of it stays."""
+    """The type of exception that the unit raises, or None; nothing of it stays."""
     savepoint = connection.begin_nested()
     try:
         unit(connection)

@@ -63,7 +63,7 @@ class Plan:
             return True
 
     def strike(self) -> None:
-        """What a file's call meets, in place of its effect."""
+        """Fail a file's call, in place of its effect."""
         if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fault != "short write":

@@ -17,5 +17,5 @@ async def findings(service: Service, *, deep: bool = False, repair: bool = False
 
 
 async def wrongs(service: Service) -> list[Finding]:
-    """What a crash may not leave behind either."""
+    """Findings that a crash may not leave behind either."""
     return [finding for finding in await findings(service, deep=True) if not finding.harmless]

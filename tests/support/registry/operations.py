@@ -55,7 +55,7 @@ async def prepare(service: Service) -> State:
 
 
 async def is_preserved(service: Service) -> bool:
-    """What was acknowledged before the operation, and is none of its business."""
+    """Whether everything acknowledged before the operation, and none of its business, is there."""
     repository = service.repository()
     manifest = await repository.manifests.pull(V1)
     blobs = [await pull_blob(repository, digest) == blob for digest, blob in KEPT.blobs.items()]

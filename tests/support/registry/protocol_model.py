@@ -5,7 +5,7 @@ collector, the purger, the orphan sweeper, kill -9 and power loss.  ``Protocol``
 each thing the protocol insists on; turning one off gives a broken variant, and ``search`` finds the
 shortest run that breaks an invariant.
 
-What it leaves out: torn directory blocks, disks that lie about a flush.  A file's bytes and its
+Left out: torn directory blocks, disks that lie about a flush.  A file's bytes and its
 directory entry become durable independently; a rename is atomic.
 """
 
@@ -30,7 +30,7 @@ class File(NamedTuple):
 
 
 class Database(NamedTuple):
-    """What the rows say."""
+    """State of the rows."""
 
     uploads: frozenset[str]
     blob: str | None
@@ -79,7 +79,7 @@ Moves = Iterator[tuple[str, State]]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What the protocol insists on; each flag turned off is a mistake somebody made."""
+    """Rules of the protocol; each flag turned off is a mistake somebody made."""
 
     syncs_the_file: bool = True
     syncs_the_directory: bool = True

@@ -43,7 +43,7 @@ class FakeProcess:
         self._resumed = asyncio.Event()
         self._resumed.set()
 
-    # What its program calls.
+    # Calls of its program.
 
     def out(self, text: str) -> None:
         self._write(StdStream.STDOUT, text.encode())
@@ -71,7 +71,7 @@ class FakeProcess:
     async def pause_point(self) -> None:
         await self._resumed.wait()
 
-    # What the runtime and the monitor call.
+    # Calls of the runtime and the monitor.
 
     @property
     def paused(self) -> bool:

@@ -167,7 +167,7 @@ class FakeRegistry:
         return reply.cut is None and (reply.length is None or reply.length == len(reply.body))
 
     def _answer(self, seen: Seen) -> Reply:
-        """What an honest registry says."""
+        """The answer of an honest registry."""
         if seen.path == "/v2/":
             return Reply(body=b"{}")
         if seen.path in self.manifests and seen.method in ("GET", "HEAD"):

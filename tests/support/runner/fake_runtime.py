@@ -1,6 +1,6 @@
 """FakeRuntime and FakeMonitor: the contracts of runner.runtime, kept without a process.
 
-They pass tests/runner/runtime/test_contracts.py.  What runs in a container is a coroutine, from
+They pass tests/runner/runtime/test_contracts.py.  A container's program is a coroutine, from
 the table in ``programs.py``.
 """
 
@@ -37,7 +37,7 @@ _FIRST_PID = 1 << 30
 
 
 class FakeHost:
-    """What outlives a daemon: containers, their logs, and the ends that monitors have seen.
+    """State that outlives a daemon: containers, their logs, and the ends that monitors have seen.
 
     A verb in ``hanging`` (``create``, ``start``, ``delete`` …) never returns, and sets ``reached``
     when it is called; one in ``refusing`` raises its error.

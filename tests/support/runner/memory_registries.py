@@ -19,7 +19,7 @@ CHUNK_BYTES = 65536
 
 @dataclass
 class MemoryContent:
-    """What one repository holds; ``manifests`` by tag and by digest: media type and bytes."""
+    """Content of one repository; ``manifests`` by tag and by digest: media type and bytes."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class MemoryRegistries:
         self.sent: list[str] = []
 
     def content(self, name: str) -> MemoryContent:
-        """What is in the repository, made if it is not there."""
+        """Content of the repository, made if it is not there."""
         return self.contents.setdefault(name, MemoryContent())
 
     def repository(

@@ -112,7 +112,7 @@ def _extract(layer: Path, tree: Path) -> None:
 
 
 def _write_changes(base: Path, tree: Path, changes: Path) -> None:
-    """What makes a tree of its base: files whole, and a whiteout for each that is gone."""
+    """Changes that make a tree of its base: files whole, and a whiteout for each that is gone."""
     for name in sorted({*os.listdir(base), *os.listdir(tree)}):
         old, new, place = base / name, tree / name, changes / name
         if not os.path.lexists(new):

@@ -131,7 +131,7 @@ def a_run_dir() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class OutsideThings:
-    """What containers are made with: the real things, or fakes."""
+    """Dependencies of the container services: the real things, or fakes."""
 
     layers: LayerStore
     snapshotter: Snapshotter
@@ -234,7 +234,7 @@ async def remove_all(runner: RunnerContainers) -> None:
 
 
 def leftovers(runner: RunnerContainers) -> list[str]:
-    """Whatever of containers is still on the disk."""
+    """Paths of containers that are still on the disk."""
     places = [runner.root / "containers", runner.root / "snapshots"]
     places += [runner.run_dir / "b", runner.run_dir / "r", runner.run_dir / "exits"]
     return [

@@ -16,7 +16,7 @@ LISTED = (BLOBS, UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))
 def files_in(root: int, directory: str) -> list[StoredFile]:
     """The files in one of LISTED, in the order of their names; none where it is missing.
 
-    What disappears meanwhile need not be there.
+    Files that disappear meanwhile may be missing.
     """
     known = frozenset(FAN_OUT if directory == BLOBS else ())
     try:

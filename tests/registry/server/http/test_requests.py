@@ -111,7 +111,7 @@ def test_an_unread_body_is_bounded_in_memory(server: Server, probe: Probe) -> No
         waiting = sum(len(part) for part in held.cycle._parts)
         probe.go_on.set()
 
-    # What the kernel takes is the kernel's; the process holds a read or two.
+    # Sockets' buffers are the kernel's; the process holds a read or two.
     assert sent < 50 * 1024 * 1024
     assert 0 < waiting <= 1024 * 1024
 

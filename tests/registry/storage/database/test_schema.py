@@ -40,7 +40,7 @@ def test_a_column_without_a_migration_would_be_noticed(tmp_path: Path) -> None:
 
 
 def test_checks_and_strictness_agree_too(tmp_path: Path) -> None:
-    """What compare_metadata does not look at: CHECK constraints and STRICT."""
+    """CHECK constraints and STRICT, which compare_metadata does not look at."""
     schema.upgrade(tmp_path / "migrated")
     engine = create_engine(f"sqlite:///{tmp_path / 'created'}")
     metadata.create_all(engine)

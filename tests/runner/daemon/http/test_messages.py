@@ -1,4 +1,4 @@
-"""What a request's body and filters may hold, before any handler sees them."""
+"""Bounds of a request's body and filters, before any handler sees them."""
 
 import json
 from collections.abc import AsyncIterator

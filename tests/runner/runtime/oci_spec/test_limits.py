@@ -1,4 +1,4 @@
-"""What the kernel or the runtime would refuse at the start is refused at create."""
+"""Limits that the kernel or the runtime would refuse at the start are refused at create."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ from runner.services.containers.lifecycle import TRANSITIONS, Operation, State, 
 
 ID, NAME = "f" * 64, "web"
 
-# What the Engine API answers: the state that follows, 304, or 409.
+# Answers of the Engine API: the state that follows, 304, or 409.
 EXPECTED = """
              created   running   paused    exited    removing
     start    running   304       409       running   409

@@ -183,7 +183,7 @@ async def test_what_has_no_record_is_swept(tmp_path: Path, run_dir: Path) -> Non
 
     async with the_next_daemon(tmp_path, run_dir) as runner:
         assert await runner.deps.snapshotter.keys() == ()
-        # What was put aside is still being removed: os.walk does not mind what vanishes.
+        # Directories put aside are still being removed: os.walk does not mind what vanishes.
         left = [
             os.path.join(directory, name)
             for place in (tmp_path, run_dir)
@@ -223,7 +223,7 @@ async def test_running_out_of_memory_is_told(runner: RunnerContainers) -> None:
 
 
 def reboot(run_dir: Path, container: str) -> None:
-    """What of a reboot matters: nothing is mounted any more, and /run is empty."""
+    """Do as a reboot does: nothing is mounted any more, and /run is empty."""
     unmount(run_dir / "r" / container)
     for child in run_dir.iterdir():
         shutil.rmtree(child)

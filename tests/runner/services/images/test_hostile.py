@@ -67,7 +67,7 @@ def answered(part: str, *replies: Reply) -> Callable[[FakeRegistry], None]:
 
 @dataclass(frozen=True)
 class Lie:
-    """What the registry does, and what the runner must say about it."""
+    """A lie of the registry, and the refusal that the runner owes."""
 
     tell: Callable[[FakeRegistry], None]
     said: str
@@ -301,7 +301,7 @@ async def test_a_lie_is_told_and_leaves_nothing_that_lies(
     assert runner.images.list() == ()
     assert runner.lies() == []
     assert list(runner.store.layers.diff_ids()) == []
-    # What was cut off is kept, to be resumed; once the registry is honest the pull succeeds.
+    # A partial blob is kept, to be resumed; once the registry is honest the pull succeeds.
     registry.behaviours.clear()
     registry.put(SOURCE)
     await runner.images.pull("app", credentials=CANARY, progress=runner.on_progress)

@@ -54,7 +54,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "root"
     root.mkdir()
     yield root
-    # What is nested deeply here, pytest's own cleaning cannot remove.
+    # pytest's own cleaning cannot remove directories nested as deeply.
     remove(root)
 
 
@@ -80,7 +80,7 @@ def fingerprint(directory: Path, *, without: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """What is at a path, in the corpus's notation."""
+    """Kind and content of a path, in the corpus's notation."""
     try:
         found = path.lstat()
     except FileNotFoundError:

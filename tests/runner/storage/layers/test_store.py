@@ -297,7 +297,7 @@ def _description(root: Path) -> Path:
 
 
 def _reboot(root: Path) -> None:
-    """What another boot would find: other boot IDs than its own."""
+    """Pretend another boot: other boot IDs than its own."""
     for path in root.glob("sha256/*/layer.json"):
         document = json.loads(path.read_bytes())
         if document["boot_id"] is not None:

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "root"
     root.mkdir()
     yield root
-    # What is nested deeply here, pytest's own cleaning cannot remove.
+    # pytest's own cleaning cannot remove directories nested as deeply.
     remove(root)
 
 

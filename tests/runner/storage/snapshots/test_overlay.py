@@ -30,7 +30,7 @@ Stack = Callable[..., Awaitable[dict[str, str]]]
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    """What a container sees of some layers: mode, owner, and content or target, by path."""
+    """Files of some layers as a container sees them: mode, owner, content or target, by path."""
 
     async def stack(*archives: bytes) -> dict[str, str]:
         layers = LayerStore(tmp_path / "layers")

@@ -44,7 +44,7 @@ async def unpacked(layers: LayerStore, *archives: bytes) -> list[Digest]:
 
 @asynccontextmanager
 async def mounted(snapshots: Snapshotter, key: str, tmp_path: Path) -> AsyncIterator[Path]:
-    """What the snapshot's mounts show; one bind alone shows what it binds."""
+    """A directory that shows the snapshot's mounts; one bind alone shows what it binds."""
     mounts = await snapshots.mounts(key)
     if mounts[0].options[0] == "bind":
         yield Path(mounts[0].source)

@@ -47,7 +47,7 @@ def an_archive(files: Mapping[str, bytes | str]) -> bytes:
 def docker_archive(
     image: Image, *names: str, layers: Mapping[str, bytes] | None = None, **changes: Any
 ) -> bytes:
-    """What docker of old saves: layers as plain tars, each in its directory."""
+    """An archive as old versions of docker save it: layers as plain tars, each in its directory."""
     files = layers or {f"{n}/layer.tar": layer.tar for n, layer in enumerate(image.layers)}
     config = f"{Digest.of(image.config).encoded}.json"
     item = {"Config": config, "RepoTags": list(names), "Layers": list(files)} | changes
