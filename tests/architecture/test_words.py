@@ -1,4 +1,4 @@
-"""docs/glossary.md: each word once, no name with a word that it replaces; plain sentences."""
+"""docs/glossary.md: each word once, none that it replaces in names and texts; plain sentences."""
 
 import ast
 import io
@@ -22,6 +22,12 @@ PROSE = sorted(
 )
 # First words of a sentence that leave open what it is about.
 NO_SUBJECTS = ("What", "Whatever", "Who", "Whoever", "Whose")
+TEXTS = ("CHANGELOG.md", "README.md", "config.example.toml", "runner.example.toml")
+COMMANDS = sorted(
+    module for part in ("registry/cli", "runner/cli") for module in (ROOT / part).rglob("*.py")
+)
+# Replaced in names; in a sentence each is a word like any other.
+ORDINARY = frozenset({"act", "acts", "adjustment", "bound", "broken", "holds", "room"})
 
 _ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \| ([^|]*?) ?\|$", re.MULTILINE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -76,6 +82,33 @@ def without_subject(source: str) -> list[str]:
     return [text[found.start(1) :] for text in prose(source) for found in _OPENING.finditer(text)]
 
 
+def refused_in_texts() -> frozenset[str]:
+    """The words that no text for users has, outside of code that names a thing by its old name."""
+    return refused() - ORDINARY
+
+
+def words(text: str) -> set[str]:
+    """The words of a text in Markdown, in small letters, without its code.
+
+    >>> sorted(words("Below a *floor* (was `damaged`)"))
+    ['a', 'below', 'floor', 'was']
+    """
+    plain = re.sub(r"```.*?```|`[^`]*`", " ", text, flags=re.DOTALL)
+    return {word.lower() for word in re.findall("[A-Za-z]+", plain)}
+
+
+def unreleased(text: str) -> str:
+    """The part of a changelog that is not released: it ends at the next heading of its level."""
+    return text.partition("\n## Unreleased\n")[2].partition("\n## ")[0]
+
+
+def strings(source: str) -> Iterator[str]:
+    """All texts of a module: messages, help, docstrings."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def test_each_word_stands_once() -> None:
     words = [word for row in rows() for word in row[0].split(", ")]
 
@@ -98,6 +131,42 @@ def test_names_use_the_glossarys_words(module: Path) -> None:
     found = {name: parts(name) & refused() for name in names(module)}
 
     assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_ordinary_words_are_replaced_ones() -> None:
+    assert ORDINARY - refused() == set()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_for_users_use_the_glossarys_words(name: str) -> None:
+    text = (ROOT / name).read_text()
+    text = unreleased(text) if name == "CHANGELOG.md" else text
+
+    assert len(words(text)) > 100
+    assert words(text) & refused_in_texts() == set()
+
+
+@pytest.mark.parametrize("module", COMMANDS, ids=lambda module: str(module.relative_to(ROOT)))
+def test_commands_speak_with_the_glossarys_words(module: Path) -> None:
+    found = {text: words(text) & refused_in_texts() for text in strings(module.read_text())}
+
+    assert {text: replaced for text, replaced in found.items() if replaced} == {}
+
+
+def test_a_replaced_word_is_found_in_the_unreleased_part_alone() -> None:
+    text = "# Log\n\n## Unreleased\nA floor; `fold` is now checkpoint.\n\n## 0.1\nDamaged.\n"
+
+    assert words(unreleased(text)) & refused_in_texts() == {"floor"}
+
+
+def test_a_replaced_word_is_found_in_any_text_of_a_command() -> None:
+    source = 'def f():\n    """Dry."""\n    return f"a {f} floor"\n'
+
+    assert [words(text) & refused_in_texts() for text in strings(source)] == [
+        set(),
+        set(),
+        {"floor"},
+    ]
 
 
 def test_a_replaced_word_is_found_in_any_kind_of_name(tmp_path: Path) -> None:
