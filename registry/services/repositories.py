@@ -1,4 +1,4 @@
-"""Repositories: the handle for all operations on one repository."""
+"""Registry, and Repository: all operations on one repository."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Registry:
         may_push: bool = False,
         caller: Caller = UNKNOWN_CALLER,
     ) -> Repository:
-        """A handle, whether or not the repository exists yet.  For the authorizer alone."""
+        """The repository, whether or not it exists yet.  For the authorizer alone."""
         return Repository(RepositoryContext(name, identity, self._state, may_push, caller))
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:

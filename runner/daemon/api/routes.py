@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from runner.daemon.api import containers, execs, images, system, volumes
 from runner.daemon.api.system import API_VERSION, MINIMUM_API_VERSION, dotted
-from runner.daemon.http.messages import Handle, HandlerResult, Request
+from runner.daemon.http.messages import Application, HandlerResult, Request
 from runner.daemon.services import Services
 from runner.errors import BadRequest, NotFound
 
@@ -78,11 +78,11 @@ _VERSIONED = re.compile(r"/v([0-9]{1,4})\.([0-9]{1,4})(/.*)", re.ASCII)
 _SEGMENTS = {"{id}": "(?P<id>[^/]+)", "{name}": "(?P<name>.+)"}
 
 
-def router(services: Services) -> Handle:
-    """Return a handler of all requests: check the version, find the endpoint, call its handler."""
+def router(services: Services) -> Application:
+    """Return the application: check the version, find the endpoint, call its handler."""
     table = [(endpoint.method, _pattern(endpoint.path), endpoint.handler) for endpoint in ENDPOINTS]
 
-    async def handle(request: Request) -> HandlerResult:
+    async def application(request: Request) -> HandlerResult:
         version, path = split_version(request.path)
         # Match after decoding: the slashes of a name may be percent-encoded.
         decoded = unquote(path)
@@ -96,7 +96,7 @@ def router(services: Services) -> Handle:
             f"{dotted(API_VERSION)} as this runner ({system.server_version()}) offers it"
         )
 
-    return handle
+    return application
 
 
 def split_version(path: str) -> tuple[tuple[int, int], str]:

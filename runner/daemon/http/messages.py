@@ -130,7 +130,7 @@ class Hijack:
 
 
 HandlerResult = Response | Hijack
-Handle = Callable[[Request], Awaitable[HandlerResult]]
+Application = Callable[[Request], Awaitable[HandlerResult]]
 
 
 def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:

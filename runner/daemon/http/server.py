@@ -19,7 +19,7 @@ from runner.daemon.http.connection import Connection
 from runner.daemon.http.disconnects import DisconnectWatcher
 from runner.daemon.http.errors import error_response
 from runner.daemon.http.messages import (
-    Handle,
+    Application,
     HandlerResult,
     Hijack,
     Request,
@@ -41,8 +41,8 @@ class Server:
     half done; but iterated bodies and hijacks end with their client.
     """
 
-    def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+    def __init__(self, application: Application) -> None:
+        self._application = application
         self._connections: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -114,7 +114,7 @@ class Server:
             # Only browsers send Origin; no web page may control the daemon.
             return error_response(Forbidden("requests of web pages are refused"))
         try:
-            return await self._handle(request)
+            return await self._application(request)
         except h11.RemoteProtocolError as error:
             return _malformed(error)
         except ConnectionError:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.daemon.http.messages import (
+    Application,
     Duplex,
-    Handle,
     HandlerResult,
     Hijack,
     Request,
@@ -36,7 +36,7 @@ class Served:
         return await asyncio.open_unix_connection(str(self.path))
 
     async def handle(self, request: Request) -> HandlerResult:
-        handler: Handle = getattr(self, request.path.strip("/"))
+        handler: Application = getattr(self, request.path.strip("/"))
         return await handler(request)
 
     async def echo(self, request: Request) -> HandlerResult:
