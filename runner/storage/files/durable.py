@@ -5,7 +5,8 @@ import fcntl
 import os
 import struct
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +20,20 @@ _syncfs = libc.syncfs
 _syncfs.argtypes = (ctypes.c_int,)
 
 
-def sync_directory(path: Path) -> None:
-    """Make the directory's entries durable."""
+@contextmanager
+def open_directory(path: Path) -> Iterator[int]:
+    """A descriptor of the directory, which means the same directory even if that is renamed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the directory's entries durable."""
+    with open_directory(path) as descriptor:
+        os.fsync(descriptor)
 
 
 def sync_filesystem(path: Path) -> None:
@@ -61,12 +69,8 @@ def spread_children(directory: Path) -> None:
     every create.  In the block group of a removed layer, unpacking 10,000 files took 8.6 s
     instead of 0.4 s.  Other filesystems refuse the flag, and do not need it.
     """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):
-            (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, bytes(8)))
-            if not flags & _TOPDIR_FLAG:
-                wanted = struct.pack("l", flags | _TOPDIR_FLAG)
-                fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, wanted)
-    finally:
-        os.close(descriptor)
+    with open_directory(directory) as descriptor, suppress(OSError):
+        (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, bytes(8)))
+        if not flags & _TOPDIR_FLAG:
+            wanted = struct.pack("l", flags | _TOPDIR_FLAG)
+            fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, wanted)

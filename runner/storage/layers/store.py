@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -31,7 +32,12 @@ from oci.digest import LENGTHS, Digest, DigestMismatch, InvalidDigest
 from oci.layer import InvalidLayer
 from runner.errors import NotFound, RunnerError
 from runner.storage.files.deletion import DeletionQueue, remove
-from runner.storage.files.durable import spread_children, sync_filesystem, write_atomically
+from runner.storage.files.durable import (
+    open_directory,
+    spread_children,
+    sync_filesystem,
+    write_atomically,
+)
 from runner.storage.layers.unpack import Limits
 from runner.tasks.threads import in_thread
 
@@ -89,7 +95,10 @@ class LayerStore:
         self._ingest = root / "ingest"
         self._limits = limits or Limits()
         self._known: dict[Digest, Layer] = {}
-        self._unsynced: set[Digest] = set()
+        # Each with an object of its publication: a layer may be removed and unpacked again while
+        # a sync runs.  Under a lock, for layers are published and synced in threads.
+        self._unsynced: dict[Digest, object] = {}
+        self._unsynced_lock = threading.Lock()
         self.deletions = DeletionQueue()
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         for directory in (self._ingest, *(root / algorithm for algorithm in LENGTHS)):
@@ -151,8 +160,11 @@ class LayerStore:
             await in_thread(remove, temporary)
 
     async def remove(self, diff_id: Digest) -> None:
-        """Remove a layer that no snapshot uses; no error if it is missing."""
-        await in_thread(self._remove, diff_id)
+        """Remove a layer that no snapshot uses; no error if it is missing.
+
+        Does not suspend: between a caller's check of its users and the removal nobody else runs.
+        """
+        self._remove(diff_id)
 
     @property
     def unsynced(self) -> bool:
@@ -162,7 +174,8 @@ class LayerStore:
     async def sync(self) -> None:
         """Make every published layer durable, by one syncfs.
 
-        Called in the background after a pull.
+        Called in the background after a pull.  After an OSError the layers that could not be
+        recorded as synced are left to the next sync.
         """
         await in_thread(self._sync)
 
@@ -170,14 +183,15 @@ class LayerStore:
         """Publish a finished layer; blocking, called by the writer."""
         document = layer.to_json() | {"boot_id": self._boot_id}
         (temporary / "layer.json").write_text(json.dumps(document))
-        try:
-            os.rename(temporary, self._place(layer.diff_id))
-        except OSError as error:
-            # Another writer has published the same layer.
-            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
-                raise
-        else:
-            self._unsynced.add(layer.diff_id)
+        with self._unsynced_lock:
+            try:
+                os.rename(temporary, self._place(layer.diff_id))
+            except OSError as error:
+                # Another writer has published the same layer.
+                if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                    raise
+            else:
+                self._unsynced[layer.diff_id] = object()
 
     def _place(self, diff_id: Digest) -> Path:
         return self._root / diff_id.algorithm / diff_id.encoded
@@ -194,22 +208,37 @@ class LayerStore:
     def _remove(self, diff_id: Digest) -> None:
         """Remove by one rename; the files are deleted in the background."""
         self._known.pop(diff_id, None)
-        self._unsynced.discard(diff_id)
         temporary = self._ingest / uuid.uuid4().hex
-        with suppress(FileNotFoundError):
+        with self._unsynced_lock, suppress(FileNotFoundError):
+            self._unsynced.pop(diff_id, None)
             os.rename(self._place(diff_id), temporary)
             self.deletions.put(temporary)
 
     def _sync(self) -> None:
-        unsynced, self._unsynced = self._unsynced, set()
+        with self._unsynced_lock:
+            unsynced = dict(self._unsynced)
         if not unsynced:
             return
         sync_filesystem(self._root)
-        for diff_id in unsynced:
-            layer = self._find(diff_id)
-            if layer is not None:
-                document = layer.to_json() | {"boot_id": None}
-                write_atomically(self._place(diff_id) / "layer.json", json.dumps(document).encode())
+        for diff_id, publication in unsynced.items():
+            self._record_synced(diff_id, publication)
+
+    def _record_synced(self, diff_id: Digest, publication: object) -> None:
+        """Record in its layer.json that a layer is synced, unless it has gone meanwhile."""
+        with suppress(FileNotFoundError), open_directory(self._place(diff_id)) as directory:
+            # Opened before the check: if another layer comes here after it, the file is still
+            # written beside the files that were synced.
+            if self._is_unsynced(diff_id, publication):
+                description = Path(f"/proc/self/fd/{directory}/layer.json")
+                document = json.loads(description.read_bytes()) | {"boot_id": None}
+                write_atomically(description, json.dumps(document).encode())
+        with self._unsynced_lock:
+            if self._unsynced.get(diff_id) is publication:
+                del self._unsynced[diff_id]
+
+    def _is_unsynced(self, diff_id: Digest, publication: object) -> bool:
+        with self._unsynced_lock:
+            return self._unsynced.get(diff_id) is publication
 
     def _recover(self) -> tuple[Digest, ...]:
         for path in self._ingest.iterdir():
@@ -222,7 +251,7 @@ class LayerStore:
             except (FileNotFoundError, ValueError, KeyError):
                 boot_id = ""
             if boot_id == self._boot_id:
-                self._unsynced.add(diff_id)
+                self._unsynced[diff_id] = object()
             elif boot_id is not None:
                 dropped.append(diff_id)
                 self._remove(diff_id)

@@ -1,5 +1,7 @@
 """The layer store: unpacked by a child process, published whole or not at all."""
 
+import asyncio
+import errno
 import gzip
 import json
 import os
@@ -10,6 +12,8 @@ import pytest
 
 from oci.digest import Digest, DigestMismatch
 from oci.layer import InvalidLayer
+from runner.storage.files.durable import sync_filesystem, write_atomically
+from runner.storage.layers import store
 from runner.storage.layers.store import Layer, LayerStore, LayerUnknown, UnpackFailed
 from runner.storage.layers.unpack import Limits
 from tests.support.runner.archives.tar_entries import archive, directory, entry, hard_link
@@ -302,3 +306,133 @@ def _reboot(root: Path) -> None:
         document = json.loads(path.read_bytes())
         if document["boot_id"] is not None:
             path.write_text(json.dumps(document | {"boot_id": "another boot"}))
+
+
+async def test_a_sync_that_failed_is_made_up_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = LayerStore(tmp_path)
+    for name in (b"a", b"b", b"c"):
+        await write(layers, archive(entry(name)), diff_id=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "sync_filesystem", _fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            await layers.sync()
+
+    remained = layers.unsynced
+    await layers.sync()
+
+    assert (remained, layers.unsynced) == (True, False)
+    assert await _dropped_after_a_power_cut(tmp_path) == ()
+
+
+async def test_a_sync_that_recorded_some_layers_leaves_the_others_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = LayerStore(tmp_path)
+    for name in (b"a", b"b", b"c"):
+        await write(layers, archive(entry(name)), diff_id=None)
+    recorded: list[Path] = []
+
+    def fail_after_one(place: Path, content: bytes) -> None:
+        if recorded:
+            _fail(place)
+        recorded.append(place)
+        write_atomically(place, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_atomically", fail_after_one)
+        with pytest.raises(OSError, match="Input/output error"):
+            await layers.sync()
+
+    await layers.sync()
+
+    assert not layers.unsynced
+    assert await _dropped_after_a_power_cut(tmp_path) == ()
+
+
+async def test_a_layer_published_during_a_sync_waits_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = LayerStore(tmp_path)
+    first = await write(layers, LAYER)
+    late = archive(entry(b"late"))
+    loop = asyncio.get_running_loop()
+
+    def sync_while_another_comes(path: Path) -> None:
+        sync_filesystem(path)
+        writing = write(layers, late, diff_id=None)
+        asyncio.run_coroutine_threadsafe(writing, loop).result()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "sync_filesystem", sync_while_another_comes)
+        await layers.sync()
+
+    assert layers.unsynced
+    dropped = await _dropped_after_a_power_cut(tmp_path)
+    assert dropped == (Digest.of(late),)
+    assert first.diff_id not in dropped
+
+
+async def test_a_layer_unpacked_again_during_a_sync_is_not_taken_for_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = LayerStore(tmp_path)
+    await write(layers, LAYER)
+    loop = asyncio.get_running_loop()
+
+    async def replace() -> None:
+        await layers.remove(DIFF_ID)
+        await write(layers, LAYER)
+
+    def sync_then_replace(path: Path) -> None:
+        sync_filesystem(path)
+        asyncio.run_coroutine_threadsafe(replace(), loop).result()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "sync_filesystem", sync_then_replace)
+        await layers.sync()
+
+    assert layers.unsynced
+    assert await _dropped_after_a_power_cut(tmp_path) == (DIFF_ID,)
+
+
+async def test_a_layer_removed_during_a_sync_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = LayerStore(tmp_path)
+    await write(layers, LAYER)
+    other = await write(layers, archive(entry(b"other")), diff_id=None)
+    loop = asyncio.get_running_loop()
+
+    def sync_then_remove(path: Path) -> None:
+        sync_filesystem(path)
+        asyncio.run_coroutine_threadsafe(layers.remove(DIFF_ID), loop).result()
+
+    monkeypatch.setattr(store, "sync_filesystem", sync_then_remove)
+    await layers.sync()
+
+    assert not layers.unsynced
+    assert not layers.has(DIFF_ID)
+    assert layers.has(other.diff_id)
+    assert await _dropped_after_a_power_cut(tmp_path) == ()
+
+
+async def test_a_removal_is_over_before_anybody_else_runs(layers: LayerStore) -> None:
+    """A caller looks whether a layer is used, then removes it: nothing comes in between."""
+    await write(layers, LAYER)
+    removal = layers.remove(DIFF_ID)
+
+    with pytest.raises(StopIteration):
+        removal.send(None)
+
+    assert not layers.has(DIFF_ID)
+
+
+def _fail(path: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error", str(path))
+
+
+async def _dropped_after_a_power_cut(root: Path) -> tuple[Digest, ...]:
+    _reboot(root)
+    return await LayerStore(root).recover()
