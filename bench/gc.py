@@ -71,9 +71,7 @@ def fill(database: Path, manifests: int, blobs: int, garbage: float) -> None:
         ((n % REPOSITORIES + 1, digest(n)) for n in range(blobs)),
     )
     fill_manifests(connection, manifests, int(blobs * (1 - garbage)))
-    connection.executemany(
-        "INSERT INTO epochs VALUES (?, 'boot', 1, 1)", ((n,) for n in range(1, 99))
-    )
+    connection.executemany("INSERT INTO epochs VALUES (?, 1, 1)", ((n,) for n in range(1, 99)))
     connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

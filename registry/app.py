@@ -27,6 +27,7 @@ from registry.backup.backup import restore as restore_backup
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
+from registry.gc.epochs import watching_epochs
 from registry.gc.jobs import GcJobs
 from registry.integrity.checks import Integrity
 from registry.jobs.scheduler import Job, Scheduler
@@ -94,6 +95,7 @@ def build_application(
     async def lifespan() -> AsyncIterator[Authorizer]:
         async with (
             open_registry(settings, root) as opened,
+            watching_epochs(opened.state),
             run_jobs(Scheduler(jobs(opened), background), background),
             disk.check_after_crash(opened, background),
             serve_commands(opened),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from oci.digest import Digest
 from registry.gc import deleted_repositories
+from registry.gc.epochs import count_epoch
 from registry.gc.expired_uploads import expire_uploads
 from registry.gc.orphans import sweep
 from registry.gc.purge import purge
@@ -24,7 +25,7 @@ from registry.services.context import RegistryState
 from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
-from registry.storage.metadata import audit, epochs, manifests, repositories
+from registry.storage.metadata import audit, manifests, repositories
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
@@ -44,27 +45,15 @@ class GarbageCollector:
     def __init__(self, state: RegistryState, *, share: float = SHARE) -> None:
         """``share``: the largest share of wall time that it may hold the write lock."""
         self._state = state
-        self._begun = state.clock.monotonic_ms()
         self._throttle = LockThrottle(state.database, "gc", share)
         self._lock = asyncio.Lock()
         self.last: GcReport | None = None
-
-    async def count_epoch(self) -> int:
-        """Begin the next epoch if due; returns the current number."""
-        state = self._state
-        return await state.database.write(
-            lambda connection: epochs.advance(
-                connection, state.clock, state.retention.epoch_ms, begun=self._begun
-            ),
-            on=None,
-            purpose="gc",
-        )
 
     async def collect(self, *, sweeps: bool = True, all_orphans: bool = False) -> GcReport:
         """Run one pass.  With ``all_orphans``, orphans are swept even if they are too many."""
         async with self._lock:
             report, throttle = GcReport(), self._throttle
-            await self.count_epoch()
+            await count_epoch(self._state)
             await expire_uploads(self._state, throttle, report)
             await self._collect_manifests(throttle, report)
             await self._end_memberships(throttle, report)

@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import partial
 
 from registry.gc.collector import find_candidates
+from registry.gc.epochs import epochs_ahead
 from registry.gc.expired_uploads import find_expired
 from registry.gc.orphans import count_files, report_kept_orphans
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
-from registry.storage.metadata import epochs
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc import dry_run as dry_run_queries
 from registry.storage.metadata.keys import Key
@@ -49,20 +49,6 @@ async def dry_run(state: RegistryState, *, all_orphans: bool = False) -> GcRepor
     else:
         report.orphans, report.orphan_bytes = found.orphans, found.orphan_bytes
     return report
-
-
-async def epochs_ahead(state: RegistryState) -> int:
-    """The number of epochs that a pass would begin: one or none.
-
-    Before this boot's first epoch the process counts from its start, which is now for a stopped
-    registry; in a server the epoch job runs within its interval.
-    """
-
-    def unit(connection: Connection) -> int:
-        clock, begun = state.clock, state.clock.monotonic_ms()
-        return int(epochs.is_due(connection, clock, state.retention.epoch_ms, begun=begun))
-
-    return await state.database.operator.read(unit)
 
 
 def advanced(cutoff: Cutoff, ahead: int) -> Cutoff:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry.gc.collector import GarbageCollector
+from registry.gc.epochs import count_epoch, interval_seconds
 from registry.jobs.scheduler import Job
 from registry.services.context import RegistryState
 
@@ -22,14 +23,14 @@ class GcJobs:
         self._swept: int | None = None
 
     def jobs(self) -> Sequence[Job]:
-        epoch = self._state.retention.epoch_ms / 1000
+        epoch = interval_seconds(self._state.retention.epoch_ms)
         return (
             Job("epoch", epoch, self._count_epoch),
             Job("garbage collected", self._interval, self._collect),
         )
 
     async def _count_epoch(self) -> None:
-        await self._collector.count_epoch()
+        await count_epoch(self._state)
 
     async def _collect(self) -> Mapping[str, object]:
         now = self._state.clock.monotonic_ms()

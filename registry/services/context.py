@@ -17,6 +17,7 @@ from registry.storage.database.contract import Connection, Database
 from registry.storage.guard import Guard
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Change
+from registry.storage.metadata.epochs import EpochWatch
 from registry.storage.retention import DAY_MS, Retention
 
 
@@ -142,6 +143,7 @@ class RegistryState:
     guard: Guard
     locks: SessionLocks = field(default_factory=SessionLocks)
     clock: Clock = field(default_factory=SystemClock)
+    epochs: EpochWatch = field(default_factory=EpochWatch)
     retention: Retention = field(default_factory=Retention)
     limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)

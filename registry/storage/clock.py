@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
-from pathlib import Path
 from typing import Protocol
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock(Protocol):
-    """The time, in milliseconds.  Two monotonic times compare only within one ``boot``."""
+    """The time, in milliseconds.  Two monotonic times compare only within one process."""
 
     def wall_ms(self) -> int:
         """Since 1970."""
         ...
 
     def monotonic_ms(self) -> int: ...
-
-    @property
-    def boot(self) -> str: ...
 
 
 class SystemClock:
@@ -31,7 +24,3 @@ class SystemClock:
 
     def monotonic_ms(self) -> int:
         return time.monotonic_ns() // 1_000_000
-
-    @cached_property
-    def boot(self) -> str:
-        return BOOT_ID.read_text().strip()

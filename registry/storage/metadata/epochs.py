@@ -1,18 +1,24 @@
-"""Epochs: monotonic time that survives restarts, one row per epoch."""
+"""Epochs: monotonic time that survives restarts, one row per epoch.
+
+The next epoch begins once the newest is ``epoch_ms`` old.  Its age is known by a lower bound, which
+any process may raise: ``watched_ms`` of its row, and the time since a process read that.  So no two
+begin closer than ``epoch_ms``, for any number of processes, restarts and wall clocks (GC-10).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     delete,
     func,
-    insert,
     literal_column,
     select,
+    text,
+    update,
 )
 
 from registry.storage.clock import Clock
@@ -23,6 +29,40 @@ from registry.storage.retention import Cutoff
 # Longer than any retention setting; older rows are never needed.
 MAX_ROWS = 10_000
 
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest epoch, and a lower bound of its age in milliseconds."""
+
+    number: int
+    watched_ms: int
+
+
+class EpochWatch:
+    """The newest epoch's age, as far as this process has watched it by its own monotonic clock."""
+
+    def __init__(self) -> None:
+        self._seen: Newest | None = None
+        self._at = 0
+
+    def see(self, newest: Newest, now: int) -> None:
+        """Record a row that was committed before ``now``, in monotonic milliseconds."""
+        if newest.watched_ms == self.age_ms(newest, now):
+            self._seen, self._at = newest, now
+
+    def age_ms(self, newest: Newest, now: int) -> int:
+        """At least so old is the epoch at ``now``, in monotonic milliseconds."""
+        if self._seen is None or newest.number != self._seen.number:
+            return newest.watched_ms
+        return max(newest.watched_ms, self._seen.watched_ms + now - self._at)
+
+
+NEWEST = PointRead(
+    select(epochs.c.number, epochs.c.watched_ms).where(
+        epochs.c.number == select(func.max(epochs.c.number)).scalar_subquery()
+    ),
+    into=lambda row: Newest(row[0], row[1]),
+)
 CURRENT = PointRead(
     select(func.coalesce(func.max(epochs.c.number), literal_column("0"))),
     into=lambda row: int(row[0]),
@@ -33,6 +73,11 @@ COLUMN = (
     .scalar_subquery()
     .label("epoch")
 )
+# In the words that SQLite and PostgreSQL share: of two processes that begin an epoch, one does.
+_BEGIN = text(
+    "INSERT INTO epochs (number, watched_ms, begun_at) VALUES (:number, 0, :begun_at)"
+    " ON CONFLICT DO NOTHING"
+)
 
 
 def current(connection: Connection) -> int:
@@ -40,27 +85,24 @@ def current(connection: Connection) -> int:
     return CURRENT.first(connection) or 0
 
 
-def advance(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> int:
-    """Begin the next epoch if the current one is ``epoch_ms`` old; return the current number.
+def advance(connection: Connection, watch: EpochWatch, clock: Clock, epoch_ms: int) -> Newest:
+    """Begin the next epoch if the newest is ``epoch_ms`` old, else write down how old it is.
 
-    At most one begins per ``epoch_ms`` of monotonic time.  After a reboot the age of the last epoch
-    is unknown: then only time since ``begun``, when this process started, counts.
+    Returns the newest.  The watch may see that only once it is committed, by a clock read after.
     """
-    latest = _latest(connection)
-    number = 0 if latest is None else int(latest.number)
-    if _age_ms(latest, clock, begun) < epoch_ms:
-        return number
-    now, wall = clock.monotonic_ms(), clock.wall_ms()
-    connection.execute(
-        insert(epochs).values(number=number + 1, boot=clock.boot, monotonic_ms=now, begun_at=wall)
-    )
+    now = clock.monotonic_ms()
+    found = NEWEST.first(connection)
+    if found is not None and not is_due(found, watch, now, epoch_ms):
+        return _raise_watched(connection, found, watch.age_ms(found, now))
+    number = 1 if found is None else found.number + 1
+    connection.execute(_BEGIN, {"number": number, "begun_at": clock.wall_ms()})
     connection.execute(delete(epochs).where(epochs.c.number <= number - MAX_ROWS))
-    return number + 1
+    return NEWEST.first(connection) or Newest(number, 0)
 
 
-def is_due(connection: Connection, clock: Clock, epoch_ms: int, *, begun: int) -> bool:
-    """Whether ``advance`` would begin an epoch now."""
-    return _age_ms(_latest(connection), clock, begun) >= epoch_ms
+def is_due(newest: Newest | None, watch: EpochWatch, now: int, epoch_ms: int) -> bool:
+    """Whether the next epoch may begin; the first begins at once."""
+    return newest is None or watch.age_ms(newest, now) >= epoch_ms
 
 
 def is_expired(cutoff: Cutoff, at: Any, epoch: Any) -> ColumnElement[bool]:
@@ -76,11 +118,11 @@ def is_expired_by(
     return condition
 
 
-def _latest(connection: Connection) -> Row[Any] | None:
-    return connection.execute(select(epochs).order_by(epochs.c.number.desc()).limit(1)).first()
-
-
-def _age_ms(latest: Row[Any] | None, clock: Clock, begun: int) -> int:
-    """The current epoch's age, at least; after a reboot, the time since ``begun``."""
-    since = latest.monotonic_ms if latest is not None and latest.boot == clock.boot else begun
-    return clock.monotonic_ms() - since
+def _raise_watched(connection: Connection, newest: Newest, age_ms: int) -> Newest:
+    row = epochs.c
+    connection.execute(
+        update(epochs)
+        .where(row.number == newest.number, row.watched_ms < age_ms)
+        .values(watched_ms=age_ms)
+    )
+    return Newest(newest.number, age_ms)

@@ -38,13 +38,12 @@ Big = BigInteger().with_variant(Integer(), "sqlite")
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Leases end only when wall time *and* enough epochs have passed.  An epoch is counted in monotonic
-# time, so that no clock jump ends a lease.
+# time, so that no clock jump ends a lease: it is at least ``watched_ms`` old.
 epochs = Table(
     "epochs",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("boot", Text, nullable=False),
-    Column("monotonic_ms", Big, nullable=False),
+    Column("watched_ms", Big, nullable=False),
     Column("begun_at", Big, nullable=False),
     sqlite_strict=True,
 )

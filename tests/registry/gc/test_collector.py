@@ -63,20 +63,6 @@ async def test_a_clock_that_stands_still_ends_no_lease(gc_service: GcService) ->
     assert await pull_blob(repository, DIGEST) == CONTENT
 
 
-async def test_epochs_do_not_come_faster_than_monotonic_time(gc_service: GcService) -> None:
-    for _ in range(5):
-        gc_service.clock.set_by(YEAR_MS)
-        await gc_service.collector.count_epoch()
-    assert await gc_service.collector.count_epoch() == 0
-
-    gc_service.clock.advance(10 * SECOND)
-    assert [await gc_service.collector.count_epoch() for _ in range(3)] == [1, 1, 1]
-
-    # After a reboot the monotonic clock says nothing about before.
-    gc_service.clock.reboot("another boot")
-    assert await gc_service.collector.count_epoch() == 1
-
-
 async def test_gc_5_collected_content_can_be_pushed_again(gc_service: GcService) -> None:
     repository = gc_service.repository()
     for _ in range(3):

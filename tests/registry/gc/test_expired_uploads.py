@@ -10,6 +10,7 @@ from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.errors import BlobUploadUnknown, TooManyRequests
 from registry.gc.collector import GarbageCollector
+from registry.gc.epochs import watching_epochs
 from registry.services.context import UploadLimits
 from registry.services.repositories import Caller, Repository
 from tests.support.registry.clocks import YEAR_MS, FakeClock
@@ -129,7 +130,8 @@ async def test_no_restart_puts_off_the_end_of_a_session_that_rests(tmp_path: Pat
             registry = GcService(service, clock, GarbageCollector(service.state, share=1))
             if not ended:
                 await registry.repository().uploads.start()
-            await registry.pass_time(LIMITS.idle_ms / SECOND / 5)
+            async with watching_epochs(service.state):
+                await registry.pass_time(LIMITS.idle_ms / SECOND / 5)
             ended.append((await registry.collect()).uploads)
 
     # A little later than without restarts, and not never.

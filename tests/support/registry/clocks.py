@@ -13,7 +13,6 @@ class FakeClock:
 
     wall: int = 1_800_000_000_000
     monotonic: int = 1_000_000
-    boot: str = "boot"
 
     def wall_ms(self) -> int:
         return self.wall
@@ -28,7 +27,3 @@ class FakeClock:
     def set_by(self, milliseconds: int) -> None:
         """Somebody sets the wall clock; no time passes."""
         self.wall += milliseconds
-
-    def reboot(self, boot: str) -> None:
-        self.boot = boot
-        self.monotonic = 0

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.gc.collector import GarbageCollector
+from registry.gc.epochs import count_epoch
 from registry.gc.report import GcReport
 from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
-from registry.storage.database.contract import Connection
-from registry.storage.metadata import epochs
 from registry.storage.retention import Retention
 from tests.support.registry.clocks import FakeClock
 from tests.support.registry.storage import Service, a_service
@@ -35,13 +34,9 @@ class GcService:
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, by all clocks, with the epochs that a running server counts."""
         step = self.service.state.retention.epoch_ms
-
-        def unit(connection: Connection) -> None:
-            epochs.advance(connection, self.clock, step, begun=0)
-
         for remaining in range(int(seconds * SECOND), 0, -step):
             self.clock.advance(min(step, remaining))
-            await self.service.database.write(unit)
+            await count_epoch(self.service.state)
 
     async def outlive_leases(self) -> None:
         await self.pass_time(90)
@@ -52,8 +47,12 @@ class GcService:
 
 @contextlib.asynccontextmanager
 async def a_gc_service(
-    path: Path, *, retention: Retention = SHORT, limits: UploadLimits | None = None
+    path: Path,
+    *,
+    retention: Retention = SHORT,
+    limits: UploadLimits | None = None,
+    clock: FakeClock | None = None,
 ) -> AsyncIterator[GcService]:
-    clock = FakeClock()
+    clock = clock or FakeClock()
     async with a_service(path, clock=clock, retention=retention, limits=limits) as service:
         yield GcService(service, clock, GarbageCollector(service.state, share=1))

@@ -14,6 +14,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from oci.reference import Tag
 from registry.gc.collector import GarbageCollector
+from registry.gc.epochs import count_epoch
 from registry.storage.retention import Retention
 from tests.support.images import an_image
 from tests.support.registry.clocks import FakeClock
@@ -209,7 +210,7 @@ async def collect(service: Service, state: State) -> None:
     collector = GarbageCollector(registry_state, share=1)
     for _ in range(retention.lease_epochs + 1):
         clock.advance(retention.epoch_ms)
-        await collector.count_epoch()
+        await count_epoch(registry_state)
     await collector.collect()
 
 

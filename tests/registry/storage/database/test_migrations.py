@@ -112,3 +112,19 @@ def test_an_open_upload_resumes_in_the_new_schema(tmp_path: Path) -> None:
         found = connection.execute("SELECT * FROM uploads").fetchall()
     connection.close()
     assert found == [(*row, "", None, None)]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0004"])
+def test_epochs_go_on_in_the_new_schema(tmp_path: Path, revision: str) -> None:
+    make(tmp_path / "db", revision)
+    with sqlite3.connect(tmp_path / "db") as connection:
+        rows = [(6, "a boot", 10**12, 1), (7, "another", 3, 2)]
+        connection.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?)", rows)
+    connection.close()
+
+    schema.upgrade(tmp_path / "db")
+
+    with sqlite3.connect(tmp_path / "db") as connection:
+        found = connection.execute("SELECT number, watched_ms, begun_at FROM epochs").fetchall()
+    connection.close()
+    assert found == [(6, 0, 1), (7, 0, 2)]

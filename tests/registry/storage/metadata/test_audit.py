@@ -67,7 +67,7 @@ async def test_the_epoch_is_the_newest(database: SQLiteDatabase) -> None:
     before = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
     await database.write(
         lambda connection: connection.execute(
-            text("INSERT INTO epochs VALUES (6, 'boot', 1, 1), (7, 'boot', 2, 2)")
+            text("INSERT INTO epochs VALUES (6, 9, 1), (7, 9, 2)")
         )
     )
 
