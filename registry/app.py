@@ -1,19 +1,14 @@
 """Composition: build a running registry from Settings; the only user of concrete classes."""
 
-import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
 
-from registry.admin import backup, disk, integrity
-from registry.admin.client import NotRunning, send_command
-from registry.admin.command import Document
-from registry.admin.commands import start
+from registry.admin import disk, integrity
 from registry.admin.control import serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.api.access import Authorizer
@@ -22,26 +17,26 @@ from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.policy import Policy
 from registry.background import BackgroundTasks
-from registry.backup.backup import StoppedRegistry, check_complete, check_restore_target
-from registry.backup.backup import restore as restore_backup
 from registry.config import Address, Settings
 from registry.errors import StartupError
 from registry.gc.collector import GarbageCollector
 from registry.gc.epochs import watching_epochs
 from registry.gc.jobs import GcJobs
-from registry.integrity.checks import Integrity
 from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
+from registry.services.operator.stopped import StoppedRegistry
 from registry.services.repositories import Registry
+from registry.storage.backup_directory import check_complete, check_restore_target, restore
 from registry.storage.blobs.filesystem.directories import check_tree, find_problem
 from registry.storage.blobs.filesystem.files import FilesystemFiles
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobStore
-from registry.storage.database.contract import Database, OperatorRows, Rows
+from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase
+from registry.storage.database.sqlite_version import problem_of
 from registry.storage.database.startup_errors import startup_errors
 from registry.storage.disk.filesystem_type import check_local, is_read_only
 from registry.storage.disk.free_space import MinimumFree
@@ -72,7 +67,8 @@ def serve(settings: Settings) -> None:
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
-            disk.warn_of_old_sqlite()
+            if (problem := problem_of()) is not None:
+                log.warning(problem)
 
         background = BackgroundTasks()
         application = build_application(settings, root, background)
@@ -128,6 +124,53 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
 
 
 @asynccontextmanager
+async def open_stopped(settings: Settings) -> AsyncIterator[StoppedRegistry]:
+    """Open a root that no server has, to read it: nothing in it is changed.
+
+    Raises StartupError, also where an older program wrote the root.
+    """
+    with Root.open_to_read(existing_root(settings)) as root:
+        check_database(root)
+        with Snapshot.of(root.database) as rows, startup_errors(root.database):
+            async with FilesystemFiles(root.directory) as files:
+                yield StoppedRegistry(root.path, rows, files)
+
+
+@contextmanager
+def hold_stopped(settings: Settings) -> Iterator[Root]:
+    """Hold a root that no server has, with the newest schema, for ``open_registry``."""
+    with Root.open(existing_root(settings)) as root:
+        prepare_database(root)
+        with startup_errors(root.database):
+            yield root
+
+
+def fill(settings: Settings, source: Path) -> None:
+    """Fill a new root from the backup in ``source``, and upgrade its schema."""
+    check_complete(source)
+    check_restore_target(settings.storage.root)
+    with Root.open(settings.storage.root) as root:
+        restore(source, root)
+        prepare_database(root)
+
+
+def existing_root(settings: Settings) -> Path:
+    """The root; raises StartupError without a registry: none is created by mistake."""
+    path = settings.storage.root
+    if not (path / DATABASE).exists() and not (path / CREATED).is_file():
+        raise StartupError(
+            f"storage root {path}: there is no registry here; give the root of one with --root, "
+            "or make one by `registry serve`"
+        )
+    return path
+
+
+def takes_no_write(settings: Settings) -> bool:
+    """Whether the root is on a read-only file system."""
+    return is_read_only(settings.storage.root)
+
+
+@asynccontextmanager
 async def run_jobs(scheduler: Scheduler, background: BackgroundTasks) -> AsyncIterator[None]:
     """Run the jobs while the block runs; at its end they are cancelled."""
     async with background.running("jobs", scheduler.run):
@@ -141,125 +184,6 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
         opened.state, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
     return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened))
-
-
-def administer(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
-    """Run an administrative command: in the server of the root, or else in this process.
-
-    Raises CommandRefused, or StartupError if neither is possible.
-    """
-    if not settings.storage.root.is_dir():
-        raise no_registry(settings.storage.root)
-    try:
-        yield from send_command(settings.storage.root, command, arguments)
-    except NotRunning:
-        configure_logs(settings.logs.format, settings.logs.level)
-        if command == "fsck" and not arguments.get("repair"):
-            yield from check(settings, deep=bool(arguments.get("deep")))
-        elif command == "backup" and is_read_only(settings.storage.root):
-            yield from backup_read_only(settings, **arguments)
-        else:
-            yield from run_offline(settings, command, arguments)
-
-
-def restore(settings: Settings, source: Path) -> Iterator[Document]:
-    """Fill a new root from a backup and check it; yields the documents of fsck."""
-    root = settings.storage.root
-    check_complete(source)
-    check_restore_target(root)
-    configure_logs(settings.logs.format, settings.logs.level)
-    with Root.open(root) as opened:
-        restore_backup(source, opened)
-        prepare_database(opened)
-    yield from check(settings, deep=True)
-
-
-def check(settings: Settings, *, deep: bool) -> Iterator[Document]:
-    """Check a root that no server uses, without changing it."""
-    with open_to_read(settings) as (root, rows):
-        yield from iterate(check_files(rows, root, deep=deep))
-
-
-async def check_files(rows: Rows, root: Root, *, deep: bool) -> AsyncGenerator[Document, None]:
-    async with (
-        FilesystemFiles(root.directory) as files,
-        aclosing(integrity.check(Integrity(rows, files, deep))) as documents,
-    ):
-        async for document in documents:
-            yield document
-
-
-def backup_read_only(settings: Settings, directory: str, copy: bool) -> Iterator[Document]:
-    """Back up a root that no server has, and change nothing in it: its disk takes no write."""
-    with open_to_read(settings) as (root, rows):
-        yield from iterate(backup_files(rows, root, directory, copy))
-
-
-async def backup_files(
-    rows: OperatorRows, root: Root, directory: str, copy: bool
-) -> AsyncGenerator[Document, None]:
-    async with FilesystemFiles(root.directory) as files:
-        stopped = StoppedRegistry(rows, files)
-        async with aclosing(
-            backup.backup_read_only(stopped, root.path, directory, copy)
-        ) as documents:
-            async for document in documents:
-                yield document
-
-
-@contextmanager
-def open_to_read(settings: Settings) -> Iterator[tuple[Root, Snapshot]]:
-    """A root that no server has, and its rows."""
-    with Root.open_to_read(existing_root(settings)) as root:
-        check_database(root)
-        with Snapshot.of(root.database) as rows, startup_errors(root.database):
-            yield root, rows
-
-
-def run_offline(settings: Settings, command: str, arguments: dict[str, Any]) -> Iterator[Document]:
-    """Run an administrative command in this process, on a root that no server uses."""
-    # No request waits for the lock meanwhile.
-    settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
-    with Root.open(existing_root(settings)) as root:
-        prepare_database(root)
-
-        async def documents() -> AsyncGenerator[Document, None]:
-            async with (
-                open_registry(settings, root) as opened,
-                aclosing(start(opened, command, arguments)) as documents,
-            ):
-                async for document in documents:
-                    yield document
-
-        with startup_errors(root.database):
-            yield from iterate(documents())
-
-
-def existing_root(settings: Settings) -> Path:
-    """The root; raises StartupError without a registry: none is created by mistake."""
-    path = settings.storage.root
-    if not (path / DATABASE).exists() and not (path / CREATED).is_file():
-        raise no_registry(path)
-    return path
-
-
-def no_registry(path: Path) -> StartupError:
-    return StartupError(
-        f"storage root {path}: there is no registry here; give the root of one with --root, or "
-        "make one by `registry serve`"
-    )
-
-
-def iterate(documents: AsyncGenerator[Document, None]) -> Iterator[Document]:
-    """Yield a command's documents from an event loop of their own."""
-    with asyncio.Runner() as runner:
-        try:
-            while True:
-                yield runner.run(anext(documents))
-        except StopAsyncIteration:
-            return
-        finally:
-            runner.run(documents.aclose())
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from registry.admin.open_registry import OpenRegistry
 from registry.backup.backup import (
     BackupResult,
     Rows,
-    StoppedRegistry,
+    copy_registry,
     lost_file_finding,
     take_backup,
-    take_stopped_backup,
 )
-from registry.errors import CommandRefused, StartupError
+from registry.errors import CommandRefused
+from registry.services.operator.stopped import StoppedRegistry
 
 
 async def backup(
@@ -29,32 +28,19 @@ async def backup(
     """
     root = opened.root.path
     target = check_target(directory, root)
-    with translate_errors(directory):
-        taken = await take_backup(opened.state, target, link=not copy)
+    taken = await take_backup(opened.state, target, link=not copy)
     async for document in documents(taken, opened.state.database.operator):
         yield document
 
 
-async def backup_read_only(
-    stopped: StoppedRegistry, root: Path, directory: str, copy: bool = False
+async def backup_stopped(
+    stopped: StoppedRegistry, directory: str, copy: bool = False
 ) -> AsyncGenerator[Document, None]:
-    """As ``backup``, of a stopped registry in which nothing can be written."""
-    target = check_target(directory, root)
-    with translate_errors(directory):
-        taken = await take_stopped_backup(stopped, target, link=not copy)
+    """As ``backup``, of a registry in which nothing can be written."""
+    target = check_target(directory, stopped.path)
+    taken = await copy_registry(stopped.rows, stopped.files, target, stopped.clock, link=not copy)
     async for document in documents(taken, stopped.rows):
         yield document
-
-
-@contextlib.contextmanager
-def translate_errors(directory: str) -> Iterator[None]:
-    """Refuse the command for what the directory of the backup, or its disk, refuses."""
-    try:
-        yield
-    except StartupError as error:
-        raise CommandRefused(str(error)) from error
-    except OSError as error:
-        raise CommandRefused(f"{error.filename or directory}: {error.strerror}") from error
 
 
 async def documents(taken: BackupResult, rows: Rows) -> AsyncGenerator[Document, None]:

@@ -14,8 +14,21 @@ Run = Callable[..., AsyncGenerator[Document, None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A command's form for a registry that no server has, in which it changes nothing.
+
+    ``run`` is called with the StoppedRegistry, if ``applies``: called with the arguments, and with
+    whether the root's disk takes no write.
+    """
+
+    run: Run
+    applies: Callable[[Mapping[str, object], bool], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One command; a missing argument has its default in ``run``."""
 
     run: Run
     arguments: Mapping[str, type] = field(default_factory=dict)
+    stopped: Stopped | None = None

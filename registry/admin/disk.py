@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from functools import partial
@@ -21,8 +20,6 @@ from registry.jobs.scheduler import Job
 from registry.services.operator.read_only import allow_writes
 
 WATCH_SECONDS = 1.0
-# https://www.sqlite.org/wal.html#walresetbug
-FIXED_SQLITE = (3, 51, 3)
 
 log = structlog.get_logger()
 
@@ -61,18 +58,6 @@ async def check_database(opened: OpenRegistry) -> None:
     wrong = await after_crash.check_database(opened.state)
     seconds = round(time.monotonic() - started, 3)
     log.info("checked the database after a crash", wrong=wrong[:10], seconds=seconds)
-
-
-def warn_of_old_sqlite(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> None:
-    """Warn if SQLite is older than its fix of a bug that damages databases."""
-    if version < FIXED_SQLITE:
-        found, expected = (".".join(map(str, each)) for each in (version, FIXED_SQLITE))
-        log.warning(
-            "SQLite can damage a database that several connections write; this registry writes "
-            "with one, but an administrator's tools might not",
-            found=found,
-            expected=f"{expected} or newer",
-        )
 
 
 async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:

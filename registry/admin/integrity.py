@@ -16,6 +16,7 @@ from registry.integrity.checks import Integrity
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
+from registry.services.operator.stopped import StoppedRegistry
 
 DAY_MS = 24 * 60 * 60 * 1000
 # Interval at which the background scrub looks for content that is due.
@@ -35,6 +36,16 @@ async def fsck(
         counted = await checks.count_files()
         repairer = Repair(state.database, state.store, keep_orphans=counted.has_too_many_orphans)
     async with aclosing(check(checks, repairer)) as documents:
+        async for document in documents:
+            yield document
+
+
+async def fsck_stopped(
+    stopped: StoppedRegistry, *, deep: bool = False, repair: bool = False
+) -> AsyncGenerator[Document, None]:
+    """Check a registry that no server has; ``repair`` is False: that changes it."""
+    assert not repair
+    async with aclosing(check(Integrity(stopped.rows, stopped.files, deep))) as documents:
         async for document in documents:
             yield document
 

@@ -1,1 +1,1 @@
-"""Backup of a registry in use, and restore into a new root."""
+"""Backup of a registry in use, or of a stopped one."""

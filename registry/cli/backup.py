@@ -63,7 +63,7 @@ def restore(root: Path, directory: Path) -> None:
     """
     settings = load(None, {"storage.root": str(root)})
 
-    from registry.app import restore
+    from registry.offline import restore
 
     wrong = 0
     for line in restore(settings, directory):

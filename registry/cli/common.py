@@ -95,7 +95,7 @@ def administer(
     """
     settings = load(config, {} if root is None else {"storage.root": root})
 
-    from registry.app import administer
+    from registry.offline import administer
 
     given = {key: value for key, value in arguments.items() if value is not None}
     yield from administer(settings, command, given)

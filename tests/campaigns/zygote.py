@@ -173,7 +173,7 @@ def main() -> None:
     from registry.cli import main as command
 
     # Modules that the commands import only when they run.
-    for module in ("registry.app", "registry.admin.control", "registry.admin.commands"):
+    for module in ("registry.offline", "registry.admin.control", "registry.admin.commands"):
         importlib.import_module(module)
     gc.freeze()
     for line in sys.stdin:

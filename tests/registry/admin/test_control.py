@@ -16,9 +16,10 @@ from registry.admin.client import NotRunning, connect, send_command
 from registry.admin.command import Command, Document
 from registry.admin.control import SOCKET, serve_commands
 from registry.admin.open_registry import OpenRegistry
-from registry.app import administer, open_registry
+from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError
+from registry.offline import administer
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.support.processes import RegistryServer, make_registry_server, registry_server

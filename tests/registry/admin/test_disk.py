@@ -4,7 +4,6 @@ import contextlib
 import json
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from oci.digest import Digest
-from registry.admin import disk
 from registry.cli.entry import main
-from registry.logs import configure_logs
 from registry.storage.database.schema import upgrade
 from registry.storage.disk.read_only_latch import MARKER
 from registry.storage.disk.root import Root
@@ -252,15 +249,3 @@ def damage(database: Path) -> None:
     with database.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xff" * 16)
-
-
-def test_an_old_sqlite_is_warned_of_and_a_fixed_one_is_not(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    configure_logs("json", "info", sys.stdout)
-
-    disk.warn_of_old_sqlite((3, 40, 1))
-    disk.warn_of_old_sqlite((3, 51, 3))
-
-    (line,) = capsys.readouterr().out.splitlines()
-    assert '"found": "3.40.1"' in line

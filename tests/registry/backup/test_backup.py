@@ -15,13 +15,13 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import Tag
-from registry.backup import directory as storage_backup
-from registry.backup.backup import lost_file_finding, restore, take_backup
-from registry.backup.directory import LABEL, Backup, Label
+from registry.backup.backup import lost_file_finding, take_backup
 from registry.cli.entry import main
-from registry.errors import StartupError
+from registry.errors import CommandRefused, StartupError
 from registry.integrity.findings import INVARIANTS
 from registry.services.context import ManifestPolicy, RegistryState
+from registry.storage import backup_directory as storage_backup
+from registry.storage.backup_directory import LABEL, Backup, Label, restore
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.disk.root import Root
@@ -150,7 +150,7 @@ async def test_a_directory_with_other_things_is_refused(service: Service, tmp_pa
     (tmp_path / "backup").mkdir()
     (tmp_path / "backup" / "letters").write_bytes(b"")
 
-    with pytest.raises(StartupError, match="letters"):
+    with pytest.raises(CommandRefused, match="letters"):
         await back_up(service, tmp_path / "backup")
 
     assert os.listdir(tmp_path / "backup") == ["letters"]

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from registry.backup.directory import Backup, Label
 from registry.cli import main
+from registry.storage.backup_directory import Backup, Label
 from tests.support.ports import free_port
 from tests.support.processes import make_registry_server, registry_server
 
@@ -214,7 +214,7 @@ def test_a_command_that_is_interrupted_says_so_and_ends_with_130(
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("registry.app.administer", interrupted)
+    monkeypatch.setattr("registry.offline.administer", interrupted)
 
     result = run("repo", "list", "--root", tmp_path)
 

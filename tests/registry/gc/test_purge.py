@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from registry.backup import directory as storage_backup
 from registry.backup.backup import take_backup
-from registry.backup.directory import Label
+from registry.storage import backup_directory as storage_backup
+from registry.storage.backup_directory import Label
 from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.retention import Retention

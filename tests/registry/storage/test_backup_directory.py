@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from oci.reference import Tag
-from registry.backup import directory as backup_directory
-from registry.backup.backup import restore, take_backup
-from registry.errors import StartupError
+from registry.backup.backup import take_backup
+from registry.errors import CommandRefused, StartupError
+from registry.storage import backup_directory
+from registry.storage.backup_directory import restore
 from registry.storage.disk.root import Root
 from registry.trash.undelete import undelete_digest
 from tests.support.images import an_image
@@ -101,7 +102,7 @@ async def test_a_copy_that_was_cut_short_is_not_taken_for_the_file(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(backup_directory, "finish_file", no_room)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(CommandRefused, match="No space"):
             await take_backup(service.state, tmp_path / "backup", link=False)
 
     await take_backup(service.state, tmp_path / "backup", link=False)
@@ -117,7 +118,7 @@ async def test_a_failed_backup_leaves_the_previous_one_valid(
     await push_blob(service.repository(), b"new")
     await service.repository().manifests.delete(KEPT.digest)
     monkeypatch.setattr(backup_directory, "begin_file", no_room)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CommandRefused, match="No space"):
         await take_backup(service.state, tmp_path / "backup", link=False)
     monkeypatch.undo()
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.errors import StartupError
+from registry.errors import CommandRefused, StartupError
 from registry.storage.blobs.names import BLOBS, FAN_OUT, blob_path
+from registry.storage.database.copied import referenced_files
 from registry.storage.disk.regular_file import open_regular
-from registry.storage.disk.root import DATABASE
+from registry.storage.disk.root import DATABASE, LOCK, Root
 
 LABEL = "backup.json"
 NEW = ".new"
@@ -29,16 +29,6 @@ class Label:
     taken_at: int
     blobs: int
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReferencedFile:
-    """A file that the copied database names: of a blob, or in the trash."""
-
-    physical: str
-    digest: str
-    size: int
-    is_trash: bool
 
 
 class Backup:
@@ -69,12 +59,12 @@ class Backup:
             raise StartupError(f"{self.path / LABEL} is corrupt: {error}") from error
 
     def prepare(self) -> None:
-        """Create the directories.  Raises StartupError if the directory has other content."""
+        """Create the directories.  Raises CommandRefused if the directory has other content."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         strange = set(os.listdir(self.path)) - {LABEL, DATABASE, DATABASE + NEW, BLOBS}
         if strange:
             found = ", ".join(sorted(strange)[:3])
-            raise StartupError(
+            raise CommandRefused(
                 f"{self.path} holds {found}: expected an empty directory, or a backup"
             )
         for name in ("", *FAN_OUT):
@@ -93,28 +83,49 @@ class Backup:
                     (self.path / BLOBS / directory / name).unlink()
 
 
-def referenced_files(database: Path) -> Iterator[ReferencedFile]:
-    """Every file that a copied database names: blobs and trash."""
-    connection = sqlite3.connect(database)
-    try:
-        for table in ("blobs", "trash"):
-            query = f"SELECT physical, digest, size FROM {table}"  # noqa: S608 - of the two above
-            for physical, digest, size in connection.execute(query):
-                yield ReferencedFile(physical, digest, size, is_trash=table == "trash")
-    except sqlite3.DatabaseError as error:
-        raise StartupError(f"{database} is corrupt: {error}") from error
-    finally:
-        connection.close()
+def restore(source: Path, root: Root) -> Label:
+    """Fill an empty root with copies, not links, of a backup's files.
+
+    An interrupted restore continues.  Raises StartupError if the backup is not complete, or if the
+    root holds anything else.
+    """
+    label = check_complete(source)
+    check_restore_target(root.path)
+    directory, target = Backup(source), Backup(root.path)
+    for name in ("", *FAN_OUT):
+        (root.path / BLOBS / name).mkdir(mode=0o700, exist_ok=True)
+    for file in referenced_files(directory.database):
+        copy_blob(source, root.path, file.physical)
+    # The database last: an interrupted restore must not look like a registry.
+    copy_durably(directory.database, target.new_database)
+    target.new_database.chmod(0o600)
+    sync_all(root.path)
+    target.new_database.replace(root.database)
+    sync_path(root.path)
+    return label
 
 
-def finish_database(database: Path) -> None:
-    """Make the copied database a single file, without upload sessions."""
-    connection = sqlite3.connect(database, isolation_level=None)
+def check_complete(source: Path) -> Label:
+    """The label of a backup.  Raises StartupError if it is missing or was never completed."""
+    directory = Backup(source)
+    label = directory.label()
+    if label is None or not directory.database.is_file():
+        raise StartupError(
+            f"{source} is no complete backup: give the directory of one, or take it again with "
+            "`registry backup`"
+        )
+    return label
+
+
+def check_restore_target(root: Path) -> None:
+    """Raise StartupError unless the root is new, empty, or left by an interrupted restore."""
     try:
-        connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute("DELETE FROM uploads")
-    finally:
-        connection.close()
+        strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + NEW}
+    except FileNotFoundError:
+        return
+    if strange:
+        found = "a registry" if DATABASE in strange else ", ".join(sorted(strange)[:3])
+        raise StartupError(f"{root} is not empty, it holds {found}: restore into a new directory")
 
 
 def size_of(root: Path, physical: str) -> int | None:

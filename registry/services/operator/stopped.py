@@ -1,0 +1,20 @@
+"""StoppedRegistry: a registry that no server has, to be read and not changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.storage.blobs.store import StoredFiles
+from registry.storage.clock import Clock, SystemClock
+from registry.storage.database.contract import OperatorRows
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedRegistry:
+    """The rows and files under one root, and the root's path."""
+
+    path: Path
+    rows: OperatorRows
+    files: StoredFiles
+    clock: Clock = field(default_factory=SystemClock)
