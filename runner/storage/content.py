@@ -147,6 +147,17 @@ class ContentStore:
                     yield path, path.stat()
 
 
+async def put_document(content: ContentStore, digest: Digest, document: bytes) -> None:
+    """Store a manifest or config; a corrupt copy is replaced."""
+    try:
+        content.read(digest)
+    except BlobUnknown:
+        await content.put(digest, document)
+    except DigestMismatch:
+        await content.delete(digest)
+        await content.put(digest, document)
+
+
 class Ingest:
     """The ingest of one blob: ``offset`` bytes are present; ``append`` the rest, then ``commit``.
 

@@ -14,7 +14,7 @@ from runner.services.containers import etc_files, mount_points
 from runner.services.containers.container import DEFAULT_STOP_SIGNAL, Desired, MountPoint, Observed
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
-from runner.services.images.store import Image
+from runner.services.images.image import Image
 from runner.services.signals import parse_signal
 from runner.storage.files.deletion import remove
 from runner.storage.record_store import container_named

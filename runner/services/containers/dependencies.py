@@ -11,7 +11,7 @@ from runner.runtime.oci_spec.host import Host
 from runner.services.containers.handle import ContainerHandle, ContainerPaths
 from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
-from runner.services.images.store import Image
+from runner.services.images.image import Image
 from runner.services.volumes.volumes import Volumes
 from runner.storage.record_store import RecordStore
 from runner.storage.snapshots.snapshotter import Snapshotter

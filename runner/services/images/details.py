@@ -6,9 +6,12 @@ Names are in docker's familiar form, without the default registry; sizes are in 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.image_config import ImageConfig
-from runner.services.images.store import CorruptImage, Image, ImageStore, ImageUser
+from runner.services.images.image import CorruptImage, Image, ImageUser
+from runner.services.images.search import familiar
+from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 
 
@@ -60,7 +63,7 @@ def summarize(
     store: ImageStore, image: Image | CorruptImage, users: Sequence[ImageUser]
 ) -> ImageSummary:
     """The summary of an image, or of a corrupt one."""
-    tags, digests = _familiar(store, image.tags), _familiar(store, image.digests)
+    tags, digests = _names(store, image.tags), _names(store, image.digests)
     containers = sum(user.image_id == image.id for user in users)
     if isinstance(image, CorruptImage):
         return ImageSummary(image.id, tags, digests, containers)
@@ -76,8 +79,8 @@ def describe(store: ImageStore, image: Image) -> ImageDetails:
     return ImageDetails(
         image.id,
         image.config,
-        _familiar(store, image.tags),
-        _familiar(store, image.digests),
+        _names(store, image.tags),
+        _names(store, image.digests),
         total_size(store, image),
         max(tagged, default=None),
     )
@@ -85,7 +88,7 @@ def describe(store: ImageStore, image: Image) -> ImageDetails:
 
 def history(store: ImageStore, image: Image) -> tuple[HistoryStep, ...]:
     """The steps that made the image, newest first."""
-    sizes = iter([store.size(*layer) for layer in image.layers])
+    sizes = iter([layer_size(store, *layer) for layer in image.layers])
     steps = [
         HistoryStep(
             step.created,
@@ -98,14 +101,21 @@ def history(store: ImageStore, image: Image) -> tuple[HistoryStep, ...]:
     # History is optional in a config: list the remaining layers without it.
     steps += [HistoryStep(size=size) for size in sizes]
     if steps:
-        steps[-1] = replace(steps[-1], image_id=image.id, tags=_familiar(store, image.tags))
+        steps[-1] = replace(steps[-1], image_id=image.id, tags=_names(store, image.tags))
     return tuple(reversed(steps))
+
+
+def layer_size(store: ImageStore, diff_id: Digest, blob: Descriptor) -> int:
+    """The size in bytes of a layer's files; of its blob if it is not unpacked."""
+    if store.layers.has(diff_id):
+        return store.layers.layer(diff_id).total_bytes
+    return blob.size
 
 
 def total_size(store: ImageStore, image: Image) -> int:
     """The size in bytes of the image's layers, each once."""
-    return sum(store.size(diff_id, blob) for diff_id, blob in dict(image.layers).items())
+    return sum(layer_size(store, diff_id, blob) for diff_id, blob in dict(image.layers).items())
 
 
-def _familiar(store: ImageStore, records: Sequence[ImageRecord]) -> tuple[str, ...]:
-    return tuple(store.familiar(record) for record in records)
+def _names(store: ImageStore, records: Sequence[ImageRecord]) -> tuple[str, ...]:
+    return tuple(familiar(store, record) for record in records)

@@ -25,13 +25,15 @@ from runner.services.images.archives.imports import Importer, ImportOptions
 from runner.services.images.archives.loads import Loader
 from runner.services.images.archives.saves import Saver
 from runner.services.images.details import HistoryStep, ImageDetails, ImageSummary
+from runner.services.images.image import CorruptImage, Image, ImageUser
 from runner.services.images.layer_download import restore
 from runner.services.images.layer_files import drop_spooled
 from runner.services.images.layer_sync import LayerSync
+from runner.services.images.protection import PARTIAL_SECONDS
 from runner.services.images.pulls import Puller
 from runner.services.images.pushes import Pusher
 from runner.services.images.removals import Deleted, Remover
-from runner.services.images.store import PARTIAL_SECONDS, CorruptImage, Image, ImageStore, ImageUser
+from runner.services.images.store import ImageStore
 from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 
@@ -80,7 +82,7 @@ class Images:
 
     def keep(self, image: Image) -> AbstractContextManager[None]:
         """Protect the image's layers from removal inside the block."""
-        return self._store.hold(image.config.diff_ids)
+        return self._store.protection.hold(image.config.diff_ids)
 
     def inspect(self, name: str) -> ImageDetails:
         """The image's config, names and size."""
@@ -99,7 +101,7 @@ class Images:
         found = search.select(self._store, filters or {})
         summaries = [details.summarize(self._store, image, users) for image in found]
         # No filter can match an image that cannot be read.
-        for image in () if filters else self._store.images_and_corrupt():
+        for image in () if filters else self._store.records.images_and_corrupt():
             if isinstance(image, CorruptImage):
                 log.warning("image corrupt", image=str(image.id), reason=image.reason)
                 summaries.append(details.summarize(self._store, image, users))
@@ -107,14 +109,14 @@ class Images:
 
     def layers_bytes(self) -> int:
         """The size in bytes of all layers, each once, and of partial downloads."""
-        images = self._store.images()
+        images = self._store.records.images()
         layers = {diff_id: blob for image in images for diff_id, blob in image.layers}
-        sizes = (self._store.size(diff_id, blob) for diff_id, blob in layers.items())
+        sizes = (details.layer_size(self._store, diff_id, blob) for diff_id, blob in layers.items())
         return sum(sizes) + self.partial_bytes
 
     def layers_bytes_of(self, image_id: Digest) -> int:
         """Bytes of one image's layers; 0 for an image that is gone or corrupt."""
-        image = self._store.image_or_corrupt(image_id)
+        image = self._store.records.find_or_corrupt(image_id)
         return details.total_size(self._store, image) if isinstance(image, Image) else 0
 
     async def pull(
@@ -127,7 +129,7 @@ class Images:
     ) -> Image:
         """Pull an image; a name without tag and digest means ``latest``."""
         wanted = search.parse_platform(platform)
-        reference = self._store.reference(name)
+        reference = search.parse_reference(self._store, name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
         await self._store.content.discard_partial(PARTIAL_SECONDS)
         self._layer_sync.begin()
@@ -147,7 +149,7 @@ class Images:
         Stops at the first failure; images pulled before are kept.
         """
         search.parse_platform(platform)
-        reference = self._store.reference(name)
+        reference = search.parse_reference(self._store, name)
         tags = await self._puller.tags(reference, credentials)
         if not tags:
             raise NotFound(f"{reference.host}/{reference.name} has no tags to pull")
@@ -168,7 +170,7 @@ class Images:
         progress: Progress,
     ) -> Digest:
         """Push an image to the registry in its name; returns its digest."""
-        reference = self._store.reference(name)
+        reference = search.parse_reference(self._store, name)
         digest = await self._pusher.push(reference, all_tags, credentials, progress)
         self._events.publish("image", "push", name, {"name": name})
         return digest
@@ -176,9 +178,9 @@ class Images:
     async def tag(self, name: str, target: str) -> None:
         """Tag an image; the name is taken from another image that has it."""
         image = self.find(name)
-        reference = self._store.tag_reference(target)
+        reference = search.parse_tag_reference(self._store, target)
         record = image.newest
-        await self._store.point([str(reference)], record.target, record.manifest, image.id)
+        await self._store.records.point([str(reference)], record.target, record.manifest, image.id)
         self._publish("tag", image, target)
 
     async def remove(self, name: str, *, force: bool = False) -> tuple[Deleted, ...]:
@@ -243,7 +245,7 @@ class Images:
         daemon are removed.
         """
         await in_thread(drop_spooled, self._scratch)
-        for image_id in {record.image_id for record in self._store.records.images.all()}:
+        for image_id in {record.image_id for record in self._store.records.all()}:
             try:
                 await self._restore(image_id)
             except (RunnerError, OCIError, OSError) as error:
@@ -269,7 +271,7 @@ class Images:
         return self._store.default_registry
 
     async def _restore(self, image_id: Digest) -> None:
-        image = self._store.image(image_id)
+        image = self._store.records.find(image_id)
         for diff_id, blob in image.layers if image else ():
             if not self._store.layers.has(diff_id) and self._store.content.has(blob.digest):
                 await restore(self._store, diff_id, blob)

@@ -12,10 +12,12 @@ from oci.manifest import ImageManifest, parse_manifest
 from oci.mediatype import OCI_CONFIG
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
+from runner.services.images.image import Image
 from runner.services.images.layer_download import LayerDownload
 from runner.services.images.layer_files import LayerFile
 from runner.services.images.progress import LOADING
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.store import ImageStore
+from runner.storage.content import put_document
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
@@ -66,16 +68,18 @@ async def ingest_image(
     }
     try:
         check_count(len(diff_ids))
-        with store.hold({image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}):
+        with store.protection.hold(
+            {image.manifest_digest, *diff_ids, *(blob.digest for blob in blobs)}
+        ):
             await run_all(download.run(store.local_slots) for download in layers.values())
             # Refuse layers that cannot be stacked now, not at a container's start.
             await lower_directories(store.layers, diff_ids)
-            await store.keep(image.manifest_digest, image.manifest.content)
-            await store.keep(image.manifest.config.digest, image.config.content)
+            await put_document(store.content, image.manifest_digest, image.manifest.content)
+            await put_document(store.content, image.manifest.config.digest, image.config.content)
             image_id = image.config.image_id
-            await store.point(references, image.target, image.manifest_digest, image_id)
+            await store.records.point(references, image.target, image.manifest_digest, image_id)
     except OCIError as error:
         raise BadRequest(f"archive: {error}") from error
-    found = store.image(image_id)
+    found = store.records.find(image_id)
     assert found is not None
     return found

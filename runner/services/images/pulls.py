@@ -21,9 +21,11 @@ from runner.errors import NotFound
 from runner.remote.contract import Registries, RegistryRepository, RemoteManifest
 from runner.remote.errors import RemoteUntrusted
 from runner.schema import ProgressEvent
+from runner.services.images.image import Image
 from runner.services.images.layer_download import LayerDownload
 from runner.services.images.progress import reminders
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.store import ImageStore
+from runner.storage.content import put_document
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 
@@ -76,12 +78,12 @@ class Puller:
     ) -> Image:
         named = str(reference.digest or reference.tag)
         progress(ProgressEvent(f"Pulling from {reference.name}", id=named))
-        before = self._store.records.images.get(str(reference))
+        before = self._store.records.get(str(reference))
         async with reminders(progress, f"Waiting for {reference.host}"):
             found = await resolve(repository, reference, platform)
         blobs = {blob.digest for blob in found.manifest.all_blobs}
         kept = {document.descriptor.digest for document in found.documents}
-        with self._store.hold({*blobs, *kept, *found.config.diff_ids}):
+        with self._store.protection.hold({*blobs, *kept, *found.config.diff_ids}):
             await self._pull_layers(repository, found, progress)
             # Refuse layers that cannot be stacked now, not at a container's start.
             await lower_directories(self._store.layers, found.config.diff_ids)
@@ -113,18 +115,20 @@ class Puller:
 
     async def _store_documents(self, found: Resolved) -> None:
         for remote in found.documents:
-            await self._store.keep(remote.descriptor.digest, remote.document.content)
-        await self._store.keep(found.manifest.config.digest, found.config.content)
+            await put_document(
+                self._store.content, remote.descriptor.digest, remote.document.content
+            )
+        await put_document(self._store.content, found.manifest.config.digest, found.config.content)
 
     async def _record(self, reference: Reference, found: Resolved) -> Image:
         image_id = found.config.image_id
         pinned = f"{reference.host}/{reference.name}@{found.target.digest}"
         # Beside a digest the tag is informative only: its target was not checked.
         names = [pinned] if reference.digest else [str(reference), pinned]
-        await self._store.point(
+        await self._store.records.point(
             names, found.target, found.documents[-1].descriptor.digest, image_id
         )
-        image = self._store.image(image_id)
+        image = self._store.records.find(image_id)
         assert image is not None
         return image
 

@@ -15,9 +15,10 @@ from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, RunnerError
 from runner.remote.contract import PushResult, Registries, RegistryRepository
 from runner.schema import ProgressEvent, PushedManifest
+from runner.services.images.image import Image, is_tag
 from runner.services.images.layer_files import FileRange
 from runner.services.images.progress import LayerProgress
-from runner.services.images.store import Image, ImageStore, is_tag
+from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 from runner.tasks.run_all import run_all
 
@@ -40,9 +41,9 @@ class Pusher:
         repository = self._registries.repository(reference.host, reference.name, credentials)
         report(ProgressEvent(f"The push refers to repository [{repository}]"))
         for record in records:
-            image = self._store.image(record.image_id)
+            image = self._store.records.find(record.image_id)
             assert image is not None
-            with self._store.hold(
+            with self._store.protection.hold(
                 {record.manifest, *(blob.digest for blob in image.manifest.all_blobs)}
             ):
                 await self._push(repository, record, image, report)
@@ -52,11 +53,11 @@ class Pusher:
         if reference.digest is not None:
             raise BadRequest("cannot push a digest reference: name a tag")
         if not all_tags:
-            record = self._store.records.images.get(str(reference))
+            record = self._store.records.get(str(reference))
             found = [record] if record else []
         else:
             prefix = f"{reference.host}/{reference.name}:"
-            every = self._store.records.images.all()
+            every = self._store.records.all()
             found = [r for r in every if is_tag(r.reference) and r.reference.startswith(prefix)]
         if not found:
             familiar = reference.familiar(self._store.default_registry)
@@ -79,7 +80,7 @@ class Pusher:
         await repository.push_manifest(tag, descriptor, content)
         # Record the digest: the image can now be pulled by it.
         pinned = f"{repository}@{record.manifest}"
-        await self._store.point([pinned], descriptor, record.manifest, image.id)
+        await self._store.records.point([pinned], descriptor, record.manifest, image.id)
         report(ProgressEvent(f"{tag}: digest: {record.manifest} size: {len(content)}"))
         pushed = PushedManifest(str(tag), str(record.manifest), len(content))
         report(ProgressEvent(pushed=pushed))
@@ -114,7 +115,7 @@ class Pusher:
     ) -> RepositoryName | None:
         """Another repository of the same registry that holds the blob."""
         host = repository.host
-        for image in self._store.images():
+        for image in self._store.records.images():
             if any(layer.digest == digest for layer in image.manifest.layers):
                 for record in image.digests:
                     known = Reference.parse(record.reference, default_host=host)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from oci.digest import Digest
 from oci.reference import Reference
 from runner.errors import Conflict, Kind
-from runner.services.images.search import find_to_remove, is_id
-from runner.services.images.store import PARTIAL_SECONDS, CorruptImage, Image, ImageStore, ImageUser
+from runner.services.images.image import CorruptImage, Image, ImageUser
+from runner.services.images.protection import PARTIAL_SECONDS
+from runner.services.images.search import familiar, find_to_remove, is_id, parse_reference
+from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 from runner.storage.snapshots.snapshotter import Snapshotter
 
@@ -56,13 +58,13 @@ class Remover:
         """Remove unused images without a tag, or all unused ones, that match."""
         used = {user.image_id for user in self._users()}
         removed: list[Deleted] = []
-        for image in self._store.images_and_corrupt():
+        for image in self._store.records.images_and_corrupt():
             # A filter cannot match a corrupt image.
             selected = matches is None or (isinstance(image, Image) and matches(image))
             if selected and image.id not in used and (everything or not image.tags):
                 removed += self._untagged(image, image.records)
                 removed.append(Deleted(image.id, deleted=image.id))
-                await self._store.records.images.remove(*(r.reference for r in image.records))
+                await self._store.records.remove(*(r.reference for r in image.records))
         # A prune frees partial downloads too.
         layers, size = await self._sweep(partial_seconds=0)
         images = {item.image_id for item in removed}
@@ -81,7 +83,7 @@ class Remover:
                     "image is referenced in multiple repositories"
                 )
             return image.records
-        reference = self._store.reference(name)
+        reference = parse_reference(self._store, name)
         key = str(reference)
         if reference.digest is not None:
             key = f"{reference.host}/{reference.name}@{reference.digest}"
@@ -124,12 +126,12 @@ class Remover:
             for record in image.digests
             if record not in leaving and record.reference.partition("@")[0] not in repositories
         ]
-        await self._store.records.images.remove(*gone, *(r.reference for r in orphaned))
+        await self._store.records.remove(*gone, *(r.reference for r in orphaned))
         return self._untagged(image, [*leaving, *orphaned])
 
     async def _delete(self, image: Image | CorruptImage, name: str) -> tuple[Deleted, ...]:
         removed = list(self._untagged(image, image.records))
-        await self._store.records.images.remove(*(record.reference for record in image.records))
+        await self._store.records.remove(*(record.reference for record in image.records))
         removed.append(Deleted(image.id, deleted=image.id))
         layers, _ = await self._sweep()
         removed += [Deleted(image.id, deleted=layer) for layer in layers if layer in image.diff_ids]
@@ -140,16 +142,16 @@ class Remover:
     ) -> tuple[tuple[Digest, ...], int]:
         """Sweep, except layers under snapshots: containers outlive a forced removal."""
         # Read holds before snapshots: an image released in between is protected by its snapshot.
-        in_use = set(self._store.held())
+        in_use = set(self._store.protection.held())
         for key in await self._snapshotter.keys():
             in_use.update(await self._snapshotter.parents(key))
-        return await self._store.sweep(in_use, partial_seconds=partial_seconds)
+        return await self._store.protection.sweep(in_use, partial_seconds=partial_seconds)
 
     def _untagged(
         self, image: Image | CorruptImage, records: Sequence[ImageRecord]
     ) -> tuple[Deleted, ...]:
         return tuple(
-            Deleted(image.id, untagged=self._store.familiar(record))
+            Deleted(image.id, untagged=familiar(self._store, record))
             for record in records
             if record.reference != str(image.id)
         )

@@ -1,4 +1,4 @@
-"""Find images by name, ID or filter."""
+"""Find images by name, ID or filter; parse the names that users give them."""
 
 import fnmatch
 import re
@@ -13,7 +13,8 @@ from runner.errors import BadRequest, Conflict, NoSuchImage
 from runner.schema import filters
 from runner.schema.filters import Filter, Filters
 from runner.schema.times import read_rfc3339
-from runner.services.images.store import CorruptImage, Image, ImageStore
+from runner.services.images.image import CorruptImage, Image
+from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 
 FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
@@ -25,7 +26,7 @@ def find(store: ImageStore, name: str) -> Image:
 
     Raises NoSuchImage, and ImageCorrupt for one that cannot be read.
     """
-    image = store.image(_find_id(store, name))
+    image = store.records.find(_find_id(store, name))
     if image is None:
         raise NoSuchImage(name)
     return image
@@ -33,7 +34,7 @@ def find(store: ImageStore, name: str) -> Image:
 
 def find_to_remove(store: ImageStore, name: str) -> Image | CorruptImage:
     """Find an image or a corrupt one, for removal."""
-    image = store.image_or_corrupt(_find_id(store, name))
+    image = store.records.find_or_corrupt(_find_id(store, name))
     if image is None:
         raise NoSuchImage(name)
     return image
@@ -48,12 +49,36 @@ def is_id(name: str, image: Image | CorruptImage) -> bool:
 def select(store: ImageStore, requested: Filters) -> list[Image]:
     """The images that every filter matches, newest first; BadRequest for an unknown filter."""
     filters.check_names(requested, FILTERS)
-    images = sorted(store.images(), key=created, reverse=True)
+    images = sorted(store.records.images(), key=created, reverse=True)
     # The reference filter comes last: it drops the names that do not match.
     for key in FILTERS:
         if key in requested:
             images = FILTERS[key](store, images, requested[key])
     return images
+
+
+def parse_reference(store: ImageStore, name: str) -> Reference:
+    """Parse a user's reference, or BadRequest with the reason."""
+    try:
+        return Reference.parse(name, default_host=store.default_registry)
+    except OCIError as error:
+        raise BadRequest(f"invalid reference format: {error}") from error
+
+
+def parse_tag_reference(store: ImageStore, name: str) -> Reference:
+    """Parse a new name for an image, which must be a tag."""
+    reference = parse_reference(store, name)
+    if reference.digest is not None:
+        raise BadRequest(f"cannot tag {name}: expected a tag, found a digest")
+    if FULL_ID.fullmatch(str(reference.name)):
+        raise BadRequest(f"cannot tag {name}: 64 hex characters are an image ID")
+    return reference
+
+
+def familiar(store: ImageStore, record: ImageRecord) -> str:
+    """The record's reference in docker's familiar form."""
+    reference = Reference.parse(record.reference, default_host=store.default_registry)
+    return reference.familiar(store.default_registry)
 
 
 def parse_platform(text: str | None) -> Platform | None:
@@ -87,7 +112,7 @@ def _find_named(store: ImageStore, name: str) -> Digest | None:
     if reference.digest is not None:
         # With both, the digest decides and the tag is informative.
         key = f"{reference.host}/{reference.name}@{reference.digest}"
-    record = store.records.images.get(key)
+    record = store.records.get(key)
     return record.image_id if record else None
 
 
@@ -97,7 +122,7 @@ def _by_short_id(store: ImageStore, name: str) -> Digest | None:
         return None
     found = {
         record.image_id
-        for record in store.records.images.all()
+        for record in store.records.all()
         if record.image_id.encoded.startswith(short[1])
     }
     if len(found) > 1:
@@ -111,7 +136,7 @@ def _reference(store: ImageStore, images: list[Image], values: Sequence[str]) ->
         return images
 
     def fits(record: ImageRecord) -> bool:
-        for text in (record.reference, store.familiar(record)):
+        for text in (record.reference, familiar(store, record)):
             name = text.partition("@")[0] if "@" in text else text.rpartition(":")[0]
             if any(fnmatch.fnmatchcase(one, value) for one in (text, name) for value in values):
                 return True

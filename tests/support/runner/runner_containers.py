@@ -26,7 +26,7 @@ from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
-from runner.services.images.store import Image as StoredImage
+from runner.services.images.image import Image as StoredImage
 from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 from runner.storage.layers.store import LayerStore

@@ -12,8 +12,9 @@ from runner.remote.registries import HTTPRegistries
 from runner.remote.retry import RetryPolicy
 from runner.schema import ProgressEvent
 from runner.services.events import Events
+from runner.services.images.image import ImageUser
 from runner.services.images.images import Images
-from runner.services.images.store import ImageStore, ImageUser
+from runner.services.images.store import ImageStore
 from runner.storage.content import ContentStore
 from runner.storage.layers.store import LayerStore
 from runner.storage.records import Records
@@ -28,6 +29,7 @@ class RunnerImages:
 
     images: Images
     store: ImageStore
+    records: Records
     registries: Registries
     snapshotter: OverlaySnapshotter
     events: Events
@@ -88,7 +90,7 @@ def _compose(
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     events, users = Events(), list[ImageUser]()
     images = Images(store, registries, snapshotter, events, root / "tmp", users=lambda: users)
-    return RunnerImages(images, store, registries, snapshotter, events, root, users)
+    return RunnerImages(images, store, records, registries, snapshotter, events, root, users)
 
 
 async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:

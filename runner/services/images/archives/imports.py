@@ -14,10 +14,11 @@ from oci.encoding import encode_image_config
 from oci.image_config import History
 from runner.schema import ProgressEvent
 from runner.services.images.archives.changes import ProcessDefaults, apply_changes
+from runner.services.images.image import Image
 from runner.services.images.ingest import LocalImage, ingest_image
 from runner.services.images.layer_files import FileRange, decompress_in_place, measure_layer, spool
-from runner.services.images.search import parse_platform
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.search import parse_platform, parse_tag_reference
+from runner.services.images.store import ImageStore
 from runner.tasks.threads import in_thread
 
 
@@ -45,7 +46,7 @@ class Importer:
         progress: Callable[[ProgressEvent], None],
     ) -> Image:
         """Unpack the archive, plain or compressed, and record an image of it."""
-        names = [str(self._store.tag_reference(options.name))] if options.name else []
+        names = [str(parse_tag_reference(self._store, options.name))] if options.name else []
         defaults = apply_changes(options.changes)
         platform = parse_platform(options.platform) or Platform.host()
         async with spool(archive, self._scratch) as path:

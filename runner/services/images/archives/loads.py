@@ -15,7 +15,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from oci.image_config import ImageConfig, ImageConfigInvalid
 from oci.manifest import ImageIndex, ImageManifest, parse_manifest
-from oci.mediatype import CONFIGS, without_parameters
+from oci.mediatype import CONFIGS, OCI_LAYER_TYPES, compression_of, without_parameters
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
 from runner.services.images.archives.files import (
@@ -24,6 +24,7 @@ from runner.services.images.archives.files import (
     ArchiveFiles,
     blob_name,
 )
+from runner.services.images.image import Image
 from runner.services.images.ingest import LocalImage, ingest_image
 from runner.services.images.layer_files import (
     FileRange,
@@ -32,7 +33,8 @@ from runner.services.images.layer_files import (
     measure_layer,
     spool,
 )
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.search import parse_tag_reference
+from runner.services.images.store import ImageStore
 from runner.tasks.threads import in_thread
 
 MAX_INDEX_DEPTH = 3
@@ -91,7 +93,7 @@ class Loader:
         """A layer missing from the archive, as docker allows, that is already here."""
         diff_ids = ImageConfig.parse(item.config).diff_ids
         diff_id = diff_ids[number] if number < len(diff_ids) else None
-        blob = self._store.blob_of(diff_id) if diff_id else None
+        blob = _stored_blob(self._store, diff_id) if diff_id else None
         if blob is None or diff_id is None:
             raise BadRequest(
                 f"archive has no file {item.layers[number]!r}, and its layer "
@@ -100,8 +102,8 @@ class Loader:
         return LayerFile(blob, diff_id, FileRange.whole(self._store.content.path(blob.digest)))
 
     async def _ingest(self, local: LocalImage, names: Sequence[str], report: Report) -> Image:
-        references = [self._store.tag_reference(name) for name in names]
-        before = [self._store.records.images.get(str(reference)) for reference in references]
+        references = [parse_tag_reference(self._store, name) for name in names]
+        before = [self._store.records.get(str(reference)) for reference in references]
         image = await ingest_image(self._store, local, [str(each) for each in references], report)
         for reference, old in zip(references, before, strict=True):
             familiar = reference.familiar(self._store.default_registry)
@@ -115,6 +117,16 @@ class Loader:
         if not references:
             report(ProgressEvent(stream=f"Loaded image ID: {image.id}\n"))
         return image
+
+
+def _stored_blob(store: ImageStore, diff_id: Digest) -> Descriptor | None:
+    """A stored blob of the layer, by any image's manifest."""
+    for image in store.records.images():
+        for known, blob in image.layers:
+            if known == diff_id and store.content.has(blob.digest):
+                media_type = OCI_LAYER_TYPES[compression_of(blob.media_type)]
+                return Descriptor(media_type, blob.digest, blob.size)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

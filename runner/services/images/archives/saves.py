@@ -12,9 +12,10 @@ from oci.digest import Digest
 from oci.encoding import image_index
 from runner.errors import NoSuchImage, NotFound
 from runner.services.images.archives.files import NAME_ANNOTATION, TAG_ANNOTATION, blob_name
+from runner.services.images.image import Image
 from runner.services.images.layer_files import FileRange
-from runner.services.images.search import find, is_id
-from runner.services.images.store import Image, ImageStore
+from runner.services.images.search import find, is_id, parse_reference
+from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -50,7 +51,7 @@ class Saver:
         image = find(self._store, name)
         if is_id(name, image):
             return image, ()
-        reference = self._store.reference(name)
+        reference = parse_reference(self._store, name)
         if reference.digest is not None:
             return image, ()
         key = str(reference)
@@ -62,7 +63,7 @@ class Saver:
     async def _archive(self, chosen: Sequence[SavedImage]) -> AsyncIterator[bytes]:
         held = {blob.digest for image, _ in chosen for blob in image.manifest.all_blobs}
         held |= {image.manifest_digest for image, _ in chosen}
-        with self._store.hold(held):
+        with self._store.protection.hold(held):
             written: set[Digest] = set()
             for image, _ in chosen:
                 async for chunk in self._blobs(image, written):

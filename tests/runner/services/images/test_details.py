@@ -1,7 +1,7 @@
 """Image details: sizes, names and histories of stored images."""
 
 from runner.services.images.details import describe, history, summarize
-from runner.services.images.store import CorruptImage
+from runner.services.images.image import CorruptImage
 from tests.support.images import a_layer, an_image
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.runner_images import RunnerImages

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import BadRequest, Conflict
-from runner.services.images.store import ImageCorrupt
+from runner.services.images.records import ImageCorrupt
 from tests.support.images import a_layer, an_image
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.runner_images import RunnerImages, runner_images

@@ -11,8 +11,10 @@ import pytest
 from oci.digest import Digest
 from runner.errors import Conflict
 from runner.services.images.images import Images
+from runner.services.images.protection import PARTIAL_SECONDS
+from runner.services.images.records import ImageCorrupt
 from runner.services.images.removals import Deleted
-from runner.services.images.store import PARTIAL_SECONDS, ImageCorrupt, ImageStore
+from runner.services.images.store import ImageStore
 from runner.storage.files import deletion
 from tests.support.images import a_layer, an_image
 from tests.support.runner.fake_registry import FakeRegistry
@@ -193,7 +195,7 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
 def started_again(runner: RunnerImages) -> RunnerImages:
     """The same root, seen by a daemon that has not read the images' documents yet."""
     known = runner.store
-    store = ImageStore(known.content, known.layers, known.records, known.default_registry)
+    store = ImageStore(known.content, known.layers, runner.records, known.default_registry)
     images = Images(
         store, runner.registries, runner.snapshotter, runner.events, runner.root / "tmp"
     )
