@@ -34,7 +34,7 @@ async def test_content_without_a_record_is_deleted(memory_runner: RunnerImages) 
 async def test_content_that_a_record_names_is_kept(
     memory_runner: RunnerImages, registries: MemoryRegistries
 ) -> None:
-    registries.put(an_image([LAYER]))
+    registries.content("app").put(an_image([LAYER]))
     await memory_runner.images.pull("app", progress=memory_runner.on_progress)
 
     swept = await memory_runner.store.protection.sweep()
