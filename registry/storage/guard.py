@@ -9,7 +9,8 @@ class Guard(Protocol):
     """Tells whether writes, and writes that grow the registry, are allowed.
 
     Beside the Database and the BlobStore, which both ask it.  Every check takes microseconds; what
-    may wait for a disk says so.
+    may wait for a disk says so.  Every implementation passes
+    tests/registry/storage/disk/test_write_guard.py.
     """
 
     @property

@@ -247,6 +247,8 @@ class Mounter(Protocol):
     A rootfs is an empty directory, then mounted by ``mount``, then perhaps filled by
     ``mount_inside``; ``unmount`` leaves the empty directory, whatever was done before, and may be
     repeated.  All of it blocks, for a short time.
+
+    Every implementation passes tests/runner/runtime/test_mounters.py.
     """
 
     def mount(self, mounts: Sequence[Mount], rootfs: Path) -> None:

@@ -39,7 +39,10 @@ class Rows(Protocol):
 
 
 class OperatorRows(Rows, Protocol):
-    """Reads rows for long, with threads and connections that no request waits for."""
+    """Reads rows for long, with threads and connections that no request waits for.
+
+    Every implementation passes tests/registry/storage/database/test_operator_rows.py.
+    """
 
     async def copy_to(self, path: Path) -> None:
         """Copy one snapshot of all rows to a new file at ``path``, while units go on.
