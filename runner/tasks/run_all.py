@@ -1,4 +1,7 @@
-"""run_all: run coroutines concurrently; the first failure cancels the others and is raised."""
+"""run_all: run coroutines concurrently; the first failure cancels the others and is raised.
+
+A task group, asyncio's as well as anyio's, raises a group of exceptions; handlers expect one error.
+"""
 
 import asyncio
 from collections.abc import Coroutine, Iterable

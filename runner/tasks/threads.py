@@ -1,4 +1,8 @@
-"""Run blocking work in threads, awaited to completion even on cancellation."""
+"""Run blocking work in threads, awaited to completion even on cancellation.
+
+Neither ``asyncio.to_thread`` nor anyio's ``run_sync`` does that: both return at once when
+``Task.cancel`` or ``asyncio.timeout`` cancels them, in anyio even inside a shielded scope.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,8 +17,7 @@ T = TypeVar("T")
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run the function in a thread; a cancellation is raised after the function returns.
 
-    ``asyncio.to_thread`` returns at once when cancelled, while the thread still uses files that
-    the caller then closes or removes.
+    Otherwise the thread would still use files that the caller then closes or removes.
     """
     return await in_executor(None, partial(function, *args, **kwargs))
 

@@ -1,4 +1,8 @@
-"""Shielded steps: run to the end although the client disconnects."""
+"""Shielded steps: run to the end although the client disconnects.
+
+anyio's ``CancelScope(shield=True)`` protects from the cancellation of other anyio scopes only.  A
+request's task is cancelled by asyncio itself, ``Task.cancel``, which such a scope lets through.
+"""
 
 from __future__ import annotations
 
