@@ -31,12 +31,14 @@ class Lifespan:
         self._stopped = asyncio.Event()
         self._failure: str | None = None
         self._is_stopping = False
+        self._is_told = False
 
     async def start(self) -> None:
         """Return once the application is ready; raises ApplicationFailed with its reason."""
         self._task = asyncio.create_task(self._run(), name="lifespan")
         await self._send("lifespan.startup", self._started)
         if self._failure is not None:
+            self._is_told = True
             raise ApplicationFailed(f"the registry could not start: {self._failure}")
         if self._task.done() and (error := self._task.exception()) is not None:
             self._task = None  # raised here; nothing is left to stop
@@ -44,14 +46,18 @@ class Lifespan:
         self._task.add_done_callback(self._report_early_end)
 
     async def stop(self) -> None:
-        """Shut the application down; its exceptions are logged."""
+        """Shut the application down; a failure is logged with its reason."""
         if self._task is None or self._is_stopping:
             return
         self._is_stopping = True
         if not self._task.done():
             await self._send("lifespan.shutdown", self._stopped)
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._failure is None and (error := self._task.exception()) is not None:
+        if self._is_told:
+            return
+        if self._failure is not None:
+            log.error("the application failed while stopping: %s", self._failure)
+        elif (error := self._task.exception()) is not None:
             log.error("the application failed while stopping", exc_info=error)
 
     async def _send(self, kind: str, done: asyncio.Event) -> None:
@@ -73,6 +79,7 @@ class Lifespan:
 
     def _report_early_end(self, task: asyncio.Task[None]) -> None:
         if not self._is_stopping and not task.cancelled():
+            self._is_told = True
             log.error("the application's lifespan ended early", exc_info=task.exception())
 
 

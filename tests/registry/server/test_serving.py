@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 
-from registry.errors import StartupError
 from registry.server import (
-    ApplicationFailed,
-    CannotListen,
     Limits,
     Server,
     SlipwayProtocol,
@@ -125,73 +122,11 @@ def test_requests_over_the_shutdown_time_are_cut_off(tmp_path: Path) -> None:
         assert server.returncode == 0
 
 
-def test_a_port_in_use_is_reported_in_one_sentence() -> None:
-    with listen("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-        with pytest.raises(CannotListen) as refused:
-            listen("127.0.0.1", port)
-
-    assert str(refused.value) == (
-        f"cannot listen on 127.0.0.1:{port}: address already in use; end the program that has it, "
-        "or give another with --listen"
-    )
-    assert isinstance(refused.value, StartupError)
-
-
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.7"])
-def test_an_address_that_is_not_local_is_reported(host: str) -> None:
-    with pytest.raises(CannotListen, match=f"cannot listen on {host}:0: "):
-        listen(host, 0)
-
-
 def test_ipv6_is_served() -> None:
     with running(Probe()) as server:
         assert server.address[0] == "127.0.0.1"
     with listen("::1", 0) as listener:
         assert listener.family == socket.AF_INET6
-
-
-def serve(app: Any) -> None:
-    Server(app, listen("127.0.0.1", 0), limits=Limits()).run()
-
-
-def test_an_application_that_cannot_start_is_reported() -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        message = {"type": "lifespan.startup.failed", "message": "the disk is gone"}
-        await receive()
-        await send(message)
-
-    with pytest.raises(ApplicationFailed, match="could not start: the disk is gone"):
-        serve(app)
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (StartupError("storage root /x: is a link"), "storage root /x: is a link"),
-        (
-            NotADirectoryError(20, "Not a directory", "blobs"),
-            "the registry could not start: blobs: Not a directory",
-        ),
-        (
-            LookupError("a bug\nof two lines"),
-            "the registry could not start: LookupError: a bug of two lines",
-        ),
-    ],
-)
-def test_whatever_an_application_raises_at_its_start_ends_the_server_in_one_sentence(
-    error: Exception, sentence: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        raise error
-
-    with pytest.raises(ApplicationFailed) as refused:
-        serve(app)
-
-    assert str(refused.value) == sentence
-    assert refused.value.__cause__ is error
-    assert caplog.text == ""
 
 
 def test_an_application_stops_after_the_last_request_has_ended() -> None:
@@ -245,8 +180,3 @@ def test_every_connection_is_without_delay(given_protocol: int) -> None:
 
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
-
-
-def test_limits_cannot_be_changed_under_a_server() -> None:
-    with pytest.raises(AttributeError):
-        Limits().header_seconds = 1  # type: ignore[misc]
