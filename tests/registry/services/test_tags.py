@@ -1,15 +1,12 @@
-"""Listing tags and repositories, page by page."""
+"""Listing tags, page by page."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from oci.reference import RepositoryName, Tag
+from oci.reference import Tag
 from registry.errors import NameUnknown
-from registry.services.pages import Page, limit
 from registry.services.repositories import Repository
 from tests.support.images import an_image
-from tests.support.registry.storage import Service, push_blob, push_image
+from tests.support.registry.storage import push_blob, push_image
 
 NAMES = ["0", "1.0", "1.0-rc1", "10", "2", "A", "Z", "_", "a", "latest", "z"]
 
@@ -65,28 +62,3 @@ async def test_a_repository_without_tags_has_an_empty_list(repository: Repositor
     await push_blob(repository, b"only a blob")
 
     assert await listed(repository, None, 10) == ([], False)
-
-
-async def test_repositories_are_in_byte_order_page_by_page(service: Service) -> None:
-    names = ["a", "a/b", "a0", "b-c", "b/c"]
-    for name in reversed(names):
-        await push_blob(service.repository(name), b"content")
-
-    first = await service.registry.names(last=None, n=3)
-    second = await service.registry.names(last="a0", n=3)
-
-    assert (first.items, first.more) == (tuple(map(RepositoryName, sorted(names)[:3])), True)
-    assert (second.items, second.more) == (tuple(map(RepositoryName, sorted(names)[3:])), False)
-
-
-@given(st.lists(st.integers(), unique=True).map(sorted), st.integers(1, 5))
-def test_any_list_is_its_pages_joined(items: list[int], n: int) -> None:
-    found: list[int] = []
-    more = True
-    while more:
-        rest = [item for item in items if not found or item > found[-1]]
-        page = Page.of(rest[: limit(n)], n)
-        found += page.items
-        more = page.more
-
-    assert found == items
