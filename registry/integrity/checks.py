@@ -152,6 +152,8 @@ class Integrity:
 
     async def _orphans(self, listed: list[StoredFile], counted: FileCount) -> list[StoredFile]:
         """Of these files, those that no row names; counted, but for what the store never made."""
+        if not listed:
+            return []
         orphans = await self.database.read(partial(physical_names.without_row, listed=listed))
         counted.files += sum(file.kind != "unknown" for file in listed)
         counted.orphans += sum(file.kind != "unknown" for file in orphans)

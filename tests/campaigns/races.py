@@ -21,7 +21,6 @@ from registry.gc.collector import GarbageCollector
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.database import schema
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
@@ -30,6 +29,7 @@ from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest
 from tests.campaigns.checker import check
 from tests.support.images import an_image, an_index
+from tests.support.registry import schema
 from tests.support.registry.integrity import wrongs
 from tests.support.registry.storage import Service, body, push_blob, push_blobs
 

@@ -20,9 +20,9 @@ from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError
 from registry.offline import administer
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.support.processes import RegistryServer, make_registry_server, registry_server
+from tests.support.registry.schema import upgrade
 
 
 @pytest.fixture(scope="module")

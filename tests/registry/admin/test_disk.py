@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from oci.digest import Digest
 from registry.cli.entry import main
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.read_only_latch import MARKER
 from registry.storage.disk.root import Root
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
+from tests.support.registry.schema import upgrade
 
 MIB = 1024 * 1024
 PATIENCE_SECONDS = 60.0

@@ -17,9 +17,9 @@ from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import BlobUnknown, ManifestUnknown
 from registry.services.repositories import Repository
-from registry.storage.database import schema
 from registry.storage.disk.root import Root
 from tests.support.images import an_image
+from tests.support.registry import schema
 from tests.support.registry.clocks import FakeClock
 from tests.support.registry.storage import push_image
 

@@ -14,8 +14,8 @@ from registry.app import open_registry
 from registry.config import load_settings
 from registry.errors import BlobUploadUnknown, CommandRefused
 from registry.services.repositories import Caller, Repository
-from registry.storage.database import schema
 from registry.storage.disk.root import Root
+from tests.support.registry import schema
 from tests.support.registry.storage import body
 
 

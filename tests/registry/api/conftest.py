@@ -18,9 +18,9 @@ from registry.config import (
     Sparse,
     StorageSettings,
 )
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.support.memory import directory_in_memory
+from tests.support.registry.schema import upgrade
 from tests.support.registry.wire import lived
 
 Opener = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]

@@ -22,10 +22,10 @@ from registry.config import LogSettings, Settings, StorageSettings
 from registry.errors import StorageFull
 from registry.logs import RequestLog, configure_logs
 from registry.services.uploads import Uploads
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
 from tests.support.images import an_image
+from tests.support.registry.schema import upgrade
 from tests.support.registry.wire import NAME, envelope, lived, push_image, refused, start
 
 

@@ -10,9 +10,9 @@ import structlog
 from registry.app import build_application
 from registry.background import BackgroundTasks
 from registry.config import LogSettings, Settings, StorageSettings
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
+from tests.support.registry.schema import upgrade
 from tests.support.registry.wire import lived
 
 

@@ -16,9 +16,9 @@ from registry.api.held_bytes import FREE_BYTES, HeldBytes, Hold
 from registry.app import build_application
 from registry.config import LogSettings, Settings, StorageSettings
 from registry.errors import TooManyRequests
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
+from tests.support.registry.schema import upgrade
 from tests.support.registry.wire import NAME, lived, push_blob, refused
 
 MANIFEST = f"/v2/{NAME}/manifests"

@@ -13,7 +13,6 @@ from oci.digest import Digest
 from registry.app import build_application
 from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.server import Server
-from registry.storage.database.schema import upgrade
 from registry.storage.disk.root import Root
 from tests.support.registry.raw_http import (
     Answer,
@@ -23,6 +22,7 @@ from tests.support.registry.raw_http import (
     running,
     talk,
 )
+from tests.support.registry.schema import upgrade
 from tests.support.registry.unreadable import BadPlace
 from tests.support.registry.wire import NAME
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from registry.gc import throttle
 from registry.gc.throttle import LockThrottle
-from registry.storage.database import schema
 from registry.storage.database.sqlite import SQLiteDatabase
+from tests.support.registry import schema
 
 HELD = 0.02
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, create_engine, event
 from oci.digest import Digest
 from oci.mediatype import OCI_MANIFEST
 from oci.reference import RepositoryName, Tag
-from registry.storage.database import schema
 from registry.storage.metadata import blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.manifests import NewManifest
+from tests.support.registry import schema
 
 NAME, OTHER = RepositoryName("team/app"), RepositoryName("team/other")
 EARLY = Change("alice", at=1_000, epoch=1, lease_ms=100)

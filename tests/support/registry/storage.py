@@ -20,13 +20,13 @@ from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
-from registry.storage.database import schema
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
 from tests.support.images import Image, Index
+from tests.support.registry import schema
 from tests.support.registry.databases import RerunningDatabase
 
 

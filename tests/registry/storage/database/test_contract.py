@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from oci.reference import RepositoryName
-from registry.storage.database import schema
 from registry.storage.database.contract import Database
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
+from tests.support.registry import schema
 from tests.support.registry.databases import twice
 
 NAME = RepositoryName("team/app")

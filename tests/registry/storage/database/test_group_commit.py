@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import Connection
 
 from registry.errors import WriterStopped
-from registry.storage.database import schema
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import epochs
+from tests.support.registry import schema
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, bindparam, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from registry.errors import StorageFailed, StorageFull
-from registry.storage.database import schema
 from registry.storage.database.contract import Work
 from registry.storage.database.point_read import PointRead
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
+from tests.support.registry import schema
 
 
 @pytest.fixture

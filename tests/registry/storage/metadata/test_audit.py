@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from registry.storage.database import schema
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import audit, tables
+from tests.support.registry import schema
 
 
 @pytest.fixture
