@@ -47,7 +47,7 @@ WITHOUT_CONTRACT = {
     "registry.storage.disk.read_only_latch:Syscalls": "the module os",
     "runner.daemon.http.messages:Duplex": "a connection of the server alone",
     "runner.schema.filters:Labelled": "labels of a value",
-    "runner.services.images.store:ImageUser": "attributes of Container",
+    "runner.services.images.image:ImageUser": "attributes of Container",
     "runner.services.volumes.volumes:VolumeMount": "attributes of MountPoint",
     "runner.services.volumes.volumes:VolumeUser": "attributes of Container",
     "runner.storage.records:Record": "the form of three values, each written and read whole",
