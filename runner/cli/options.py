@@ -8,8 +8,6 @@ from typing import Any
 
 from runner.cli.arguments import Arguments, Parser, UsageError, nano_cpus, number, size
 
-NETWORKS = ("none", "host")
-
 
 def add_options(parser: Parser) -> None:
     """Add docker's options for creating a container."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.linux.mounts import Mount, is_mounted, mount, unmount
+from runner.linux.mounts import Mount, mount, unmount
+from tests.support.mounts import is_mounted
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
 
@@ -24,8 +23,6 @@ from registry.storage.metadata.tables import (
 )
 
 BLOBS_PER_BATCH = 1000
-# SQLite takes 32,766 parameters in a statement, and older ones 999.
-NAMES_PER_BATCH = 500
 MANY_TAGS = 100
 
 
@@ -310,9 +307,3 @@ def mismatched_audit_rows(connection: Connection) -> list[int]:
             broken.append(int(row["id"]))
         previous = row["hash"]
     return broken
-
-
-def batches(names: Iterable[Any]) -> Iterator[list[Any]]:
-    everything = list(names)
-    for start in range(0, len(everything), NAMES_PER_BATCH):
-        yield everything[start : start + NAMES_PER_BATCH]

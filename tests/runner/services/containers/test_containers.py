@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchContainer, NotModified
-from runner.linux.mounts import is_mounted
 from runner.runtime.errors import CommandNotExecutable, CommandNotFound
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
+from tests.support.mounts import is_mounted
 from tests.support.runner import programs
 from tests.support.runner.runner_containers import RunnerContainers, leftovers
 

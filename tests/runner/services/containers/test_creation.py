@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchContainer, NoSuchImage, NotFound
-from runner.linux.mounts import is_mounted
 from runner.schema import ContainerOptions, MountOption
 from runner.services.volumes.volumes import Volume
 from runner.storage.records import NameInUse
+from tests.support.mounts import is_mounted
 from tests.support.runner.runner_containers import BUSYBOX, RunnerContainers, leftovers
 
 pytestmark = pytest.mark.needs_root

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.linux.mounts import is_mounted, unmount
+from runner.linux.mounts import unmount
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
 from runner.storage.records import ContainerRecord, NotRecorded
+from tests.support.mounts import is_mounted
 from tests.support.runner.runner_containers import RunnerContainers, remove_all, runner_containers
 
 pytestmark = pytest.mark.needs_root
