@@ -3,6 +3,7 @@
 A decompressor on PATH could come from an image (CVE-2026-41567).
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ START_BYTES: Final = 512
 _TAR_MAGIC_AT: Final = 257
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+# Compressions that load and import take and that are no layer's; bzip2's with its block sizes, and
+# the magic of a block or of the end.
+_NO_LAYERS: Final = (
+    ("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)")),
+    ("xz", re.compile(rb"\xfd7zXZ\x00")),
+)
 # First bytes of the sixteen magic numbers of skippable frames, little-endian.
 _ZSTD_SKIPPED: Final = frozenset(bytes([first]) for first in range(0x50, 0x60))
 
@@ -170,6 +177,7 @@ def find_compression(start: bytes, declared: str) -> str:
 
     Like docker and containerd, the bytes take precedence over the media type, which some clients
     set wrongly.  If nothing is detected, ``declared`` is used, and its decompressor reports errors.
+    Raises InvalidCompression for bzip2 and xz, which containerd does not read either.
     """
     if start.startswith(_GZIP_MAGIC):
         return "gzip"
@@ -177,8 +185,12 @@ def find_compression(start: bytes, declared: str) -> str:
         start[:1] in _ZSTD_SKIPPED and start[1:4] == b"\x2a\x4d\x18"
     ):
         return "zstd"
-    is_tar = start[_TAR_MAGIC_AT:].startswith(b"ustar") or not start.strip(b"\0")
-    return "none" if is_tar else declared
+    if start[_TAR_MAGIC_AT:].startswith(b"ustar") or not start.strip(b"\0"):
+        return "none"
+    for name, magic in _NO_LAYERS:
+        if magic.match(start):
+            raise InvalidCompression(f"layer is compressed with {name}, expected gzip or zstd")
+    return declared
 
 
 DECOMPRESSORS: Mapping[str, Callable[[], Decompressor]] = MappingProxyType(

@@ -1,5 +1,6 @@
 """A registry that lies: each lie is told in one sentence, and nothing that lies is kept."""
 
+import bz2
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable
@@ -80,6 +81,11 @@ def bad_gzip() -> Layer:
 
 def cut_gzip() -> Layer:
     blob = LAYER.blob[:-20]
+    return Layer(LAYER.tar, blob, Descriptor(OCI_LAYER_GZIP, Digest.of(blob), len(blob)))
+
+
+def bzip2_layer() -> Layer:
+    blob = bz2.compress(LAYER.tar)
     return Layer(LAYER.tar, blob, Descriptor(OCI_LAYER_GZIP, Digest.of(blob), len(blob)))
 
 
@@ -239,6 +245,9 @@ LIES = {
     "layer: another diff ID": Lie(held(wrong_diff_id()), "content has digest .*, expected"),
     "layer: no gzip": Lie(held(an_image([bad_gzip()])), "gzip"),
     "layer: gzip without an end": Lie(held(an_image([cut_gzip()])), "cut short|gzip"),
+    "layer: in bzip2": Lie(
+        held(an_image([bzip2_layer()])), "is compressed with bzip2, expected gzip or zstd"
+    ),
     "layer: no tar": Lie(held(an_image([not_a_tar()])), "layer sha256:"),
     "layer: a header that promises gigabytes": Lie(held(an_image([bomb()])), "layer sha256:"),
     "layer: a path that climbs out": Lie(

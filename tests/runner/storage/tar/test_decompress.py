@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from isal import isal_zlib
 
 from runner.storage.tar import decompress
-from runner.storage.tar.decompress import DECOMPRESSORS, InvalidCompression, Members
+from runner.storage.tar.decompress import (
+    DECOMPRESSORS,
+    START_BYTES,
+    InvalidCompression,
+    Members,
+    find_compression,
+)
 
 # The module that this Python has: its own, or the backport.
 ZSTD = vars(decompress)["zstd"]
@@ -98,3 +104,18 @@ def test_a_chain_of_tiny_streams_is_not_copied_again_and_again(
 
     # Twice 4 KiB for each at most: a few accesses; the whole chain each time was gigabytes.
     assert Counted.copied < 10_000 * 3 * 4096
+
+
+@pytest.mark.parametrize(("name", "compress"), [("bzip2", bz2.compress), ("xz", lzma.compress)])
+@pytest.mark.parametrize("content", [b"", b"content" * 1000])
+def test_a_layer_in_a_compression_of_no_layer_is_refused_by_name(
+    name: str, compress: Callable[[bytes], bytes], content: bytes
+) -> None:
+    with pytest.raises(InvalidCompression, match=f"layer is compressed with {name}, expected"):
+        find_compression(compress(content)[:START_BYTES], "gzip")
+
+
+def test_a_tar_whose_first_name_begins_like_bzip2_is_a_tar() -> None:
+    start = b"BZh91AY&SY".ljust(257, b"\0") + b"ustar"
+
+    assert find_compression(start, "gzip") == "none"
