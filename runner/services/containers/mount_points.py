@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 from oci.image_config import ImageConfig
-from runner.errors import RunnerError
+from runner.errors import BadRequest, RunnerError
 from runner.linux.mounts import Mount
 from runner.runtime.bundle import prepare_sources
 from runner.runtime.contract import Mounter
@@ -78,6 +78,11 @@ async def _point(
     option: MountOption, volumes: Volumes, undo: AsyncExitStack, held: ExitStack
 ) -> MountPoint:
     if option.kind == "volume":
+        if option.target == "/dev":
+            raise BadRequest(
+                "invalid mount target /dev: a volume there would have the null device that covers "
+                "masked files, and each container with the volume could replace it; mount below it"
+            )
         return await _volume(option, volumes, undo, held)
     await in_thread(prepare_sources, (option,))
     return MountPoint(

@@ -116,9 +116,18 @@ async def test_a_link_in_a_volume_to_the_images_own_files_is_followed(
 
 
 async def test_a_volume_cannot_be_the_containers_dev(runner: RunnerContainers) -> None:
-    mounts = (MountOption("volume", "store", "/place"),)
-    await runner.run("ln", "-s", "/decoy", "/place/null", mounts=mounts)
     as_dev = (MountOption("volume", "store", "/dev"),)
+
+    with pytest.raises(BadRequest, match="invalid mount target /dev: a volume there"):
+        await runner.create("cat", MASKED, mounts=as_dev)
+    assert [one.name for one in runner.volumes.list()] == []
+
+
+async def test_a_directory_whose_null_is_a_link_cannot_be_the_containers_dev(
+    runner: RunnerContainers, tmp_path: Path
+) -> None:
+    (tmp_path / "null").symlink_to("/decoy")
+    as_dev = (MountOption("bind", str(tmp_path), "/dev"),)
     container = await runner.create("cat", MASKED, mounts=as_dev)
 
     with pytest.raises(BadRequest, match="/dev/null is a link, expected the device 1:3"):
