@@ -16,6 +16,8 @@ from runner.schema.times import format_time
 from runner.services.volumes.volumes import Volume, VolumeUsage
 
 DRIVER = "local"
+# Before, a prune took named volumes too, and clients ask their users about those.
+ONLY_ANONYMOUS_PRUNED_FROM = (1, 42)
 
 PRUNE_FILTERS: dict[str, Filter[Volume]] = {
     "label": filters.label,
@@ -65,6 +67,7 @@ async def prune(services: Services, request: Request) -> HandlerResult:
     requested = request.query.filters()
     filters.check_names(requested, ("all", *PRUNE_FILTERS))
     everything = "all" in requested and filters.parse_boolean("all", requested.pop("all"))
+    everything = everything or request.version < ONLY_ANONYMOUS_PRUNED_FROM
     matches = filters.selector(PRUNE_FILTERS, requested)
     removed, reclaimed = await services.volumes.prune(matches, everything=everything)
     return json_response({"VolumesDeleted": list(removed), "SpaceReclaimed": reclaimed})

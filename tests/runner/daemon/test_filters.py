@@ -91,7 +91,7 @@ async def services(
 
 
 async def ask(services: Services, method: str, path: str, filters: object) -> Any:
-    """The document that is answered."""
+    """The document that is answered; without a version in the path, it is the newest."""
     query = Query.parse(f"all=1&filters={quote(json.dumps(filters))}")
     answer = await router(services)(Request(method, path, (0, 0), query, {}, nothing()))
     assert isinstance(answer, Response)
@@ -244,6 +244,27 @@ async def test_volumes_are_listed_and_pruned_by_their_filters(
     if kept:
         await ask(services, "POST", "/volumes/prune", filters)
         assert left(await ask(services, "GET", "/volumes", {})) == kept.split()
+
+
+@pytest.mark.parametrize(
+    ("version", "filters", "kept"),
+    [
+        ("/v1.41", {}, []),
+        ("/v1.41", {"label": ["team"]}, ["named"]),
+        ("/v1.41", {"all": ["false"]}, []),
+        ("/v1.42", {}, ["blue", "named"]),
+        ("", {}, ["blue", "named"]),
+    ],
+)
+async def test_a_prune_for_old_clients_takes_named_volumes_too(
+    version: str, filters: dict[str, list[str]], kept: list[str], services: Services
+) -> None:
+    await services.volumes.create("named")
+    await services.volumes.create("blue", {"team": "blue"})
+
+    await ask(services, "POST", f"{version}/volumes/prune", filters)
+
+    assert sorted(one.name for one in services.volumes.list()) == kept
 
 
 @pytest.mark.parametrize(
