@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from oci.digest import Digest
 from registry.gc import deleted_repositories
 from registry.gc.epochs import count_epoch
 from registry.gc.expired_uploads import expire_uploads
@@ -22,14 +21,13 @@ from registry.gc.purge import purge
 from registry.gc.report import GcReport
 from registry.gc.throttle import SHARE, LockThrottle
 from registry.services.context import RegistryState
-from registry.services.manifests import stored_digest
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, manifests, repositories
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
-from registry.storage.metadata.keys import BYTES_PER_BATCH, Key
+from registry.storage.metadata.keys import BYTES_PER_BATCH, Key, stored_digest
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
@@ -159,7 +157,7 @@ def renew_some_dependents(connection: Connection, change: Change, key: Key) -> i
 
 
 def collect_manifest(connection: Connection, change: Change, key: Key) -> None:
-    digest: Digest = stored_digest(key[1])
+    digest = stored_digest(key[1])
     manifests.remove(connection, change, key[0], digest)
     name = repositories.name_of(connection, key[0])
     audit.append(connection, change, "manifest.collect", name, str(digest))

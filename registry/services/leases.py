@@ -18,6 +18,7 @@ from registry.storage.database.contract import Connection
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata import blobs, manifests, repositories
 from registry.storage.metadata.audit import Change
+from registry.storage.metadata.manifests import ManifestHead
 from registry.storage.retention import Leased
 
 T = TypeVar("T")
@@ -36,13 +37,11 @@ async def check_blob_and_renew(context: RepositoryContext, digest: Digest) -> in
 
 async def check_manifest_and_renew(
     context: RepositoryContext, reference: Tag | Digest
-) -> tuple[str, str, int] | None:
-    """Digest, media type and size, with at least half of a lease left; None if missing."""
+) -> ManifestHead | None:
+    """The manifest without its bytes, with at least half of its lease left; None if missing."""
 
-    def renew(
-        connection: Connection, change: Change, repository: int, found: tuple[str, str, int]
-    ) -> None:
-        manifests.renew_lease(connection, change, repository, Digest.parse(found[0]))
+    def renew(connection: Connection, change: Change, repository: int, found: ManifestHead) -> None:
+        manifests.renew_lease(connection, change, repository, found.digest)
 
     return await check_and_renew(context, manifests.LEASED.by(reference), reference, renew)
 

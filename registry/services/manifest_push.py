@@ -90,8 +90,8 @@ def check_precondition(
     """Raise PreconditionFailed unless the reference still has the digest the client expects."""
     if if_match is None and not if_absent:
         return
-    row = manifests.size(connection, name, reference)
-    found = None if row is None else Digest.parse(row[0])
+    head = manifests.find_head(connection, name, reference)
+    found = None if head is None else head.digest
     if (if_absent and found is not None) or (if_match is not None and found != if_match):
         raise PreconditionFailed(reference, found)
 

@@ -23,29 +23,12 @@ from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change
+from registry.storage.metadata.manifests import ManifestHead, StoredManifest
 
 # Tags per transaction: a few milliseconds of the write lock.
 TAGS_PER_BATCH = 200
 # Undelete restores at most this many tags of a manifest; others can be undeleted one by one.
 MAX_UNDELETED_TAGS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class StoredManifest:
-    """A manifest as it was pushed: exact bytes, exact media type."""
-
-    digest: Digest
-    media_type: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestStat:
-    """A manifest without its bytes."""
-
-    digest: Digest
-    media_type: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +53,18 @@ class Manifests:
         found = await self._context.database.look(manifests.CONTENT.by(reference), name, reference)
         if found is None:
             raise await self._unknown(reference)
-        digest, media_type, content = found
-        return StoredManifest(stored_digest(digest), media_type, content)
+        return found
 
-    async def stat(self, reference: Tag | Digest) -> ManifestStat:
+    async def stat(self, reference: Tag | Digest) -> ManifestHead:
         """As ``pull``, without the bytes.  Renews the lease for a pusher."""
         name = self._context.name
         if self._context.may_push:
             found = await check_manifest_and_renew(self._context, reference)
         else:
-            found = await self._context.database.look(manifests.SIZE.by(reference), name, reference)
+            found = await self._context.database.look(manifests.HEAD.by(reference), name, reference)
         if found is None:
             raise await self._unknown(reference)
-        digest, media_type, size = found
-        return ManifestStat(stored_digest(digest), media_type, size)
+        return found
 
     async def push(
         self,
@@ -195,9 +176,3 @@ def delete_some(
     manifests.remove(connection, change, repository, digest, [*removed, *some])
     audit.append(connection, change, "manifest.delete", str(name), str(digest), detail)
     return some, True
-
-
-def stored_digest(text: str) -> Digest:
-    """A digest from the database, which was checked when it was stored."""
-    algorithm, _, encoded = text.partition(":")
-    return Digest(algorithm, encoded)

@@ -140,9 +140,9 @@ async def undelete_tag(
         repository = repositories.find(connection, name)
         if repository is None:
             raise CommandRefused(f"no repository {name}")
-        present = manifests.size(connection, name, tag)
+        present = manifests.find_head(connection, name, tag)
         if present is not None:
-            raise CommandRefused(f"{name}:{tag} is there, and points to {present[0]}")
+            raise CommandRefused(f"{name}:{tag} is there, and points to {present.digest}")
         digest = tags.last_digest(connection, repository, tag)
         if digest is None:
             raise CommandRefused(f"{name}:{tag} never was there")

@@ -23,7 +23,7 @@ from registry.storage.metadata.trash import put
 from registry.storage.retention import Lease, Leased
 
 # A corrupt blob is treated as absent until it is pushed again.
-_OK = text("blobs.state = 'ok'")
+_NOT_CORRUPT = text("blobs.state = 'ok'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +54,23 @@ MEMBER = PointRead(
     .join(blobs, blobs.c.digest == repo_blobs.c.digest)
     .where(repositories.c.name == bindparam("name"))
     .where(repo_blobs.c.digest == bindparam("digest"))
-    .where(_OK),
+    .where(_NOT_CORRUPT),
     "name",
     "digest",
     into=stored_blob,
 )
 # The blob in any repository.  Answers to clients must not depend on it.
 BY_DIGEST = PointRead(
-    select(blobs.c.size, blobs.c.physical).where(blobs.c.digest == bindparam("digest")).where(_OK),
+    select(blobs.c.size, blobs.c.physical)
+    .where(blobs.c.digest == bindparam("digest"))
+    .where(_NOT_CORRUPT),
     "digest",
     into=stored_blob,
 )
 VERIFICATION = PointRead(
     select(blobs.c.size, blobs.c.physical, blobs.c.verified_at)
     .where(blobs.c.digest == bindparam("digest"))
-    .where(_OK),
+    .where(_NOT_CORRUPT),
     "digest",
     into=lambda row: Verification(stored_blob(row), row[2]),
 )
@@ -90,7 +92,7 @@ LEASED: PointRead[Leased[int]] = PointRead(
     .join(blobs, blobs.c.digest == repo_blobs.c.digest)
     .where(repositories.c.name == bindparam("name"))
     .where(repo_blobs.c.digest == bindparam("digest"))
-    .where(_OK),
+    .where(_NOT_CORRUPT),
     "name",
     "digest",
     into=lambda row: Leased(row[0], Lease(row[1], row[2]), row[3]),
@@ -213,7 +215,7 @@ def mark_corrupt(connection: Connection, physical: str) -> bool:
     Selected by physical name: a push may have replaced them meanwhile.  False if no row names them,
     or they are marked already.
     """
-    named = (blobs.c.physical == physical) & _OK
+    named = (blobs.c.physical == physical) & _NOT_CORRUPT
     return connection.execute(update(blobs).where(named).values(state="corrupt")).rowcount > 0
 
 
@@ -225,7 +227,7 @@ def repositories_with(
         select(repositories.c.name)
         .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
         .join(blobs, blobs.c.digest == repo_blobs.c.digest)
-        .where(repo_blobs.c.digest == str(digest), _OK)
+        .where(repo_blobs.c.digest == str(digest), _NOT_CORRUPT)
         .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
         .where(repositories.c.name > last)
         .order_by(repositories.c.name)

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Table, tuple_
 
+from oci.digest import Digest
+
 T = TypeVar("T")
 
 # Bytes of contents per transaction: some milliseconds of the write lock.
@@ -15,6 +17,12 @@ BYTES_PER_BATCH = 1024 * 1024
 
 Key = tuple[int, str]
 """Row id of the repository, and digest."""
+
+
+def stored_digest(text: str) -> Digest:
+    """A digest from the database, which was checked when it was stored."""
+    algorithm, _, encoded = text.partition(":")
+    return Digest(algorithm, encoded)
 
 
 def among(table: Table, keys: Sequence[Key]) -> ColumnElement[bool]:

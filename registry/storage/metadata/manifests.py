@@ -23,7 +23,7 @@ from oci.reference import RepositoryName, Tag
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata import edges, epochs
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.keys import up_to_bytes
+from registry.storage.metadata.keys import stored_digest, up_to_bytes
 from registry.storage.metadata.tables import (
     corrupt_manifests,
     manifest_edges,
@@ -52,8 +52,26 @@ class NewManifest:
     annotations: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it was pushed: exact bytes, exact media type."""
+
+    digest: Digest
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestHead:
+    """A manifest without its bytes, as a HEAD shows it; ``size`` in bytes."""
+
+    digest: Digest
+    media_type: str
+    size: int
+
+
 # A corrupt manifest is treated as absent until it is pushed again.
-_WHOLE = ~exists().where(
+_NOT_CORRUPT = ~exists().where(
     corrupt_manifests.c.repository_id == manifests.c.repository_id,
     corrupt_manifests.c.digest == manifests.c.digest,
 )
@@ -91,7 +109,7 @@ def _by_tag(*columns: ColumnElement[Any]) -> Select[Any]:
         )
         .where(repositories.c.name == bindparam("repository"))
         .where(tags.c.name == bindparam("tag"))
-        .where(_WHOLE)
+        .where(_NOT_CORRUPT)
     )
 
 
@@ -102,34 +120,37 @@ def _by_digest(*columns: ColumnElement[Any]) -> Select[Any]:
         .join(manifests, manifests.c.repository_id == repositories.c.id)
         .where(repositories.c.name == bindparam("repository"))
         .where(manifests.c.digest == bindparam("digest"))
-        .where(_WHOLE)
+        .where(_NOT_CORRUPT)
     )
 
 
-# Digest, media type and bytes, in one query.
-CONTENT: ByReference[tuple[str, str, bytes]] = ByReference.of(
-    manifests.c.media_type, manifests.c.content, into=tuple
+def _head(row: Any) -> ManifestHead:
+    return ManifestHead(stored_digest(row[0]), row[1], row[2])
+
+
+CONTENT: ByReference[StoredManifest] = ByReference.of(
+    manifests.c.media_type,
+    manifests.c.content,
+    into=lambda row: StoredManifest(stored_digest(row[0]), row[1], row[2]),
 )
-# Digest, media type and size, in one query.
-SIZE: ByReference[tuple[str, str, int]] = ByReference.of(
-    manifests.c.media_type, manifests.c.size, into=tuple
+HEAD: ByReference[ManifestHead] = ByReference.of(
+    manifests.c.media_type, manifests.c.size, into=_head
 )
-# The same, and the manifest's lease.
-LEASED: ByReference[Leased[tuple[str, str, int]]] = ByReference.of(
+LEASED: ByReference[Leased[ManifestHead]] = ByReference.of(
     manifests.c.media_type,
     manifests.c.size,
     manifests.c.lease_until,
     manifests.c.lease_epoch,
     epochs.COLUMN,
-    into=lambda row: Leased((row[0], row[1], row[2]), Lease(row[3], row[4]), row[5]),
+    into=lambda row: Leased(_head(row), Lease(row[3], row[4]), row[5]),
 )
 
 
-def size(
+def find_head(
     connection: Connection, name: RepositoryName, reference: Tag | Digest
-) -> tuple[str, str, int] | None:
-    """Digest, media type and size."""
-    return SIZE.by(reference).first(connection, name, reference)
+) -> ManifestHead | None:
+    """The manifest without its bytes, or None if the repository lacks it."""
+    return HEAD.by(reference).first(connection, name, reference)
 
 
 def media_type(connection: Connection, repository: int, digest: Digest) -> str | None:
@@ -176,14 +197,15 @@ def replace_corrupt(connection: Connection, repository: int, new: NewManifest) -
 
     Its old edges are deleted: the caller inserts the new ones.
     """
-    cured = connection.execute(
+    unmarked = connection.execute(
         delete(corrupt_manifests).where(
             corrupt_manifests.c.repository_id == repository,
             corrupt_manifests.c.digest == str(new.digest),
         )
     )
     differs = _key(repository, new.digest) & (manifests.c.content != new.content)
-    if cured.rowcount == 0 and connection.scalar(select(manifests.c.digest).where(differs)) is None:
+    query = select(manifests.c.digest).where(differs)
+    if unmarked.rowcount == 0 and connection.scalar(query) is None:
         return False
     connection.execute(
         update(manifests)

@@ -7,7 +7,7 @@ import pytest
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.errors import BlobUnknown, ManifestUnknown
-from registry.services.manifests import ManifestStat
+from registry.storage.metadata.manifests import ManifestHead
 from tests.support.images import an_image
 from tests.support.registry.gc_service import GcService
 from tests.support.registry.storage import push_blob, push_blobs, push_image
@@ -111,7 +111,7 @@ async def test_a_manifest_reported_to_a_pusher_has_a_lease(
 
     stat = await repository.manifests.stat(Tag("1") if by_tag else image.digest)
 
-    assert stat == ManifestStat(image.digest, image.media_type, len(image.manifest))
+    assert stat == ManifestHead(image.digest, image.media_type, len(image.manifest))
     assert (await lease(gc_service, "manifests"))[0] > before[0]
 
 

@@ -7,7 +7,7 @@ from oci.digest import Digest
 from oci.mediatype import OCI_MANIFEST
 from oci.reference import Tag
 from registry.storage.metadata import edges, manifests, tags
-from registry.storage.metadata.manifests import NewManifest
+from registry.storage.metadata.manifests import ManifestHead, NewManifest, StoredManifest
 from registry.storage.metadata.trash import manifests as trashed_manifests
 from registry.storage.retention import Lease
 from tests.support.registry.rows import (
@@ -35,18 +35,14 @@ def test_a_manifest_is_found_in_its_own_repository(
     digest = a_manifest(connection, repository, b"content", "v1")
     reference = Tag("v1") if by_tag else digest
 
-    assert manifests.CONTENT.by(reference).first(connection, NAME, reference) == (
-        str(digest),
-        OCI_MANIFEST,
-        b"content",
+    assert manifests.CONTENT.by(reference).first(connection, NAME, reference) == StoredManifest(
+        digest, OCI_MANIFEST, b"content"
     )
-    assert manifests.SIZE.by(reference).first(connection, NAME, reference) == (
-        str(digest),
-        OCI_MANIFEST,
-        7,
+    assert manifests.HEAD.by(reference).first(connection, NAME, reference) == ManifestHead(
+        digest, OCI_MANIFEST, 7
     )
     assert manifests.CONTENT.by(reference).first(connection, OTHER, reference) is None
-    assert manifests.SIZE.by(reference).first(connection, OTHER, reference) is None
+    assert manifests.HEAD.by(reference).first(connection, OTHER, reference) is None
 
 
 def test_a_corrupt_manifest_is_as_good_as_absent(connection: Connection, repository: int) -> None:
@@ -55,7 +51,7 @@ def test_a_corrupt_manifest_is_as_good_as_absent(connection: Connection, reposit
     assert manifests.mark_corrupt(connection, LATE, repository, digest)
 
     assert manifests.CONTENT.by(digest).first(connection, NAME, digest) is None
-    assert manifests.SIZE.by(Tag("v1")).first(connection, NAME, Tag("v1")) is None
+    assert manifests.HEAD.by(Tag("v1")).first(connection, NAME, Tag("v1")) is None
     assert manifests.LEASED.by(digest).first(connection, NAME, digest) is None
     assert not manifests.mark_corrupt(connection, LATE, repository, digest), "it was before"
     assert not manifests.mark_corrupt(connection, LATE, repository, Digest.of(b"never"))
@@ -73,10 +69,8 @@ def test_a_push_heals_wrong_bytes_and_forgets_their_edges(
 
     assert manifests.replace_corrupt(connection, repository, right)
 
-    assert manifests.CONTENT.by(digest).first(connection, NAME, digest) == (
-        str(digest),
-        OCI_MANIFEST,
-        right.content,
+    assert manifests.CONTENT.by(digest).first(connection, NAME, digest) == StoredManifest(
+        digest, OCI_MANIFEST, right.content
     )
     assert edges.parent_of_blob(connection, repository, layer) is None
     assert not manifests.replace_corrupt(connection, repository, right), "nothing was wrong"
