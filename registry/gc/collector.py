@@ -24,14 +24,13 @@ from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, manifests, repositories
-from registry.storage.metadata.audit import Change
+from registry.storage.metadata.audit import GARBAGE_COLLECTOR, Change
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START, CandidatePage
 from registry.storage.metadata.keys import BYTES_PER_BATCH, Key, stored_digest
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.retention import Cutoff
 
-IDENTITY = "garbage collector"
 # Candidates in memory at a time, of about 200 bytes each.
 MAX_CANDIDATES = 10_000
 Find = Callable[[Cutoff, Key, Connection], CandidatePage]
@@ -68,7 +67,7 @@ class GarbageCollector:
         cutoff = await untagged_cutoff(self._state)
 
         def unit(keys: Sequence[Key], connection: Connection) -> CollectionResult:
-            change = self._state.begin_change(connection, IDENTITY)
+            change = self._state.begin_change(connection, GARBAGE_COLLECTOR)
             return collect_manifests(connection, change, cutoff, keys)
 
         async for found in find_candidates(self._state, candidates.untagged_manifests, cutoff):
@@ -82,7 +81,7 @@ class GarbageCollector:
         cutoff = await lease_cutoff(self._state)
 
         def unit(keys: Sequence[Key], connection: Connection) -> Freed:
-            change = self._state.begin_change(connection, IDENTITY)
+            change = self._state.begin_change(connection, GARBAGE_COLLECTOR)
             return candidates.delete_members(connection, change, cutoff, keys)
 
         async for found in sorted_by_digest(

@@ -7,6 +7,7 @@ from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
 from registry.services.retention import trash_cutoff
 from registry.storage.database.contract import Connection
+from registry.storage.metadata.audit import GARBAGE_COLLECTOR
 from registry.storage.metadata.trash import repositories as deleted_repositories
 from registry.storage.metadata.trash.put import Freed
 from registry.storage.metadata.trash.repositories import DeletedRepository
@@ -35,7 +36,7 @@ async def delete_some_rows(
     def unit(connection: Connection) -> Freed | None:
         freed = deleted_repositories.delete_some_rows(connection, deleted, ROWS_PER_BATCH)
         if freed is None:
-            change = state.begin_change(connection, "garbage collector")
+            change = state.begin_change(connection, GARBAGE_COLLECTOR)
             deleted_repositories.mark_cleared(connection, change, deleted)
         return freed
 

@@ -12,6 +12,9 @@ from registry.storage.metadata import epochs
 from registry.storage.metadata.tables import audit
 from registry.storage.retention import LEASE_MS
 
+# The identity of changes by collection, in the audit and in the trash.
+GARBAGE_COLLECTOR = "garbage collector"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

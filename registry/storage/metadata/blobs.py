@@ -17,7 +17,6 @@ from registry.storage.metadata.tables import (
     deleted_repositories,
     repo_blobs,
     repositories,
-    trash,
 )
 from registry.storage.metadata.trash import put
 from registry.storage.retention import Lease, Leased
@@ -167,7 +166,7 @@ def add(
         return True
     if old.state == "ok" and old.physical != corrupt:
         return False
-    trash_bytes(connection, change, digest, StoredBlob(old.size, old.physical))
+    put.move_replaced_to_trash(connection, change, digest, old.physical, old.size)
     connection.execute(
         update(blobs)
         .where(blobs.c.digest == str(digest))
@@ -199,14 +198,6 @@ def remove_member(connection: Connection, change: Change, repository: int, diges
         return False
     put.move_to_trash(connection, change, [(repository, str(digest))])
     return True
-
-
-def trash_bytes(connection: Connection, change: Change, digest: Digest, old: StoredBlob) -> None:
-    """Move bytes that no blob row names any more to the trash."""
-    values = {"physical": old.physical, "digest": str(digest), "size": old.size}
-    connection.execute(
-        insert(trash).values(**values, deleted_at=change.at, epoch=change.epoch, run=None)
-    )
 
 
 def mark_corrupt(connection: Connection, physical: str) -> bool:

@@ -48,7 +48,7 @@ def change_all(
     _REMOVE.run(connection, repository=repository, rows=rows)
     if new is not None:
         _POINT.run(connection, **values)
-    _REMEMBER.run(connection, **values, identity=change.identity)
+    _APPEND_HISTORY.run(connection, **values, identity=change.identity)
     for lost in {old[str(tag)] for tag in changed if str(tag) in old}:
         manifests.renew_lease(connection, change, repository, Digest.parse(lost))
     return changed
@@ -165,7 +165,7 @@ _POINT = Prepared(
         ),
     )
 )
-_REMEMBER = Prepared(
+_APPEND_HISTORY = Prepared(
     insert(tag_history).from_select(
         ["tag", "version", "repository_id", "digest", "changed_at", "changed_by"],
         columns_of("rows", 0, 1).add_columns(

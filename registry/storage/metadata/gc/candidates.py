@@ -72,7 +72,7 @@ def delete_members(
 ) -> Freed:
     """Delete the memberships that are still unused; blobs without any go to the trash."""
     values = {"at": cutoff.at, "epoch": cutoff.epoch, "beyond": cutoff.beyond}
-    gone = _DROP_MEMBERS.run(connection, keys=as_list(keys), **values)
+    gone = _DELETE_MEMBERS.run(connection, keys=as_list(keys), **values)
     return put.move_to_trash(connection, change, gone)
 
 
@@ -126,7 +126,7 @@ def _is(table: Table, key: Key) -> Any:
     return (table.c.repository_id == key[0]) & (table.c.digest == key[1])
 
 
-_DROP_MEMBERS = Prepared(
+_DELETE_MEMBERS = Prepared(
     delete(repo_blobs)
     .where(
         # As in ``among``: the first condition is the one that an index serves.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert
 
+from oci.digest import Digest
 from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
@@ -27,13 +28,21 @@ def move_to_trash(connection: Connection, change: Change, gone: Sequence[Key]) -
     if not gone:
         return Freed()
     when = {"at": change.at, "epoch": change.epoch}
-    _REMEMBER.run(connection, keys=as_list(gone), **when)
-    freed = _DROP_UNCLAIMED.run(connection, digests=as_list([digest for _, digest in gone]))
-    _TO_TRASH.run(connection, files=as_list(freed), run=change.identity, **when)
+    _TRASH_MEMBERS.run(connection, keys=as_list(gone), **when)
+    freed = _DELETE_WITHOUT_MEMBER.run(connection, digests=as_list([digest for _, digest in gone]))
+    _TRASH_BYTES.run(connection, files=as_list(freed), run=change.identity, **when)
     return Freed(len(gone), len(freed), sum(size for _, _, size in freed))
 
 
-_REMEMBER = Prepared(
+def move_replaced_to_trash(
+    connection: Connection, change: Change, digest: Digest, physical: str, size: int
+) -> None:
+    """Move the bytes to the trash that the digest's row named until now."""
+    files = as_list([(physical, str(digest), size)])
+    _TRASH_BYTES.run(connection, files=files, run=None, at=change.at, epoch=change.epoch)
+
+
+_TRASH_MEMBERS = Prepared(
     insert(trash_members)
     .prefix_with("OR REPLACE")
     .from_select(
@@ -41,7 +50,7 @@ _REMEMBER = Prepared(
         columns_of("keys", 0, 1).add_columns(bindparam("at"), bindparam("epoch")),
     )
 )
-_DROP_UNCLAIMED = Prepared(
+_DELETE_WITHOUT_MEMBER = Prepared(
     delete(blobs)
     .where(
         blobs.c.digest.in_(values_of("digests")),
@@ -49,7 +58,7 @@ _DROP_UNCLAIMED = Prepared(
     )
     .returning(blobs.c.physical, blobs.c.digest, blobs.c.size)
 )
-_TO_TRASH = Prepared(
+_TRASH_BYTES = Prepared(
     insert(trash).from_select(
         ["physical", "digest", "size", "deleted_at", "epoch", "run"],
         columns_of("files", 0, 1, 2).add_columns(

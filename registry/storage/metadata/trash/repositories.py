@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from oci.reference import RepositoryName
 from registry.storage.metadata import epochs
-from registry.storage.metadata.audit import Change
+from registry.storage.metadata.audit import GARBAGE_COLLECTOR, Change
 from registry.storage.metadata.keys import Key, up_to_bytes
 from registry.storage.metadata.tables import (
     deleted_repositories,
@@ -101,7 +101,7 @@ def delete_some_rows(
     ).all()
     if not gone:
         return None
-    change = Change("garbage collector", deleted.at, deleted.epoch)
+    change = Change(GARBAGE_COLLECTOR, deleted.at, deleted.epoch)
     return put.move_to_trash(connection, change, [(found[0], found[1]) for found in gone])
 
 
