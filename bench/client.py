@@ -66,9 +66,9 @@ def put_blob(port: int, name: str, content: Content) -> float:
     """POST, then PUT with the digest; seconds from the first byte of the POST to the 201."""
     started = time.perf_counter()
     with closing(_connect(port)) as connection:
-        begun = _ask(connection, "POST", f"/v2/{name}/blobs/uploads/", {"Content-Length": "0"})
-        _expect(begun, 202)
-        location = urlsplit(begun.headers["location"])
+        answer = _ask(connection, "POST", f"/v2/{name}/blobs/uploads/", {"Content-Length": "0"})
+        _expect(answer, 202)
+        location = urlsplit(answer.headers["location"])
         query = f"{location.query}&" if location.query else ""
         target = f"{location.path}?{query}digest={content.digest}"
         fields = {

@@ -293,9 +293,9 @@ class ManifestReferencesMissing(OCIError):
 
     def __init__(self, errors: Sequence[OCIError]) -> None:
         more = len(errors) - self.MAX_ERRORS
-        told = [*errors[: self.MAX_ERRORS], *([MoreReferencesMissing(more)] if more > 0 else [])]
-        super().__init__("; ".join(str(error) for error in told))
-        self.errors = tuple(told)
+        shown = [*errors[: self.MAX_ERRORS], *([MoreReferencesMissing(more)] if more > 0 else [])]
+        super().__init__("; ".join(str(error) for error in shown))
+        self.errors = tuple(shown)
 
 
 class StartupError(Exception):

@@ -122,10 +122,10 @@ class RunnerSettings:
         """
         mistakes: list[str] = []
         readers = _readers(cls)
-        said = _from_file(file, mistakes) | _from_environment(environ, readers)
-        said |= {key: (f"--{key.replace('_', '-')}", value) for key, value in flags.items()}
+        given = _from_file(file, mistakes) | _from_environment(environ, readers)
+        given |= {key: (f"--{key.replace('_', '-')}", value) for key, value in flags.items()}
         values: dict[str, Any] = {}
-        for key, (source, value) in said.items():
+        for key, (source, value) in given.items():
             if key not in readers:
                 near = difflib.get_close_matches(key, readers, n=1)
                 mistakes.append(

@@ -79,9 +79,9 @@ class Parser(argparse.ArgumentParser):
         """Parse the command line, or raise UsageError."""
         asked = self.parse_args(words)
         if self._before_command:
-            said = asked.words[1:] if asked.words[0] == "--" else asked.words
-            setattr(asked, self._before_command, said[0])
-            asked.command = said[1:]
+            remainder = asked.words[1:] if asked.words[0] == "--" else asked.words
+            setattr(asked, self._before_command, remainder[0])
+            asked.command = remainder[1:]
         return asked
 
     def error(self, message: str) -> NoReturn:

@@ -165,10 +165,10 @@ def create_body(args: Arguments, *, attached: bool, environ: Mapping[str, str]) 
 _UNSET: tuple[object, ...] = (None, "", [], {}, False)
 
 
-def environment(said: Iterable[str], files: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+def environment(env: Iterable[str], files: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     """``--env-file``, overridden by ``--env``; a bare name takes its value from ``environ``."""
     found: dict[str, str] = {}
-    for entry in [*_lines(files), *said]:
+    for entry in [*_lines(files), *env]:
         name, equals, value = entry.partition("=")
         if not name:
             raise UsageError(f"invalid environment variable {entry!r}: expected KEY=VALUE")
@@ -287,8 +287,8 @@ def _ulimit(text: str) -> dict[str, Any]:
 
 def _log_config(args: Arguments) -> dict[str, Any]:
     options = dict(_pair("--log-opt", text) for text in args.log_opt)
-    said = {"Type": args.log_driver, "Config": options}
-    return said if args.log_driver or options else {}
+    config = {"Type": args.log_driver, "Config": options}
+    return config if args.log_driver or options else {}
 
 
 def _security_option(text: str) -> str:

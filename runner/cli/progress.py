@@ -28,14 +28,14 @@ def _check(item: Item) -> None:
 
 def _lines(items: Iterable[Item], output: TextIO) -> None:
     """Print each step once, without byte counts."""
-    said: dict[str, str] = {}
+    printed: dict[str, str] = {}
     for item in items:
         _check(item)
         if line := _line(item):
-            if said.get(item.get("id", "")) != line or "id" not in item:
+            if printed.get(item.get("id", "")) != line or "id" not in item:
                 output.write(line)
                 output.flush()
-            said[item.get("id", "")] = line
+            printed[item.get("id", "")] = line
 
 
 def _line(item: Item) -> str:

@@ -229,14 +229,14 @@ class DaemonClient:
         pairs = query.items() if isinstance(query, Mapping) else query or ()
         text = "&".join(f"{key}={_quoted(value)}" for key, value in pairs if value is not None)
         target = f"/v1.44{path}?{text}" if text else f"/v1.44{path}"
-        said = dict(headers or {})
+        sent_headers = dict(headers or {})
         content: bytes | Iterable[bytes] | None
         if isinstance(body, dict):
             content = json.dumps(body).encode()
-            said["Content-Type"] = "application/json"
+            sent_headers["Content-Type"] = "application/json"
         else:
             content = b"" if body is None and method == "POST" else body
-        return exchange(self._connection(), method, target, said, content).check()
+        return exchange(self._connection(), method, target, sent_headers, content).check()
 
     def _connection(self) -> socket.socket:
         try:

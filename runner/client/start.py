@@ -26,25 +26,25 @@ def start_daemon(path: str) -> None:
             f"no daemon answers on {path}, and none can be started: {error.filename}: "
             f"{error.strerror}"
         ) from error
-    began = os.lseek(output, 0, os.SEEK_END)
-    ready, told = os.pipe()
-    _spawn(path, output, told)
+    start = os.lseek(output, 0, os.SEEK_END)
+    ready, ready_fd = os.pipe()
+    _spawn(path, output, ready_fd)
     os.close(output)
-    os.close(told)
-    heard = _wait_ready(ready)
+    os.close(ready_fd)
+    ready_byte = _wait_ready(ready)
     os.close(ready)
-    if heard == b"1":
+    if ready_byte == b"1":
         return
-    said = _lines(log, began)
+    lines = _lines(log, start)
     # Daemons share the log: the other's lines may follow those of ours.
-    if any(ROOT_IN_USE in line for line in said) and _is_reachable(path):
+    if any(ROOT_IN_USE in line for line in lines) and _is_reachable(path):
         return
-    reason = "does not answer" if heard is None else "ended"
-    last = next((line for line in reversed(said) if line.startswith("Error")), "".join(said[-1:]))
+    reason = "does not answer" if ready_byte is None else "ended"
+    last = next((line for line in reversed(lines) if line.startswith("Error")), "".join(lines[-1:]))
     raise DaemonUnreachable(f"the daemon was started and {reason}: {last or f'see {log}'}")
 
 
-def _spawn(path: str, output: int, told: int) -> None:
+def _spawn(path: str, output: int, ready_fd: int) -> None:
     """Fork twice, so that the daemon's parent is init and not this command."""
     child = os.fork()
     if child:
@@ -57,9 +57,9 @@ def _spawn(path: str, output: int, told: int) -> None:
             os.dup2(null, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            os.set_inheritable(told, True)
+            os.set_inheritable(ready_fd, True)
             os.chdir("/")
-            command = ["-m", "runner.daemon", "--socket", path, "--ready-fd", str(told)]
+            command = ["-m", "runner.daemon", "--socket", path, "--ready-fd", str(ready_fd)]
             os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - no shell is wanted
     finally:
         os._exit(0)
@@ -83,7 +83,7 @@ def _is_reachable(path: str) -> bool:
     return False
 
 
-def _lines(log: str, began: int) -> list[str]:
+def _lines(log: str, start: int) -> list[str]:
     with open(log, "rb") as file:
-        file.seek(began)
+        file.seek(start)
         return file.read().decode(errors="replace").strip().splitlines()

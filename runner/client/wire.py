@@ -154,12 +154,12 @@ def exchange(
     body: bytes | Iterable[bytes] | None,
 ) -> DaemonResponse:
     """Send a request and read the head of its response."""
-    said = {"Host": "slipway", **headers}
+    fields = {"Host": "slipway", **headers}
     if isinstance(body, bytes):
-        said["Content-Length"] = str(len(body))
+        fields["Content-Length"] = str(len(body))
     elif body is not None:
-        said["Transfer-Encoding"] = "chunked"
-    lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        fields["Transfer-Encoding"] = "chunked"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode()
     try:
         if body is None or isinstance(body, bytes):

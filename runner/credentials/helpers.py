@@ -63,7 +63,7 @@ def _run(helper: str, action: str, given: str) -> str | None:
         raise CredentialsInvalid(f"{program} {action}: no answer in {TIMEOUT_SECONDS} s") from error
     if done.returncode == 0:
         return done.stdout
-    said = (done.stdout or done.stderr).strip()
-    if NOT_FOUND in said.lower():
+    output = (done.stdout or done.stderr).strip()
+    if NOT_FOUND in output.lower():
         return None
-    raise CredentialsInvalid(f"{program} {action}: {said or f'exit code {done.returncode}'}")
+    raise CredentialsInvalid(f"{program} {action}: {output or f'exit code {done.returncode}'}")

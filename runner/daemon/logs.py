@@ -31,9 +31,9 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
 
 def _line(logger: object, method: str, event: structlog.typing.EventDict) -> str:
     """``the event: key=value key=value``, and the traceback of an exception below it."""
-    said, traceback = str(event.pop("event", "")), event.pop("exception", "")
+    message, traceback = str(event.pop("event", "")), event.pop("exception", "")
     pairs = " ".join(f"{key}={_value(value)}" for key, value in event.items())
-    line = f"{said}: {pairs}" if pairs else said
+    line = f"{message}: {pairs}" if pairs else message
     return f"{line}\n{traceback}" if traceback else line
 
 

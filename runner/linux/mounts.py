@@ -110,13 +110,13 @@ def propagation_flags(word: str) -> int:
     return _FLAGS[word][0]
 
 
-def unmount(place: Path, *, patience_seconds: float = 0.1) -> None:
+def unmount(place: Path, *, timeout_seconds: float = 0.1) -> None:
     """Unmount ``place``; no error if nothing is mounted there.
 
     A mount that stays busy is detached: it leaves the tree now, and the kernel frees it
     with its last user.
     """
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             check(_umount2(os.fsencode(place), _UMOUNT_NOFOLLOW), place)

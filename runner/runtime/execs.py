@@ -124,10 +124,10 @@ async def spawn(
     )
 
 
-def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, said: bytes) -> RuncExec:
+def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, output: bytes) -> RuncExec:
     """Adopt the process that runc has started; or report one that could not be started."""
     if code != 0:
-        return RuncExec(streams, lambda: 0, _failed(code, said))
+        return RuncExec(streams, lambda: 0, _failed(code, output))
     try:
         pid = int(pid_file.read_text(encoding="ascii"))
         # Our child: its pid is not reused until we reap it.
@@ -137,10 +137,10 @@ def _adopt_process(streams: PipeStreams, code: int, pid_file: Path, said: bytes)
     return RuncExec(streams, lambda: pid, _wait_exit(pidfd))
 
 
-async def _failed(code: int, said: bytes) -> int:
+async def _failed(code: int, output: bytes) -> int:
     """docker's exit code for a program that cannot be run, by runc's log; else runc's own code."""
-    if said:
-        found = refusal(said.decode(errors="replace"))
+    if output:
+        found = refusal(output.decode(errors="replace"))
         return NOT_FOUND if isinstance(found, CommandNotFound) else NOT_EXECUTABLE
     return _shell_code(code)
 
@@ -161,10 +161,10 @@ async def _wait_exit(pidfd: int) -> int:
 
 async def _wait_terminal_exit(child: Child, files: tuple[int, int]) -> int:
     code = await child.wait()
-    said = read_memory_file(files[1])
+    output = read_memory_file(files[1])
     for descriptor in files:
         os.close(descriptor)
-    return await _failed(code, said) if code != 0 else 0
+    return await _failed(code, output) if code != 0 else 0
 
 
 def _shell_code(code: int) -> int:

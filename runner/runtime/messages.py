@@ -45,19 +45,19 @@ def sentence(text: str) -> str:
     """
     found = [*_LOGRUS.findall(text)] or _LOGRUS_BARE.findall(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = _unquoted(found[-1]) if found else (lines[-1] if lines else "")
-    while match := _WRAPPINGS.match(said):
-        said = said[match.end() :]
-    return said.replace("\n", " ") or "the runtime failed and did not say why"
+    message = _unquoted(found[-1]) if found else (lines[-1] if lines else "")
+    while match := _WRAPPINGS.match(message):
+        message = message[match.end() :]
+    return message.replace("\n", " ") or "the runtime failed and did not say why"
 
 
 def refusal(text: str) -> RuntimeRefused:
     """The error for the runtime's message."""
-    said = sentence(text)
-    kind = next((kind for words, kind in _KINDS if words in said), RuntimeRefused)
-    if "exec: " in said and any(words in said for words in _NOT_EXECUTABLE):
+    message = sentence(text)
+    kind = next((kind for words, kind in _KINDS if words in message), RuntimeRefused)
+    if "exec: " in message and any(words in message for words in _NOT_EXECUTABLE):
         kind = CommandNotExecutable
-    return kind(said)
+    return kind(message)
 
 
 def _unquoted(text: str) -> str:

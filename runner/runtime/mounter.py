@@ -21,7 +21,7 @@ class KernelMounter:
         return root_mounts.mount_all(rootfs, spec)
 
     def unmount_inside(self, rootfs: Path) -> None:
-        unmount(rootfs, patience_seconds=0)
+        unmount(rootfs, timeout_seconds=0)
 
     def unmount(self, rootfs: Path) -> None:
         # Twice: a start that did not come to its end left its cover, with the mounts below it.

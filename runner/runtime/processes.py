@@ -69,8 +69,8 @@ def _run_ps(arguments: Row) -> list[str]:
     except FileNotFoundError as error:
         raise BadRequest("top: this host has no ps, which other columns need") from error
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise BadRequest(f"top: ps refuses {' '.join(arguments)}: {said}") from error
+        message = error.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise BadRequest(f"top: ps refuses {' '.join(arguments)}: {message}") from error
     except subprocess.TimeoutExpired as error:
         raise BadRequest(f"top: ps did not end within {_PS_SECONDS} seconds") from error
     return done.stdout.decode(errors="replace").splitlines()

@@ -32,7 +32,7 @@ class ContainerOptions:
     ``None`` means unset; sizes are bytes, times seconds, ``nano_cpus`` 10⁻⁹ of a CPU.
     ``entrypoint`` ``()`` clears the image's (and with it the image's command).  An ``env`` entry
     without ``=`` removes the variable.  ``pids_limit`` -1 is without limit.  ``healthcheck`` holds
-    what was said of ``Healthcheck``, to be compared with the image's.
+    what was given of ``Healthcheck``, to be compared with the image's.
     """
 
     image: str
@@ -140,8 +140,8 @@ def _exposed_ports(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _healthcheck(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    said = fields.mapping(document, key)
-    return {name: value for name, value in said.items() if not fields.is_unset(value)}
+    given = fields.mapping(document, key)
+    return {name: value for name, value in given.items() if not fields.is_unset(value)}
 
 
 def _entrypoint(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:

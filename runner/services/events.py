@@ -76,11 +76,11 @@ class Events:
             self._queues.discard(queue)
 
     async def _next(self, queue: asyncio.Queue[Event | None], until: float | None) -> Event | None:
-        patience = None if until is None else until - self._clock()
-        if patience is not None and patience <= 0:
+        timeout = None if until is None else until - self._clock()
+        if timeout is not None and timeout <= 0:
             return None
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 return await queue.get()
         except TimeoutError:
             return None

@@ -23,5 +23,5 @@ async def run_all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure to raise: a RunnerError or OCIError takes precedence."""
-    told = [each for each in failures.exceptions if isinstance(each, RunnerError | OCIError)]
-    return told[0] if told else failures.exceptions[0]
+    refusals = [each for each in failures.exceptions if isinstance(each, RunnerError | OCIError)]
+    return refusals[0] if refusals else failures.exceptions[0]

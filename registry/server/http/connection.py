@@ -155,8 +155,8 @@ class Connection(HttpToolsProtocol):
         # inherited one does not; without it a head and a body in two writes wait 40 ms for each
         # other.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        patience = int(self.limits.unacknowledged_seconds * 1000)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+        milliseconds = int(self.limits.unacknowledged_seconds * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _enqueue(self, cycle: Exchange) -> None:
         self._rate.begin(self.loop.time())
@@ -185,12 +185,12 @@ class Connection(HttpToolsProtocol):
     def _await_next_request(self) -> None:
         """Set the deadline by which the next request must arrive."""
         if self.cycle.more_body:
-            patience = self.limits.drain_seconds
+            seconds = self.limits.drain_seconds
         elif self._head_open:
-            patience = self.limits.header_seconds
+            seconds = self.limits.header_seconds
         else:
-            patience = self.limits.keep_alive_seconds
-        self._wait_until(self.loop.time() + patience)
+            seconds = self.limits.keep_alive_seconds
+        self._wait_until(self.loop.time() + seconds)
 
     def _wait_if_idle(self) -> None:
         if self._active is None and not self._ignoring_input:

@@ -204,9 +204,9 @@ def deliver(outcomes: list[WorkResult]) -> None:
     loops: dict[asyncio.AbstractEventLoop, list[WorkResult]] = {}
     for outcome in outcomes:
         loops.setdefault(outcome.job.future.get_loop(), []).append(outcome)
-    for loop, told in loops.items():
+    for loop, delivered in loops.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(deliver_all, told)
+            loop.call_soon_threadsafe(deliver_all, delivered)
 
 
 def deliver_all(outcomes: list[WorkResult]) -> None:

@@ -10,17 +10,17 @@ from runner.client import DaemonClient, DaemonRefused
 
 
 def for_each_name(names: Iterable[str], call: Callable[[str], str | None]) -> int:
-    """Call ``act`` for every name; print the names that succeeded and the errors of the others."""
+    """Call ``call`` for every name; print the names that succeeded and the errors of the others."""
     code = 0
     for name in names:
         try:
-            said = call(name)
+            answer = call(name)
         except DaemonRefused as error:
             sys.stdout.flush()
             sys.stderr.write(error_message(str(error), kind=error.kind))
             code = 1
         else:
-            sys.stdout.write(f"{name if said is None else said}\n")
+            sys.stdout.write(f"{name if answer is None else answer}\n")
             sys.stdout.flush()
     return code
 

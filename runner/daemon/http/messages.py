@@ -147,7 +147,7 @@ def encode(document: object) -> bytes:
 
 
 def _filter_values(key: str, values: object) -> list[str]:
-    if isinstance(values, dict) and all(said is True for said in values.values()):
+    if isinstance(values, dict) and all(each is True for each in values.values()):
         return list(values)
     if isinstance(values, list) and all(isinstance(value, str | int) for value in values):
         return [str(value) for value in values]

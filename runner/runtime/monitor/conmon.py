@@ -66,14 +66,14 @@ class Conmon:
         with ExitStack() as ours, ExitStack() as theirs:
             sync, sync_write = os.pipe()
             start_read, start = os.pipe()
-            said = os.memfd_create("conmon")
-            for descriptor in (sync, start, said):
+            errors = os.memfd_create("conmon")
+            for descriptor in (sync, start, errors):
                 ours.callback(os.close, descriptor)
             for descriptor in (sync_write, start_read):
                 theirs.callback(os.close, descriptor)
             child = Child(
                 self._arguments(launch),
-                stderr=said,
+                stderr=errors,
                 pass_fds=(sync_write, start_read),
                 environment={"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)},
             )
@@ -88,7 +88,7 @@ class Conmon:
             except BaseException:
                 self._kill(child, launch)
                 raise
-            pid = _parse_create_result(answer, said)
+            pid = _parse_create_result(answer, errors)
         return Monitored(launch, self._exits / launch.id, pid, monitor)
 
     async def _answer(self, child: Child, launch: Launch, sync: int) -> tuple[int, bytes]:
@@ -168,13 +168,13 @@ async def _read_line(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
     return bytes(received)
 
 
-def _parse_create_result(answer: bytes, said: int) -> int:
+def _parse_create_result(answer: bytes, errors: int) -> int:
     """Parse the container's pid; RuntimeRefused with the message of conmon or the runtime."""
     try:
         document: dict[str, Any] = json.loads(answer)
         pid = int(document["data"])
     except (ValueError, KeyError, TypeError):
-        raise refusal(read_memory_file(said).decode(errors="replace")) from None
+        raise refusal(read_memory_file(errors).decode(errors="replace")) from None
     if pid <= 0:
         raise refusal(str(document.get("message", "")))
     return pid

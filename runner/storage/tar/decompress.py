@@ -87,7 +87,7 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
-        self._begun = False
+        self._has_input = False
         self._ended = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -98,7 +98,7 @@ class _Gzip:
                     return  # padding after the last member, as tape tools leave it
                 self._member = isal_zlib.decompressobj(_GZIP_WINDOW)
                 step = _FIRST_STEP_BYTES
-            self._begun = True
+            self._has_input = True
             piece = rest[:step]
             step *= 2
             try:
@@ -114,7 +114,7 @@ class _Gzip:
                 raise InvalidCompression("layer is not gzip: the stream makes no progress")
 
     def finish(self) -> None:
-        if not self._begun or not self._member.eof:
+        if not self._has_input or not self._member.eof:
             raise InvalidCompression("layer is cut short: its gzip stream has no end")
 
 
@@ -128,7 +128,7 @@ class Members:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._member = make()
-        self._begun = False
+        self._has_input = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         view, position, step = memoryview(chunk), 0, len(chunk)
@@ -136,7 +136,7 @@ class Members:
             if self._member.eof:
                 self._member = self._make()
                 step = _FIRST_STEP_BYTES
-            self._begun = True
+            self._has_input = True
             # It takes no more while it has some of the last piece.
             piece = view[position : position + (step if self._member.needs_input else 0)]
             position += len(piece)
@@ -148,7 +148,7 @@ class Members:
                 yield content
 
     def finish(self) -> None:
-        if not self._begun or not self._member.eof:
+        if not self._has_input or not self._member.eof:
             raise InvalidCompression("it ends too early")
 
 

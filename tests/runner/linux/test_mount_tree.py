@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "place"
     place.mkdir()
     yield place
-    unmount(place, patience_seconds=0)
+    unmount(place, timeout_seconds=0)
 
 
 def bind_at(place: Path, wanted: Bind) -> None:
@@ -78,7 +78,7 @@ def test_the_target_is_the_directory_that_was_opened(source: Path, place: Path) 
         assert (place.with_name("moved") / "below").is_dir()
     finally:
         os.close(target)
-        unmount(place.with_name("moved"), patience_seconds=0)
+        unmount(place.with_name("moved"), timeout_seconds=0)
 
 
 def test_a_new_file_system_is_mounted_on_a_descriptor(place: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_busy_mount_is_detached(place: Path) -> None:
     (place / "file").write_bytes(b"1")
 
     with open(place / "file", "rb") as held:
-        unmount(place, patience_seconds=0.02)
+        unmount(place, timeout_seconds=0.02)
 
         assert not is_mounted(place)
         assert held.read() == b"1"
