@@ -46,9 +46,27 @@ def parse_document(content: bytes) -> dict[str, object]:
         raise InvalidDocument(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidDocument(f"expected an object, found {json_type(document)}")
-    if _SURROGATE.search(text):
-        _refuse_lone_surrogates(document)
+    try:
+        if has_lone_surrogate(text, document):
+            raise InvalidDocument("a string holds half of a surrogate pair")
+    except RecursionError:
+        raise InvalidDocument("arrays and objects are nested too deeply") from None
     return document
+
+
+def has_lone_surrogate(text: str, document: object) -> bool:
+    """Whether a string in the document, parsed from this text, is not valid UTF-8 when encoded.
+
+    https://www.rfc-editor.org/rfc/rfc8259 section 8.2: "\\uD800" alone is half of a pair.
+    Raises RecursionError for a document that is nested too deeply.
+    """
+    if not _SURROGATE.search(text):
+        return False
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def json_type(value: object) -> str:
@@ -80,15 +98,6 @@ def _parse_integer(digits: str) -> int:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise InvalidDocument(f"{text} is not JSON")
-
-
-def _refuse_lone_surrogates(document: object) -> None:
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise InvalidDocument("a string holds half of a surrogate pair") from None
-    except RecursionError:
-        raise InvalidDocument("arrays and objects are nested too deeply") from None
 
 
 # Shared: building a decoder costs as much as parsing a small manifest.

@@ -26,6 +26,8 @@ from oci.mediatype import (
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_DESCRIPTORS = 10_000
+# Indexes from the one that is asked for down to an image, as one names the next.
+MAX_INDEX_DEPTH = 3
 
 _FIELD_NAMES = case_folded(
     *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"),

@@ -17,8 +17,8 @@ from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
 from registry.services.operator.stopped import StoppedRegistry
+from registry.services.retention import DAY_MS
 
-DAY_MS = 24 * 60 * 60 * 1000
 # Interval at which the background scrub looks for content that is due.
 TURN_SECONDS = 3600.0
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from registry.services.context import RegistryState
 from registry.storage.metadata import epochs
-from registry.storage.retention import Cutoff
+from registry.storage.retention import DAY_MS, Cutoff
+
+__all__ = ["DAY_MS", "lease_cutoff", "present_epoch", "trash_cutoff", "untagged_cutoff"]
 
 
 async def lease_cutoff(state: RegistryState) -> Cutoff:

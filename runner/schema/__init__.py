@@ -3,12 +3,13 @@
 from runner.schema.exec_options import ExecOptions
 from runner.schema.mounts import MountOption
 from runner.schema.options import ContainerOptions, Ulimit
-from runner.schema.progress import ProgressEvent, PushedManifest
+from runner.schema.progress import Progress, ProgressEvent, PushedManifest
 
 __all__ = [
     "ContainerOptions",
     "ExecOptions",
     "MountOption",
+    "Progress",
     "ProgressEvent",
     "PushedManifest",
     "Ulimit",

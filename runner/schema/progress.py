@@ -3,6 +3,7 @@
 Engine API, ``CreateImageInfo`` and ``PushImageInfo``; after the status line errors are items too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,3 +56,7 @@ class ProgressEvent:
         if self.id:
             item["id"] = self.id
         return item
+
+
+Progress = Callable[[ProgressEvent], None]
+"""Called with each item as it happens."""

@@ -3,18 +3,18 @@
 https://docs.docker.com/engine/api/v1.44/#tag/Image
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from oci.errors import OCIError
 from oci.reference import Reference
 from runner.credentials import Credentials, CredentialsInvalid
 from runner.daemon.api import image_documents
-from runner.daemon.api.progress import Progress, progress_response
+from runner.daemon.api.progress import progress_response
 from runner.daemon.http.messages import HandlerResult, Request, Response, json_response
 from runner.daemon.services import Services
 from runner.errors import BadRequest
-from runner.schema import ProgressEvent, filters
+from runner.schema import Progress, ProgressEvent, filters
 from runner.services.images.archives.imports import ImportOptions
 from runner.services.images.search import PRUNE_FILTERS
 
@@ -194,7 +194,7 @@ def _credentials(services: Services, request: Request, name: str) -> Credentials
         raise BadRequest(str(error)) from error
 
 
-def _without_progress_bars(progress: Progress) -> Callable[[ProgressEvent], None]:
+def _without_progress_bars(progress: Progress) -> Progress:
     """Drop progress items; with ``quiet``, load still reports the loaded images."""
 
     def report(item: ProgressEvent) -> None:

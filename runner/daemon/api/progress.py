@@ -9,9 +9,8 @@ from contextlib import suppress
 
 from runner.daemon.http.errors import kind, message, status
 from runner.daemon.http.messages import Response, encode
-from runner.schema import ProgressEvent
+from runner.schema import Progress, ProgressEvent
 
-Progress = Callable[[ProgressEvent], None]
 Work = Callable[[Progress], Awaitable[tuple[ProgressEvent, ...]]]
 
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+from oci.document import has_lone_surrogate
 from runner.errors import BadRequest, RunnerError
 
 JSON = "application/json"
@@ -164,14 +165,7 @@ def _decode(content: bytes, where: str) -> dict[str, Any]:
         raise BadRequest(f"{where}: not JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadRequest(f"{where}: expected an object, found {type(document).__name__}")
-    if "\\ud" in text.lower():
-        _refuse_lone_surrogates(document, where)
+    # Stored in a label, it could not be encoded in a response.
+    if has_lone_surrogate(text, document):
+        raise BadRequest(f"{where}: a string holds half of a surrogate pair")
     return document
-
-
-def _refuse_lone_surrogates(document: dict[str, Any], where: str) -> None:
-    """Refuse lone surrogates: stored in a label, they could not be encoded in a response."""
-    try:
-        encode(document)
-    except UnicodeEncodeError:
-        raise BadRequest(f"{where}: a string holds half of a surrogate pair") from None

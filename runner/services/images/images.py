@@ -18,7 +18,7 @@ from oci.errors import OCIError
 from runner.credentials import Credentials
 from runner.errors import NotFound, RunnerError
 from runner.remote.contract import Registries
-from runner.schema import ProgressEvent
+from runner.schema import Progress
 from runner.services.events import Events
 from runner.services.images import details, search
 from runner.services.images.archives.imports import Importer, ImportOptions
@@ -39,7 +39,6 @@ from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
 
-Progress = Callable[[ProgressEvent], None]
 
 PARALLEL_DOWNLOADS = 4
 

@@ -13,7 +13,7 @@ from oci.descriptor import Descriptor, Platform, choose
 from oci.digest import Digest, DigestMismatch
 from oci.errors import OCIError
 from oci.image_config import MAX_CONFIG_BYTES, ImageConfig, ImageConfigInvalid
-from oci.manifest import ImageIndex, ImageManifest
+from oci.manifest import MAX_INDEX_DEPTH, ImageIndex, ImageManifest
 from oci.mediatype import CONFIGS, LAYERS, without_parameters
 from oci.reference import Reference, Tag
 from runner.credentials import Credentials
@@ -28,8 +28,6 @@ from runner.services.images.store import ImageStore
 from runner.storage.content import put_document
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
-
-MAX_INDEX_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)

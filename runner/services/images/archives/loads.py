@@ -14,7 +14,7 @@ from oci.descriptor import Descriptor, Platform, choose
 from oci.digest import Digest
 from oci.errors import OCIError
 from oci.image_config import ImageConfig, ImageConfigInvalid
-from oci.manifest import ImageIndex, ImageManifest, parse_manifest
+from oci.manifest import MAX_INDEX_DEPTH, ImageIndex, ImageManifest, parse_manifest
 from oci.mediatype import CONFIGS, OCI_LAYER_TYPES, compression_of, without_parameters
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
@@ -37,7 +37,6 @@ from runner.services.images.search import parse_tag_reference
 from runner.services.images.store import ImageStore
 from runner.tasks.threads import in_thread
 
-MAX_INDEX_DEPTH = 3
 MAX_IMAGES = 1000
 
 Report = Callable[[ProgressEvent], None]
