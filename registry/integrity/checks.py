@@ -230,7 +230,7 @@ async def check_blob(
     except StorageUnreadable as error:
         return "I2", f"a file that cannot be read: {error.reason}", expected
     except OCIError as error:
-        return "I2", f"a digest that is none: {error}", expected
+        return "I2", f"an invalid digest: {error}", expected
     if str(actual) != row.digest:
         return "I2", f"bytes with digest {actual}", row.digest
     return None
@@ -262,13 +262,13 @@ def check_trashed(row: TrashedRow, *, deep: bool) -> Problem | None:
         return "I3", f"tags {row.tags[:100]!r}", "a list of tags"
     present = parsed_list(row.present, Digest.parse)
     if present is None:
-        return "I3", f"pieces {row.present[:100]!r}", "a list of digests"
+        return "I3", f"present digests {row.present[:100]!r}", "a list of digests"
 
     def check_present(named: Edges) -> Problem | None:
-        strange = set(present) - {edge.child for edge in named}
-        if not strange:
+        unnamed = set(present) - {edge.digest for edge in named}
+        if not unnamed:
             return None
-        return "I3", f"a piece {min(map(str, strange))}", "only what the manifest names"
+        return "I3", f"the digest {min(map(str, unnamed))}", "only digests that the manifest names"
 
     return check_content(row, check_present, deep=deep)
 
@@ -284,13 +284,13 @@ def check_content(
     try:
         actual = Digest.of(row.content, Digest.parse(row.digest).algorithm)
     except OCIError as error:
-        return "I3", f"a digest that is none: {error}", "that of its bytes"
+        return "I3", f"an invalid digest: {error}", "that of its bytes"
     if str(actual) != row.digest:
         return "I3", f"bytes with digest {actual}", row.digest
     try:
         named = edges_of(parse_manifest(row.content, row.media_type))
     except OCIError as error:
-        return "I3", f"what is no manifest: {error}", row.media_type
+        return "I3", f"not a manifest: {error}", row.media_type
     return check_named(named)
 
 

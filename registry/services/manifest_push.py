@@ -104,7 +104,7 @@ def check_references(named: Sequence[Edge], here: Presence, sparse: Sparse) -> t
     Returns the absent digests that the policy allows; foreign layers are not counted as absent.
     """
     missing = {
-        edge.child: edge.kind for edge in named if edge.kind != "foreign" and not here.has(edge)
+        edge.digest: edge.kind for edge in named if edge.kind != "foreign" and not here.has(edge)
     }
     refused = {digest: kind for digest, kind in missing.items() if not may_be_absent(kind, sparse)}
     if refused:

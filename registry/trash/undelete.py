@@ -178,9 +178,9 @@ def undelete_manifest(
         raise CommandRefused(f"the bytes of manifest {digest} are corrupt: it stays in the trash")
     manifest = parse_manifest(found.content, found.media_type)
     named = steps.edges_of(manifest)
-    for child in dict.fromkeys(edge.child for edge in named):
-        if str(child) in found.present:
-            undelete_child(connection, change, repository, child, result)
+    for each in dict.fromkeys(edge.digest for edge in named):
+        if str(each) in found.present:
+            undelete_named(connection, change, repository, each, result)
     here = edges.find_present(connection, repository, named)
     if manifests.media_type(connection, repository, digest) is None:
         steps.store_manifest(
@@ -193,15 +193,16 @@ def undelete_manifest(
     retag(connection, change, repository, found.tags, digest, result)
 
 
-def undelete_child(
-    connection: Connection, change: Change, repository: int, child: Digest, result: UndeleteResult
+def undelete_named(
+    connection: Connection, change: Change, repository: int, digest: Digest, result: UndeleteResult
 ) -> None:
-    if manifests.media_type(connection, repository, child) is not None:
+    """Undelete the manifest or the blob that an undeleted manifest names."""
+    if manifests.media_type(connection, repository, digest) is not None:
         return
-    if trashed_manifests.find_manifest(connection, repository, child) is not None:
-        undelete_manifest(connection, change, repository, child, result)
+    if trashed_manifests.find_manifest(connection, repository, digest) is not None:
+        undelete_manifest(connection, change, repository, digest, result)
     else:
-        undelete_membership(connection, change, repository, child, result)
+        undelete_membership(connection, change, repository, digest, result)
 
 
 def undelete_membership(

@@ -21,10 +21,10 @@ DIGESTS_PER_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One descriptor of a manifest."""
+    """One descriptor of a manifest: the digest that it names, in the column ``child``."""
 
     kind: EdgeKind
-    child: Digest
+    digest: Digest
     size: int
 
 
@@ -36,15 +36,15 @@ class Presence:
     manifests: frozenset[str]
 
     def has(self, edge: Edge) -> bool:
-        if edge.kind == "child" and str(edge.child) in self.manifests:
+        if edge.kind == "child" and str(edge.digest) in self.manifests:
             return True
-        return str(edge.child) in self.blobs
+        return str(edge.digest) in self.blobs
 
 
 def find_present(connection: Connection, repository: int, named: Sequence[Edge]) -> Presence:
     """Find which of the named digests the repository has."""
-    digests = sorted({str(edge.child) for edge in named})
-    children = sorted({str(edge.child) for edge in named if edge.kind == "child"})
+    digests = sorted({str(edge.digest) for edge in named})
+    children = sorted({str(edge.digest) for edge in named if edge.kind == "child"})
     return Presence(
         frozenset(_members(connection, repository, digests)),
         frozenset(_among(connection, manifests, repository, children)),
@@ -61,12 +61,12 @@ def insert_edges(
             "parent": str(parent),
             "position": position,
             "kind": edge.kind,
-            "child": str(edge.child),
+            "child": str(edge.digest),
             "size": edge.size,
-            "blob": str(edge.child) if str(edge.child) in here.blobs else None,
+            "blob": str(edge.digest) if str(edge.digest) in here.blobs else None,
             "manifest": (
-                str(edge.child)
-                if edge.kind == "child" and str(edge.child) in here.manifests
+                str(edge.digest)
+                if edge.kind == "child" and str(edge.digest) in here.manifests
                 else None
             ),
         }

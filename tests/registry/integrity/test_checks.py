@@ -145,14 +145,14 @@ GONE = an_image(seed="gone")
     [
         ("content = x'7b7d'", "2 bytes", False),
         ("content = x'7b7d', size = 2", f"bytes with digest {Digest.of(b'{}')}", True),
-        ("media_type = 'text/plain'", "what is no manifest", True),
+        ("media_type = 'text/plain'", "not a manifest", True),
         ("tags = 'v1'", "tags 'v1'", False),
         ("tags = '{}'", "tags '{}'", False),
         ("tags = '[7]'", "tags '[7]'", False),
         ("tags = '[\"a tag\"]'", "tags '[\"a tag\"]'", False),
-        ("present = '['", "pieces '['", False),
-        ("present = '[\"gone\"]'", "pieces '[\"gone\"]'", False),
-        (f"present = '[\"{GONE.digest}\"]'", f"a piece {GONE.digest}", True),
+        ("present = '['", "present digests '['", False),
+        ("present = '[\"gone\"]'", "present digests '[\"gone\"]'", False),
+        (f"present = '[\"{GONE.digest}\"]'", f"the digest {GONE.digest}", True),
     ],
 )
 async def test_a_corrupt_manifest_in_the_trash_is_found_and_left_there(

@@ -76,7 +76,7 @@ async def test_rows_whose_digests_are_none_end_no_check(service: Service) -> Non
 
     found = await findings(service, deep=True)
 
-    none = [finding.what for finding in found if "a digest that is none" in finding.found]
+    none = [finding.what for finding in found if "an invalid digest" in finding.found]
     assert none == ["blob x", "manifest team/app@y"]
     await findings(service, deep=True, repair=True)
 
