@@ -65,5 +65,5 @@ async def unlatch(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
     try:
         reason = await allow_writes(opened.state, OPERATOR)
     except OSError as error:
-        raise CommandRefused(f"the disk still takes no file: {error.strerror}") from error
+        raise CommandRefused(f"no file can be created on the disk: {error.strerror}") from error
     yield {"reason": reason}

@@ -34,7 +34,7 @@ class Guard(Protocol):
     def allow_writes(self) -> str | None:
         """Allow writes again; returns the reason they were refused.  Waits for the disk.
 
-        Raises OSError while the disk still takes no file.
+        Raises OSError while no file can be created on the disk.
         """
         ...
 

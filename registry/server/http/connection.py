@@ -146,8 +146,6 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    # Beginning
-
     def _set_socket_options(self, connection: socket.socket | None) -> None:
         if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -179,8 +177,6 @@ class Connection(HttpToolsProtocol):
     def _resume_reading(self) -> None:
         if not self.pipeline and not self._pending:
             self.flow.resume_reading()
-
-    # Waiting
 
     def _await_next_request(self) -> None:
         """Set the deadline by which the next request must arrive."""
@@ -220,8 +216,6 @@ class Connection(HttpToolsProtocol):
         cycle: Exchange | None = self.cycle
         return cycle if cycle is not None and cycle.more_body else None
 
-    # Ending
-
     def _refuse(self, error: OCIError) -> None:
         """Refuse a malformed request, after the earlier responses; nothing more is read."""
         self._ignoring_input = True
@@ -258,9 +252,8 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         try:
             self.transport.write_eof()
-        except (
-            OSError
-        ):  # the client has reset the connection, which the event loop has not reported yet
+        except OSError:
+            # The client has reset the connection, which the event loop has not reported yet.
             self.transport.abort()
 
     def _discard(self, count: int) -> None:

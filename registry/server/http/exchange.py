@@ -40,9 +40,8 @@ class Exchange(RespondingCycle):
         if len(body) > _SMALL_PART_BYTES:
             self._parts.append(body)
         elif self._parts and isinstance(self._parts[-1], bytearray):
-            self._parts[-1] += (
-                body  # tiny chunks are joined: each as its own object would take far more memory
-            )
+            # Tiny chunks are joined: each as its own object would take far more memory.
+            self._parts[-1] += body
         else:
             self._parts.append(bytearray(body))
         self._waiting_bytes += len(body)

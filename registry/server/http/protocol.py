@@ -190,8 +190,6 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
         if self._active is None:
             self._await_next_request()
 
-    # Inside
-
     def _parse(self, data: bytes | memoryview) -> None:
         while data:
             try:

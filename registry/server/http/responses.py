@@ -197,8 +197,6 @@ class RespondingCycle(RequestResponseCycle):
             self.message_event.set()
             self.on_response()
 
-    # Files
-
     async def _send_path(self, path: str) -> None:
         file = await self._loop.run_in_executor(self._executor, os.open, path, os.O_RDONLY)
         try:

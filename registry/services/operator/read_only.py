@@ -12,7 +12,7 @@ from registry.storage.metadata import audit
 async def allow_writes(state: RegistryState, identity: str) -> str | None:
     """Allow writing again; the reason why it was stopped, or None if it was not.
 
-    Raises OSError while the disk still takes no file.
+    Raises OSError while no file can be created on the disk.
     """
     reason = await asyncio.to_thread(state.guard.allow_writes)
 

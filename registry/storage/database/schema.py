@@ -52,7 +52,7 @@ def check_newest(connection: Connection) -> None:
     if found == expected:
         return
     if found is None:
-        raise StartupError("the database has no schema: it is empty, or it is none of a registry")
+        raise StartupError("the database has no schema: it is empty, or not a registry's")
     check_known(config, found)
     raise StartupError(
         f"the database has schema {found!r}, expected {expected!r}: an older program wrote it, and "

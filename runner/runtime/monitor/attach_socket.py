@@ -86,7 +86,7 @@ class AttachSocket:
                 break
             except ConnectionResetError:
                 # conmon exited with unread input.  A packet socket reports that first; data sent
-                # # before can still be read.
+                # before can still be read.
                 continue
             except OSError:
                 packet = b""

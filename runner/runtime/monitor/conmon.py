@@ -27,7 +27,7 @@ from runner.runtime.monitor.monitored import Monitored
 LIMIT_SECONDS: Final = 120.0
 
 # conmon truncates a log that is not rotated in time (no daemon runs, or it is too slow) at
-# # LOG_LIMIT_FACTOR times its size, and at no less than LOG_BYTES.
+# LOG_LIMIT_FACTOR times its size, and at no less than LOG_BYTES.
 LOG_LIMIT_FACTOR: Final = 4
 LOG_BYTES: Final = 200_000_000
 

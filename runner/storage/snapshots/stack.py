@@ -46,7 +46,7 @@ async def lower_directories(layers: LayerSource, diff_ids: Sequence[Digest]) -> 
         lower = await _stacked(layers, layer, directory, lower, diff_ids[: count - 1])
         owners |= dict.fromkeys(lower[: len(lower) - beneath], diff_id)
     # A repeated layer is hidden by its upper occurrence, and overlayfs refuses a repeated
-    # # directory.
+    # directory.
     lower = tuple(dict.fromkeys(lower))
     if len(lower) <= _MAX_DIRECTORIES:
         return lower
