@@ -24,8 +24,8 @@ from runner.services.images.images import Images
 from runner.services.images.store import ImageStore
 from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
-from runner.storage.content import ContentStore
-from runner.storage.layers.store import LayerStore
+from runner.storage.content.layout import LayoutContentStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.records import Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 
@@ -65,11 +65,13 @@ async def _open_services(
     programs: dict[str, str],
 ) -> Services:
     root, host, events, index = settings.root, Host.detect(), Events(), ContainerIndex()
-    layers = LayerStore(root / "layers")
+    layers = DirectoryLayerStore(root / "layers")
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     await layers.recover()
     await snapshotter.recover()
-    store = ImageStore(ContentStore(root / "content"), layers, records, settings.default_registry)
+    store = ImageStore(
+        LayoutContentStore(root / "content"), layers, records, settings.default_registry
+    )
     images = Images(
         store,
         registries,

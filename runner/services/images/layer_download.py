@@ -15,7 +15,7 @@ from runner.errors import RunnerError
 from runner.schema import ProgressEvent
 from runner.services.images.progress import PULLING, LayerProgress, ProgressLabels
 from runner.services.images.store import ImageStore
-from runner.storage.content import Ingest
+from runner.storage.content.contract import Ingest
 
 # Large enough to amortize the thread switches of hashing and writing.
 RECHUNK_BYTES = 1024 * 1024

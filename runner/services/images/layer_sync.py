@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.contract import LayerStore
 
 log = structlog.get_logger()
 

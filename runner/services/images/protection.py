@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from oci.digest import Digest
 from runner.services.images.image import Image
 from runner.services.images.records import ImageRecords
-from runner.storage.content import ContentStore
-from runner.storage.layers.store import LayerStore
+from runner.storage.content.contract import ContentStore
+from runner.storage.layers.contract import LayerStore
 
 # Age at which a partial download is discarded.
 PARTIAL_SECONDS = 24 * 3600
@@ -63,7 +63,6 @@ class Protection:
                 gone.append(diff_id)
         for digest in tuple(self._content.digests()):
             if digest not in kept and not self._held[digest]:
-                size += self._content.size(digest) or 0
-                await self._content.delete(digest)
+                size += await self._content.delete(digest)
                 self._records.evict(digest)
         return tuple(gone), size + await self._content.discard_partial(partial_seconds)

@@ -25,7 +25,7 @@ from runner.services.images.image import Image
 from runner.services.images.layer_download import LayerDownload
 from runner.services.images.progress import reminders
 from runner.services.images.store import ImageStore
-from runner.storage.content import put_document
+from runner.storage.content.contract import put_document
 from runner.storage.snapshots.stack import check_count, lower_directories
 from runner.tasks.run_all import run_all
 

@@ -10,7 +10,7 @@ from oci.image_config import ImageConfig
 from oci.manifest import ImageManifest, ManifestInvalid, parse_manifest
 from runner.errors import RunnerError
 from runner.services.images.image import CorruptImage, Image
-from runner.storage.content import BlobUnknown, ContentStore
+from runner.storage.content.contract import BlobUnknown, ContentStore
 from runner.storage.record_store import RecordStore
 from runner.storage.records import ImageRecord
 

@@ -5,8 +5,8 @@ import asyncio
 from oci.digest import Digest
 from runner.services.images.protection import Protection
 from runner.services.images.records import ImageRecords
-from runner.storage.content import ContentStore
-from runner.storage.layers.store import LayerStore
+from runner.storage.content.contract import ContentStore
+from runner.storage.layers.contract import LayerStore
 from runner.storage.record_store import RecordStore
 from runner.tasks.keyed_locks import KeyedLocks
 

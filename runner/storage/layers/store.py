@@ -1,4 +1,4 @@
-"""LayerStore: unpacked layers by diff ID.
+"""DirectoryLayerStore: a LayerStore with a directory for each layer.
 
     layers/<algorithm>/<encoded>/diff        the layer's files, whiteouts in overlayfs form
     layers/<algorithm>/<encoded>/layer.json  its size, and entries that depend on lower layers
@@ -24,13 +24,12 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from oci.digest import LENGTHS, Digest, DigestMismatch, InvalidDigest
 from oci.layer import InvalidLayer
-from runner.errors import NotFound, RunnerError
 from runner.storage.files.deletion import DeletionQueue, remove
 from runner.storage.files.durable import (
     open_directory,
@@ -38,57 +37,15 @@ from runner.storage.files.durable import (
     sync_filesystem,
     write_atomically,
 )
+from runner.storage.layers.contract import Layer, LayerUnknown, UnpackFailed
 from runner.storage.layers.unpack import Limits
 from runner.tasks.threads import in_thread
 
 _PIPE_BYTES: Final = 1 << 20
 
 
-class LayerUnknown(NotFound):
-    """No layer with this diff ID is unpacked here."""
-
-    def __init__(self, diff_id: Digest) -> None:
-        super().__init__(f"layer {diff_id} is not unpacked")
-        self.diff_id = diff_id
-
-
-class UnpackFailed(RunnerError):
-    """A layer could not be unpacked by this machine: the disk is full, the process was killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer's metadata."""
-
-    diff_id: Digest
-    members: int
-    total_bytes: int
-    implicit: tuple[str, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
-    opaque_root: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"diff_id": str(self.diff_id)}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
-        return cls(
-            Digest.parse(document["diff_id"]),
-            document["members"],
-            document["total_bytes"],
-            tuple(document["implicit"]),
-            tuple((path, target) for path, target in document["links"]),
-            document["opaque_root"],
-        )
-
-
-class LayerStore:
-    """Unpacked layers, by diff ID; the LayerSource of a snapshotter.
-
-    A layer is written through a ``LayerWriter`` and is not there until that commits; then it
-    is there whole and never changes.  Two writers of one layer do not disturb each other:
-    the second to commit finds the first's work and drops its own.
-    """
+class DirectoryLayerStore:
+    """LayerStore, see the contract: published by a rename, and synced by one syncfs."""
 
     def __init__(self, root: Path, *, limits: Limits | None = None) -> None:
         self._root = root
@@ -116,7 +73,6 @@ class LayerStore:
         return self._find(diff_id) is not None
 
     def layer(self, diff_id: Digest) -> Layer:
-        """The layer's metadata, or LayerUnknown."""
         layer = self._find(diff_id)
         if layer is None:
             raise LayerUnknown(diff_id)
@@ -127,11 +83,9 @@ class LayerStore:
         return self._place(diff_id) / "diff"
 
     def fixups(self, diff_id: Digest) -> Path:
-        """A directory for fixups that depend on the layer and are removed with it."""
         return self._place(diff_id) / "fixups"
 
     def diff_ids(self) -> Iterator[Digest]:
-        """Every layer, unordered."""
         for algorithm in LENGTHS:
             for name in os.listdir(self._root / algorithm):
                 with suppress(InvalidDigest):
@@ -140,17 +94,11 @@ class LayerStore:
     @asynccontextmanager
     async def writer(
         self, diff_id: Digest | None, compression: str
-    ) -> AsyncIterator["LayerWriter"]:
-        """Unpack a layer while its bytes arrive; the compression is detected from the first bytes.
-
-        ``compression`` is ``none``, ``gzip`` or ``zstd``, from the media type; used if detection
-        fails.  Without a diff ID, as for an import, the layer gets its computed one.  Without a
-        commit nothing remains.
-        """
+    ) -> AsyncIterator["ChildLayerWriter"]:
         temporary = self._ingest / uuid.uuid4().hex
         try:
             await in_thread(_make_empty, temporary / "diff")
-            writer = LayerWriter(self, diff_id, temporary)
+            writer = ChildLayerWriter(self, diff_id, temporary)
             try:
                 await writer.start(compression, self._limits)
                 yield writer
@@ -160,23 +108,13 @@ class LayerStore:
             await in_thread(remove, temporary)
 
     async def remove(self, diff_id: Digest) -> None:
-        """Remove a layer that no snapshot uses; no error if it is missing.
-
-        Does not suspend: between a caller's check of its users and the removal nobody else runs.
-        """
         self._remove(diff_id)
 
     @property
     def unsynced(self) -> bool:
-        """Whether any layer is not synced yet."""
         return bool(self._unsynced)
 
     async def sync(self) -> None:
-        """Make every published layer durable, by one syncfs.
-
-        Called in the background after a pull.  After an OSError the layers that could not be
-        recorded as synced are left to the next sync.
-        """
         await in_thread(self._sync)
 
     def publish(self, layer: Layer, temporary: Path) -> None:
@@ -263,13 +201,10 @@ def _make_empty(directory: Path) -> None:
     directory.chmod(0o755)
 
 
-class LayerWriter:
-    """Unpacks one layer in a child process: ``write`` its blob's bytes, then ``commit``.
+class ChildLayerWriter:
+    """LayerWriter, see the contract: unpacks in a child process."""
 
-    Both raise InvalidLayer for an invalid archive, UnpackFailed for a failure of this machine.
-    """
-
-    def __init__(self, store: LayerStore, diff_id: Digest | None, temporary: Path) -> None:
+    def __init__(self, store: DirectoryLayerStore, diff_id: Digest | None, temporary: Path) -> None:
         self._store = store
         self._expected = diff_id
         self._called = f"layer {diff_id}" if diff_id else "layer"
@@ -297,7 +232,6 @@ class LayerWriter:
         return self._child.pid if self._child else None
 
     async def write(self, chunk: bytes) -> None:
-        """Write the blob's next bytes; blocks while the pipe is full."""
         stdin = self._input()
         try:
             stdin.write(chunk)
@@ -307,7 +241,6 @@ class LayerWriter:
             raise UnpackFailed(f"{self._called}: the unpacker stopped reading") from None
 
     async def commit(self) -> Layer:
-        """Publish the layer; DigestMismatch if its uncompressed bytes do not match the diff ID."""
         self._input().close()
         result = await self._result()
         actual = Digest.parse(result.pop("diff_id"))

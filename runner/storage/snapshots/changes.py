@@ -5,8 +5,8 @@ from pathlib import Path
 
 from oci.digest import Digest
 from runner.storage.files.walk import walk
+from runner.storage.layers.contract import LayerStore
 from runner.storage.layers.diff import diff
-from runner.storage.layers.store import LayerStore
 from runner.storage.snapshots.snapshotter import Snapshotter
 from runner.tasks.threads import in_thread
 

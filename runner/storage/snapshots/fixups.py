@@ -29,7 +29,7 @@ from runner.storage.files.copies import copy_attributes, link_or_copy, set_direc
 from runner.storage.files.deletion import remove
 from runner.storage.files.walk import is_whiteout, walk
 from runner.storage.files.xattrs import file_xattrs, is_opaque, overlay_opaque
-from runner.storage.layers.store import Layer
+from runner.storage.layers.contract import Layer
 
 _MAX_SYMLINKS: Final = 40
 # Errors of rename(2) onto an existing directory, empty or not.

@@ -22,8 +22,8 @@ from oci.digest import Digest
 from runner.linux.mounts import Mount
 from runner.storage.files.deletion import DeletionQueue, remove
 from runner.storage.files.durable import spread_children
+from runner.storage.layers.contract import LayerSource
 from runner.storage.snapshots.snapshotter import (
-    LayerSource,
     SnapshotExists,
     SnapshotUnknown,
     check_key,

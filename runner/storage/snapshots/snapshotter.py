@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from oci.digest import Digest
 from runner.errors import BadRequest, Conflict, NotFound
 from runner.linux.mounts import Mount
-from runner.storage.layers.store import Layer
 
 _KEY: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
 _OWNER_END: Final = "."
@@ -29,29 +28,6 @@ class SnapshotExists(Conflict):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"snapshot {key} exists")
-
-
-class LayerSource(Protocol):
-    """Layers at rest, each under its diff ID, in whatever form they are kept.
-
-    An unpacked layer is a directory; a layer kept as one filesystem image is the place where
-    that image gets mounted.  The snapshotter sees directories and cannot tell.
-    """
-
-    def layer(self, diff_id: Digest) -> Layer:
-        """The layer's record, without its files.  Raises LayerUnknown."""
-        ...
-
-    async def directory(self, diff_id: Digest) -> Path:
-        """A directory that shows the layer, whiteouts in overlayfs form; LayerUnknown without.
-
-        It stays until the layer is removed; asking again is cheap.
-        """
-        ...
-
-    def fixups(self, diff_id: Digest) -> Path:
-        """Where to keep what depends on the layer and is to go with it."""
-        ...
 
 
 class Snapshotter(Protocol):

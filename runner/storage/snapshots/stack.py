@@ -14,10 +14,9 @@ from pathlib import Path
 from oci.digest import Digest
 from oci.layer import InvalidLayer
 from runner.linux.mounts import MAX_LOWER
-from runner.storage.layers.store import Layer
+from runner.storage.layers.contract import Layer, LayerSource
 from runner.storage.snapshots.fixups import lower_with_fixups, publish_once
 from runner.storage.snapshots.flatten import flatten
-from runner.storage.snapshots.snapshotter import LayerSource
 from runner.tasks.threads import in_thread
 
 # overlayfs's limit (OVL_MAX_STACK), and that of containers/storage.

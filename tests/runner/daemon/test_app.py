@@ -15,7 +15,7 @@ from runner.runtime.runc import find_executable
 from runner.services.containers.containers import Containers
 from runner.services.execs import Execs
 from runner.services.images.images import Images
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.records import Records
 from tests.support.images import an_image
 from tests.support.runner.fake_registry import FakeRegistry
@@ -111,7 +111,7 @@ async def test_a_start_unpacks_again_what_a_power_cut_took(tmp_path: Path, run_d
         await before.images.pull("app", progress=before.on_progress)
         await before.store.layers.remove(lost)
 
-    layers = LayerStore(root / "layers")
+    layers = DirectoryLayerStore(root / "layers")
     assert not layers.has(lost)
     async with a_daemon(root, run_dir):
         assert layers.has(lost)

@@ -20,8 +20,8 @@ from runner.storage.files.copies import copy_attributes
 from runner.storage.files.deletion import remove
 from runner.storage.files.walk import is_whiteout, walk
 from runner.storage.files.xattrs import is_opaque
+from runner.storage.layers.contract import LayerSource
 from runner.storage.snapshots.snapshotter import (
-    LayerSource,
     SnapshotExists,
     SnapshotUnknown,
     check_key,

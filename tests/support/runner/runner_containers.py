@@ -29,7 +29,7 @@ from runner.services.execs import Execs
 from runner.services.images.image import Image as StoredImage
 from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.records import ImageRecord, Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 from runner.storage.snapshots.snapshotter import Snapshotter
@@ -44,7 +44,7 @@ BUSYBOX = "busybox"
 class SomeImages:
     """Images by the names a test gave them; their layers are unpacked."""
 
-    def __init__(self, layers: LayerStore) -> None:
+    def __init__(self, layers: DirectoryLayerStore) -> None:
         self._layers = layers
         self._all: dict[str, StoredImage] = {}
 
@@ -133,7 +133,7 @@ def a_run_dir() -> Iterator[Path]:
 class OutsideThings:
     """Dependencies of the container services: the real things, or fakes."""
 
-    layers: LayerStore
+    layers: DirectoryLayerStore
     snapshotter: Snapshotter
     runtime: OCIRuntime
     monitor: Monitor
@@ -144,7 +144,7 @@ class OutsideThings:
 def real_things(
     root: Path, run_dir: Path, runtime_program: str, limit_seconds: float
 ) -> OutsideThings:
-    layers = LayerStore(root / "layers")
+    layers = DirectoryLayerStore(root / "layers")
     runc = find_executable(runtime_program)
     runtime = Runc(runc, run_dir / "runc", limit_seconds=limit_seconds)
     monitor = Conmon(
@@ -162,7 +162,7 @@ def real_things(
 
 def fake_things(root: Path, host: FakeHost) -> OutsideThings:
     """For nobody has to be root; the image named busybox has a directory, and no programs."""
-    layers = LayerStore(root / "layers")
+    layers = DirectoryLayerStore(root / "layers")
     directory = tarfile.TarInfo("etc")
     directory.type, directory.mode = tarfile.DIRTYPE, 0o755
     # Only root may unpack what is another's.

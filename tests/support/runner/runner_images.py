@@ -15,8 +15,8 @@ from runner.services.events import Events
 from runner.services.images.image import ImageUser
 from runner.services.images.images import Images
 from runner.services.images.store import ImageStore
-from runner.storage.content import ContentStore
-from runner.storage.layers.store import LayerStore
+from runner.storage.content.layout import LayoutContentStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.records import Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 
@@ -29,6 +29,7 @@ class RunnerImages:
 
     images: Images
     store: ImageStore
+    layers: DirectoryLayerStore
     records: Records
     registries: Registries
     snapshotter: OverlaySnapshotter
@@ -85,12 +86,14 @@ async def runner_images(
 def _compose(
     root: Path, default_registry: str, registries: Registries, records: Records
 ) -> RunnerImages:
-    layers = LayerStore(root / "layers")
-    store = ImageStore(ContentStore(root / "content"), layers, records, default_registry)
+    layers = DirectoryLayerStore(root / "layers")
+    store = ImageStore(LayoutContentStore(root / "content"), layers, records, default_registry)
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     events, users = Events(), list[ImageUser]()
     images = Images(store, registries, snapshotter, events, root / "tmp", users=lambda: users)
-    return RunnerImages(images, store, records, registries, snapshotter, events, root, users)
+    return RunnerImages(
+        images, store, layers, records, registries, snapshotter, events, root, users
+    )
 
 
 async def chunked(content: bytes, size: int = 65536) -> AsyncIterator[bytes]:

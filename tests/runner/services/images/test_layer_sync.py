@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from runner.services.images.layer_sync import LayerSync
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from tests.support.images import Layer, a_layer
 
 
 @pytest.fixture
-def layers(tmp_path: Path) -> LayerStore:
-    return LayerStore(tmp_path / "layers")
+def layers(tmp_path: Path) -> DirectoryLayerStore:
+    return DirectoryLayerStore(tmp_path / "layers")
 
 
-async def unpack(layers: LayerStore, layer: Layer) -> None:
+async def unpack(layers: DirectoryLayerStore, layer: Layer) -> None:
     async with layers.writer(layer.diff_id, "none") as writer:
         await writer.write(layer.tar)
         await writer.commit()
 
 
 async def test_layers_are_settled_after_a_while(
-    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+    layers: DirectoryLayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     layer_sync = LayerSync(layers, after_seconds=0.01)
@@ -43,7 +43,7 @@ async def test_layers_are_settled_after_a_while(
 
 
 async def test_what_comes_during_a_sync_is_settled_too(
-    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+    layers: DirectoryLayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     layer_sync = LayerSync(layers, after_seconds=0.01)
@@ -68,7 +68,7 @@ async def test_what_comes_during_a_sync_is_settled_too(
 
 
 async def test_a_disk_that_fails_ends_the_try_and_not_the_daemon(
-    layers: LayerStore, monkeypatch: pytest.MonkeyPatch
+    layers: DirectoryLayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     sync, tries = layers.sync, 0
@@ -99,7 +99,7 @@ async def scheduled_sync() -> None:
     await task
 
 
-async def test_a_close_does_not_wait_for_the_while(layers: LayerStore) -> None:
+async def test_a_close_does_not_wait_for_the_while(layers: DirectoryLayerStore) -> None:
     await unpack(layers, a_layer({"a": b"a"}))
     layer_sync = LayerSync(layers, after_seconds=1000)
     layer_sync.begin()

@@ -1,5 +1,6 @@
 """Protection: the sweep leaves content that a record names, and content that an operation holds."""
 
+from runner.storage.content.contract import put_document
 from tests.support.images import a_layer, an_image
 from tests.support.runner.memory_registries import MemoryRegistries
 from tests.support.runner.runner_images import RunnerImages
@@ -10,7 +11,7 @@ BLOB = LAYER.descriptor.digest
 
 async def unpack(runner: RunnerImages) -> None:
     """Put the layer's blob and its files here, as a pull does before it records the image."""
-    await runner.store.content.put(BLOB, LAYER.blob)
+    await put_document(runner.store.content, BLOB, LAYER.blob)
     async with runner.store.layers.writer(LAYER.diff_id, "gzip") as writer:
         await writer.write(LAYER.blob)
         await writer.commit()

@@ -167,7 +167,7 @@ async def test_a_removal_is_answered_before_the_files_are_gone(
 
     assert len(list(ingest.iterdir())) == 1
     may_remove.set()
-    runner.store.layers.deletions.wait()
+    runner.layers.deletions.wait()
     assert list(ingest.iterdir()) == []
 
 

@@ -14,7 +14,8 @@ from oci.digest import Digest, DigestMismatch
 from oci.layer import InvalidLayer
 from runner.storage.files.durable import sync_filesystem, write_atomically
 from runner.storage.layers import store
-from runner.storage.layers.store import Layer, LayerStore, LayerUnknown, UnpackFailed
+from runner.storage.layers.contract import Layer, LayerUnknown, UnpackFailed
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.layers.unpack import Limits
 from tests.support.runner.archives.tar_entries import archive, directory, entry, hard_link
 
@@ -34,12 +35,12 @@ COMPRESSED = {
 
 
 @pytest.fixture
-def layers(tmp_path: Path) -> LayerStore:
-    return LayerStore(tmp_path / "layers")
+def layers(tmp_path: Path) -> DirectoryLayerStore:
+    return DirectoryLayerStore(tmp_path / "layers")
 
 
 async def write(
-    layers: LayerStore,
+    layers: DirectoryLayerStore,
     blob: bytes,
     *,
     diff_id: Digest | None = DIFF_ID,
@@ -52,12 +53,14 @@ async def write(
         return await writer.commit()
 
 
-def ingesting(layers: LayerStore, tmp_path: Path) -> list[str]:
+def ingesting(layers: DirectoryLayerStore, tmp_path: Path) -> list[str]:
     return os.listdir(tmp_path / "layers" / "ingest")
 
 
 @pytest.mark.parametrize("compression", COMPRESSED)
-async def test_a_layer_is_there_after_its_commit(compression: str, layers: LayerStore) -> None:
+async def test_a_layer_is_there_after_its_commit(
+    compression: str, layers: DirectoryLayerStore
+) -> None:
     layer = await write(layers, COMPRESSED[compression], compression=compression)
 
     assert layer == Layer(DIFF_ID, 3, 200_000, ("", "x"))
@@ -68,7 +71,7 @@ async def test_a_layer_is_there_after_its_commit(compression: str, layers: Layer
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 async def test_several_compressed_pieces_are_one_layer(
-    compression: str, layers: LayerStore
+    compression: str, layers: DirectoryLayerStore
 ) -> None:
     compress = gzip.compress if compression == "gzip" else zstd.compress
     blob = b"".join(compress(LAYER[at : at + 50_000]) for at in range(0, len(LAYER), 50_000))
@@ -78,13 +81,13 @@ async def test_several_compressed_pieces_are_one_layer(
     assert layer.diff_id == DIFF_ID
 
 
-async def test_zeros_after_gzip_are_padding(layers: LayerStore) -> None:
+async def test_zeros_after_gzip_are_padding(layers: DirectoryLayerStore) -> None:
     layer = await write(layers, COMPRESSED["gzip"] + bytes(10_000), compression="gzip")
 
     assert layer.diff_id == DIFF_ID
 
 
-async def test_bytes_after_the_archive_belong_to_the_diff_id(layers: LayerStore) -> None:
+async def test_bytes_after_the_archive_belong_to_the_diff_id(layers: DirectoryLayerStore) -> None:
     longer = LAYER + bytes(20 * 512)
 
     layer = await write(layers, longer, diff_id=None)
@@ -93,7 +96,7 @@ async def test_bytes_after_the_archive_belong_to_the_diff_id(layers: LayerStore)
 
 
 async def test_another_diff_id_is_refused_and_nothing_stays(
-    layers: LayerStore, tmp_path: Path
+    layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     promised = Digest.of(b"another layer")
 
@@ -105,7 +108,7 @@ async def test_another_diff_id_is_refused_and_nothing_stays(
     assert ingesting(layers, tmp_path) == []
 
 
-async def test_sha512_is_verified_as_sha512(layers: LayerStore) -> None:
+async def test_sha512_is_verified_as_sha512(layers: DirectoryLayerStore) -> None:
     diff_id = Digest.of(LAYER, "sha512")
 
     layer = await write(layers, LAYER, diff_id=diff_id)
@@ -117,7 +120,7 @@ async def test_sha512_is_verified_as_sha512(layers: LayerStore) -> None:
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 @pytest.mark.parametrize("kept", [1, 100, -1])
 async def test_a_blob_cut_short_is_refused(
-    kept: int, compression: str, layers: LayerStore, tmp_path: Path
+    kept: int, compression: str, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     blob = COMPRESSED[compression][:kept]
 
@@ -130,14 +133,14 @@ async def test_a_blob_cut_short_is_refused(
 @pytest.mark.parametrize("declared", ["none", "gzip", "zstd"])
 @pytest.mark.parametrize("actual", COMPRESSED)
 async def test_a_layer_is_read_by_its_first_bytes_and_not_by_its_media_type(
-    declared: str, actual: str, layers: LayerStore
+    declared: str, actual: str, layers: DirectoryLayerStore
 ) -> None:
     layer = await write(layers, COMPRESSED[actual], compression=declared)
 
     assert layers.has(layer.diff_id)
 
 
-async def test_a_zstd_frame_to_be_skipped_may_come_first(layers: LayerStore) -> None:
+async def test_a_zstd_frame_to_be_skipped_may_come_first(layers: DirectoryLayerStore) -> None:
     skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
 
     layer = await write(layers, skipped + COMPRESSED["zstd"], compression="none")
@@ -146,19 +149,25 @@ async def test_a_zstd_frame_to_be_skipped_may_come_first(layers: LayerStore) -> 
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-async def test_a_layer_of_no_bytes_is_an_empty_one(compression: str, layers: LayerStore) -> None:
+async def test_a_layer_of_no_bytes_is_an_empty_one(
+    compression: str, layers: DirectoryLayerStore
+) -> None:
     layer = await write(layers, b"", diff_id=Digest.of(b""), compression=compression)
 
     assert layer.members == 0
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-async def test_a_blob_of_something_else_is_refused(compression: str, layers: LayerStore) -> None:
+async def test_a_blob_of_something_else_is_refused(
+    compression: str, layers: DirectoryLayerStore
+) -> None:
     with pytest.raises(InvalidLayer, match=r"not gzip|not zstd|checksum"):
         await write(layers, b"something else" * 100, compression=compression)
 
 
-async def test_a_refusal_reaches_whoever_still_writes(layers: LayerStore, tmp_path: Path) -> None:
+async def test_a_refusal_reaches_whoever_still_writes(
+    layers: DirectoryLayerStore, tmp_path: Path
+) -> None:
     """The archive is wrong at its start, and much follows."""
     blob = entry(b"../x") + bytes(32 << 20)
 
@@ -170,7 +179,9 @@ async def test_a_refusal_reaches_whoever_still_writes(layers: LayerStore, tmp_pa
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 async def test_a_bomb_is_refused(compression: str, tmp_path: Path) -> None:
-    layers = LayerStore(tmp_path / "layers", limits=Limits(ratio=50, ratio_from_bytes=1 << 20))
+    layers = DirectoryLayerStore(
+        tmp_path / "layers", limits=Limits(ratio=50, ratio_from_bytes=1 << 20)
+    )
     bomb = archive(entry(b"x", content=bytes(64 << 20)))
     compress = gzip.compress if compression == "gzip" else zstd.compress
 
@@ -181,13 +192,15 @@ async def test_a_bomb_is_refused(compression: str, tmp_path: Path) -> None:
 
 
 async def test_limits_reach_the_child(tmp_path: Path) -> None:
-    layers = LayerStore(tmp_path / "layers", limits=Limits(members=2))
+    layers = DirectoryLayerStore(tmp_path / "layers", limits=Limits(members=2))
 
     with pytest.raises(InvalidLayer, match="more than 2 entries"):
         await write(layers, LAYER)
 
 
-async def test_leaving_without_a_commit_leaves_nothing(layers: LayerStore, tmp_path: Path) -> None:
+async def test_leaving_without_a_commit_leaves_nothing(
+    layers: DirectoryLayerStore, tmp_path: Path
+) -> None:
     async with layers.writer(DIFF_ID, "none") as writer:
         await writer.write(LAYER[:100_000])
 
@@ -196,7 +209,7 @@ async def test_leaving_without_a_commit_leaves_nothing(layers: LayerStore, tmp_p
 
 
 async def test_two_writers_of_one_layer_do_not_disturb_each_other(
-    layers: LayerStore, tmp_path: Path
+    layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     async with layers.writer(DIFF_ID, "none") as one, layers.writer(DIFF_ID, "none") as other:
         await one.write(LAYER)
@@ -207,7 +220,7 @@ async def test_two_writers_of_one_layer_do_not_disturb_each_other(
     assert ingesting(layers, tmp_path) == []
 
 
-async def test_a_child_that_is_killed_is_told(layers: LayerStore, tmp_path: Path) -> None:
+async def test_a_child_that_is_killed_is_told(layers: DirectoryLayerStore, tmp_path: Path) -> None:
     async with layers.writer(DIFF_ID, "none") as writer:
         await writer.write(LAYER[:1000])
         assert writer.process_id is not None
@@ -220,9 +233,9 @@ async def test_a_child_that_is_killed_is_told(layers: LayerStore, tmp_path: Path
 
 async def test_what_the_layers_beneath_must_complete_is_remembered(tmp_path: Path) -> None:
     blob = archive(hard_link(b"a/b", b"c"), entry(b"\xff/x"), entry(b".wh..wh..opq"))
-    written = await write(LayerStore(tmp_path), blob, diff_id=None)
+    written = await write(DirectoryLayerStore(tmp_path), blob, diff_id=None)
 
-    read = LayerStore(tmp_path).layer(written.diff_id)
+    read = DirectoryLayerStore(tmp_path).layer(written.diff_id)
 
     assert read == written
     assert read.links == (("a/b", "c"),)
@@ -230,7 +243,7 @@ async def test_what_the_layers_beneath_must_complete_is_remembered(tmp_path: Pat
     assert read.opaque_root
 
 
-async def test_a_removed_layer_is_gone(layers: LayerStore, tmp_path: Path) -> None:
+async def test_a_removed_layer_is_gone(layers: DirectoryLayerStore, tmp_path: Path) -> None:
     await write(layers, LAYER)
 
     await layers.remove(DIFF_ID)
@@ -244,10 +257,10 @@ async def test_a_removed_layer_is_gone(layers: LayerStore, tmp_path: Path) -> No
 
 
 async def test_a_killed_daemon_leaves_its_layers_to_the_next(tmp_path: Path) -> None:
-    await write(LayerStore(tmp_path), LAYER)
+    await write(DirectoryLayerStore(tmp_path), LAYER)
     (tmp_path / "ingest" / "half" / "diff").mkdir(parents=True)
 
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     dropped = await layers.recover()
 
     assert dropped == ()
@@ -257,13 +270,13 @@ async def test_a_killed_daemon_leaves_its_layers_to_the_next(tmp_path: Path) -> 
 
 
 async def test_after_a_power_cut_what_was_not_settled_is_dropped(tmp_path: Path) -> None:
-    first = LayerStore(tmp_path)
+    first = DirectoryLayerStore(tmp_path)
     await write(first, LAYER)
     await first.sync()
     other = (await write(first, archive(entry(b"other")), diff_id=None)).diff_id
     _reboot(tmp_path)
 
-    second = LayerStore(tmp_path)
+    second = DirectoryLayerStore(tmp_path)
     dropped = await second.recover()
 
     assert dropped == (other,)
@@ -273,10 +286,10 @@ async def test_after_a_power_cut_what_was_not_settled_is_dropped(tmp_path: Path)
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"{}"])
 async def test_a_layer_whose_description_was_torn_is_dropped(torn: bytes, tmp_path: Path) -> None:
-    await write(LayerStore(tmp_path), LAYER)
+    await write(DirectoryLayerStore(tmp_path), LAYER)
     _description(tmp_path).write_bytes(torn)
 
-    second = LayerStore(tmp_path)
+    second = DirectoryLayerStore(tmp_path)
     dropped = await second.recover()
 
     assert dropped == (DIFF_ID,)
@@ -284,14 +297,14 @@ async def test_a_layer_whose_description_was_torn_is_dropped(torn: bytes, tmp_pa
 
 
 async def test_the_next_daemon_settles_what_the_first_did_not(tmp_path: Path) -> None:
-    await write(LayerStore(tmp_path), LAYER)
-    second = LayerStore(tmp_path)
+    await write(DirectoryLayerStore(tmp_path), LAYER)
+    second = DirectoryLayerStore(tmp_path)
     await second.recover()
 
     await second.sync()
 
     _reboot(tmp_path)
-    third = LayerStore(tmp_path)
+    third = DirectoryLayerStore(tmp_path)
     assert await third.recover() == ()
     assert third.has(DIFF_ID)
 
@@ -311,7 +324,7 @@ def _reboot(root: Path) -> None:
 async def test_a_sync_that_failed_is_made_up_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     for name in (b"a", b"b", b"c"):
         await write(layers, archive(entry(name)), diff_id=None)
     with monkeypatch.context() as patch:
@@ -329,7 +342,7 @@ async def test_a_sync_that_failed_is_made_up_by_the_next(
 async def test_a_sync_that_recorded_some_layers_leaves_the_others_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     for name in (b"a", b"b", b"c"):
         await write(layers, archive(entry(name)), diff_id=None)
     recorded: list[Path] = []
@@ -354,7 +367,7 @@ async def test_a_sync_that_recorded_some_layers_leaves_the_others_to_the_next(
 async def test_a_layer_published_during_a_sync_waits_for_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     first = await write(layers, LAYER)
     late = archive(entry(b"late"))
     loop = asyncio.get_running_loop()
@@ -377,7 +390,7 @@ async def test_a_layer_published_during_a_sync_waits_for_the_next(
 async def test_a_layer_unpacked_again_during_a_sync_is_not_taken_for_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     await write(layers, LAYER)
     loop = asyncio.get_running_loop()
 
@@ -400,7 +413,7 @@ async def test_a_layer_unpacked_again_during_a_sync_is_not_taken_for_synced(
 async def test_a_layer_removed_during_a_sync_does_not_end_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = LayerStore(tmp_path)
+    layers = DirectoryLayerStore(tmp_path)
     await write(layers, LAYER)
     other = await write(layers, archive(entry(b"other")), diff_id=None)
     loop = asyncio.get_running_loop()
@@ -418,7 +431,7 @@ async def test_a_layer_removed_during_a_sync_does_not_end_it(
     assert await _dropped_after_a_power_cut(tmp_path) == ()
 
 
-async def test_a_removal_is_over_before_anybody_else_runs(layers: LayerStore) -> None:
+async def test_a_removal_is_over_before_anybody_else_runs(layers: DirectoryLayerStore) -> None:
     """A caller looks whether a layer is used, then removes it: nothing comes in between."""
     await write(layers, LAYER)
     removal = layers.remove(DIFF_ID)
@@ -435,4 +448,4 @@ def _fail(path: Path) -> None:
 
 async def _dropped_after_a_power_cut(root: Path) -> tuple[Digest, ...]:
     _reboot(root)
-    return await LayerStore(root).recover()
+    return await DirectoryLayerStore(root).recover()

@@ -8,7 +8,7 @@ import pytest
 
 from runner.linux.mounts import Mount, mount, unmount
 from runner.storage.files.walk import walk
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.snapshots.flatten import flatten
 from tests.support.runner.archives.tar_entries import (
     DIRECTORY,
@@ -27,7 +27,7 @@ Shown = dict[bytes, tuple[int, int, int, float, bytes | str]]
 
 async def unpacked(root: Path, *archives: bytes) -> list[Path]:
     """Each archive in a directory of its own, the topmost first."""
-    layers = LayerStore(root / "layers")
+    layers = DirectoryLayerStore(root / "layers")
     places = []
     for content in archives:
         async with layers.writer(None, "none") as writer:

@@ -11,7 +11,7 @@ import pytest
 from oci.layer import InvalidLayer
 from runner.linux.mounts import mount, unmount
 from runner.storage.files.walk import walk
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 from tests.support.runner.archives.tar_entries import (
     DIRECTORY,
@@ -33,7 +33,7 @@ def stack(tmp_path: Path) -> Stack:
     """Files of some layers as a container sees them: mode, owner, content or target, by path."""
 
     async def stack(*archives: bytes) -> dict[str, str]:
-        layers = LayerStore(tmp_path / "layers")
+        layers = DirectoryLayerStore(tmp_path / "layers")
         snapshots = OverlaySnapshotter(tmp_path / "snapshots", layers)
         diff_ids = []
         for content in archives:
@@ -225,7 +225,7 @@ async def test_an_adjustment_is_made_once_and_goes_with_its_layer(
 ) -> None:
     await stack(archive(entry(b"d", DIRECTORY, mode=0o700)), archive(entry(b"d/x")))
     (fixup,) = fixups(tmp_path)
-    layers = LayerStore(tmp_path / "layers")
+    layers = DirectoryLayerStore(tmp_path / "layers")
     snapshots = OverlaySnapshotter(tmp_path / "snapshots", layers)
 
     before = fixup.stat().st_ino
@@ -296,7 +296,7 @@ async def test_a_hard_link_to_a_layer_that_comes_again_is_the_first_ones(stack: 
 async def test_half_removed_snapshots_are_gone_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "snapshots" / ".aside" / "half" / "diff").mkdir(parents=True)
 
-    snapshots = OverlaySnapshotter(tmp_path / "snapshots", LayerStore(tmp_path / "layers"))
+    snapshots = OverlaySnapshotter(tmp_path / "snapshots", DirectoryLayerStore(tmp_path / "layers"))
     await snapshots.recover()
 
     snapshots.deletions.wait()
@@ -305,7 +305,7 @@ async def test_half_removed_snapshots_are_gone_at_the_next_start(tmp_path: Path)
 
 
 async def test_first_snapshots_of_one_stack_may_be_made_at_once(tmp_path: Path) -> None:
-    layers = LayerStore(tmp_path / "layers")
+    layers = DirectoryLayerStore(tmp_path / "layers")
     diff_ids = []
     base = archive(*(entry(b"d%d" % n, DIRECTORY, mode=0o700) for n in range(60)))
     for content in (base, archive(*(entry(b"d%d/x" % n) for n in range(60)))):

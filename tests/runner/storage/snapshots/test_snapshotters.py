@@ -10,7 +10,8 @@ import pytest
 from oci.digest import Digest
 from runner.errors import BadRequest
 from runner.linux.mounts import mount, unmount
-from runner.storage.layers.store import LayerStore, LayerUnknown
+from runner.storage.layers.contract import LayerUnknown
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.snapshots.changes import commit, usage
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 from runner.storage.snapshots.snapshotter import SnapshotExists, Snapshotter, SnapshotUnknown
@@ -22,18 +23,20 @@ TOP = archive(directory(b"./"), directory(b"etc"), entry(b"etc/name", content=b"
 
 
 @pytest.fixture
-def layers(tmp_path: Path) -> LayerStore:
-    return LayerStore(tmp_path / "layers")
+def layers(tmp_path: Path) -> DirectoryLayerStore:
+    return DirectoryLayerStore(tmp_path / "layers")
 
 
 @pytest.fixture(params=[pytest.param("overlay", marks=pytest.mark.needs_root), "plain"])
-def snapshots(request: pytest.FixtureRequest, tmp_path: Path, layers: LayerStore) -> Snapshotter:
+def snapshots(
+    request: pytest.FixtureRequest, tmp_path: Path, layers: DirectoryLayerStore
+) -> Snapshotter:
     if request.param == "plain":
         return PlainSnapshotter(tmp_path / "snapshots", layers)
     return OverlaySnapshotter(tmp_path / "snapshots", layers)
 
 
-async def unpacked(layers: LayerStore, *archives: bytes) -> list[Digest]:
+async def unpacked(layers: DirectoryLayerStore, *archives: bytes) -> list[Digest]:
     diff_ids = []
     for content in archives:
         async with layers.writer(None, "none") as writer:
@@ -60,7 +63,7 @@ async def mounted(snapshots: Snapshotter, key: str, tmp_path: Path) -> AsyncIter
 
 
 async def test_a_snapshot_shows_its_layers_the_last_on_top(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     await snapshots.prepare("c1", await unpacked(layers, BASE, TOP))
 
@@ -77,7 +80,7 @@ async def test_a_snapshot_of_nothing_is_empty(snapshots: Snapshotter, tmp_path: 
 
 
 async def test_what_is_written_stays_for_the_next_mount(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     await snapshots.prepare("c1", await unpacked(layers, BASE))
     async with mounted(snapshots, "c1", tmp_path) as place:
@@ -90,7 +93,7 @@ async def test_what_is_written_stays_for_the_next_mount(
 
 
 async def test_two_snapshots_of_one_layer_do_not_see_each_other(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     diff_ids = await unpacked(layers, BASE)
     await snapshots.prepare("c1", diff_ids)
@@ -104,7 +107,7 @@ async def test_two_snapshots_of_one_layer_do_not_see_each_other(
 
 @pytest.mark.parametrize("archives", [(), (BASE,), (BASE, TOP)], ids=["none", "one", "two"])
 async def test_a_view_cannot_be_written_to(
-    archives: tuple[bytes, ...], snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    archives: tuple[bytes, ...], snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     await snapshots.view("v1", await unpacked(layers, *archives))
 
@@ -117,7 +120,7 @@ async def test_a_view_cannot_be_written_to(
 
 
 async def test_the_root_has_the_attributes_of_the_topmost_layer_that_gives_them(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     # Only root may give things away.
     uid, gid = (7, 8) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
@@ -134,7 +137,7 @@ async def test_the_root_has_the_attributes_of_the_topmost_layer_that_gives_them(
 
 
 async def test_a_commit_becomes_a_layer(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     diff_ids = await unpacked(layers, BASE)
     await snapshots.prepare("c1", diff_ids)
@@ -153,7 +156,7 @@ async def test_a_commit_becomes_a_layer(
 
 
 async def test_usage_counts_what_was_written_only(
-    snapshots: Snapshotter, layers: LayerStore, tmp_path: Path
+    snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     large = archive(directory(b"./"), entry(b"large", content=bytes(1 << 20)))
     await snapshots.prepare("c1", await unpacked(layers, large))
@@ -186,7 +189,9 @@ async def test_a_layer_that_is_not_there_is_named(snapshots: Snapshotter) -> Non
     assert await snapshots.keys() == ()
 
 
-async def test_what_is_not_there_is_refused(snapshots: Snapshotter, layers: LayerStore) -> None:
+async def test_what_is_not_there_is_refused(
+    snapshots: Snapshotter, layers: DirectoryLayerStore
+) -> None:
     for ask in (snapshots.mounts, snapshots.parents, snapshots.changes):
         with pytest.raises(SnapshotUnknown, match="c1"):
             await ask("c1")
@@ -212,7 +217,7 @@ async def test_a_removed_snapshot_is_gone(snapshots: Snapshotter) -> None:
     await snapshots.prepare("c1", [])
 
 
-async def test_parents_are_remembered(snapshots: Snapshotter, layers: LayerStore) -> None:
+async def test_parents_are_remembered(snapshots: Snapshotter, layers: DirectoryLayerStore) -> None:
     diff_ids = await unpacked(layers, BASE, TOP)
 
     await snapshots.prepare("c1", diff_ids)

@@ -9,7 +9,8 @@ import pytest
 from oci.digest import Digest
 from oci.layer import InvalidLayer
 from runner.linux.mounts import MAX_LOWER, Mount, mount, unmount
-from runner.storage.layers.store import Layer, LayerStore
+from runner.storage.layers.contract import Layer
+from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.layers.unpack import unpack
 from runner.storage.snapshots.stack import lower_directories
 from tests.support.runner.archives.tar_entries import DIRECTORY, archive, entry
@@ -17,7 +18,7 @@ from tests.support.runner.archives.tar_entries import DIRECTORY, archive, entry
 pytestmark = pytest.mark.needs_root
 
 
-def put(layers: LayerStore, content: bytes, aside: Path) -> Digest:
+def put(layers: DirectoryLayerStore, content: bytes, aside: Path) -> Digest:
     """Unpack a layer in this process: hundreds of children take minutes."""
     (aside / "diff").mkdir(parents=True)
     descriptor = os.open(aside / "diff", os.O_RDONLY)
@@ -32,13 +33,13 @@ def put(layers: LayerStore, content: bytes, aside: Path) -> Digest:
 
 
 @pytest.fixture
-def layers(tmp_path: Path) -> LayerStore:
-    return LayerStore(tmp_path / "layers")
+def layers(tmp_path: Path) -> DirectoryLayerStore:
+    return DirectoryLayerStore(tmp_path / "layers")
 
 
 @pytest.mark.parametrize("count", [125, 300])
 async def test_many_layers_whose_directories_are_described_beneath(
-    layers: LayerStore, tmp_path: Path, count: int
+    layers: DirectoryLayerStore, tmp_path: Path, count: int
 ) -> None:
     base = archive(
         entry(b"d", DIRECTORY, mode=0o711, uid=7), entry(b"d/old"), entry(b"d/kept", mode=0o640)
@@ -68,7 +69,7 @@ async def test_many_layers_whose_directories_are_described_beneath(
 
 
 async def test_what_was_made_for_a_stack_goes_with_its_layers(
-    layers: LayerStore, tmp_path: Path
+    layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     base = archive(entry(b"d", DIRECTORY, mode=0o711))
     archives = [base, *(archive(entry(b"d/%d" % n)) for n in range(100))]
@@ -82,6 +83,6 @@ async def test_what_was_made_for_a_stack_goes_with_its_layers(
     assert not flat.exists()
 
 
-async def test_more_layers_than_can_be_stacked_are_refused(layers: LayerStore) -> None:
+async def test_more_layers_than_can_be_stacked_are_refused(layers: DirectoryLayerStore) -> None:
     with pytest.raises(InvalidLayer, match="501 layers, expected at most 500"):
         await lower_directories(layers, [Digest.of(b"")] * 501)

@@ -1,4 +1,4 @@
-"""ContentStore: blobs in an OCI image layout.
+"""LayoutContentStore: a ContentStore in an OCI image layout.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from oci.digest import LENGTHS, Digest, Digester, DigestMismatch, InvalidDigest
-from runner.errors import NotFound, RunnerError
+from runner.storage.content.contract import BlobUnknown, SizeMismatch
 from runner.storage.files.durable import publish, sync_directory
 from runner.tasks.keyed_locks import KeyedLocks
 from runner.tasks.threads import in_thread
@@ -27,27 +27,8 @@ from runner.tasks.threads import in_thread
 _CHUNK_BYTES: Final = 1 << 20
 
 
-class BlobUnknown(NotFound):
-    """The content store does not have this blob."""
-
-    def __init__(self, digest: Digest) -> None:
-        super().__init__(f"blob {digest} is not in the content store")
-
-
-class SizeMismatch(RunnerError):
-    """A blob's size differs from its descriptor's."""
-
-    def __init__(self, digest: Digest, found: int, expected: int) -> None:
-        super().__init__(f"blob {digest} has {found} bytes, expected {expected}")
-
-
-class ContentStore:
-    """Immutable blobs under their digests.
-
-    A blob is written through an ``Ingest`` and becomes visible, whole, by ``commit``.  Without a
-    commit the partial file stays, and the next ingest of that digest resumes it, even after the
-    daemon was killed.
-    """
+class LayoutContentStore:
+    """ContentStore, see the contract: a blob is a file named by its digest."""
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
@@ -58,75 +39,46 @@ class ContentStore:
         self._partial_locks = KeyedLocks[Digest]()
 
     def path(self, digest: Digest) -> Path:
-        """The blob's path, whether or not it exists; for sendfile and tools that read layouts."""
         return self._blobs / digest.algorithm / digest.encoded
 
-    def size(self, digest: Digest) -> int | None:
-        """The blob's size in bytes, or None if it is missing."""
-        try:
-            return self.path(digest).stat().st_size
-        except FileNotFoundError:
-            return None
-
     def has(self, digest: Digest) -> bool:
-        return self.size(digest) is not None
-
-    def open(self, digest: Digest) -> BinaryIO:
-        """The blob, open for reading, or BlobUnknown; a later delete does not disturb it."""
-        try:
-            return open(self.path(digest), "rb")
-        except FileNotFoundError:
-            raise BlobUnknown(digest) from None
+        return self.path(digest).exists()
 
     def read(self, digest: Digest) -> bytes:
-        """Read a small blob, a manifest or a config, and verify it."""
-        with self.open(digest) as file:
-            content = file.read()
+        try:
+            content = self.path(digest).read_bytes()
+        except FileNotFoundError:
+            raise BlobUnknown(digest) from None
         actual = Digest.of(content, digest.algorithm)
         if actual != digest:
             raise DigestMismatch(digest, actual)
         return content
 
-    async def put(self, digest: Digest, content: bytes) -> None:
-        """Store a small blob, unless it exists."""
-        async with self.ingest(digest, len(content)) as ingest:
-            if not ingest.complete:
-                await ingest.restart()
-                await ingest.append(content)
-                await ingest.commit()
-
     @asynccontextmanager
-    async def ingest(self, digest: Digest, size: int) -> AsyncIterator["Ingest"]:
-        """Receive a blob of this size; a second ingest of the digest waits for the first.
-
-        After the wait ``complete`` may be true: the first has committed the blob.
-        """
+    async def ingest(self, digest: Digest, size: int) -> AsyncIterator["FileIngest"]:
         async with self._partial_locks.hold(digest):
-            arriving = self._ingest / f"{digest.algorithm}-{digest.encoded}"
-            ingest = Ingest(digest, size, arriving, self.path(digest))
+            ingest = FileIngest(digest, size, self._partial(digest), self.path(digest))
             try:
                 await in_thread(ingest.resume)
                 yield ingest
             finally:
                 await ingest.aclose()
 
-    async def delete(self, digest: Digest) -> None:
-        """Delete the blob and its partial file; no error if they are missing."""
-        self.path(digest).unlink(missing_ok=True)
-        (self._ingest / f"{digest.algorithm}-{digest.encoded}").unlink(missing_ok=True)
+    async def delete(self, digest: Digest) -> int:
+        path, size = self.path(digest), 0
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+        self._partial(digest).unlink(missing_ok=True)
+        return size
 
     def digests(self) -> Iterator[Digest]:
-        """Every stored blob, unordered."""
         for directory in self._blobs.iterdir():
             for name in os.listdir(directory):
                 with suppress(InvalidDigest):
                     yield Digest.parse(f"{directory.name}:{name}")
 
     async def discard_partial(self, idle_seconds: float = 0) -> int:
-        """Delete partial files not resumed for ``idle_seconds``; returns the bytes freed.
-
-        Files of an ingest in progress are kept.
-        """
         freed = 0
         for path, found in self._partial_files():
             if time.time() - found.st_mtime >= idle_seconds:
@@ -135,34 +87,22 @@ class ContentStore:
         return freed
 
     def partial_bytes(self) -> int:
-        """The size of all partial files without an ingest in progress."""
         return sum(found.st_size for _, found in self._partial_files())
 
+    def _partial(self, digest: Digest) -> Path:
+        return self._ingest / f"{digest.algorithm}-{digest.encoded}"
+
     def _partial_files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        in_use = self._partial_locks.in_use()
-        busy = {f"{digest.algorithm}-{digest.encoded}" for digest in in_use}
+        """The files of all ingests but those in progress."""
+        busy = {self._partial(digest) for digest in self._partial_locks.in_use()}
         for path in self._ingest.iterdir():
-            if path.name not in busy:
+            if path not in busy:
                 with suppress(FileNotFoundError):
                     yield path, path.stat()
 
 
-async def put_document(content: ContentStore, digest: Digest, document: bytes) -> None:
-    """Store a manifest or config; a corrupt copy is replaced."""
-    try:
-        content.read(digest)
-    except BlobUnknown:
-        await content.put(digest, document)
-    except DigestMismatch:
-        await content.delete(digest)
-        await content.put(digest, document)
-
-
-class Ingest:
-    """The ingest of one blob: ``offset`` bytes are present; ``append`` the rest, then ``commit``.
-
-    ``append`` buffers a MiB before it writes, in a thread; ``offset`` includes buffered bytes.
-    """
+class FileIngest:
+    """Ingest, see the contract: buffers a MiB before it writes to the partial file, in a thread."""
 
     def __init__(self, digest: Digest, size: int, arriving: Path, place: Path) -> None:
         self.digest = digest
@@ -190,7 +130,6 @@ class Ingest:
         self.offset = self._digester.size
 
     async def arrived(self) -> AsyncIterator[bytes]:
-        """The bytes present before the first append, for consumers that need the whole blob."""
         with await in_thread(self._open) as file:
             remaining = self.offset
             while remaining:
@@ -201,7 +140,6 @@ class Ingest:
                 yield chunk
 
     async def append(self, chunk: bytes) -> None:
-        """Append bytes; SizeMismatch if they exceed the size."""
         if self.offset + len(chunk) > self.size:
             raise SizeMismatch(self.digest, self.offset + len(chunk), self.size)
         self.offset += len(chunk)
@@ -211,16 +149,11 @@ class Ingest:
             await self._write_waiting()
 
     async def restart(self) -> None:
-        """Discard all bytes: the sender cannot resume, or the partial file is corrupt."""
         self._waiting, self._waiting_bytes = [], 0
         await in_thread(self._start_over)
         self.offset = 0
 
     async def commit(self) -> None:
-        """Make the blob visible and durable, or raise SizeMismatch or DigestMismatch.
-
-        If too short, the partial file is kept to be resumed; with a wrong digest it is deleted.
-        """
         if self.complete:
             return
         await self._write_waiting()

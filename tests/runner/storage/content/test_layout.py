@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from oci.digest import Digest, DigestMismatch
-from runner.storage.content import BlobUnknown, ContentStore, SizeMismatch
+from runner.storage.content.contract import BlobUnknown, SizeMismatch, put_document
+from runner.storage.content.layout import LayoutContentStore
 
 BLOB = bytes(range(256)) * 12_000  # about 3 MB: several writes
 DIGEST = Digest.of(BLOB)
 
 
 @pytest.fixture
-def content(tmp_path: Path) -> ContentStore:
-    return ContentStore(tmp_path / "content")
+def content(tmp_path: Path) -> LayoutContentStore:
+    return LayoutContentStore(tmp_path / "content")
 
 
-async def receive(content: ContentStore, blob: bytes, *, chunk_bytes: int = 65_536) -> None:
+async def receive(content: LayoutContentStore, blob: bytes, *, chunk_bytes: int = 65_536) -> None:
     digest = Digest.of(blob)
     async with content.ingest(digest, len(blob)) as ingest:
         for at in range(ingest.offset, len(blob), chunk_bytes):
@@ -26,16 +27,16 @@ async def receive(content: ContentStore, blob: bytes, *, chunk_bytes: int = 65_5
         await ingest.commit()
 
 
-async def test_a_blob_is_there_after_its_commit(content: ContentStore) -> None:
+async def test_a_blob_is_there_after_its_commit(content: LayoutContentStore) -> None:
     await receive(content, BLOB)
 
-    assert content.size(DIGEST) == len(BLOB)
+    assert content.path(DIGEST).stat().st_size == len(BLOB)
     assert content.read(DIGEST) == BLOB
     assert content.path(DIGEST).read_bytes() == BLOB
     assert list(content.digests()) == [DIGEST]
 
 
-async def test_nothing_is_there_before_the_commit(content: ContentStore) -> None:
+async def test_nothing_is_there_before_the_commit(content: LayoutContentStore) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB)
 
@@ -43,7 +44,7 @@ async def test_nothing_is_there_before_the_commit(content: ContentStore) -> None
         assert list(content.digests()) == []
 
 
-async def test_a_cut_download_goes_on_where_it_stopped(content: ContentStore) -> None:
+async def test_a_cut_download_goes_on_where_it_stopped(content: LayoutContentStore) -> None:
     async def cut() -> None:
         async with content.ingest(DIGEST, len(BLOB)) as ingest:
             await ingest.append(BLOB[:1_500_000])
@@ -64,14 +65,14 @@ async def test_a_cut_download_goes_on_where_it_stopped(content: ContentStore) ->
 
 
 async def test_a_download_goes_on_in_the_next_daemon(tmp_path: Path) -> None:
-    async with ContentStore(tmp_path).ingest(DIGEST, len(BLOB)) as ingest:
+    async with LayoutContentStore(tmp_path).ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB[:100])
 
-    async with ContentStore(tmp_path).ingest(DIGEST, len(BLOB)) as ingest:
+    async with LayoutContentStore(tmp_path).ingest(DIGEST, len(BLOB)) as ingest:
         assert ingest.offset == 100
 
 
-async def test_a_download_can_start_over(content: ContentStore) -> None:
+async def test_a_download_can_start_over(content: LayoutContentStore) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(b"not the blob")
 
@@ -83,7 +84,7 @@ async def test_a_download_can_start_over(content: ContentStore) -> None:
     assert content.read(DIGEST) == BLOB
 
 
-async def test_wrong_bytes_are_refused_and_dropped(content: ContentStore) -> None:
+async def test_wrong_bytes_are_refused_and_dropped(content: LayoutContentStore) -> None:
     wrong = b"!" + BLOB[1:]
 
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
@@ -96,7 +97,9 @@ async def test_wrong_bytes_are_refused_and_dropped(content: ContentStore) -> Non
         assert ingest.offset == 0
 
 
-async def test_bytes_changed_on_disk_between_two_attempts_are_found(content: ContentStore) -> None:
+async def test_bytes_changed_on_disk_between_two_attempts_are_found(
+    content: LayoutContentStore,
+) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB[:-1])
     (partial,) = (content.path(DIGEST).parents[2] / "ingest").iterdir()
@@ -110,14 +113,14 @@ async def test_bytes_changed_on_disk_between_two_attempts_are_found(content: Con
     assert not content.has(DIGEST)
 
 
-async def test_too_many_bytes_are_refused_at_once(content: ContentStore) -> None:
+async def test_too_many_bytes_are_refused_at_once(content: LayoutContentStore) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB)
         with pytest.raises(SizeMismatch, match=f"expected {len(BLOB)}"):
             await ingest.append(b"more")
 
 
-async def test_too_few_bytes_are_refused_and_kept(content: ContentStore) -> None:
+async def test_too_few_bytes_are_refused_and_kept(content: LayoutContentStore) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB[:-1])
         with pytest.raises(SizeMismatch):
@@ -127,23 +130,23 @@ async def test_too_few_bytes_are_refused_and_kept(content: ContentStore) -> None
         assert ingest.offset == len(BLOB) - 1
 
 
-async def test_a_partial_file_larger_than_the_blob_starts_over(content: ContentStore) -> None:
+async def test_a_partial_file_larger_than_the_blob_starts_over(content: LayoutContentStore) -> None:
     async with content.ingest(DIGEST, len(BLOB)) as ingest:
         await ingest.append(BLOB)
     async with content.ingest(DIGEST, 10) as ingest:
         assert ingest.offset == 0
 
 
-async def test_sha512_has_a_directory_of_its_own(content: ContentStore) -> None:
+async def test_sha512_has_a_directory_of_its_own(content: LayoutContentStore) -> None:
     digest = Digest.of(b"blob", "sha512")
 
-    await content.put(digest, b"blob")
+    await put_document(content, digest, b"blob")
 
     assert content.path(digest).parent.name == "sha512"
     assert list(content.digests()) == [digest]
 
 
-async def test_two_downloads_of_one_blob_write_it_once(content: ContentStore) -> None:
+async def test_two_downloads_of_one_blob_write_it_once(content: LayoutContentStore) -> None:
     started = asyncio.Event()
     second_saw: list[bool] = []
 
@@ -165,7 +168,7 @@ async def test_two_downloads_of_one_blob_write_it_once(content: ContentStore) ->
     assert content.read(DIGEST) == BLOB
 
 
-async def test_a_cancelled_download_can_be_resumed(content: ContentStore) -> None:
+async def test_a_cancelled_download_can_be_resumed(content: LayoutContentStore) -> None:
     arrived = asyncio.Event()
 
     async def download() -> None:
@@ -184,35 +187,39 @@ async def test_a_cancelled_download_can_be_resumed(content: ContentStore) -> Non
         assert ingest.offset == 2_000_000
 
 
-async def test_a_deleted_blob_is_gone_but_stays_readable_where_open(content: ContentStore) -> None:
+async def test_a_deleted_blob_is_gone_but_stays_readable_where_open(
+    content: LayoutContentStore,
+) -> None:
     await receive(content, BLOB)
 
-    with content.open(DIGEST) as held:
+    with content.path(DIGEST).open("rb") as held:
         await content.delete(DIGEST)
 
         assert held.read() == BLOB
     assert not content.has(DIGEST)
 
 
-async def test_deleting_twice_is_no_error(content: ContentStore) -> None:
+async def test_deleting_twice_is_no_error(content: LayoutContentStore) -> None:
     await content.delete(DIGEST)
     await content.delete(DIGEST)
 
 
-def test_an_unknown_blob_is_refused(content: ContentStore) -> None:
+def test_an_unknown_blob_is_refused(content: LayoutContentStore) -> None:
     with pytest.raises(BlobUnknown, match=str(DIGEST)):
-        content.open(DIGEST)
+        content.read(DIGEST)
 
 
-async def test_a_blob_that_rotted_is_not_read(content: ContentStore) -> None:
-    await content.put(DIGEST, BLOB)
+async def test_a_blob_that_rotted_is_not_read(content: LayoutContentStore) -> None:
+    await put_document(content, DIGEST, BLOB)
     content.path(DIGEST).write_bytes(b"rot")
 
     with pytest.raises(DigestMismatch):
         content.read(DIGEST)
 
 
-async def test_partial_files_are_discarded_unless_they_are_arriving(content: ContentStore) -> None:
+async def test_partial_files_are_discarded_unless_they_are_arriving(
+    content: LayoutContentStore,
+) -> None:
     other = Digest.of(b"other")
     async with content.ingest(other, 5) as ingest:
         await ingest.append(b"oth")
@@ -231,7 +238,7 @@ async def test_partial_files_are_discarded_unless_they_are_arriving(content: Con
 
 
 async def test_a_blob_is_synced_before_it_is_named(
-    content: ContentStore, monkeypatch: pytest.MonkeyPatch
+    content: LayoutContentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
     fsync, rename = os.fsync, os.rename
@@ -247,6 +254,6 @@ async def test_a_blob_is_synced_before_it_is_named(
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(os, "rename", noted_rename)
 
-    await content.put(DIGEST, BLOB)
+    await put_document(content, DIGEST, BLOB)
 
     assert steps[:3] == ["sync sha256", "rename", "sync sha256"]
