@@ -29,17 +29,14 @@ import httpx2
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.app import open_registry
+from registry.config import Settings
 from registry.gc.collector import GarbageCollector
 from registry.gc.report import GcReport
-from registry.services.context import ManifestPolicy, RegistryState
-from registry.services.repositories import Registry, Repository
-from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from registry.services.repositories import Repository
 from registry.storage.database import schema
 from registry.storage.database.lock_times import BOUNDS_MS, Histogram
-from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
-from registry.storage.disk.write_guard import WriteGuard
-from registry.storage.retention import Retention
 
 REPOSITORIES = 200
 LAYERS = 3
@@ -144,16 +141,13 @@ async def body(content: bytes) -> AsyncIterator[bytes]:
 async def measure(path: Path) -> float:
     """One round; how many times the usual p99 is that of pushes during the pass."""
     with Root.open(path) as root:
-        store = FilesystemBlobStore(root)
-        async with SQLiteDatabase(root.database) as database:
-            state = RegistryState(
-                database, store, ManifestPolicy(), WriteGuard(), retention=Retention()
-            )
-            repository = Registry(state).repository(RepositoryName("team/app-1"), "bench")
+        async with open_registry(Settings(), root) as opened:
+            database = opened.state.database
+            repository = opened.registry.repository(RepositoryName("team/app-1"), "bench")
             until = time.monotonic() + PUSH_SECONDS
             usual = await push_until(lambda: time.monotonic() > until, repository)
             click.echo(f"usual:      {usual}")
-            collecting = asyncio.create_task(timed_pass(state))
+            collecting = asyncio.create_task(timed_pass(opened.collector))
             during = await push_until(collecting.done, repository)
             report, seconds = await collecting
             times = during.quantile(0.99) / usual.quantile(0.99)
@@ -164,7 +158,6 @@ async def measure(path: Path) -> float:
             # both stretches of time.
             checkpoints = shares(database.lock_times.of("checkpoint"), seconds + PUSH_SECONDS)
             click.echo(f"checkpoints: {checkpoints}")
-        await store.aclose()
     return times
 
 
@@ -178,9 +171,9 @@ def shares(held: Histogram, seconds: float) -> str:
     )
 
 
-async def timed_pass(state: RegistryState) -> tuple[GcReport, float]:
+async def timed_pass(collector: GarbageCollector) -> tuple[GcReport, float]:
     started = time.monotonic()
-    report = await GarbageCollector(state).collect()
+    report = await collector.collect()
     return report, time.monotonic() - started
 
 

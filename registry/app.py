@@ -202,20 +202,13 @@ def policy_of(settings: Settings) -> Policy:
 def state_of(
     settings: Settings, database: Database, store: BlobStore, guard: Guard
 ) -> RegistryState:
-    uploads = settings.uploads
     return RegistryState(
         database,
         store,
         ManifestPolicy(settings.manifests.sparse),
         guard,
         retention=retention_of(settings),
-        limits=UploadLimits(
-            idle_ms=milliseconds(uploads.idle_seconds),
-            max_age_ms=milliseconds(uploads.max_age_seconds),
-            max_per_identity=uploads.max_per_identity,
-            max_per_address=uploads.max_per_address,
-            max_total=uploads.max_total,
-        ),
+        limits=upload_limits_of(settings),
     )
 
 
@@ -226,6 +219,17 @@ def retention_of(settings: Settings) -> Retention:
         epoch_ms=milliseconds(gc.epoch_seconds),
         undelete_ms=milliseconds(gc.undelete_seconds),
         untagged_ms=milliseconds(gc.untagged_after_days * 86_400),
+    )
+
+
+def upload_limits_of(settings: Settings) -> UploadLimits:
+    uploads = settings.uploads
+    return UploadLimits(
+        idle_ms=milliseconds(uploads.idle_seconds),
+        max_age_ms=milliseconds(uploads.max_age_seconds),
+        max_per_identity=uploads.max_per_identity,
+        max_per_address=uploads.max_per_address,
+        max_total=uploads.max_total,
     )
 
 

@@ -19,7 +19,7 @@ from registry.gc.expired_uploads import expire_uploads
 from registry.gc.orphans import sweep
 from registry.gc.purge import purge
 from registry.gc.report import GcReport
-from registry.gc.throttle import SHARE, LockThrottle
+from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
 from registry.services.retention import lease_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
@@ -39,7 +39,7 @@ Find = Callable[[Cutoff, Key, Connection], CandidatePage]
 class GarbageCollector:
     """Collects unreferenced content.  One pass at a time."""
 
-    def __init__(self, state: RegistryState, *, share: float = SHARE) -> None:
+    def __init__(self, state: RegistryState, *, share: float) -> None:
         """``share``: the largest share of wall time that it may hold the write lock."""
         self._state = state
         self._throttle = LockThrottle(state.database, "gc", share)

@@ -13,8 +13,6 @@ from registry.storage.database.contract import Connection, Database
 T = TypeVar("T")
 K = TypeVar("K")
 
-# Largest share of wall time that background work may hold the write lock.
-SHARE = 0.02
 # Safety factor on each wait: the clock is read slightly too early.
 MARGIN = 1.01
 # Target time for a unit, commit not included: short enough not to delay a push.
@@ -27,11 +25,12 @@ MAX_ITEMS_PER_BATCH = 100
 class LockThrottle:
     """Runs short units of background work, with waits between them.
 
-    A unit's duration is not known in advance: the last one determines the next batch size and the
-    wait before it.
+    ``share`` is the largest part of wall time, up to 1, that the work may hold the lock.  A unit's
+    duration is not known in advance: the last one determines the next batch size and the wait
+    before it.
     """
 
-    def __init__(self, database: Database, purpose: str, share: float = SHARE) -> None:
+    def __init__(self, database: Database, purpose: str, share: float) -> None:
         self._database = database
         self._share = min(share, 1.0)
         self._purpose = purpose

@@ -18,7 +18,7 @@ from registry.storage.guard import Guard
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.epochs import EpochWatch
-from registry.storage.retention import DAY_MS, Retention
+from registry.storage.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,11 @@ class Backups:
 class UploadLimits:
     """Limits on open sessions: times in milliseconds, and counts."""
 
-    idle_ms: int = DAY_MS
-    max_age_ms: int = 7 * DAY_MS
-    max_per_identity: int = 1000
-    max_per_address: int = 1000
-    max_total: int = 10_000
+    idle_ms: int
+    max_age_ms: int
+    max_per_identity: int
+    max_per_address: int
+    max_total: int
 
     @property
     def touch_ms(self) -> int:
@@ -141,11 +141,11 @@ class RegistryState:
     store: BlobStore
     policy: ManifestPolicy
     guard: Guard
+    retention: Retention
+    limits: UploadLimits
     locks: SessionLocks = field(default_factory=SessionLocks)
     clock: Clock = field(default_factory=SystemClock)
     epochs: EpochWatch = field(default_factory=EpochWatch)
-    retention: Retention = field(default_factory=Retention)
-    limits: UploadLimits = UploadLimits()
     committed: CommittedSessions = field(default_factory=CommittedSessions)
     # Held while files of the trash are removed: no undelete and no backup begins meanwhile.
     trash_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

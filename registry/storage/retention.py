@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
-LEASE_MS = DAY_MS
 # Tolerance for a clock that is set back; times further ahead count as written by a wrong clock.
 SLACK_MS = 7 * DAY_MS
 
@@ -40,16 +39,16 @@ class Leased(Generic[T]):
 class Retention:
     """Durations in milliseconds."""
 
-    lease_ms: int = LEASE_MS
-    epoch_ms: int = 60 * 60 * 1000
-    undelete_ms: int = 3 * DAY_MS
-    untagged_ms: int = 0
+    lease_ms: int
+    epoch_ms: int
+    undelete_ms: int
+    untagged_ms: int
     """0: untagged manifests are kept for good."""
 
     def epochs(self, duration_ms: int, least: int = 0) -> int:
         """The number of epochs after which a duration has certainly passed.
 
-        >>> Retention(epoch_ms=1000).epochs(3000)
+        >>> Retention(lease_ms=0, epoch_ms=1000, undelete_ms=0, untagged_ms=0).epochs(3000)
         4
         """
         if duration_ms <= 0:

@@ -18,19 +18,19 @@ from oci.errors import OCIError
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.gc.collector import GarbageCollector
-from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
+from registry.services.context import ManifestPolicy, RegistryState
 from registry.services.repositories import Registry
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
-from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest
 from tests.campaigns.checker import check
 from tests.support.images import an_image, an_index
 from tests.support.registry import schema
 from tests.support.registry.integrity import wrongs
+from tests.support.registry.settings import default_retention, default_upload_limits
 from tests.support.registry.storage import Service, body, push_blob, push_blobs
 
 NAME, TAG = "team/app", Tag("v1")
@@ -40,7 +40,7 @@ LOOSE = b"a blob that no manifest names"
 MAX_SESSIONS = 5
 # In a short run the whole root is checked after so many pairs.
 CHECKED_EVERY = 20
-RETENTION = Retention(lease_ms=1, epoch_ms=1)
+RETENTION = default_retention(lease_ms=1, epoch_ms=1)
 
 # The checker's finding where nobody kept a log of the clients.
 NO_HISTORY = "nobody pushed it"
@@ -182,7 +182,7 @@ async def a_registry(root: Root) -> AsyncIterator[Service]:
             ManifestPolicy("index"),
             guard,
             retention=RETENTION,
-            limits=UploadLimits(max_per_identity=MAX_SESSIONS),
+            limits=default_upload_limits(max_per_identity=MAX_SESSIONS),
         )
         yield Service(root.path, database, store, Registry(state), state)
         await store.aclose()

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, insert, select
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.metadata import epochs
 from registry.storage.metadata.tables import audit
-from registry.storage.retention import LEASE_MS
 
 # The identity of changes by collection, in the audit and in the trash.
 GARBAGE_COLLECTOR = "garbage collector"
@@ -23,7 +22,8 @@ class Change:
     identity: str
     at: int
     epoch: int
-    lease_ms: int = LEASE_MS
+    lease_ms: int = 0
+    """The length of the leases that it gives; 0 for a change that gives none."""
 
     @property
     def lease_until(self) -> int:
@@ -36,7 +36,7 @@ class Change:
         connection: Connection,
         identity: str,
         clock: Clock | None = None,
-        lease_ms: int = LEASE_MS,
+        lease_ms: int = 0,
     ) -> Change:
         """Begin the change that the current transaction makes."""
         now = (clock or SystemClock()).wall_ms()

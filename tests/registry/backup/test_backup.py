@@ -19,7 +19,6 @@ from registry.backup.backup import lost_file_finding, take_backup
 from registry.cli.entry import main
 from registry.errors import CommandRefused, StartupError
 from registry.integrity.findings import INVARIANTS
-from registry.services.context import ManifestPolicy, RegistryState
 from registry.storage import backup_directory as storage_backup
 from registry.storage.backup_directory import LABEL, Backup, Label, restore
 from registry.storage.database import schema
@@ -31,13 +30,9 @@ from tests.support.registry.integrity import wrongs
 from tests.support.registry.storage import Service, a_service, pull_blob, push_blob, push_image
 
 
-def state(service: Service) -> RegistryState:
-    return RegistryState(service.database, service.store, ManifestPolicy(), service.state.guard)
-
-
 async def back_up(service: Service, target: Path, *, link: bool = True) -> int:
     """Take it; how many files were new."""
-    return (await take_backup(state(service), target, link=link))[1]
+    return (await take_backup(service.state, target, link=link))[1]
 
 
 def restored_to(backup: Path, root: Path) -> Path:
@@ -128,7 +123,7 @@ async def test_a_second_backup_copies_new_files_and_deletes_unneeded_ones(
 
 
 async def test_a_backup_waits_for_a_purge_to_end(service: Service, tmp_path: Path) -> None:
-    held = state(service)
+    held = service.state
     await push_blob(service.repository(), b"content")
     async with held.trash_lock:
         backup = asyncio.create_task(take_backup(held, tmp_path / "backup"))
@@ -305,9 +300,9 @@ async def test_a_missing_file_of_the_trash_is_reported_and_is_no_failure(
     ((physical,),) = await service.rows("SELECT physical FROM trash")
     (service.root / "blobs" / physical[:2] / physical).unlink()
 
-    taken = await take_backup(state(service), tmp_path / "backup")
+    taken = await take_backup(service.state, tmp_path / "backup")
 
-    rows = state(service).database.operator
+    rows = service.state.database.operator
     (finding,) = [await lost_file_finding(rows, lost) for lost in taken.lost]
     assert (finding.what, finding.found, finding.harmless) == (f"trash {digest}", "no file", True)
     assert taken.label.blobs == 0
@@ -381,7 +376,7 @@ async def test_a_cancelled_backup_ends_before_a_file_is_purged(
         copied.append(target.name)
 
     monkeypatch.setattr(storage_backup, "finish_file", finish_file)
-    sharing = state(service)
+    sharing = service.state
     taking = asyncio.create_task(take_backup(sharing, tmp_path / "backup", link=False))
     await asyncio.to_thread(held.wait)
 

@@ -17,13 +17,13 @@ from registry.gc import collector as collector_module
 from registry.services.repositories import Repository
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.keys import Key
-from registry.storage.retention import Retention
 from tests.support.images import Image, Index, an_image, an_index
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
 
 ONE, TWO = Tag("one"), Tag("two")
-UNTAGGED = Retention(
+UNTAGGED = default_retention(
     lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0, untagged_ms=120 * SECOND
 )
 

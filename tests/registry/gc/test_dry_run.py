@@ -8,23 +8,22 @@ import pytest
 from oci.reference import RepositoryName, Tag
 from registry.gc.dry_run import dry_run
 from registry.gc.report import GcReport
-from registry.services.context import UploadLimits
-from registry.storage.retention import Retention
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image, an_index
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention, default_upload_limits
 from tests.support.registry.storage import body, push_blob, push_image, push_index
 
 
 @pytest.fixture(params=[0, 600], ids=["no window", "a window"])
 async def gc_service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GcService]:
-    retention = Retention(
+    retention = default_retention(
         lease_ms=60 * SECOND,
         epoch_ms=10 * SECOND,
         undelete_ms=request.param * SECOND,
         untagged_ms=120 * SECOND,
     )
-    limits = UploadLimits(idle_ms=100 * SECOND)
+    limits = default_upload_limits(idle_ms=100 * SECOND)
     async with a_gc_service(tmp_path / "r", retention=retention, limits=limits) as made:
         yield made
 
@@ -84,13 +83,13 @@ async def test_something_of_every_kind_is_collected_in_the_end(gc_service: GcSer
 
 async def test_a_dry_run_reports_a_pass_that_begins_an_epoch(tmp_path: Path) -> None:
     """Of every kind something goes in the very pass that begins the epoch it waits for."""
-    retention = Retention(
+    retention = default_retention(
         lease_ms=60 * SECOND,
         epoch_ms=10 * SECOND,
         undelete_ms=90 * SECOND,
         untagged_ms=150 * SECOND,
     )
-    limits = UploadLimits(idle_ms=9999 * SECOND, max_age_ms=100 * SECOND)
+    limits = default_upload_limits(idle_ms=9999 * SECOND, max_age_ms=100 * SECOND)
     async with a_gc_service(tmp_path / "r", retention=retention, limits=limits) as gc_service:
         await a_registry_with_garbage(gc_service)
         await gc_service.pass_time(10)

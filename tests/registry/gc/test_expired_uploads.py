@@ -11,13 +11,13 @@ from oci.reference import RepositoryName
 from registry.errors import BlobUploadUnknown, TooManyRequests
 from registry.gc.collector import GarbageCollector
 from registry.gc.epochs import watching_epochs
-from registry.services.context import UploadLimits
 from registry.services.repositories import Caller, Repository
 from tests.support.registry.clocks import YEAR_MS, FakeClock
 from tests.support.registry.gc_service import SECOND, SHORT, GcService, a_gc_service
+from tests.support.registry.settings import default_upload_limits
 from tests.support.registry.storage import a_service, body, pull_blob, push_blob
 
-LIMITS = UploadLimits(
+LIMITS = default_upload_limits(
     idle_ms=100 * SECOND, max_age_ms=300 * SECOND, max_per_identity=3, max_total=5
 )
 

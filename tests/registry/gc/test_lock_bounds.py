@@ -14,12 +14,13 @@ from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START
 from registry.storage.metadata.keys import BYTES_PER_BATCH, Key
 from registry.storage.metadata.trash import rows as trash_rows
-from registry.storage.retention import Cutoff, Retention
+from registry.storage.retention import Cutoff
 from tests.support.images import an_image
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import push_image
 
-RETENTION = Retention(
+RETENTION = default_retention(
     lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=60 * SECOND, untagged_ms=120 * SECOND
 )
 # Two of them come to the bound.

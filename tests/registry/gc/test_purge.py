@@ -12,12 +12,12 @@ from registry.storage import backup_directory as storage_backup
 from registry.storage.backup_directory import Label
 from registry.storage.database.contract import Work
 from registry.storage.database.sqlite import SQLiteDatabase
-from registry.storage.retention import Retention
 from registry.trash.undelete import undelete_digest
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import pull_blob, push_blob
 
-WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+WINDOW = default_retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
 async def test_while_a_backup_runs_no_file_is_purged_and_the_rest_continues(

@@ -90,7 +90,7 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
             seconds += HELD
 
     async with SQLiteDatabase(database_path) as database:
-        await LockThrottle(database, "gc").run_batches(range(200), unit)
+        await LockThrottle(database, "gc", 0.02).run_batches(range(200), unit)
 
     assert sizes[0] == throttle.MIN_ITEMS_PER_BATCH
     assert max(sizes) <= throttle.MAX_ITEMS_PER_BATCH

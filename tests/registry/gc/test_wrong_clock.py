@@ -6,15 +6,16 @@ import pytest
 
 from oci.reference import RepositoryName, Tag
 from registry.gc.dry_run import dry_run
-from registry.storage.retention import SLACK_MS, Retention
+from registry.storage.retention import SLACK_MS
 from registry.trash.repositories import delete_repository
 from tests.support.images import an_image
 from tests.support.registry.clocks import YEAR_MS
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import push_blob, push_image
 
 AHEAD = 10 * YEAR_MS
-KEPT = Retention(
+KEPT = default_retention(
     lease_ms=60 * SECOND,
     epoch_ms=10 * SECOND,
     undelete_ms=100 * SECOND,

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from registry.server import Limits, Server, SlipwayProtocol
+from registry.server import Server, SlipwayProtocol
 from registry.server.deadlines import RateMeter
 from tests.support.registry.raw_http import Probe, connected, read_answer, read_to_end, running
+from tests.support.registry.settings import default_limits
 
-LIMITS = Limits(
+LIMITS = default_limits(
     header_seconds=0.4,
     keep_alive_seconds=1.5,
     body_window_seconds=0.4,
@@ -70,9 +71,9 @@ def test_an_idle_connection_is_kept_for_its_time(server: Server) -> None:
 
 
 def test_by_default_it_is_kept_longer_than_go_clients_keep_theirs() -> None:
-    assert Limits().keep_alive_seconds > 90
-    assert Limits().header_seconds <= 10
-    assert Limits().write_stall_seconds <= 60
+    assert default_limits().keep_alive_seconds > 90
+    assert default_limits().header_seconds <= 10
+    assert default_limits().write_stall_seconds <= 60
 
 
 def test_the_next_head_after_an_answer_has_the_same_deadline(server: Server) -> None:
@@ -188,7 +189,7 @@ def test_the_watch_over_all_deadlines_is_restarted(
 
 
 def test_a_window_counts_only_while_the_client_may_send() -> None:
-    rate = RateMeter(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    rate = RateMeter(default_limits(body_window_seconds=10, body_bytes_per_second=100))
     rate.begin(0)
 
     assert not rate.is_too_slow(9, may_send=True)
@@ -198,7 +199,7 @@ def test_a_window_counts_only_while_the_client_may_send() -> None:
 
 
 def test_a_window_with_its_share_opens_the_next() -> None:
-    rate = RateMeter(Limits(body_window_seconds=10, body_bytes_per_second=100))
+    rate = RateMeter(default_limits(body_window_seconds=10, body_bytes_per_second=100))
     rate.begin(0)
     rate.arrived(1000)
 
@@ -208,7 +209,7 @@ def test_a_window_with_its_share_opens_the_next() -> None:
 
 
 def test_only_something_untaken_can_stall() -> None:
-    rate = RateMeter(Limits(write_stall_seconds=10))
+    rate = RateMeter(default_limits(write_stall_seconds=10))
     rate.begin(0)
 
     assert not rate.is_stalled(100, sent_bytes=0, unsent_bytes=0)

@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from registry.server import Limits
 from registry.server.descriptors import fit_to_fd_limit
+from tests.support.registry.settings import default_limits
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_the_soft_limit_is_raised_as_needed(
 ) -> None:
     allow(monkeypatch, 1024, 500_000)
 
-    assert fit_to_fd_limit(Limits(connections=1000)).connections == 1000
+    assert fit_to_fd_limit(default_limits(connections=1000)).connections == 1000
     assert raised == [(3064, 500_000)]
 
 
@@ -33,7 +33,7 @@ def test_a_low_hard_limit_means_fewer_connections(
 ) -> None:
     allow(monkeypatch, 1024, 1024)
 
-    assert fit_to_fd_limit(Limits(connections=10_000)).connections == 320
+    assert fit_to_fd_limit(default_limits(connections=10_000)).connections == 320
 
 
 def test_a_process_without_a_limit_may_have_all(
@@ -41,5 +41,5 @@ def test_a_process_without_a_limit_may_have_all(
 ) -> None:
     allow(monkeypatch, 1024, resource.RLIM_INFINITY)
 
-    assert fit_to_fd_limit(Limits(connections=10_000)).connections == 10_000
+    assert fit_to_fd_limit(default_limits(connections=10_000)).connections == 10_000
     assert raised == [(30_064, resource.RLIM_INFINITY)]

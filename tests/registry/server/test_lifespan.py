@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from registry.errors import StartupError
-from registry.server import ApplicationFailed, Limits, Server, listen
+from registry.server import ApplicationFailed, Server, listen
 from registry.server.lifespan import Lifespan
+from tests.support.registry.settings import default_limits
 
 
 def serve(app: Any) -> None:
-    Server(app, listen("127.0.0.1", 0), limits=Limits()).run()
+    Server(app, listen("127.0.0.1", 0), limits=default_limits()).run()
 
 
 def test_an_application_that_cannot_start_is_reported() -> None:

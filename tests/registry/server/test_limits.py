@@ -2,9 +2,9 @@
 
 import pytest
 
-from registry.server import Limits
+from tests.support.registry.settings import default_limits
 
 
 def test_limits_cannot_be_changed_under_a_server() -> None:
     with pytest.raises(AttributeError):
-        Limits().header_seconds = 1  # type: ignore[misc]
+        default_limits().header_seconds = 1  # type: ignore[misc]

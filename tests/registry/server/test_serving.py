@@ -15,21 +15,22 @@ from typing import Any
 import pytest
 
 from registry.server import (
-    Limits,
     Server,
     SlipwayProtocol,
     listen,
 )
 from tests.support.registry.raw_http import Probe, connected, read_answer, read_to_end, running
+from tests.support.registry.settings import default_limits
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from typing import Any
-from registry.server import Limits, Server, listen
+from registry.server import Server, listen
 from tests.support.registry.raw_http import Probe
+from tests.support.registry.settings import default_limits
 
-limits = Limits(shutdown_seconds=float(sys.argv[2]))
+limits = default_limits(shutdown_seconds=float(sys.argv[2]))
 server = Server(Probe(Path(sys.argv[1])), listen("127.0.0.1", 0), limits=limits)
 server.on_ready = lambda host, port: print(port, flush=True)
 server.run()
@@ -147,7 +148,7 @@ def test_an_application_stops_after_the_last_request_has_ended() -> None:
             order.append("request ended")
 
     post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1"
-    with running(app, Limits(shutdown_seconds=0)) as server, connected(server, post):
+    with running(app, default_limits(shutdown_seconds=0)) as server, connected(server, post):
         while not server.server_state.tasks:
             threading.Event().wait(0.01)
 
@@ -160,7 +161,7 @@ def test_a_server_admits_no_more_connections_than_it_has_descriptors_for(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: None)
 
-    server = Server(Probe(), listen("127.0.0.1", 0), limits=Limits(connections=10_000))
+    server = Server(Probe(), listen("127.0.0.1", 0), limits=default_limits(connections=10_000))
     server.listener.close()
 
     assert server.limits.connections == 45

@@ -6,9 +6,10 @@ from uvicorn.protocols.http import flow_control, httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.errors import StartupError
-from registry.server import Limits, Server, ServerIncompatible, listen
+from registry.server import Server, ServerIncompatible, listen
 from registry.server.uvicorn_compat import check_internals, missing_internals
 from tests.support.registry.raw_http import Probe
+from tests.support.registry.settings import default_limits
 
 
 def test_this_uvicorn_has_all_of_it() -> None:
@@ -20,7 +21,7 @@ def test_a_server_does_not_start_on_another_uvicorn(monkeypatch: pytest.MonkeyPa
     monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
 
     with listen("127.0.0.1", 0) as listener, pytest.raises(ServerIncompatible) as refused:
-        Server(Probe(), listener, limits=Limits())
+        Server(Probe(), listener, limits=default_limits())
 
     assert isinstance(refused.value, StartupError)
     assert str(refused.value) == (

@@ -9,17 +9,17 @@ import pytest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.operator.tag_history import history
-from registry.storage.retention import Retention
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest, undelete_tag
 from tests.support.images import an_image, an_index
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
 
 NAME = RepositoryName("team/app")
 ONE, TWO = Tag("one"), Tag("two")
-WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+WINDOW = default_retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from registry.services.context import UploadLimits
 from registry.services.repositories import Repository
 from registry.storage.retention import Retention
 from tests.support.registry.clocks import FakeClock
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import Service, a_service
 
 SECOND = 1000
-SHORT = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
+SHORT = default_retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=0)
 
 
 @dataclass(frozen=True, slots=True)

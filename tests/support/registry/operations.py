@@ -15,9 +15,9 @@ from oci.errors import OCIError
 from oci.reference import Tag
 from registry.gc.collector import GarbageCollector
 from registry.gc.epochs import count_epoch
-from registry.storage.retention import Retention
 from tests.support.images import an_image
 from tests.support.registry.clocks import FakeClock
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import Service, body, pull_blob, push_blob, push_image
 
 KEPT, GONE = an_image(layers=2, seed="kept"), an_image(seed="gone")
@@ -205,7 +205,7 @@ async def collect(service: Service, state: State) -> None:
     """A pass long after every lease: memberships, purge, sweep."""
     clock = FakeClock()
     clock.advance(LONG_MS + int(time.time() * 1000) - clock.wall_ms())
-    retention = Retention(lease_ms=1, undelete_ms=0)
+    retention = default_retention(lease_ms=1, undelete_ms=0)
     registry_state = dataclasses.replace(service.state, clock=clock, retention=retention)
     collector = GarbageCollector(registry_state, share=1)
     for _ in range(retention.lease_epochs + 1):

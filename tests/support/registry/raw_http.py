@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.server import Limits, Server, listen
+from tests.support.registry.settings import default_limits
 
 PATIENCE_SECONDS = 60.0
 
@@ -181,7 +182,7 @@ def running(
     """A server in a thread of its own, stopped gracefully at the end."""
     ready = threading.Event()
     listener = listener or listen("127.0.0.1", 0)
-    server = Server(app, listener, limits=limits or Limits(), ssl_context=ssl_context)
+    server = Server(app, listener, limits=limits or default_limits(), ssl_context=ssl_context)
     server.on_ready = lambda host, port: ready.set()
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()

@@ -28,6 +28,7 @@ from registry.storage.retention import Retention
 from tests.support.images import Image, Index
 from tests.support.registry import schema
 from tests.support.registry.databases import RerunningDatabase
+from tests.support.registry.settings import default_retention, default_upload_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ async def a_service(
                 guard,
                 locks=SessionLocks(clock),
                 clock=clock or SystemClock(),
-                retention=retention or Retention(),
-                limits=limits or UploadLimits(),
+                retention=retention or default_retention(),
+                limits=limits or default_upload_limits(),
             )
             yield Service(path, database, used, Registry(state), state)
             await used.aclose()

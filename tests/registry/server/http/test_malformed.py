@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from registry.server import Limits, Server
+from registry.server import Server
 from tests.support.registry.raw_http import Answer, Probe, connected, read_answer, running, talk
+from tests.support.registry.settings import default_limits
 
 OK = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 OFFER = b"Connection: Upgrade"
@@ -275,7 +276,7 @@ def probe() -> Probe:
 
 @pytest.fixture(scope="module")
 def server(probe: Probe) -> Iterator[Server]:
-    limits = Limits(header_seconds=0.8, keep_alive_seconds=1, body_window_seconds=0.8)
+    limits = default_limits(header_seconds=0.8, keep_alive_seconds=1, body_window_seconds=0.8)
     with running(probe, limits) as server:
         yield server
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from registry.server import Limits, Server, SlipwayProtocol
+from registry.server import Server, SlipwayProtocol
 from tests.support.registry.raw_http import (
     Probe,
     answers,
@@ -17,6 +17,7 @@ from tests.support.registry.raw_http import (
     running,
     talk,
 )
+from tests.support.registry.settings import default_limits
 
 BODY = os.urandom(3_000_000)
 
@@ -28,7 +29,7 @@ def probe() -> Probe:
 
 @pytest.fixture
 def server(probe: Probe) -> Iterator[Server]:
-    with running(probe, Limits(drain_bytes=1024 * 1024, drain_seconds=0.5)) as server:
+    with running(probe, default_limits(drain_bytes=1024 * 1024, drain_seconds=0.5)) as server:
         yield server
 
 
@@ -254,7 +255,7 @@ def test_too_many_pipelined_bytes_are_refused(probe: Probe) -> None:
     body = bytes(200_000)
     head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     probe.go_on.set()
-    with running(probe, Limits(pipelined_bytes=100)) as server:
+    with running(probe, default_limits(pipelined_bytes=100)) as server:
         found = talk(server, head + body + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
 
     assert found[0].status == 200
@@ -265,7 +266,10 @@ def test_too_many_pipelined_bytes_are_refused(probe: Probe) -> None:
 def test_too_many_requests_behind_a_chunked_body_are_refused(probe: Probe) -> None:
     chunked = b"POST /hold HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     probe.go_on.set()
-    with running(probe, Limits(pipelined_requests=5)) as server, connected(server, chunked) as sent:
+    with (
+        running(probe, default_limits(pipelined_requests=5)) as server,
+        connected(server, chunked) as sent,
+    ):
         assert probe.held.wait(60)
         sent.sendall(b"0\r\n\r\n" + b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
         statuses = [answer.status for answer in answers(read_to_end(sent))]
@@ -290,7 +294,7 @@ def test_a_body_in_chunks_of_one_byte_takes_no_more_than_it_has(probe: Probe) ->
 
 
 def test_more_connections_than_allowed_are_refused_and_then_admitted(probe: Probe) -> None:
-    with running(probe, Limits(connections=1)) as server:
+    with running(probe, default_limits(connections=1)) as server:
         with connected(server, LAST.replace(b"Connection: close\r\n", b"")) as first:
             read_answer(first)
             with connected(server) as second:

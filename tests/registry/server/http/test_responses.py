@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.server import Limits, Server
+from registry.server import Server
 from tests.support.registry.raw_http import (
     Probe,
     answers,
@@ -19,6 +19,7 @@ from tests.support.registry.raw_http import (
     running,
     talk,
 )
+from tests.support.registry.settings import default_limits
 from tests.support.registry.unreadable import BadPlace
 from tests.support.tls import tls_contexts
 
@@ -36,7 +37,7 @@ def probe(tmp_path: Path) -> Probe:
 
 @pytest.fixture
 def server(probe: Probe) -> Iterator[Server]:
-    with running(probe, Limits(write_stall_seconds=0.5)) as server:
+    with running(probe, default_limits(write_stall_seconds=0.5)) as server:
         yield server
 
 
