@@ -7,7 +7,7 @@ import pytest
 
 from runner.errors import NoSuchImage
 from runner.services.containers.dependencies import ImageFinder
-from runner.storage.layers.store import LayerStore
+from runner.storage.layers.store import DirectoryLayerStore
 from tests.support.images import an_image
 from tests.support.runner.memory_registries import MemoryRegistries
 from tests.support.runner.runner_containers import SomeImages
@@ -19,7 +19,7 @@ SOURCE = an_image(2)
 @pytest.fixture(params=["images", "some images"])
 async def finder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ImageFinder]:
     if request.param == "some images":
-        found = SomeImages(LayerStore(tmp_path / "layers"))
+        found = SomeImages(DirectoryLayerStore(tmp_path / "layers"))
         await found.add("app", SOURCE)
         yield found
         return
