@@ -3,12 +3,21 @@
 https://www.rfc-editor.org/rfc/rfc9110#section-13
 """
 
+import re
+
 from starlette.datastructures import Headers
 
 from oci.digest import Digest
 from oci.ranges import ByteRange, parse_range
 from oci.reference import Tag
 from registry.errors import PreconditionFailed
+
+# RFC 9110 8.8.3: entity-tag = [ weak ] opaque-tag; weak = %s"W/"
+#   opaque-tag = DQUOTE *etagc DQUOTE; etagc = %x21 / %x23-7E / obs-text
+# RFC 9110 13.1.1: If-Match = "*" / #entity-tag; a tag without quotes is read too.
+_ENTITY_TAG = re.compile(
+    r'(?:\A|,)[ \t]*+(W/)?+("[\x21\x23-\x7e\x80-\xff]*+"|[^\s,"]++)[ \t]*+(?=,|\Z)'
+)
 
 
 def etag(digest: Digest) -> str:
@@ -59,14 +68,11 @@ def requested_ranges(headers: Headers, digest: Digest, size: int) -> tuple[ByteR
 
 
 def _names(header: str, digest: Digest, *, weak: bool) -> bool:
-    """Whether a list of entity tags, quoted or bare, names this digest."""
-    text = str(digest)
-    for part in header.split(","):
-        tag = part.strip()
-        if tag.startswith("W/"):
-            if not weak:
-                continue
-            tag = tag[2:]
-        if tag in ("*", text) or tag == f'"{text}"':
-            return True
-    return False
+    """Whether a list of entity tags, quoted or bare, names this digest; ``*`` names all.
+
+    Weak tags count for the weak comparison only (RFC 9110 section 8.8.3.2).
+    """
+    names = ("*", str(digest), etag(digest))
+    return any(
+        found[2] in names and (weak or not found[1]) for found in _ENTITY_TAG.finditer(header)
+    )
