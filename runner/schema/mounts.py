@@ -4,7 +4,7 @@ Engine API, ``Mount`` and ``HostConfig.Binds``.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -73,8 +73,7 @@ class MountOption:
         words = [word for word in parts[2].split(",") if word] if len(parts) == 3 else []
         kind: MountKind = "bind" if source.startswith("/") else "volume"
         allowed = PROPAGATIONS if kind == "bind" else {"nocopy"}
-        if len(PROPAGATIONS.intersection(words)) > 1 or {"ro", "rw"} <= set(words):
-            raise BadRequest(f"invalid volume {text!r}: options exclude each other")
+        _check_exclusive(text, words)
         words = [word for word in words if word not in _IGNORED_OPTIONS]
         read_only = "ro" in words
         options = [word for word in words if word != "ro"]
@@ -122,6 +121,15 @@ _BIND_FIELDS = ("CreateMountpoint", "NonRecursive", "Propagation")
 # z and Z relabel for SELinux; the next three are for a daemon in a virtual machine.
 _IGNORED_OPTIONS = frozenset({"z", "Z", "cached", "consistent", "delegated", "rw"})
 
+# Of each group a volume has one word, once: docker's rule.
+_EXCLUSIVE = (
+    frozenset({"ro", "rw"}),
+    frozenset({"z", "Z"}),
+    frozenset({"cached", "consistent", "delegated"}),
+    frozenset({"nocopy"}),
+    PROPAGATIONS,
+)
+
 _BIND_WORDS = {"nonrecursive": "NonRecursive", "create": "CreateMountpoint"}
 
 
@@ -137,6 +145,17 @@ def check_target(target: str) -> str:
     if normal == "/":
         raise BadRequest("invalid mount target '/': the root is the image's")
     return normal
+
+
+def _check_exclusive(text: str, words: Sequence[str]) -> None:
+    for group in _EXCLUSIVE:
+        found = [word for word in words if word in group]
+        if len(found) > 1:
+            expected = ", ".join(sorted(group))
+            raise BadRequest(
+                f"invalid volume {text!r}: found {' and '.join(found)}, "
+                f"expected at most one of {expected}"
+            )
 
 
 def _bind_options(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,8 +1,15 @@
 """Limits that the kernel or the runtime would refuse at the start are refused at create."""
 
+import errno
+import os
+import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.errors import BadRequest
 from runner.runtime.oci_spec.host import Host, parse_list
@@ -86,3 +93,79 @@ def test_this_host_has_the_processor_that_runs_this() -> None:
 
     assert host.online_cpus
     assert host.memory_nodes
+
+
+ENDS = {
+    "cpu_shares": (2, 262_144),
+    "cpu_period": (1_000, 1_000_000),
+    "blkio_weight": (10, 1_000),
+    "oom_score_adj": (-1_000, 1_000),
+}
+
+
+@given(st.sampled_from(sorted(ENDS)), st.data())
+def test_a_number_is_taken_within_its_range_alone(name: str, data: st.DataObject) -> None:
+    lowest, highest = ENDS[name]
+    near = st.integers(lowest - 2, lowest + 2) | st.integers(highest - 2, highest + 2)
+    value = data.draw(near | st.integers(), "value")
+    options: dict[str, Any] = {name: value}
+
+    refused = is_refused(partial(check_limits, ContainerOptions("i", **options), HOST))
+
+    assert refused != (lowest <= value <= highest)
+
+
+@given(st.sets(st.integers(0, 6), min_size=1), st.booleans())
+def test_a_list_is_taken_if_the_host_has_all_of_it(wanted: set[int], as_ranges: bool) -> None:
+    text = ",".join(f"{number}-{number}" if as_ranges else str(number) for number in wanted)
+
+    refused = is_refused(partial(check_limits, ContainerOptions("i", cpuset_cpus=text), HOST))
+
+    assert refused != (wanted <= HOST.online_cpus)
+
+
+@given(st.characters(codec="utf-8", exclude_characters="\0/."), st.integers(252, 259))
+def test_a_name_is_refused_where_the_kernel_refuses_it(character: str, size: int) -> None:
+    whole, rest = divmod(size, len(character.encode()))
+    path = f"/{character * whole}{'a' * rest}"
+
+    refused = is_refused(partial(check_mounts, (MountOption("volume", "", path),)))
+
+    assert refused == (kernel_error(path) == errno.ENAMETOOLONG)
+
+
+@given(st.integers(4_080, 4_110))
+def test_a_path_is_refused_where_the_kernel_refuses_it(length: int) -> None:
+    path = ("/" + "." * (length % 2) + "/." * length)[:length]
+
+    refused = is_refused(partial(check_mounts, (MountOption("volume", "", path),)))
+
+    assert refused == (kernel_error(path) == errno.ENAMETOOLONG)
+
+
+@given(st.text(max_size=12) | st.from_regex(r"(size|mode|uid|nr_inodes)=[0-9]{0,5}[km%]?x?"))
+def test_any_tmpfs_option_is_refused_or_one_of_mount(option: str) -> None:
+    # By tmpfs(5): a size may be a share of the memory, a mode is octal, an id is a number.
+    grammar = (
+        r"size=[0-9]+([kmgKMG]|%)?|nr_(blocks|inodes)=[0-9]+[kmgKMG]?|mode=[0-7]+|[ug]id=[0-9]+"
+    )
+
+    if not is_refused(partial(check_mounts, tmpfs(option))):
+        assert re.fullmatch(grammar, option) or option.isalpha(), "nothing but letters: a flag"
+
+
+def is_refused(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except BadRequest:
+        return True
+    return False
+
+
+def kernel_error(path: str) -> int:
+    """The errno of lstat(2); 0 if it finds the path."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno or 0
+    return 0
