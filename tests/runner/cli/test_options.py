@@ -204,7 +204,7 @@ def test_a_relative_source_is_a_path_from_here(
         (["--name"], "expected one argument"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(words: list[str], sentence: str) -> None:
+def test_senseless_options_are_a_usage_error(words: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
         body(*words)
     assert sentence in str(caught.value)

@@ -57,6 +57,6 @@ def test_a_template_is_filled(template: str, text: str) -> None:
     ["{{.ID", "{{if .ID}}x", "{{end}}", "{{}}", "{{nonsense .ID}}", "{{ID}}", "{{(.ID}}",
      "{{.ID)}}", "{{.Absent}}", "{{.State.Absent}}", "{{index .Mounts 9}}", "{{template}}"],
 )  # fmt: skip
-def test_what_cannot_be_had_is_a_usage_error(template: str) -> None:
+def test_an_unknown_field_is_a_usage_error(template: str) -> None:
     with pytest.raises(UsageError, match="template: "):
         Template.parse(template).render(VALUE)

@@ -47,7 +47,7 @@ def entry(credentials: Credentials) -> dict[str, Any]:
     return {"auths": {"registry.test": credentials.to_entry()}}
 
 
-def test_what_was_saved_is_found_by_us_and_readable_by_docker(home: Path) -> None:
+def test_saved_credentials_are_found_by_us_and_readable_by_docker(home: Path) -> None:
     store = CredentialStore({"HOME": str(home)})
 
     saved = store.save("registry.test:5000", ALICE)

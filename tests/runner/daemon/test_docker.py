@@ -51,7 +51,7 @@ def docker(request: pytest.FixtureRequest, shared_runner: Runner, tmp_path: Path
     return Docker(program, shared_runner, tmp_path)
 
 
-def test_it_introduces_itself(docker: Docker) -> None:
+def test_the_daemon_introduces_itself(docker: Docker) -> None:
     version = json.loads(docker("version", "--format", "{{json .}}"))
     info = json.loads(docker("info", "--format", "{{json .}}"))
 

@@ -105,7 +105,7 @@ async def nothing() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize(("method", "path"), SPECIFIED)
-async def test_what_is_specified_is_understood_and_all_else_refused(
+async def test_every_specified_filter_is_understood_and_all_else_refused(
     method: str, path: str, name: str, services: Services, containers: FakeContainers
 ) -> None:
     offered = SPECIFIED[method, path].split()

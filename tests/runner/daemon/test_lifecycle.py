@@ -193,7 +193,7 @@ def _post(runner: Runner, path: str, document: object) -> bytes:
         return b"".join(iter(lambda: client.recv(4096), b""))
 
 
-def test_what_is_in_images_is_hidden_from_the_hosts_users(shared_runner: Runner) -> None:
+def test_files_of_images_are_hidden_from_the_hosts_users(shared_runner: Runner) -> None:
     shared_runner("run", "-d", "--name", "hidden", "busybox", "sleep", "60")
     places = (shared_runner.root, shared_runner.run_dir)
     # os.walk does not mind what vanishes: other tests' containers are still being removed.

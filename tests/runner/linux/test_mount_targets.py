@@ -53,7 +53,7 @@ def test_links_lead_where_they_would_inside(
     assert sorted(os.listdir(tmp_path)) == ["root"]
 
 
-def test_what_is_missing_is_made_whatever_the_umask(tmp_path: Path, root: int) -> None:
+def test_a_missing_target_is_made_whatever_the_umask(tmp_path: Path, root: int) -> None:
     before = os.umask(0o077)
     try:
         made = target_of(root, "/a/b"), target_of(root, "/c/file", directory=False)

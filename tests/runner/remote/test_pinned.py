@@ -176,7 +176,7 @@ async def test_a_name_with_one_forbidden_address_is_refused(
     assert store.seen == []
 
 
-async def test_what_a_local_registry_redirects_to_is_pinned_too(
+async def test_the_target_of_a_local_registrys_redirect_is_pinned_too(
     network: Network, registry: FakeRegistry, store: FakeRegistry, clients: RegistryClients
 ) -> None:
     """The hop is allowed wherever it leads; what its server redirects to next is not."""

@@ -115,7 +115,7 @@ async def test_the_states_follow_the_runtime_spec(any_engine: Engine) -> None:
     assert stopped.bundle == box.launch.bundle
 
 
-async def test_what_makes_no_sense_in_a_state_is_refused(any_engine: Engine) -> None:
+async def test_an_operation_that_a_state_forbids_is_refused(any_engine: Engine) -> None:
     runtime = any_engine.runtime
     box = await any_engine.run(*programs.SLEEP)
 

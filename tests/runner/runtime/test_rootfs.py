@@ -36,7 +36,7 @@ def test_the_hosts_own_dev_is_taken_as_one() -> None:
 
 @pytest.mark.parametrize("content", ["file", "link"])
 @pytest.mark.parametrize("target", ["/dev", "/dev/null"])
-def test_what_is_not_the_null_device_is_not_mounted_as_one(
+def test_another_file_than_the_null_device_is_not_mounted_as_one(
     tmp_path: Path, content: str, target: str
 ) -> None:
     null = tmp_path / "null"
@@ -57,7 +57,7 @@ def test_no_mount_follows_a_link_in_a_bind_below_dev(tmp_path: Path, below: str)
         check_runtime_mounts(entries)
 
 
-def test_what_is_not_there_yet_is_made_by_the_runtime(tmp_path: Path) -> None:
+def test_a_missing_mount_point_is_made_by_the_runtime(tmp_path: Path) -> None:
     check_runtime_mounts([a_bind(tmp_path, "/dev/outer"), a_bind(tmp_path, "/dev/outer/new/x")])
 
 

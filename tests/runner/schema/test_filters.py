@@ -88,7 +88,7 @@ def test_a_thing_of_unknown_age_is_not_older_than_anything() -> None:
         ({"colour": ["green"]}, "invalid filter 'colour=green': expected one of red, blue"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_looked_at(
+def test_a_senseless_filter_is_refused_before_anything_is_looked_at(
     asked: dict[str, list[str]], sentence: str
 ) -> None:
     with pytest.raises(BadRequest) as caught:

@@ -35,7 +35,9 @@ def test_sizes_and_numbers_are_read(options: dict[str, str], expected: LogOption
         ({"mode": "non-blocking"}, "mode: 'non-blocking' is not offered"),
     ],
 )
-def test_what_would_be_forgotten_is_refused_by_name(options: dict[str, str], named: str) -> None:
+def test_a_log_option_without_effect_is_refused_by_name(
+    options: dict[str, str], named: str
+) -> None:
     with pytest.raises(BadRequest, match=named):
         ContainerOptions.from_json({"Image": "x", "HostConfig": {"LogConfig": {"Config": options}}})
 

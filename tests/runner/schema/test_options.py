@@ -137,7 +137,9 @@ def test_every_kind_of_mount_is_read() -> None:
         ({"ConsoleSize": [1]}, "ConsoleSize: expected [height, width]"),
     ],
 )
-def test_what_is_not_offered_is_refused_by_name(host_config: dict[str, Any], sentence: str) -> None:
+def test_an_option_that_is_not_offered_is_refused_by_name(
+    host_config: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(BadRequest) as caught:
         made(**host_config)
     assert sentence in str(caught.value)
@@ -234,7 +236,7 @@ def test_a_volume_that_is_declared_twice_is_one() -> None:
     assert mounts == (MountOption("tmpfs", "", "/b"), MountOption("volume", "", "/a"))
 
 
-def test_what_only_inspect_shows_survives() -> None:
+def test_fields_that_only_inspect_shows_survive() -> None:
     document = {
         "Image": "i",
         "ExposedPorts": {"80/tcp": {}},

@@ -26,7 +26,7 @@ def test_seconds_and_rfc_3339_are_read(text: str, when: datetime | None) -> None
 
 
 @pytest.mark.parametrize("text", ["yesterday", "1e300", "nan", "2026-13-01"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_text_without_a_time_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="invalid time"):
         parse_time(text)
 
@@ -43,7 +43,7 @@ def test_an_age_is_before_now(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "1d", "h", "-5m", "99999999999999h"])
-def test_what_is_neither_a_time_nor_an_age_is_refused(text: str) -> None:
+def test_neither_a_time_nor_an_age_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="invalid time"):
         parse_time_or_age(text)
 

@@ -67,7 +67,7 @@ async def test_only_the_last_events_are_remembered(events: Events) -> None:
     assert (await anext(listening)).id == "5"
 
 
-async def test_who_falls_far_behind_is_let_go(events: Events) -> None:
+async def test_a_subscriber_far_behind_is_let_go(events: Events) -> None:
     listening = events.subscribe()
     for number in range(MAX_QUEUED + 10):
         events.publish("image", "pull", str(number))
@@ -77,7 +77,7 @@ async def test_who_falls_far_behind_is_let_go(events: Events) -> None:
     assert len(told) == MAX_QUEUED
 
 
-async def test_what_was_published_cannot_be_changed_later(events: Events) -> None:
+async def test_a_published_event_cannot_be_changed_later(events: Events) -> None:
     attributes = {"name": "web"}
     listening = events.subscribe()
     events.publish("container", "start", "abc", attributes)

@@ -25,7 +25,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
         check_name(name)
 
 
-def test_what_looks_like_an_id_is_no_name() -> None:
+def test_text_that_looks_like_an_id_is_no_name() -> None:
     with pytest.raises(BadRequest, match="64 hex characters are an ID"):
         check_container_name("a" * 64)
     assert check_container_name("a" * 63) == "a" * 63

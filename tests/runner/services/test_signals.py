@@ -25,7 +25,7 @@ def test_real_time_signals_are_counted_from_either_end(text: str, number: int) -
 @pytest.mark.parametrize(
     "text", ["", "0", "65", "-9", "+9", "9 ", "٩", "SIG", "SIGFOO", "RTMIN+31", "RTMIN-1", "9\n"]
 )
-def test_what_is_no_signal_is_refused(text: str) -> None:
+def test_text_without_a_signal_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="invalid signal"):
         parse_signal(text)
 

@@ -71,7 +71,7 @@ async def test_several_records_are_put_together_or_not_at_all(records: RecordSto
     assert [record.id for record in records.containers.all()] == ["1"]
 
 
-async def test_what_was_put_is_there_until_it_is_removed(records: RecordStore) -> None:
+async def test_a_record_is_there_until_it_is_removed(records: RecordStore) -> None:
     kept, gone = VolumeRecord("kept", 2.5, {"a": "b"}, anonymous=True), VolumeRecord("gone", 1.5)
     await records.volumes.put(kept, gone)
 

@@ -125,7 +125,7 @@ def test_records_that_are_there_are_opened_without_a_write(tmp_path: Path) -> No
     assert (tmp_path / "records.db").stat().st_mtime_ns == written
 
 
-def test_what_is_no_database_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"this is not a database, and never was" * 100)
 
     with pytest.raises(RecordsUnusable, match=r"records\.db: file is not a database"):

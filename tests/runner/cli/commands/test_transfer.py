@@ -92,7 +92,7 @@ def test_a_save_that_is_refused_leaves_no_file(shared_runner: Runner, tmp_path: 
 
 
 @pytest.mark.parametrize("archive", [b"", b"no archive at all", b"\0" * 1024])
-def test_what_is_no_archive_is_refused(shared_runner: Runner, archive: bytes) -> None:
+def test_a_file_that_is_no_archive_is_refused(shared_runner: Runner, archive: bytes) -> None:
     done = shared_runner.try_("load", stdin=archive)
 
     assert done.returncode == 1

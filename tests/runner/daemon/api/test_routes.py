@@ -143,6 +143,8 @@ async def test_names_of_images_have_slashes(
     ("method", "path"),
     [("GET", "/"), ("PUT", "/info"), ("POST", "/build"), ("POST", "/containers//start")],
 )
-async def test_what_is_not_offered_is_not_found_and_says_so(method: str, path: str) -> None:
+async def test_an_endpoint_that_is_not_offered_is_not_found_and_says_so(
+    method: str, path: str
+) -> None:
     with pytest.raises(NotFound, match=f"page not found: {method} {path} is not part of"):
         await router(NO_SERVICES)(request(method, path))

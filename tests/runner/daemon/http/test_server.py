@@ -232,7 +232,7 @@ async def test_a_json_body_has_an_end(served: Served) -> None:
         b"POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_what_is_not_http_is_refused_and_the_connection_closed(
+async def test_bytes_that_are_not_http_are_refused_and_the_connection_closed(
     served: Served, request_bytes: bytes
 ) -> None:
     answer = await say(served, request_bytes)

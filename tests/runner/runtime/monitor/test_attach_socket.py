@@ -48,7 +48,7 @@ async def test_a_path_longer_than_an_address_is_connected_to(
     await streams.aclose()
 
 
-async def test_what_was_sent_before_a_reset_is_read(path: Path, monitor: socket.socket) -> None:
+async def test_output_sent_before_a_reset_is_read(path: Path, monitor: socket.socket) -> None:
     streams = AttachSocket.connect(path)
     accepted, _ = monitor.accept()
     await streams.write(b"nobody reads this")

@@ -83,7 +83,7 @@ def test_lists_are_read_as_the_kernel_reads_them(text: str, numbers: set[int]) -
 
 
 @pytest.mark.parametrize("text", ["", "a", "1,", "-1", "1--2", "1 2", "999999"])
-def test_what_is_no_list_is_refused(text: str) -> None:
+def test_text_without_a_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected numbers and ranges"):
         parse_list(text)
 

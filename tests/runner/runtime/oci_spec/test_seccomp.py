@@ -118,6 +118,6 @@ def test_sockets_are_of_families_in_use() -> None:
      {"defaultAction": "A", "syscalls": [7]},
      a_profile(includes={"minKernel": "new"}), a_profile(args=[{"index": 0}])],
 )  # fmt: skip
-def test_what_is_not_a_profile_is_refused(profile: dict[str, Any]) -> None:
+def test_other_json_than_a_profile_is_refused(profile: dict[str, Any]) -> None:
     with pytest.raises(BadRequest, match="invalid seccomp profile"):
         resolve(profile, [], "amd64", (6, 1))

@@ -230,7 +230,9 @@ def test_no_limit_on_processes_can_be_asked_for() -> None:
         ({"privileged": True}, "privileged containers are not offered"),
     ],
 )
-def test_what_start_would_refuse_create_refuses(options: dict[str, Any], words: str) -> None:
+def test_create_refuses_the_options_that_start_would_refuse(
+    options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(BadRequest, match=words):
         check_options(asked(**options), HOST)
     with pytest.raises(BadRequest, match=words):
@@ -251,7 +253,7 @@ def test_ulimits_are_clamped_to_what_this_process_may_give() -> None:
     assert warnings == ("ulimit nofile: 65536 is above this host's hard limit, used 20000",)
 
 
-def test_what_the_kernel_cannot_do_is_a_warning() -> None:
+def test_a_limit_that_the_kernel_lacks_is_a_warning() -> None:
     features = replace(HOST.cgroups, swap_limit=False, block_io_weight=False)
     host = replace(HOST, cgroups=features)
     options = asked(memory=8 << 20, memory_swap=-1, blkio_weight=100)

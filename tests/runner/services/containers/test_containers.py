@@ -149,7 +149,7 @@ async def test_waiting_for_what_does_not_run_answers_at_once(any_runner: RunnerC
     assert (never_ran.code, ended.code, again.code) == (0, 1, 1)
 
 
-async def test_who_waits_for_the_next_exit_is_told_when_it_is_removed_instead(
+async def test_a_wait_for_the_next_exit_ends_with_a_removal(
     any_runner: RunnerContainers,
 ) -> None:
     container = await any_runner.create("true")

@@ -68,7 +68,7 @@ async def test_only_one_of_many_gets_a_name(runner: RunnerContainers) -> None:
         ),
     ],
 )
-async def test_what_cannot_start_is_refused_at_create(
+async def test_options_that_cannot_start_are_refused_at_create(
     runner: RunnerContainers, options: ContainerOptions, refusal: type[Exception], expected: str
 ) -> None:
     with pytest.raises(refusal, match=expected):
@@ -143,7 +143,9 @@ async def test_a_named_volume_cannot_be_removed_while_its_container_is_made(
     assert names == refused == [volume.name for volume in runner.volumes.list()]
 
 
-async def test_what_a_failed_creation_made_is_let_go_and_removed(runner: RunnerContainers) -> None:
+async def test_volumes_of_a_failed_creation_are_let_go_and_removed(
+    runner: RunnerContainers,
+) -> None:
     mounts = (MountOption("volume", "store", "/a"), MountOption("volume", "", "/b"))
     missing = MountOption("bind", "/no/such/place", "/x")
 

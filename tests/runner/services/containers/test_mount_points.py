@@ -38,7 +38,7 @@ async def test_binds_and_tmpfs_are_mounted_as_asked(
     assert (made / "m").exists()
 
 
-async def test_what_an_image_has_at_a_volume_is_copied_into_it(runner: RunnerContainers) -> None:
+async def test_an_images_files_at_a_volume_are_copied_into_it(runner: RunnerContainers) -> None:
     image = a_busybox_image({"data/": b"", "data/file": b"first\n"}, volumes=["/data"])
     await runner.images.add("with-volume", image)
     options = ContainerOptions(

@@ -156,7 +156,7 @@ async def test_a_start_aborted_after_the_program_began_leaves_an_exited_containe
 
 
 @pytest.mark.parametrize("operation", ["pause", "resume", "exec", "start", "create"])
-async def test_what_the_runtime_refuses_changes_nothing(
+async def test_an_operation_that_the_runtime_refuses_changes_nothing(
     fake_runner: RunnerContainers, fake_host: FakeHost, operation: str
 ) -> None:
     containers = fake_runner.containers

@@ -73,7 +73,7 @@ async def test_a_killed_daemon_leaves_containers_running_and_the_next_one_knows_
             assert not is_mounted(run_dir / "r" / container)
 
 
-async def test_what_ended_without_a_daemon_has_its_exit_code_and_log(
+async def test_a_container_that_ended_without_a_daemon_has_its_exit_code_and_log(
     tmp_path: Path, run_dir: Path
 ) -> None:
     script = "while [ ! -e /go ]; do sleep 0.05; done; echo alone; exit 11"
@@ -173,7 +173,7 @@ async def test_a_daemon_that_stops_takes_up_its_containers_again(
         assert runner.containers.list()[0].name == "idle"
 
 
-async def test_what_has_no_record_is_swept(tmp_path: Path, run_dir: Path) -> None:
+async def test_files_without_a_record_are_swept(tmp_path: Path, run_dir: Path) -> None:
     stranger = "f" * 64
     async with runner_containers(tmp_path, run_dir) as runner:
         await runner.deps.snapshotter.prepare(stranger, [])

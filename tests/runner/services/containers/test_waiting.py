@@ -34,7 +34,7 @@ async def test_a_result_is_kept_for_who_asks_late() -> None:
     assert await waiter.result() == STATUS
 
 
-async def test_who_has_left_is_not_told() -> None:
+async def test_a_closed_waiter_is_not_told() -> None:
     waiters = Waiters()
     waiter = waiters.join(Condition.NEXT_EXIT)
     waiting = asyncio.create_task(waiter.result())

@@ -90,7 +90,7 @@ async def test_an_ambiguous_id_is_refused(registry: FakeRegistry, runner: Runner
         runner.images.find(f"sha256:{common}")
 
 
-async def test_what_happened_is_published(registry: FakeRegistry, runner: RunnerImages) -> None:
+async def test_changes_are_published(registry: FakeRegistry, runner: RunnerImages) -> None:
     registry.put(an_image())
     listening = runner.events.subscribe()
     await runner.images.pull("app", progress=runner.on_progress)

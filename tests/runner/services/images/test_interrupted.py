@@ -162,7 +162,7 @@ async def test_a_second_pull_takes_over_where_the_first_was_cancelled(
     ]
 
 
-async def test_what_a_failed_pull_left_is_not_fetched_again(
+async def test_blobs_of_a_failed_pull_are_not_fetched_again(
     registry: FakeRegistry, tmp_path: Path
 ) -> None:
     registry.on("GET", BLOB, Reply(body=LAYER.blob, cut=3_000_000), Reply(503))

@@ -27,7 +27,7 @@ def an_xz_with_a_huge_dictionary() -> bytes:
 
 
 @pytest.mark.parametrize("compress", COMPRESS)
-def test_what_inflates_without_end_is_refused(
+def test_bytes_that_inflate_without_end_are_refused(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
     archive = tmp_path / "archive"
@@ -59,7 +59,7 @@ def test_an_xz_that_wants_gigabytes_of_memory_is_refused(tmp_path: Path) -> None
         decompress_in_place(archive)
 
 
-def test_what_a_killed_daemon_had_spooled_is_dropped(tmp_path: Path) -> None:
+def test_spool_files_of_a_killed_daemon_are_dropped(tmp_path: Path) -> None:
     for name in ("arriving-1234", "arriving-1234.gz", "other"):
         (tmp_path / name).write_bytes(b"x")
 

@@ -42,7 +42,7 @@ async def test_layers_are_settled_after_a_while(
     await layer_sync.close()
 
 
-async def test_what_comes_during_a_sync_is_settled_too(
+async def test_layers_that_come_during_a_sync_are_synced_too(
     layers: DirectoryLayerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await unpack(layers, a_layer({"a": b"a"}))

@@ -100,7 +100,7 @@ async def test_too_many_layers_are_refused_before_any_is_fetched(
     assert not registry.asked("GET", str(LAYER.descriptor.digest))
 
 
-async def test_what_is_no_image_is_refused_by_its_config(
+async def test_an_artifact_is_refused_by_its_config(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
     chart = b'{"name":"chart","version":"1"}'

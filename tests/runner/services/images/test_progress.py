@@ -52,7 +52,7 @@ async def test_a_wait_is_told_until_it_is_over() -> None:
     assert len(told) == count
 
 
-async def test_what_is_quick_is_not_told() -> None:
+async def test_quick_work_is_not_told() -> None:
     told: list[ProgressEvent] = []
 
     async with reminders(told.append, "Waiting for registry.test"):

@@ -193,7 +193,7 @@ async def test_a_foreign_layer_that_the_registry_holds_is_a_layer(
     assert "Skipped foreign layer" in runner.statuses
 
 
-async def test_what_comes_slowly_is_passed_on_as_it_comes() -> None:
+async def test_bytes_that_come_slowly_are_passed_on_as_they_come() -> None:
     times = iter([0.0, 0.4, 0.9, 1.3, 1.3, 1.4])
 
     async def trickle() -> AsyncIterator[bytes]:

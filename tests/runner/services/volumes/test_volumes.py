@@ -136,7 +136,7 @@ async def test_a_filled_volume_has_all_of_it_and_a_full_one_is_left_alone(
     assert volume.mountpoint.stat().st_mode & 0o777 == 0o750
 
 
-async def test_what_was_half_done_is_cleared_away_and_files_without_a_record_are_kept(
+async def test_half_done_changes_are_cleared_away_and_files_without_a_record_are_kept(
     volumes: Volumes, records: Records, tmp_path: Path
 ) -> None:
     volume = await volumes.create("store")

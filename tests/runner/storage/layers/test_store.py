@@ -231,7 +231,7 @@ async def test_a_child_that_is_killed_is_told(layers: DirectoryLayerStore, tmp_p
     assert ingesting(layers, tmp_path) == []
 
 
-async def test_what_the_layers_beneath_must_complete_is_remembered(tmp_path: Path) -> None:
+async def test_directories_that_the_layers_beneath_complete_are_remembered(tmp_path: Path) -> None:
     blob = archive(hard_link(b"a/b", b"c"), entry(b"\xff/x"), entry(b".wh..wh..opq"))
     written = await write(DirectoryLayerStore(tmp_path), blob, diff_id=None)
 

@@ -306,7 +306,7 @@ def test_an_unknown_owner_is_whoever_unpacks(unknown: int, root: Path, apply: Ap
 
 
 @pytest.mark.parametrize("owner", [-2, 2**32])
-def test_what_is_no_owner_is_refused(owner: int, apply: Apply) -> None:
+def test_an_invalid_owner_is_refused(owner: int, apply: Apply) -> None:
     with pytest.raises(InvalidLayer, match="expected 0 to 4294967294"):
         apply(entry(b"f", uid=owner))
 

@@ -274,7 +274,7 @@ async def test_a_removal_comes_back_over_the_layer_it_removed(stack: Stack) -> N
     assert seen["d/x"] == "644 0 a"
 
 
-async def test_what_a_layer_put_below_a_symlink_stays_when_the_layer_comes_back(
+async def test_a_layers_files_below_a_symlink_stay_when_the_layer_comes_back(
     stack: Stack,
 ) -> None:
     base = archive(directory(b"usr"), symlink(b"lib", b"usr"))

@@ -79,7 +79,7 @@ async def test_a_snapshot_of_nothing_is_empty(snapshots: Snapshotter, tmp_path: 
         (place / "x").touch()
 
 
-async def test_what_is_written_stays_for_the_next_mount(
+async def test_written_files_stay_for_the_next_mount(
     snapshots: Snapshotter, layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     await snapshots.prepare("c1", await unpacked(layers, BASE))
@@ -189,7 +189,7 @@ async def test_a_layer_that_is_not_there_is_named(snapshots: Snapshotter) -> Non
     assert await snapshots.keys() == ()
 
 
-async def test_what_is_not_there_is_refused(
+async def test_an_unknown_snapshot_is_refused(
     snapshots: Snapshotter, layers: DirectoryLayerStore
 ) -> None:
     for ask in (snapshots.mounts, snapshots.parents, snapshots.changes):

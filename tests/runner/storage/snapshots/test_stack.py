@@ -68,7 +68,7 @@ async def test_many_layers_whose_directories_are_described_beneath(
         unmount(place)
 
 
-async def test_what_was_made_for_a_stack_goes_with_its_layers(
+async def test_fixups_of_a_stack_go_with_its_layers(
     layers: DirectoryLayerStore, tmp_path: Path
 ) -> None:
     base = archive(entry(b"d", DIRECTORY, mode=0o711))

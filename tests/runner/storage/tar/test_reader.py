@@ -51,7 +51,7 @@ members = st.builds(
 
 
 @given(st.lists(members, max_size=4))
-def test_what_is_written_is_read(written: list[Member]) -> None:
+def test_written_members_are_read(written: list[Member]) -> None:
     archive = b"".join(header(member) for member in written) + bytes(1024)
 
     assert list(TarReader([archive])) == written

@@ -52,7 +52,7 @@ async def test_only_the_wanted_outputs_are_read() -> None:
     assert await read(awaited) == [Frame(ERR, b"b")]
 
 
-async def test_what_was_logged_before_comes_first() -> None:
+async def test_earlier_output_comes_first() -> None:
     awaited = PendingStreams((OUT,), SomeStreams(Frame(OUT, b"before")).frames())
     await awaited.connect(SomeStreams(Frame(OUT, b"now")))
 
@@ -82,7 +82,7 @@ async def test_when_nothing_will_come_reading_ends_and_writing_goes_nowhere() ->
     await awaited.close_stdin()
 
 
-async def test_who_left_before_the_start_leaves_no_stream_open() -> None:
+async def test_streams_closed_before_the_start_leave_none_open() -> None:
     awaited, real = PendingStreams((OUT,)), SomeStreams()
     await awaited.aclose()
 

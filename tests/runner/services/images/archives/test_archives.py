@@ -117,7 +117,7 @@ async def test_an_import_of_anything_else_is_refused(runner: RunnerImages, archi
     assert list((runner.root / "tmp").iterdir()) == []
 
 
-async def test_what_was_saved_loads_as_the_same_image(
+async def test_a_saved_image_loads_as_the_same_image(
     runner: RunnerImages, other: RunnerImages
 ) -> None:
     async with FakeRegistry() as registry:

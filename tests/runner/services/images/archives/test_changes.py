@@ -43,6 +43,6 @@ def test_changes_are_applied_in_order(changes: tuple[str, ...], defaults: Proces
         "LABEL 'x",
     ],
 )
-def test_what_makes_no_sense_is_refused(change: str) -> None:
+def test_a_senseless_change_is_refused(change: str) -> None:
     with pytest.raises(BadRequest):
         apply_changes([change])
