@@ -204,7 +204,15 @@ def check_rule(connection: Connection, rule: checks.Rule) -> list[Finding]:
             affects = checks.tags_on_manifest(connection, repository, digest)
         target = AbsentEdge(thing) if rule.is_edge else None
         findings.append(
-            Finding(rule.invariant, thing, rule.found, rule.expected, affects, target=target)
+            Finding(
+                rule.invariant,
+                thing,
+                rule.found,
+                rule.expected,
+                affects,
+                target=target,
+                harmless=rule.is_edge,
+            )
         )
     return findings
 

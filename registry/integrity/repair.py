@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
 from registry.errors import StorageFailed
 from registry.integrity.findings import (
@@ -40,11 +41,19 @@ class Repair:
     async def repair(self, finding: Finding) -> Finding:
         """The finding, with the repair that was made, if any."""
         target, done = finding.target, ""
+        if isinstance(target, AbsentEdge):
+            await self._link_edges(target.digest)
         if isinstance(target, OrphanFile):
             done = await self._remove(finding, target.file)
         elif target is not None:
             done = await self._repair_rows(finding, target)
         return dataclasses.replace(finding, repaired=done)
+
+    async def _link_edges(self, digest: str) -> None:
+        """Link all edges but a few, in short units; the last one has the audit."""
+        unit = partial(repairs.link_edges, digest=digest)
+        while await self.database.write(unit, on=None):
+            pass
 
     async def _repair_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
@@ -89,6 +98,7 @@ def repair_rows(connection: Connection, change: audit.Change, target: RowTarget)
         case CorruptManifest():
             return repairs.mark_manifest_corrupt(connection, change, target.row)
         case AbsentEdge():
-            return repairs.link_edges(connection, target.digest)
+            repairs.link_edges(connection, target.digest)
+            return "linked"
         case DanglingRows():
             return repairs.delete_dangling_rows(connection, change)

@@ -9,6 +9,7 @@ from oci.digest import Digest
 from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown, CommitUnknown, StorageFailed, StorageUnreadable
 from registry.services.context import RepositoryContext
+from registry.services.edge_links import link_rest
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
@@ -54,6 +55,7 @@ async def commit_blob(
         raise
     if not taken:
         await delete_file(context, new)
+    await link_rest(context.database, context.name, digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_push as steps
 from registry.services.context import RepositoryContext
+from registry.services.edge_links import link_rest
 from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
@@ -100,6 +101,7 @@ class Manifests:
             return absent
 
         absent = await context.database.write(unit, on=context.name, grows=True)
+        await link_rest(context.database, context.name, digest)
         return PushedManifest(digest, new.subject, pointed, absent)
 
     async def delete(self, reference: Tag | Digest) -> None:
@@ -169,7 +171,9 @@ def delete_some(
     if len(some) == TAGS_PER_BATCH:
         audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
         return some, False
-    if manifests.renew_some_dependents(connection, change, repository, digest):
+    if edges.unlink_some(connection, repository, digest) or manifests.renew_some_dependents(
+        connection, change, repository, digest
+    ):
         if some:
             audit.append(connection, change, "tag.delete", str(name), str(digest), detail)
         return some, False

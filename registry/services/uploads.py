@@ -26,6 +26,7 @@ from registry.errors import (
 )
 from registry.services.blob_commit import commit_blob
 from registry.services.context import RepositoryContext
+from registry.services.edge_links import link_rest
 from registry.storage.blobs.names import is_session
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import run_shielded
@@ -164,7 +165,10 @@ class Uploads:
         stored = await context.database.look(blobs.BY_DIGEST, digest)
         if stored is None or await context.store.stat(stored.physical) != stored.size:
             return False
-        return await context.database.write(unit, on=context.name)
+        is_mounted = await context.database.write(unit, on=context.name)
+        if is_mounted:
+            await link_rest(context.database, context.name, digest)
+        return is_mounted
 
     async def _find_source(self, digest: Digest, readable: MayPull | None) -> RepositoryName | None:
         """A readable repository that has the blob; searched without the write lock."""

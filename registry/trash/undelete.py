@@ -16,6 +16,7 @@ from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
 from registry.services import manifest_push as steps
 from registry.services.context import RegistryState
+from registry.services.edge_links import link_rest
 from registry.storage.blobs.store import unpaced
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
@@ -98,6 +99,7 @@ async def in_each(
     for repository, name in names.items():
         found = await state.database.write(partial(unit, repository), on=name, grows=True)
         if found is not None:
+            await link_all(state, name, found)
             whole = whole or UndeleteResult()
             whole.add(found)
     return whole
@@ -164,7 +166,15 @@ async def undelete_tag(
             retag(connection, change, repository, [tag], digest, result)
             return result
 
-        return await state.database.write(unit, on=name, grows=True)
+        undeleted = await state.database.write(unit, on=name, grows=True)
+        await link_all(state, name, undeleted)
+        return undeleted
+
+
+async def link_all(state: RegistryState, name: RepositoryName, found: UndeleteResult) -> None:
+    """Link the edges that name what came back, as a push does."""
+    for digest in (*found.manifests, *found.blobs):
+        await link_rest(state.database, name, Digest.parse(digest))
 
 
 def undelete_manifest(

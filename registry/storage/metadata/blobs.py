@@ -178,9 +178,9 @@ def add(
 def add_member(
     connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
 ) -> None:
-    """Add the membership, set its lease, and link the edges that waited for the blob.
+    """Add the membership, set its lease, and link some of the edges that waited for the blob.
 
-    One that exists has its lease renewed (rule GC-2).
+    One that exists has its lease renewed (rule GC-2).  ``edges.UNLINKED`` says if edges are left.
     """
     key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch, "session": session}

@@ -159,7 +159,7 @@ def media_type(connection: Connection, repository: int, digest: Digest) -> str |
 
 
 def put(connection: Connection, change: Change, repository: int, new: NewManifest) -> None:
-    """Insert a manifest with a lease, and link the indexes that name it."""
+    """Insert a manifest with a lease, and link indexes that name it, as many as one unit may."""
     connection.execute(
         insert(manifests).values(
             repository_id=repository,
@@ -286,8 +286,8 @@ def renew_some_dependents(
 def _kept_by(repository: int, digest: Digest) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """The conditions for a manifest's children, and for its referrers."""
     row, edge = manifests.c, manifest_edges.c
-    children = select(edge.manifest).where(
-        edge.repository_id == repository, edge.parent == str(digest), edge.manifest.is_not(None)
+    children = select(edge.child).where(
+        edge.repository_id == repository, edge.parent == str(digest), edge.kind == "child"
     )
     here = row.repository_id == repository
     return here & row.digest.in_(children), here & (row.subject == str(digest))

@@ -127,8 +127,8 @@ manifests = Table(
     sqlite_strict=True,
 )
 
-# The digests that a manifest names, in order.  ``child`` is always set; ``blob`` and ``manifest``
-# say whether the repository has it.  An edge with neither is absent, until that content is pushed.
+# The digests that a manifest names, in order.  ``child`` is always set, and keeps what it names;
+# ``blob`` and ``manifest`` link it to the repository's content, once that is there.
 manifest_edges = Table(
     "manifest_edges",
     metadata,
@@ -161,6 +161,21 @@ manifest_edges = Table(
     Index(None, "repository_id", "child"),
     Index(None, "repository_id", "blob"),
     Index(None, "repository_id", "manifest"),
+    # The edges that content is to be linked to when it comes: few, in most repositories.
+    Index(
+        "ix_manifest_edges_no_blob",
+        "repository_id",
+        "child",
+        sqlite_where=text("blob IS NULL"),
+        postgresql_where=text("blob IS NULL"),
+    ),
+    Index(
+        "ix_manifest_edges_no_manifest",
+        "repository_id",
+        "child",
+        sqlite_where=text("manifest IS NULL AND kind = 'child'"),
+        postgresql_where=text("manifest IS NULL AND kind = 'child'"),
+    ),
     sqlite_strict=True,
 )
 

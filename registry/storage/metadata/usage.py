@@ -72,7 +72,7 @@ def of_manifest(connection: Connection, repository: int, digest: Digest, tag: st
         if _has_other_tag(connection, repository, each, tag)
         or any(
             parent not in content.manifests
-            for parent in _parents(connection, repository, each, manifest_edges.c.manifest)
+            for parent in _parents(connection, repository, each, manifest_edges.c.kind == "child")
         )
     }
     stays = reachable(connection, repository, kept)
@@ -94,10 +94,10 @@ def reachable(connection: Connection, repository: int, roots: Iterable[str]) -> 
         content.manifests.update(_manifest_sizes(connection, repository, fresh))
         waiting = []
         for row in _edges(connection, repository, fresh):
-            if row.manifest is not None:
-                waiting.append(row.manifest)
-            if row.blob is not None:
-                content.blobs[row.blob] = row.size
+            if row.kind == "child":
+                waiting.append(row.child)
+            if row.size is not None:
+                content.blobs[row.child] = row.size
     return content
 
 
@@ -115,11 +115,14 @@ def _manifest_sizes(
 
 
 def _edges(connection: Connection, repository: int, parents: list[str]) -> Iterator[Any]:
-    edge = manifest_edges.c
+    edge, member = manifest_edges.c, repo_blobs.c
     for batch in _batches(parents):
         yield from connection.execute(
-            select(edge.manifest, edge.blob, blobs.c.size)
-            .outerjoin(blobs, blobs.c.digest == edge.blob)
+            select(edge.kind, edge.child, blobs.c.size)
+            .outerjoin(
+                repo_blobs, (member.repository_id == repository) & (member.digest == edge.child)
+            )
+            .outerjoin(blobs, blobs.c.digest == member.digest)
             .where(edge.repository_id == repository, edge.parent.in_(batch))
         )
 
@@ -133,10 +136,10 @@ def _has_other_tag(connection: Connection, repository: int, digest: str, tag: st
 
 
 def _parents(
-    connection: Connection, repository: int, child: str, column: ColumnElement[str]
+    connection: Connection, repository: int, child: str, *kind: ColumnElement[bool]
 ) -> list[str]:
     edge = manifest_edges.c
-    query = select(edge.parent).where(edge.repository_id == repository, column == child)
+    query = select(edge.parent).where(edge.repository_id == repository, edge.child == child, *kind)
     return list(connection.scalars(query.distinct()))
 
 
@@ -146,7 +149,7 @@ def _is_elsewhere(connection: Connection, repository: int, blob: str, content: C
     other = select(row.digest).where(row.digest == blob, row.repository_id != repository)
     if connection.scalar(other.limit(1)) is not None:
         return True
-    parents = _parents(connection, repository, blob, manifest_edges.c.blob)
+    parents = _parents(connection, repository, blob)
     return any(parent not in content.manifests for parent in parents)
 
 

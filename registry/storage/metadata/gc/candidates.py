@@ -79,7 +79,7 @@ def delete_members(
 def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
     """No manifest of any media type names the blob (rule GC-6), and its lease is over."""
     row, edge = repo_blobs.c, manifest_edges.c
-    named = exists().where(edge.repository_id == row.repository_id, edge.blob == row.digest)
+    named = exists().where(edge.repository_id == row.repository_id, edge.child == row.digest)
     return epochs.is_expired_by(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
 
 
@@ -93,7 +93,9 @@ def _unkept(cutoff: Cutoff) -> ColumnElement[bool]:
     prefix = func.replace(row.digest, ":", "-")
     kept = (
         exists().where(tags.c.repository_id == row.repository_id, tags.c.digest == row.digest),
-        exists().where(edge.repository_id == row.repository_id, edge.manifest == row.digest),
+        exists().where(
+            edge.repository_id == row.repository_id, edge.child == row.digest, edge.kind == "child"
+        ),
         exists().where(subject.repository_id == row.repository_id, subject.digest == row.subject),
         exists().where(
             tags.c.repository_id == row.repository_id,

@@ -31,8 +31,8 @@ def only_referenced_by(
     repository, parent = manifest
     edge, row = manifest_edges.c, repo_blobs.c
     named = (
-        select(edge.blob)
-        .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.blob))
+        select(edge.child)
+        .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.child))
         .where(edge.repository_id == repository, edge.parent == parent)
         .where(epochs.is_expired(cutoff, row.lease_until, row.lease_epoch))
         .distinct()
@@ -40,7 +40,7 @@ def only_referenced_by(
     found = []
     for digest in connection.scalars(named).all():
         parents = connection.scalars(
-            select(edge.parent).where(edge.repository_id == repository, edge.blob == digest)
+            select(edge.parent).where(edge.repository_id == repository, edge.child == digest)
         )
         if all((repository, each) in going for each in parents):
             found.append((repository, digest))

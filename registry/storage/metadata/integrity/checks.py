@@ -73,7 +73,8 @@ class Rule:
     expected: str
     query: str
     is_edge: bool = False
-    """Whether the query's first column is a digest that edges wrongly mark absent."""
+    """Whether the query's first column is a digest that edges are not linked to; it is kept by
+    them all the same, and linked by the next push."""
 
 
 # Columns of each query: the finding's subject, then the repository and digest whose tags it
@@ -88,8 +89,8 @@ RULES = (
     Rule(
         "I4",
         "an edge says that the blob is absent",
-        "an edge to the blob, which is here",
-        "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
+        "an edge to the blob, which is here; the next push links it",
+        "SELECT DISTINCT e.child, e.repository_id, e.parent FROM manifest_edges e"
         " JOIN repo_blobs m ON m.repository_id = e.repository_id AND m.digest = e.child"
         " JOIN blobs b ON b.digest = m.digest AND b.state = 'ok' WHERE e.blob IS NULL",
         is_edge=True,
@@ -97,8 +98,8 @@ RULES = (
     Rule(
         "I4",
         "an edge says that the manifest is absent",
-        "an edge to the manifest, which is here",
-        "SELECT e.child, e.repository_id, e.parent FROM manifest_edges e"
+        "an edge to the manifest, which is here; the next push links it",
+        "SELECT DISTINCT e.child, e.repository_id, e.parent FROM manifest_edges e"
         " JOIN manifests m ON m.repository_id = e.repository_id AND m.digest = e.child"
         " WHERE e.manifest IS NULL AND e.kind = 'child'",
         is_edge=True,

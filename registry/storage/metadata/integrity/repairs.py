@@ -68,17 +68,11 @@ def delete_dangling_rows(connection: Connection, change: Change) -> str:
     return f"{count} rows made absent" if count else ""
 
 
-def link_edges(connection: Connection, digest: str) -> str:
-    """Relink edges whose target exists."""
+def link_edges(connection: Connection, digest: str) -> bool:
+    """Link edges to content that is here, as many as one unit may; true if some may be left."""
+    edge = t.manifest_edges.c
+    parents = connection.scalars(
+        select(edge.repository_id).where(edge.child == digest).distinct()
+    ).all()
     named = Digest.parse(digest)
-    here = connection.execute(
-        select(t.repo_blobs.c.repository_id).where(t.repo_blobs.c.digest == digest)
-    )
-    for (repository,) in here.all():
-        edges.link_blob(connection, repository, named)
-    named_by = connection.execute(
-        select(t.manifests.c.repository_id).where(t.manifests.c.digest == digest)
-    )
-    for (repository,) in named_by.all():
-        edges.link_manifest(connection, repository, named)
-    return "made whole"
+    return any(edges.link_some(connection, repository, named) for repository in parents)

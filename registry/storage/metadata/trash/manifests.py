@@ -6,12 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select
 
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.metadata.audit import Change
-from registry.storage.metadata.tables import manifest_edges, manifests, trash_manifests
+from registry.storage.metadata.tables import (
+    blobs,
+    manifest_edges,
+    manifests,
+    repo_blobs,
+    trash_manifests,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ def put_manifest(
     present = connection.scalars(
         select(edge.child)
         .where(edge.repository_id == repository, edge.parent == str(digest))
-        .where(edge.blob.is_not(None) | edge.manifest.is_not(None))
+        .where(edge.blob.is_not(None) | edge.manifest.is_not(None) | _is_here())
     )
     values = {
         "deleted_at": change.at,
@@ -48,6 +54,21 @@ def put_manifest(
     ).where(row.repository_id == repository, row.digest == str(digest))
     kept = connection.execute(insert(trash_manifests).from_select([*copied, *values], source))
     return kept.rowcount == 1
+
+
+def _is_here() -> ColumnElement[bool]:
+    """Whether the repository has an edge's content, linked or not."""
+    edge, row, member = manifest_edges.c, manifests.alias("child").c, repo_blobs.c
+    is_manifest = exists().where(
+        row.repository_id == edge.repository_id, row.digest == edge.child, edge.kind == "child"
+    )
+    is_blob = exists().where(
+        member.repository_id == edge.repository_id,
+        member.digest == edge.child,
+        blobs.c.digest == member.digest,
+        blobs.c.state == "ok",
+    )
+    return is_manifest | is_blob
 
 
 def find_manifest(
