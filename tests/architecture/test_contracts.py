@@ -51,7 +51,11 @@ WITHOUT_CONTRACT = {
     "runner.services.volumes.volumes:VolumeMount": "attributes of MountPoint",
     "runner.services.volumes.volumes:VolumeUser": "attributes of Container",
     "runner.storage.records:Record": "the form of three values, each written and read whole",
-    "runner.storage.snapshots.snapshotter:LayerSource": "LayerStore alone",
+    "runner.storage.content.contract:ContentStore": "LayoutContentStore alone",
+    "runner.storage.content.contract:Ingest": "that of LayoutContentStore alone",
+    "runner.storage.layers.contract:LayerSource": "DirectoryLayerStore alone",
+    "runner.storage.layers.contract:LayerStore": "DirectoryLayerStore alone",
+    "runner.storage.layers.contract:LayerWriter": "that of DirectoryLayerStore alone",
 }
 
 
