@@ -131,7 +131,7 @@ def test_edges_are_not_linked_to_content_that_has_gone(
     parent = a_manifest(connection, repository, b"parent", named=named)
 
     for edge in named:
-        assert not edges.link_some(connection, repository, edge.child)
+        assert not edges.link_some(connection, repository, edge.digest)
 
     assert rows_of(connection, parent) == [("layer", None, None), ("child", None, None)]
 
