@@ -26,6 +26,18 @@ class RemoteManifest:
     document: ImageManifest | ImageIndex
 
 
+@dataclass(frozen=True, slots=True)
+class RepositoryAddress:
+    """The place of a repository, and the credentials that are used there."""
+
+    host: str
+    name: RepositoryName
+    credentials: Credentials
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}"
+
+
 class PushResult(Enum):
     """How a push made a blob available in the repository."""
 
@@ -35,7 +47,7 @@ class PushResult(Enum):
 
 
 class RegistryRepository(Protocol):
-    """One repository of a registry, with one user's credentials; ``str()`` is ``host/name``.
+    """One repository of a registry, with one user's credentials; ``str()`` is its address.
 
     Every method may be repeated, and called by several tasks at once.  A failure of the network
     is retried inside; what remains of it is raised as Unavailable.  Each method raises also
@@ -43,13 +55,7 @@ class RegistryRepository(Protocol):
     """
 
     @property
-    def host(self) -> str: ...
-
-    @property
-    def name(self) -> RepositoryName: ...
-
-    @property
-    def credentials(self) -> Credentials: ...
+    def address(self) -> RepositoryAddress: ...
 
     async def fetch_manifest(self, target: Tag | Digest) -> RemoteManifest:
         """The manifest or index, verified against the digest asked for, if it is one.
@@ -98,7 +104,10 @@ class RegistryRepository(Protocol):
 
 
 class Registries(Protocol):
-    """All registries that can be reached.  Making a repository sends nothing."""
+    """All registries that can be reached.  Making a repository sends nothing.
+
+    Every implementation passes tests/runner/remote/test_contract.py, and so do its repositories.
+    """
 
     def repository(
         self, host: str, name: RepositoryName, credentials: Credentials | None = None

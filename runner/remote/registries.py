@@ -9,7 +9,7 @@ from oci.reference import RepositoryName, Tag
 from runner.credentials import Credentials
 from runner.remote import fetch, push, tags
 from runner.remote.client import RegistryClients, RemoteRepository, check_login
-from runner.remote.contract import OpenBlob, PushResult, RemoteManifest
+from runner.remote.contract import OpenBlob, PushResult, RemoteManifest, RepositoryAddress
 
 
 class HTTPRegistries:
@@ -34,16 +34,9 @@ class HTTPRepository:
     _remote: RemoteRepository
 
     @property
-    def host(self) -> str:
-        return self._remote.registry.host
-
-    @property
-    def name(self) -> RepositoryName:
-        return self._remote.name
-
-    @property
-    def credentials(self) -> Credentials:
-        return self._remote.registry.credentials
+    def address(self) -> RepositoryAddress:
+        registry = self._remote.registry
+        return RepositoryAddress(registry.host, self._remote.name, registry.credentials)
 
     def __str__(self) -> str:
         return str(self._remote)

@@ -75,7 +75,7 @@ class Pusher:
         await repository.push_blob(image.manifest.config, config.stream)
         content = image.manifest.content
         descriptor = Descriptor(image.manifest.media_type, record.manifest, len(content))
-        tag = Reference.parse(record.reference, default_host=repository.host).tag
+        tag = Reference.parse(record.reference, default_host=repository.address.host).tag
         assert tag is not None
         await repository.push_manifest(tag, descriptor, content)
         # Record the digest: the image can now be pulled by it.
@@ -114,12 +114,12 @@ class Pusher:
         self, repository: RegistryRepository, digest: Digest
     ) -> RepositoryName | None:
         """Another repository of the same registry that holds the blob."""
-        host = repository.host
+        here = repository.address
         for image in self._store.records.images():
             if any(layer.digest == digest for layer in image.manifest.layers):
                 for record in image.digests:
-                    known = Reference.parse(record.reference, default_host=host)
-                    if known.host == host and known.name != repository.name:
+                    known = Reference.parse(record.reference, default_host=here.host)
+                    if known.host == here.host and known.name != here.name:
                         return known.name
         return None
 
@@ -134,8 +134,8 @@ class Pusher:
         for record in image.digests:
             known = Reference.parse(record.reference, default_host=self._store.default_registry)
             # The given credentials are for the registry of the push only.
-            same = known.host == repository.host
-            credentials = repository.credentials if same else None
+            same = known.host == repository.address.host
+            credentials = repository.address.credentials if same else None
             source = self._registries.repository(known.host, known.name, credentials)
             try:
                 await self._fetch(source, layer)

@@ -13,7 +13,13 @@ from oci.reference import RepositoryName, Tag
 from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, Unauthorized, Unavailable
 from runner.remote.client import RegistryClients
-from runner.remote.contract import OpenBlob, PushResult, Registries, RegistryRepository
+from runner.remote.contract import (
+    OpenBlob,
+    PushResult,
+    Registries,
+    RegistryRepository,
+    RepositoryAddress,
+)
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.registries import HTTPRegistries
 from runner.remote.retry import RetryPolicy
@@ -143,9 +149,8 @@ async def test_a_repository_says_where_it_is(form: Form) -> None:
     repository = form.app(USER)
 
     assert str(repository) == f"{form.host}/app"
-    assert (repository.host, repository.name) == (form.host, RepositoryName("app"))
-    assert repository.credentials == USER
-    assert form.app().credentials == Credentials()
+    assert repository.address == RepositoryAddress(form.host, RepositoryName("app"), USER)
+    assert form.app().address.credentials == Credentials()
 
 
 async def test_a_manifest_is_fetched_by_tag_and_by_digest(form: Form) -> None:

@@ -10,7 +10,7 @@ from oci.manifest import parse_manifest
 from oci.reference import RepositoryName, Tag
 from runner.credentials import Credentials
 from runner.errors import BadRequest, NotFound, Unauthorized, Unavailable
-from runner.remote.contract import OpenBlob, PushResult, RemoteManifest
+from runner.remote.contract import OpenBlob, PushResult, RemoteManifest, RepositoryAddress
 from runner.remote.errors import RemoteUntrusted
 from tests.support.images import Image, Index
 
@@ -55,7 +55,7 @@ class MemoryRegistries:
     def repository(
         self, host: str, name: RepositoryName, credentials: Credentials | None = None
     ) -> "MemoryRepository":
-        return MemoryRepository(self, host, name, credentials or Credentials())
+        return MemoryRepository(self, RepositoryAddress(host, name, credentials or Credentials()))
 
     async def check_login(self, host: str, credentials: Credentials) -> bool:
         self.check_access(host, credentials)
@@ -73,12 +73,10 @@ class MemoryRepository:
     """RegistryRepository, see the contract."""
 
     registries: MemoryRegistries
-    host: str
-    name: RepositoryName
-    credentials: Credentials
+    address: RepositoryAddress
 
     def __str__(self) -> str:
-        return f"{self.host}/{self.name}"
+        return str(self.address)
 
     async def fetch_manifest(self, target: Tag | Digest) -> RemoteManifest:
         found = self._existing().manifests.get(str(target))
@@ -143,12 +141,12 @@ class MemoryRepository:
             self._made().manifests[reference] = (descriptor.media_type, content)
 
     def _made(self) -> MemoryContent:
-        self.registries.check_access(self.host, self.credentials)
-        return self.registries.content(str(self.name))
+        self.registries.check_access(self.address.host, self.address.credentials)
+        return self.registries.content(str(self.address.name))
 
     def _existing(self) -> MemoryContent:
-        self.registries.check_access(self.host, self.credentials)
-        content = self.registries.contents.get(str(self.name))
+        self.registries.check_access(self.address.host, self.address.credentials)
+        content = self.registries.contents.get(str(self.address.name))
         if content is None:
             raise NotFound(f"{self}: there is no such repository")
         return content
