@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from runner.daemon.http.errors import kind, message, status
+from runner.daemon.http.errors import kind, log_unexpected, message
 from runner.daemon.http.messages import Response, encode
 from runner.schema import Progress, ProgressEvent
 
@@ -39,7 +39,7 @@ async def progress_response(work: Work) -> Response:
         try:
             ends = await task
         except Exception as error:  # noqa: BLE001 - after the head, an item is the only response
-            status(error)
+            log_unexpected(error)
             ends = (ProgressEvent(error=message(error), kind=kind(error)),)
         for end in ends:
             yield encode(end.to_json())

@@ -2,7 +2,10 @@
 
 import errno
 import logging
+from dataclasses import replace
 from http import HTTPStatus
+
+import h11
 
 from oci.errors import OCIError
 from runner.daemon.http.messages import Response, json_response
@@ -15,16 +18,33 @@ def error_response(error: Exception) -> Response:
     """The Engine API's ``{"message": …}`` with the error's status, and ``kind`` for the command."""
     if isinstance(error, NotModified):
         return Response(HTTPStatus.NOT_MODIFIED)
+    log_unexpected(error)
     known = kind(error)
     document = {"message": message(error), **({"kind": known} if known else {})}
     return json_response(document, status(error))
 
 
+def malformed_response(error: h11.RemoteProtocolError) -> Response:
+    """The refusal of bytes that are no HTTP request; the connection is closed after it."""
+    document = {"message": f"malformed request: {error}"}
+    response = json_response(document, HTTPStatus(error.error_status_hint))
+    return replace(response, headers={"Connection": "close"})
+
+
 def status(error: Exception) -> HTTPStatus:
+    """The error's status; 500 for an unexpected one."""
     if isinstance(error, RunnerError):
         return error.status
     # An OCIError is a malformed reference or digest of the client's, whatever its registry status.
-    return HTTPStatus.BAD_REQUEST if isinstance(error, OCIError) else _log_unexpected(error)
+    if isinstance(error, OCIError):
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def log_unexpected(error: Exception) -> None:
+    """Log an error that is no refusal, with its traceback, which no client sees."""
+    if not isinstance(error, RunnerError | OCIError):
+        log.error("request failed", exc_info=error)
 
 
 def message(error: Exception) -> str:
@@ -45,8 +65,3 @@ def kind(error: Exception) -> Kind | None:
 
 def _is_full_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _log_unexpected(error: Exception) -> HTTPStatus:
-    log.error("request failed", exc_info=error)
-    return HTTPStatus.INTERNAL_SERVER_ERROR

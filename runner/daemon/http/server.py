@@ -9,22 +9,19 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import aclosing, suppress
-from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
 import h11
 
 from runner.daemon.http.connection import Connection
 from runner.daemon.http.disconnects import DisconnectWatcher
-from runner.daemon.http.errors import error_response
+from runner.daemon.http.errors import error_response, malformed_response
 from runner.daemon.http.messages import (
     Application,
     HandlerResult,
     Hijack,
     Request,
     Response,
-    json_response,
 )
 from runner.errors import Forbidden
 
@@ -116,7 +113,7 @@ class Server:
         try:
             return await self._application(request)
         except h11.RemoteProtocolError as error:
-            return _malformed(error)
+            return malformed_response(error)
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - every failure needs a response
@@ -125,7 +122,7 @@ class Server:
     async def _refuse_malformed(
         self, connection: Connection, error: h11.RemoteProtocolError
     ) -> None:
-        response = _malformed(error)
+        response = malformed_response(error)
         assert isinstance(response.body, bytes)
         with suppress(h11.LocalProtocolError):
             await connection.respond(response, response.body)
@@ -152,9 +149,3 @@ class Server:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
                 raise
-
-
-def _malformed(error: h11.RemoteProtocolError) -> Response:
-    status = HTTPStatus(error.error_status_hint)
-    response = json_response({"message": f"malformed request: {error}"}, status)
-    return replace(response, headers={"Connection": "close"})

@@ -4,11 +4,12 @@ import errno
 import json
 from http import HTTPStatus
 
+import h11
 import pytest
 
 from oci.digest import Digest
 from oci.errors import OCIError
-from runner.daemon.http.errors import error_response
+from runner.daemon.http.errors import error_response, malformed_response
 from runner.daemon.http.messages import Response
 from runner.errors import BadRequest, Conflict, Kind, NoSuchContainer, NotModified
 
@@ -63,6 +64,14 @@ def test_not_modified_has_no_body() -> None:
     response = error_response(NotModified("already running"))
 
     assert (response.status, response.body) == (HTTPStatus.NOT_MODIFIED, b"")
+
+
+def test_bytes_that_are_no_request_end_the_connection() -> None:
+    response = malformed_response(h11.RemoteProtocolError("no colon", error_status_hint=431))
+
+    assert response.status == 431
+    assert response.headers["Connection"] == "close"
+    assert document(response) == {"message": "malformed request: no colon"}
 
 
 def test_only_an_unexpected_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
