@@ -8,10 +8,23 @@ from runner.errors import BadRequest
 # Go's zero time: clients take it for "never".
 NEVER = "0001-01-01T00:00:00Z"
 
-# https://pkg.go.dev/time#ParseDuration
-_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)", re.ASCII)
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+# https://pkg.go.dev/time#ParseDuration: "a possibly signed sequence of decimal numbers, each with
+# optional fraction and a unit suffix".  Without the sign: a time ahead of now selects everything,
+# and a prune would remove it.  With days, which Go lacks and people write.
+_SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,  # the micro sign
+    "\u03bcs": 1e-6,  # the Greek letter mu
+    "ms": 1e-3,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+}
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(_SECONDS, key=len, reverse=True))})")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def format_time(when: datetime | None) -> str:
@@ -37,10 +50,21 @@ def parse_time(text: str) -> datetime | None:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
+def parse_duration(text: str) -> float | None:
+    """Parse a Go duration without a sign, in seconds, or None for other text.
+
+    >>> parse_duration("1h30m"), parse_duration("1.5s"), parse_duration("2d"), parse_duration("7")
+    (5400.0, 1.5, 172800.0, None)
+    """
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
 def parse_time_or_age(text: str) -> datetime:
-    """Parse a time, or a Go duration before now: ``10m``, ``1h30m``.  BadRequest for others."""
-    if _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    """Parse a time, or a duration before now: ``10m``, ``1h30m``.  BadRequest for others."""
+    seconds = parse_duration(text)
+    if seconds is not None:
         try:
             return datetime.now(UTC) - timedelta(seconds=seconds)
         except OverflowError as error:

@@ -1,17 +1,11 @@
 """logs: print a container's output."""
 
-import re
 import time
 
 from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.cli.streams import copy_frames
 from runner.client import DaemonClient
-
-# Go's durations (https://pkg.go.dev/time#ParseDuration), and days.
-_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(rf"({_NUMBER})(ns|us|µs|ms|s|m|h|d)", re.ASCII)
-_DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+from runner.schema.times import parse_duration
 
 
 def _arguments(parser: Parser) -> None:
@@ -48,10 +42,8 @@ def resolve_duration(text: str | None) -> str | None:
 
     The result is in seconds since the epoch, with nine digits.
     """
-    if not text or not _DURATION.fullmatch(text):
-        return text
-    ago = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return f"{time.time() - ago:.9f}"
+    seconds = parse_duration(text or "")
+    return text if seconds is None else f"{time.time() - seconds:.9f}"
 
 
 COMMANDS = {"logs": (_arguments, _logs)}

@@ -1,11 +1,21 @@
 """Times of the Engine API: what is read, and how they are written."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.errors import BadRequest
-from runner.schema.times import NEVER, format_time, parse_time, parse_time_or_age, read_rfc3339
+from runner.schema.times import (
+    NEVER,
+    format_time,
+    parse_duration,
+    parse_time,
+    parse_time_or_age,
+    read_rfc3339,
+)
 
 MOMENT = datetime(2026, 11, 21, 9, 0, 0, 250000, UTC)
 
@@ -32,7 +42,8 @@ def test_text_without_a_time_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("240h", 864_000), ("1.5s", 1.5)]
+    ("text", "seconds"),
+    [("10m", 600), ("1h30m", 5400), ("240h", 864_000), ("1.5s", 1.5), (".5h", 1800), ("1d", 86400)],
 )
 def test_an_age_is_before_now(text: str, seconds: float) -> None:
     before = datetime.now(UTC)
@@ -42,10 +53,36 @@ def test_an_age_is_before_now(text: str, seconds: float) -> None:
     assert before <= when + timedelta(seconds=seconds) <= after
 
 
-@pytest.mark.parametrize("text", ["", "0", "1d", "h", "-5m", "99999999999999h"])
-def test_neither_a_time_nor_an_age_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "0", "1w", "h", ".h", "-5m", "99999999999999h"])
+def test_text_that_is_neither_a_time_nor_an_age_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="invalid time"):
         parse_time_or_age(text)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.decimals(0, 10_000, places=3, allow_nan=False),
+            st.sampled_from(["ns", "us", "µs", "μs", "ms", "s", "m", "h", "d"]),
+        ),
+        min_size=1,
+    )
+)
+def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[Decimal, str]]) -> None:
+    text = "".join(f"{number}{unit}" for number, unit in parts)
+    seconds = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    expected = sum(
+        float(number) * seconds[unit.replace("µ", "u").replace("μ", "u")] for number, unit in parts
+    )
+
+    assert parse_duration(text) == pytest.approx(expected)
+
+
+@given(st.text(alphabet="0123456789.nuµmshd-+ \n"))
+def test_any_other_text_is_no_duration(text: str) -> None:
+    seconds = parse_duration(text)
+
+    assert seconds is None or (seconds >= 0 and text[-1] in "shmd")
 
 
 def test_times_are_written_in_utc() -> None:
