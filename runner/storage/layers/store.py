@@ -215,7 +215,7 @@ class ChildLayerWriter:
         algorithm = self._expected.algorithm if self._expected else "sha256"
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-I", "-m", "runner.storage.layers.unpacker"),
+            *("-I", "-m", "runner.storage.layers.unpack_process"),
             *(compression, algorithm, json.dumps(asdict(limits))),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

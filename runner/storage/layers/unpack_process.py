@@ -1,4 +1,4 @@
-"""The child process that unpacks one layer: ``python -I -m runner.storage.layers.unpacker``.
+"""The child process that unpacks one layer: ``python -I -m runner.storage.layers.unpack_process``.
 
 Reads the compressed layer from standard input, unpacks it into the working directory, and writes
 its result as one JSON object to standard output.  A process and not a thread: 10,000 small system
