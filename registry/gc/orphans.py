@@ -12,15 +12,15 @@ acknowledged content, and they are kept unless an operator asks for their remova
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from registry.errors import StorageUnreadable
-from registry.gc.file_removal import try_to_remove
+from registry.gc.file_removal import remove_files
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
 from registry.storage.blobs.file_count import FileCount
-from registry.storage.blobs.store import StoredFile, remove_file
+from registry.storage.blobs.store import FILES_PER_REMOVAL, StoredFile
 from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,7 @@ async def sweep(state: RegistryState, report: GcReport, *, all_orphans: bool = F
     if not found.orphans:
         return
     async for listed in list_files(state):
-        for orphan in await without_row(state, listed):
-            await remove_orphan(state, orphan, report)
+        await remove_orphans(state, await without_row(state, listed), report)
 
 
 async def list_files(state: RegistryState) -> AsyncIterator[list[StoredFile]]:
@@ -78,10 +77,14 @@ def report_kept_orphans(found: FileCount, report: GcReport) -> None:
     )
 
 
-async def remove_orphan(state: RegistryState, orphan: StoredFile, report: GcReport) -> None:
-    if await try_to_remove(state, remove_file(state.store, orphan), orphan.name, report):
-        report.orphans += 1
-        report.orphan_bytes += orphan.size
+async def remove_orphans(
+    state: RegistryState, orphans: Sequence[StoredFile], report: GcReport
+) -> None:
+    for start in range(0, len(orphans), FILES_PER_REMOVAL):
+        batch = orphans[start : start + FILES_PER_REMOVAL]
+        gone = await remove_files(state, [orphan.name for orphan in batch], report)
+        report.orphans += len(gone)
+        report.orphan_bytes += sum(orphan.size for orphan in batch if orphan.name in gone)
 
 
 async def without_row(state: RegistryState, listed: list[StoredFile]) -> list[StoredFile]:

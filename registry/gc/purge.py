@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from registry.gc.file_removal import try_to_remove
+from registry.gc.file_removal import remove_files
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
@@ -61,12 +61,8 @@ async def remove_due_files(
         due = await state.database.operator.read(
             lambda connection: trash_rows.expired_files(connection, cutoff, FILES_PER_BATCH, last)
         )
-        removed = [
-            file
-            for file in due
-            if await try_to_remove(state, state.store.remove(file.physical), file.physical, report)
-        ]
-        return due, removed
+        gone = await remove_files(state, [file.physical for file in due], report)
+        return due, [file for file in due if file.physical in gone]
 
 
 def delete_rows(physicals: Sequence[str], connection: Connection) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from functools import partial
 
-from registry.errors import StorageFailed
 from registry.integrity.findings import (
     AbsentEdge,
     CorruptBlob,
@@ -15,7 +14,7 @@ from registry.integrity.findings import (
     Finding,
     OrphanFile,
 )
-from registry.storage.blobs.store import BlobStore, StoredFile, remove_file
+from registry.storage.blobs.store import BlobStore, StoredFile
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import audit, physical_names
 from registry.storage.metadata.integrity import repairs
@@ -83,11 +82,8 @@ class Repair:
 
         if not await self.database.write(unit, on=None):
             return ""
-        try:
-            await remove_file(self.store, file)
-        except StorageFailed as error:
-            return f"not removed: {error.reason}"
-        return "removed"
+        failed = (await self.store.remove([file.name])).get(file.name)
+        return "removed" if failed is None else f"not removed: {failed.reason}"
 
 
 def repair_rows(connection: Connection, change: audit.Change, target: RowTarget) -> str:

@@ -106,4 +106,4 @@ async def delete_uncommitted(context: RepositoryContext, digest: Digest, new: St
 async def delete_file(context: RepositoryContext, new: StoredBlob) -> None:
     """Delete new bytes, as far as possible: remaining ones are swept as orphans."""
     with contextlib.suppress(OCIError):
-        await context.store.remove(new.physical)
+        await context.store.remove([new.physical])

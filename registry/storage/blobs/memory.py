@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from oci.digest import Digest, DigestMismatch
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.storage.blobs.names import physical_name
 from registry.storage.blobs.store import BlobReader, BlobWriter, Pace, StoredFile
 from registry.storage.own_thread import in_own_thread
@@ -58,11 +58,11 @@ class MemoryBlobStore:
             await in_own_thread(pace, len(content))
         return None if content is None else Digest.of(content, algorithm)
 
-    async def remove(self, physical: str) -> None:
-        self.blobs.pop(physical, None)
-
-    async def remove_misnamed(self, path: str) -> None:
-        return None
+    async def remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:
+        for name in names:
+            self.blobs.pop(name, None)
+            self.sessions.pop(name, None)
+        return {}
 
     async def link(self, physical: str, target: Path) -> bool:
         return False

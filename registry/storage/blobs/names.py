@@ -64,6 +64,27 @@ def blob_path(physical: str) -> str:
     return f"{blob_directory(physical)}/{physical}"
 
 
+def listed_path(name: str) -> str:
+    """The path of a file by its name in a listing: a blob's, a session's, or a misnamed one's.
+
+    A misnamed file is named by its path.  Raises FileNotFoundError for any other text, and for the
+    path of a file that has a name of the store: a corrupt row may hold it in place of a name.
+    """
+    if is_session(name):
+        return upload_path(name)
+    if is_physical(name):
+        return blob_path(name)
+    directory, _, last = name.rpartition("/")
+    if directory == UPLOADS:
+        is_misnamed = not is_session(last)
+    else:
+        is_fan_out = directory.startswith(f"{BLOBS}/") and directory[len(BLOBS) + 1 :] in FAN_OUT
+        is_misnamed = is_fan_out and not (is_physical(last) and last[:2] == directory[-2:])
+    if not is_misnamed or last in ("", ".", ".."):
+        raise no_file(name)
+    return name
+
+
 def no_file(name: str) -> FileNotFoundError:
     """A malformed name is treated as a missing file: as a path it could lead anywhere."""
     return FileNotFoundError(errno.ENOENT, "no name of the store", name)

@@ -5,12 +5,16 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-bl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from oci.digest import Digest
+from registry.errors import StorageFailed
+
+# The most files that one call of ``remove`` takes.
+FILES_PER_REMOVAL = 1000
 
 Pace = Callable[[int], None]
 """Told after each read how many bytes it was; may wait, and may raise to end the reading."""
@@ -30,6 +34,7 @@ class StoredFile:
 
     kind: Literal["upload", "blob", "misnamed", "unknown"]
     name: str
+    """A blob's physical name, or what else ``remove`` takes to remove it."""
     size: int
     path: str
     """Its path, for people; also the name of a file that is misnamed or unknown."""
@@ -183,27 +188,15 @@ class BlobStore(StoredFiles, Protocol):
         """
         ...
 
-    async def remove(self, physical: str) -> None:
-        """Remove a blob that no row names; a missing one is no error."""
-        ...
+    async def remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:
+        """Remove blobs that no row names, or other listed files, at most FILES_PER_REMOVAL.
 
-    async def remove_misnamed(self, path: str) -> None:
-        """Remove a file that a listing told as misnamed."""
+        Returns the errors, by name: a file that cannot be removed keeps no other one, and a
+        missing one is no error.  Raises RegistryReadOnly where the disk itself fails: then some
+        are removed, and the call may be repeated.
+        """
         ...
 
     async def aclose(self) -> None:
         """Close the store.  Every reader and writer must be closed before."""
         ...
-
-
-async def remove_file(store: BlobStore, file: StoredFile) -> None:
-    """Remove a listed file that no row names; never an unknown file."""
-    match file.kind:
-        case "upload":
-            await store.discard(file.name)
-        case "blob":
-            await store.remove(file.name)
-        case "misnamed":
-            await store.remove_misnamed(file.path)
-        case "unknown":
-            return

@@ -1,12 +1,13 @@
 """File removal: a failure stops nothing, and the next pass tries again."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from registry.errors import RegistryReadOnly, StorageFailed
+from registry.errors import RegistryReadOnly
 from registry.gc import purge
-from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from tests.support.registry.gc_service import GcService
 from tests.support.registry.storage import push_blob
 
@@ -46,16 +47,15 @@ async def test_files_that_cannot_be_removed_stop_nothing(
 async def test_a_disk_that_fails_ends_the_pass_at_the_first_file(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await trash_blobs(gc_service, 2)
+    await trash_blobs(gc_service, 3)
     tried = []
 
-    async def fail(_store: FilesystemBlobStore, physical: str) -> None:
-        tried.append(physical)
-        gc_service.service.database.guard.latch.trip("unlink: Input/output error")
-        raise StorageFailed("Input/output error", action="remove a file")
+    def fail(path: str, *, dir_fd: int | None = None) -> None:
+        tried.append(path)
+        raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(FilesystemBlobStore, "remove", fail)
-    with pytest.raises(RegistryReadOnly):
+    monkeypatch.setattr(os, "unlink", fail)
+    with pytest.raises(RegistryReadOnly, match="unlink: Input/output error"):
         await gc_service.collect()
 
     assert len(tried) == 1

@@ -1,5 +1,7 @@
 """The sweep lists files before it reads rows, and removes no file before its rows are deleted."""
 
+import errno
+import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +10,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from oci.digest import Digest
-from registry.errors import StorageFailed, StorageFull
+from registry.errors import StorageFull
+from registry.gc import orphans
 from registry.gc.dry_run import dry_run
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
@@ -119,19 +122,32 @@ async def test_a_file_that_cannot_be_removed_stops_nothing(
     gc_service: GcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck, *others = plant(gc_service, 3)
-    unlink = FilesystemBlobStore.remove
+    unlink = os.unlink
 
-    async def refuse(store: FilesystemBlobStore, physical: str) -> None:
-        if physical == stuck.name:
-            raise StorageFailed("Operation not permitted", action="remove a file")
-        await unlink(store, physical)
+    def refuse(path: str, *, dir_fd: int | None = None) -> None:
+        if path.endswith(stuck.name):
+            raise OSError(errno.EPERM, "Operation not permitted")
+        unlink(path, dir_fd=dir_fd)
 
-    monkeypatch.setattr(FilesystemBlobStore, "remove", refuse)
+    monkeypatch.setattr(os, "unlink", refuse)
     report = await gc_service.collect()
 
     assert (report.orphans, report.failed) == (2, 1)
     assert stuck.exists()
     assert not any(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+async def test_orphans_go_in_batches(
+    gc_service: GcService, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(orphans, "FILES_PER_REMOVAL", at_once)
+    planted = plant(gc_service, 7)
+
+    report = await gc_service.collect()
+
+    assert (report.orphans, report.orphan_bytes) == (7, 7 * len(b"orphan"))
+    assert not any(path.exists() for path in planted)
 
 
 async def test_a_pass_whose_transaction_fails_has_removed_no_file(

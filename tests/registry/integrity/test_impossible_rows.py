@@ -59,7 +59,7 @@ async def test_a_row_with_a_name_that_leads_out_of_the_store_is_a_finding(
         await pull_blob(service.repository(), digest)
     with pytest.raises(BlobUnknown):
         await service.repository().blobs.stat(digest)
-    await service.store.remove(name)
+    assert await service.store.remove([name]) == {}
     repaired = await findings(service, repair=True)
     assert "marked corrupt" in {finding.repaired for finding in repaired}
 

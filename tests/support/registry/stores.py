@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from oci.digest import Digest
+from registry.errors import StorageFailed
 from registry.storage.blobs.store import BlobReader, BlobStore, BlobWriter, Pace, StoredFile
 
 
@@ -53,11 +54,8 @@ class AlternatingStore:
     ) -> Digest | None:
         return await self._next.verify(physical, algorithm, pace)
 
-    async def remove(self, physical: str) -> None:
-        await self._next.remove(physical)
-
-    async def remove_misnamed(self, path: str) -> None:
-        await self._next.remove_misnamed(path)
+    async def remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:
+        return await self._next.remove(names)
 
     async def link(self, physical: str, target: Path) -> bool:
         return await self._next.link(physical, target)

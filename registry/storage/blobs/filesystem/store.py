@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from oci.digest import Digester
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import to_storage_error
@@ -82,11 +82,8 @@ class FilesystemBlobStore(FilesystemFiles):
         self._digesters.pop(session, None)
         await self._run(self._unlink, blob_names.upload_path, session, action=REMOVE)
 
-    async def remove(self, physical: str) -> None:
-        await self._run(self._unlink, blob_names.blob_path, physical, action=REMOVE)
-
-    async def remove_misnamed(self, path: str) -> None:
-        await self._run(self._file_ops.unlink, self._root, path, action=REMOVE)
+    async def remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:
+        return await self._in_thread(self._remove, names)
 
     async def _run(
         self, step: Callable[..., T], *arguments: object, action: str = "store this"
@@ -107,6 +104,16 @@ class FilesystemBlobStore(FilesystemFiles):
             return open_regular(blob_names.upload_path(session), os.O_RDWR, directory=self._root)
         except (FileNotFoundError, NotRegular):
             return None
+
+    def _remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:
+        failed: dict[str, StorageFailed] = {}
+        for name in names:
+            try:
+                self._unlink(blob_names.listed_path, name)
+            except OSError as error:
+                failed[name] = StorageFailed(error.strerror or str(error), action=REMOVE)
+                self._guard.check_writable()
+        return failed
 
     def _unlink(self, path_of: Callable[[str], str], name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -13,7 +13,7 @@ from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
-from registry.storage.blobs.store import BlobStore, StoredFile, remove_file, unpaced
+from registry.storage.blobs.store import FILES_PER_REMOVAL, BlobStore, StoredFile, unpaced
 from registry.storage.disk.root import Root
 from tests.support.registry.storage import read_all
 from tests.support.registry.stores import AlternatingStore
@@ -173,7 +173,7 @@ async def test_the_same_digest_gets_a_name_of_its_own_each_time(store: BlobStore
     first, second = await a_blob(store), await a_blob(store)
 
     assert first != second
-    await store.remove(first)
+    await store.remove([first])
     assert await store.stat(first) is None
     assert await store.stat(second) == len(CONTENT)
 
@@ -220,12 +220,23 @@ async def test_an_open_blob_stays_readable_when_it_is_removed(store: BlobStore) 
     physical = await a_blob(store)
     reader = await store.open(physical)
 
-    await store.remove(physical)
-    await store.remove(physical)
+    await store.remove([physical])
+    await store.remove([physical])
 
     assert await store.open(physical) is None
     assert reader is not None
     assert await read_all(reader) == CONTENT
+
+
+async def test_a_batch_is_removed_whatever_of_it_is_there(store: BlobStore) -> None:
+    gone = [await a_blob(store, b"%d" % number) for number in range(20)]
+    kept = await a_blob(store)
+    never = [f"{number:064x}-{uuid4()}" for number in range(FILES_PER_REMOVAL - len(gone))]
+
+    for _ in range(2):
+        assert await store.remove([*never[:500], *gone, *never[500:]]) == {}
+
+    assert [file.name for file in await listed(store)] == [kept]
 
 
 async def test_many_tiny_chunks_are_one_blob(store: BlobStore) -> None:
@@ -258,9 +269,10 @@ async def test_what_was_listed_can_be_removed(store: BlobStore) -> None:
     await a_blob(store)
     await a_session(store, CONTENT)
 
-    for file in await listed(store):
-        await remove_file(store, file)
+    names = [file.name for file in await listed(store)]
+    assert await store.remove(names) == {}
 
+    assert len(names) == 2
     assert await listed(store) == []
 
 
@@ -285,7 +297,7 @@ async def test_a_pace_that_raises_ends_the_reading(store: BlobStore) -> None:
 
 async def test_what_is_not_there_has_no_digest_and_no_size(store: BlobStore) -> None:
     physical = await a_blob(store)
-    await store.remove(physical)
+    await store.remove([physical])
 
     assert await store.verify(physical, "sha256") is None
     assert await store.verify(physical, "sha256", unpaced) is None
@@ -297,7 +309,7 @@ async def test_a_link_is_the_blobs_bytes_or_there_is_none(store: BlobStore, tmp_
     physical = await a_blob(store)
 
     is_linked = await store.link(physical, tmp_path / "link")
-    await store.remove(physical)
+    await store.remove([physical])
 
     assert is_linked == (tmp_path / "link").exists()
     assert not is_linked or (tmp_path / "link").read_bytes() == CONTENT
