@@ -31,14 +31,14 @@ class Lifespan:
         self._stopped = asyncio.Event()
         self._failure: str | None = None
         self._is_stopping = False
-        self._is_told = False
+        self._is_reported = False
 
     async def start(self) -> None:
         """Return once the application is ready; raises ApplicationFailed with its reason."""
         self._task = asyncio.create_task(self._run(), name="lifespan")
         await self._send("lifespan.startup", self._started)
         if self._failure is not None:
-            self._is_told = True
+            self._is_reported = True
             raise ApplicationFailed(f"the registry could not start: {self._failure}")
         if self._task.done() and (error := self._task.exception()) is not None:
             self._task = None  # raised here; nothing is left to stop
@@ -53,7 +53,7 @@ class Lifespan:
         if not self._task.done():
             await self._send("lifespan.shutdown", self._stopped)
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._is_told:
+        if self._is_reported:
             return
         if self._failure is not None:
             log.error("the application failed while stopping: %s", self._failure)
@@ -79,7 +79,7 @@ class Lifespan:
 
     def _report_early_end(self, task: asyncio.Task[None]) -> None:
         if not self._is_stopping and not task.cancelled():
-            self._is_told = True
+            self._is_reported = True
             log.error("the application's lifespan ended early", exc_info=task.exception())
 
 

@@ -61,9 +61,9 @@ class Backup:
     def prepare(self) -> None:
         """Create the directories.  Raises CommandRefused if the directory has other content."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        strange = set(os.listdir(self.path)) - {LABEL, DATABASE, DATABASE + NEW, BLOBS}
-        if strange:
-            found = ", ".join(sorted(strange)[:3])
+        unexpected = set(os.listdir(self.path)) - {LABEL, DATABASE, DATABASE + NEW, BLOBS}
+        if unexpected:
+            found = ", ".join(sorted(unexpected)[:3])
             raise CommandRefused(
                 f"{self.path} holds {found}: expected an empty directory, or a backup"
             )
@@ -120,11 +120,11 @@ def check_complete(source: Path) -> Label:
 def check_restore_target(root: Path) -> None:
     """Raise StartupError unless the root is new, empty, or left by an interrupted restore."""
     try:
-        strange = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + NEW}
+        unexpected = set(os.listdir(root)) - {LOCK, BLOBS, DATABASE + NEW}
     except FileNotFoundError:
         return
-    if strange:
-        found = "a registry" if DATABASE in strange else ", ".join(sorted(strange)[:3])
+    if unexpected:
+        found = "a registry" if DATABASE in unexpected else ", ".join(sorted(unexpected)[:3])
         raise StartupError(f"{root} is not empty, it holds {found}: restore into a new directory")
 
 

@@ -43,12 +43,12 @@ def refusal(host: str, action: str, status: int, body: bytes) -> RunnerError:
 def _message(status: int, body: bytes) -> str:
     """The messages of the error body, or else the meaning of the status."""
     entries = parse_errors(body)
-    said = "; ".join(f"{entry.code}: {entry.message}".rstrip(": ") for entry in entries)
-    if not said:
+    message = "; ".join(f"{entry.code}: {entry.message}".rstrip(": ") for entry in entries)
+    if not message:
         try:
-            said = HTTPStatus(status).phrase
+            message = HTTPStatus(status).phrase
         except ValueError:
-            said = "unknown status"
+            message = "unknown status"
     # The message may reach a terminal: strip control characters.
-    printable = "".join(character if character.isprintable() else " " for character in said)
+    printable = "".join(character if character.isprintable() else " " for character in message)
     return printable[:MAX_MESSAGE_CHARACTERS]

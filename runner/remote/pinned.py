@@ -42,11 +42,11 @@ class PinnedTransport(httpx2.AsyncHTTPTransport):
         return await self._send(request, last, None)
 
     async def _send(
-        self, request: httpx2.Request, address: str, patience: float | None
+        self, request: httpx2.Request, address: str, connect_timeout: float | None
     ) -> httpx2.Response:
         timeout = dict(request.extensions["timeout"])
-        if patience is not None:
-            timeout["connect"] = patience
+        if connect_timeout is not None:
+            timeout["connect"] = connect_timeout
         name = request.url.raw_host.decode("ascii")
         pinned = httpx2.Request(
             request.method,

@@ -78,9 +78,9 @@ async def body_chunks(
 
     Only waits for the registry count, not the consumer's time.
     """
-    waited, received, begun = 0.0, 0, now()
+    waited, received, started = 0.0, 0, now()
     async for chunk in response.aiter_raw():
-        waited += now() - begun
+        waited += now() - started
         received += len(chunk)
         if waited >= SLOW_SECONDS:
             if received < waited * SLOWEST_BYTES_PER_SECOND:
@@ -90,7 +90,7 @@ async def body_chunks(
                 )
             waited, received = 0.0, 0
         yield chunk
-        begun = now()
+        started = now()
 
 
 def location(host: str, response: httpx2.Response) -> httpx2.URL:

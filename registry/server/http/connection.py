@@ -222,9 +222,9 @@ class Connection(HttpToolsProtocol):
         broken = self._unfinished()
         if broken is not None and broken is self._active:
             self._active = None
-            began = broken.response_started
+            has_begun = broken.response_started
             broken.disconnect()
-            if began:
+            if has_begun:
                 self.transport.close()
                 return
         elif broken is not None and self.pipeline:

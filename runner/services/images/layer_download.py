@@ -55,7 +55,7 @@ class LayerDownload:
         if self._is_present():
             self._progress.status(self._labels.known)
             return
-        self._progress.status(self._labels.begun)
+        self._progress.status(self._labels.started)
         async with self._store.layer_locks.hold(self._diff_id), slots:
             if not self._is_present():
                 await self._download()
@@ -114,14 +114,14 @@ async def rechunked(
 ) -> AsyncIterator[bytes]:
     """Merge chunks into larger ones; on a failure the bytes before it are still yielded."""
     waiting: list[bytes] = []
-    size, begun = 0, now()
+    size, started = 0, now()
     try:
         async for chunk in stream:
             waiting.append(chunk)
             size += len(chunk)
-            if size >= RECHUNK_BYTES or now() - begun >= GATHER_SECONDS:
+            if size >= RECHUNK_BYTES or now() - started >= GATHER_SECONDS:
                 yield b"".join(waiting)
-                waiting, size, begun = [], 0, now()
+                waiting, size, started = [], 0, now()
     except RunnerError:
         if waiting:
             yield b"".join(waiting)

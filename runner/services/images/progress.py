@@ -22,7 +22,7 @@ class ProgressLabels:
     """Statuses of a layer's steps; "" for a step that is not reported."""
 
     known: str = ""
-    begun: str = ""
+    started: str = ""
     moving: str = ""
     here: str = ""
     unpacking: str = ""
@@ -47,7 +47,7 @@ class LayerProgress:
         self._id = layer.digest.encoded[:12]
         self._total = layer.size
         self._publish = report
-        self._told = 0.0
+        self._reported = 0.0
 
     def status(self, status: str) -> None:
         """Report a new step at once."""
@@ -57,8 +57,8 @@ class LayerProgress:
     def moved(self, status: str, current: int) -> None:
         """Report the bytes done, at most ten times a second, and when complete."""
         now = time.monotonic()
-        if status and (current >= self._total or now - self._told >= INTERVAL_SECONDS):
-            self._told = now
+        if status and (current >= self._total or now - self._reported >= INTERVAL_SECONDS):
+            self._reported = now
             self._publish(ProgressEvent(status, self._id, current, self._total))
 
 

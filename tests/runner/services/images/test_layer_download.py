@@ -17,7 +17,7 @@ class Source:
     """A blob whose bytes come when the test says so, and the statuses of its download."""
 
     def __init__(self) -> None:
-        self.begun = asyncio.Event()
+        self.started = asyncio.Event()
         self.asked = asyncio.Event()
         self.may_send = asyncio.Event()
         self.fails = False
@@ -32,7 +32,7 @@ class Source:
 
     def report(self, event: ProgressEvent) -> None:
         self.statuses.append(event.status)
-        self.begun.set()
+        self.started.set()
 
 
 async def test_a_layer_is_unpacked_once_after_its_first_download_failed(
@@ -55,11 +55,11 @@ async def test_a_layer_is_unpacked_once_after_its_first_download_failed(
     failing.may_send.set()
     await second.asked.wait()
     tasks.append(start(third))
-    await third.begun.wait()
+    await third.started.wait()
     second.may_send.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [type(result) for result in results] == [Unavailable, type(None), type(None)]
     assert memory_runner.store.layers.has(LAYER.diff_id)
     assert PULLING.unpacking in second.statuses
-    assert third.statuses == [PULLING.begun, PULLING.done]
+    assert third.statuses == [PULLING.started, PULLING.done]
