@@ -106,9 +106,9 @@ async def _prepare_rootfs(
 
 def _check_healthcheck(options: ContainerOptions, image: Image) -> None:
     """Take the image's own, which ``inspect`` shows, and none; nothing runs any other."""
-    said = options.healthcheck
+    given = options.healthcheck
     own = image.config.healthcheck
-    if said and said != NO_HEALTHCHECK and said != (own.to_json() if own else {}):
+    if given and given != NO_HEALTHCHECK and given != (own.to_json() if own else {}):
         raise BadRequest(
             "Healthcheck: only the image's own, or none, is supported by this version of the runner"
         )

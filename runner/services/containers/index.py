@@ -35,9 +35,9 @@ class ContainerIndex:
         named = [one for one in self._all.values() if one.name == name.removeprefix("/")]
         if named:
             return named[0]
-        begun = [one for id, one in self._all.items() if name and id.startswith(name)]
-        if len(begun) > 1:
+        matches = [one for id, one in self._all.items() if name and id.startswith(name)]
+        if len(matches) > 1:
             raise Conflict(f"multiple containers found with ID prefix {name}")
-        if not begun:
+        if not matches:
             raise NoSuchContainer(name)
-        return begun[0]
+        return matches[0]

@@ -74,10 +74,10 @@ class Supervisor:
         for name in await in_thread(os.listdir, containers):
             if name not in known:
                 await in_thread(remove, containers / name)
-        begun = set[str]()
+        existing = set[str]()
         for kind in ("b", "r", "exits", "runc"):
-            begun |= set(await in_thread(_names, settings.run_dir / kind))
-        for name in begun - known:
+            existing |= set(await in_thread(_names, settings.run_dir / kind))
+        for name in existing - known:
             await self._release_unknown(name)
         for key in await snapshotter.keys():
             if not owner(key) and key not in known:

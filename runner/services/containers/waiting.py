@@ -23,18 +23,18 @@ class Waiter:
     def __init__(self, waiters: "Waiters", condition: Condition) -> None:
         self._waiters = waiters
         self.condition = condition
-        self._told: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        self._exit_status: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
 
     async def result(self) -> ExitStatus:
         """Wait for the event; returns the container's exit status."""
         try:
-            return await asyncio.shield(self._told)
+            return await asyncio.shield(self._exit_status)
         finally:
             self.close()
 
     def publish(self, status: ExitStatus) -> None:
-        if not self._told.done():
-            self._told.set_result(status)
+        if not self._exit_status.done():
+            self._exit_status.set_result(status)
 
     def close(self) -> None:
         """Cancel the subscription."""
