@@ -236,7 +236,7 @@ class Monitor(Protocol):
         """Kill a monitor whose create was interrupted by the daemon's death, with its children."""
         ...
 
-    def forget(self, container: str) -> None:
+    def discard_exit(self, container: str) -> None:
         """Remove the recorded exit of a container.  May be repeated."""
         ...
 

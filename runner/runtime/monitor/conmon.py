@@ -119,7 +119,7 @@ class Conmon:
             launch, exit_file, _read_pid(launch.bundle / "pidfile"), monitor, adopted=True
         )
 
-    def forget(self, container: str) -> None:
+    def discard_exit(self, container: str) -> None:
         """Remove the exit file of a deleted container."""
         (self._exits / container).unlink(missing_ok=True)
 

@@ -111,7 +111,7 @@ async def release(deps: ContainerDeps, handle: ContainerHandle) -> None:
         deps.runtime.delete(handle.id, force=True),
         in_thread(remove_runtime_files, deps, handle.paths),
     )
-    deps.monitor.forget(handle.id)
+    deps.monitor.discard_exit(handle.id)
 
 
 async def _make_bundle(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:

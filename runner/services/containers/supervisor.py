@@ -64,7 +64,7 @@ class Supervisor:
             # A start was interrupted before the bundle was complete.
             await self._abort_start(handle)
         else:
-            self._deps.monitor.forget(handle.id)
+            self._deps.monitor.discard_exit(handle.id)
 
     async def sweep(self, known: set[str]) -> None:
         """At the daemon's start: clean up after containers that have no record."""
@@ -186,7 +186,7 @@ class Supervisor:
         with suppress(RunnerError):
             await self._deps.runtime.delete(container, force=True)
         await in_thread(remove_runtime_files, self._deps, paths)
-        self._deps.monitor.forget(container)
+        self._deps.monitor.discard_exit(container)
 
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:
         if self._watches.get(container) is task:

@@ -69,7 +69,7 @@ class Tree:
             self._close_stale()
             found = self._open[name] = self._reach(components(name))
             if len(self._open) > _OPEN_DIRECTORIES:
-                self._forget_open()
+                self._evict_open()
         return found
 
     def strict_parent(self, parts: tuple[bytes, ...]) -> Directory:
@@ -101,7 +101,7 @@ class Tree:
                 return False
             os.unlink(name, dir_fd=parent.descriptor)
             os.mkdir(name, mode, dir_fd=parent.descriptor)
-            self._forget_open()
+            self._evict_open()
             if path in self.whiteouts:
                 # Removed, then created again: the lower directory must stay hidden.
                 self.whiteouts.discard(path)
@@ -117,11 +117,11 @@ class Tree:
             if self.replaced > _MAX_REPLACED:
                 raise InvalidLayer(f"layer replaces more than {_MAX_REPLACED} of its directories")
             remove_tree(parent.descriptor, name)
-            self._forget_below(path)
+            self._discard_below(path)
         else:
             os.unlink(name, dir_fd=parent.descriptor)
             self.whiteouts.discard(path)
-        self._forget_open()
+        self._evict_open()
 
     def aufs_links(self) -> Directory:
         """AUFS's directory of hard-linked files, which no regular entry can name."""
@@ -141,7 +141,7 @@ class Tree:
         if self._aufs_links is not None:
             os.close(self._aufs_links.descriptor)
             self._aufs_links = None
-        self._forget_open()
+        self._evict_open()
         self._close_stale()
 
     def _reach(self, parts: tuple[bytes, ...], *, strict: bool = False) -> Directory:
@@ -197,7 +197,7 @@ class Tree:
         if self.made > self.member_limit:
             raise InvalidLayer(f"layer has more than {self.member_limit} implicit directories")
 
-    def _forget_open(self) -> None:
+    def _evict_open(self) -> None:
         """Drop the cache of directories: a symlink on a path may have been removed."""
         # The caller may still use one of them until its next call.
         self._stale += [directory.descriptor for directory in self._open.values()]
@@ -208,7 +208,7 @@ class Tree:
             os.close(descriptor)
         self._stale.clear()
 
-    def _forget_below(self, path: bytes) -> None:
+    def _discard_below(self, path: bytes) -> None:
         below = path + b"/"
         for known in (self.implicit, self.whiteouts, self.opaque):
             known.difference_update(

@@ -118,7 +118,7 @@ class Engine:
         for box in self.boxes:
             await self.runtime.delete(box.id, force=True)
             box.monitored.close()
-            self.monitor.forget(box.id)
+            self.monitor.discard_exit(box.id)
             remove_bundle(box.launch.bundle)
 
 

@@ -321,8 +321,8 @@ async def test_an_end_while_no_daemon_was_there_is_known_to_the_next(any_engine:
 
     adopted = await any_engine.monitor.adopt(box.launch)
     status = await adopted.wait()
-    any_engine.monitor.forget(box.id)
-    any_engine.monitor.forget(box.id)
+    any_engine.monitor.discard_exit(box.id)
+    any_engine.monitor.discard_exit(box.id)
     forgotten = await any_engine.monitor.adopt(box.launch)
 
     assert status.code == 7

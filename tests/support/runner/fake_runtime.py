@@ -273,7 +273,7 @@ class FakeMonitor:
         if container in self._host.containers:
             self._host.containers[container].process.kill()
 
-    def forget(self, container: str) -> None:
+    def discard_exit(self, container: str) -> None:
         self._host.exits.pop(container, None)
 
 
