@@ -1,19 +1,21 @@
 """Administrative commands: the same output for a running and a stopped registry."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
+import structlog
 
 from registry.admin.client import NotRunning, connect, send_command
-from registry.admin.command import Command, Document
+from registry.admin.command import Command, Document, Run
 from registry.admin.control import SOCKET, serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.app import open_registry
@@ -152,6 +154,56 @@ async def test_a_command_is_cancelled_when_its_client_disconnects(tmp_path: Path
                 await asyncio.wait_for(begun.wait(), 60)
 
             await asyncio.wait_for(ended.wait(), 60)
+
+
+@contextlib.asynccontextmanager
+async def serving(directory: Path, command: Run) -> AsyncIterator[None]:
+    """A registry in this process whose only command is ``failing``."""
+    settings = load_settings(flags={"storage.root": str(directory)})
+    with Root.open(directory) as root:
+        upgrade(root.database)
+        async with (
+            open_registry(settings, root) as opened,
+            serve_commands(opened, {"failing": Command(command)}),
+        ):
+            yield
+
+
+def answers(directory: Path) -> bytes:
+    """All that the socket answers to the command ``failing``."""
+    with closing(connect(directory)) as client, client.makefile("rb") as answer:
+        client.settimeout(60)
+        client.sendall(b'{"command": "failing"}\n')
+        return answer.read()
+
+
+async def test_a_command_that_fails_is_logged_with_its_reason(tmp_path: Path) -> None:
+    failure = LookupError("a bug in a command")
+
+    async def fail(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
+        yield {}
+        raise failure
+
+    async with serving(tmp_path / "root", fail):
+        with structlog.testing.capture_logs() as logs:
+            said = await asyncio.to_thread(answers, tmp_path / "root")
+
+    assert b"a bug in a command" in said.splitlines()[-1]
+    [line] = [line for line in logs if line["log_level"] == "error"]
+    assert (line["event"], line["exc_info"]) == ("command failed", True)
+
+
+async def test_an_answer_that_cannot_be_written_is_logged_with_its_reason(tmp_path: Path) -> None:
+    async def odd(opened: OpenRegistry) -> AsyncGenerator[Document, None]:
+        yield {"value": object()}
+
+    async with serving(tmp_path / "root", odd):
+        with structlog.testing.capture_logs() as logs:
+            assert await asyncio.to_thread(answers, tmp_path / "root") == b""
+
+    [line] = [line for line in logs if line["log_level"] == "error"]
+    assert line["event"] == "the control socket failed"
+    assert isinstance(line["exc_info"], TypeError)
 
 
 def test_a_directory_without_a_registry_is_not_made_into_one(tmp_path: Path) -> None:
