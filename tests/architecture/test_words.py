@@ -4,7 +4,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ PROSE = sorted(
     for part in ("oci", "registry", "runner", "migrations", "bench", "tests")
     for module in (ROOT / part).rglob("*.py")
 )
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 # First words of a sentence that leave open what it is about.
 NO_SUBJECTS = ("What", "Whatever", "Who", "Whoever", "Whose")
 TEXTS = ("CHANGELOG.md", "README.md", "config.example.toml", "runner.example.toml")
@@ -77,9 +78,9 @@ def prose(source: str) -> Iterator[str]:
     yield from lines.values()
 
 
-def without_subject(source: str) -> list[str]:
+def without_subject(texts: Iterable[str]) -> list[str]:
     """The sentences that begin with one of NO_SUBJECTS, from there on."""
-    return [text[found.start(1) :] for text in prose(source) for found in _OPENING.finditer(text)]
+    return [text[found.start(1) :] for text in texts for found in _OPENING.finditer(text)]
 
 
 def refused_in_texts() -> frozenset[str]:
@@ -181,9 +182,10 @@ def test_a_replaced_word_is_found_in_any_kind_of_name(tmp_path: Path) -> None:
 
 
 def test_sentences_begin_with_the_thing_or_a_verb() -> None:
-    found = {str(module.relative_to(ROOT)): without_subject(module.read_text()) for module in PROSE}
+    found = {module: without_subject(prose(module.read_text())) for module in PROSE}
+    found |= {page: without_subject([page.read_text()]) for page in PAGES}
 
-    assert {module: sentences for module, sentences in found.items() if sentences} == {}
+    assert {place: sentences for place, sentences in found.items() if sentences} == {}
 
 
 def test_a_sentence_without_a_subject_is_found_in_docstrings_and_comments() -> None:
@@ -197,4 +199,4 @@ class Log:
         '''Somebody, somewhere; what a reader sees.'''
 """
 
-    assert without_subject(source) == ["Whoever reads it waits.", "What the line holds."]
+    assert without_subject(prose(source)) == ["Whoever reads it waits.", "What the line holds."]
