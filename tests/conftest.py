@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from registry.storage.disk.free_space import RESERVE
+from tests.support.memory import directory_in_memory
 from tests.support.processes import RegistryServer, registry_server
 
 # How long an example takes is the machine's affair: no test fails of its load.
@@ -50,8 +51,11 @@ def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[RegistryServer]:
-    """A registry process that this test may stop, kill and start again."""
-    with registry_server(tmp_path / "registry") as server:
+    """A registry process that this test may stop, kill and start again; its root is in memory.
+
+    Only the power of a disk takes what a killed process wrote: see tests/campaigns.
+    """
+    with directory_in_memory(tmp_path) as place, registry_server(place / "registry") as server:
         yield server
 
 

@@ -19,11 +19,11 @@ CAMPAIGNS = 5
 
 
 @pytest.mark.timeout(600)
-def test_nothing_acknowledged_is_lost_by_kill_9(zygote: Zygote, tmp_path: Path) -> None:
+def test_nothing_acknowledged_is_lost_by_kill_9(zygote: Zygote, place: Path) -> None:
     done = unknown = blobs = 0
 
     for seed in range(SEED, SEED + CAMPAIGNS):
-        result = crash_campaign(zygote, tmp_path, free_port(), rounds=ROUNDS, seed=seed)
+        result = crash_campaign(zygote, place, free_port(), rounds=ROUNDS, seed=seed)
         assert result.violations == []
         assert result.rounds == ROUNDS
         done += result.counts["ok"]
@@ -39,13 +39,13 @@ def test_nothing_acknowledged_is_lost_by_kill_9(zygote: Zygote, tmp_path: Path) 
 
 @pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_when_the_clock_jumps_as_well(
-    zygote: Zygote, tmp_path: Path
+    zygote: Zygote, place: Path
 ) -> None:
     done = 0
 
     for seed in range(SEED, SEED + CAMPAIGNS):
         result = crash_campaign(
-            zygote, tmp_path, free_port(), rounds=JUMPING_ROUNDS, seed=seed, jumps=True
+            zygote, place, free_port(), rounds=JUMPING_ROUNDS, seed=seed, jumps=True
         )
         assert result.violations == []
         done += result.counts["ok"]

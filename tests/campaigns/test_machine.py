@@ -15,5 +15,5 @@ STEPS = 30
 
 
 @pytest.mark.timeout(600)
-def test_the_registry_agrees_with_the_model_through_crashes(zygote: Zygote, tmp_path: Path) -> None:
-    machine_campaign(zygote, tmp_path, examples=EXAMPLES, steps=STEPS)
+def test_the_registry_agrees_with_the_model_through_crashes(zygote: Zygote, place: Path) -> None:
+    machine_campaign(zygote, place, examples=EXAMPLES, steps=STEPS)

@@ -22,12 +22,12 @@ SOAKS = 5
 
 @pytest.mark.timeout(600)
 def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
-    zygote: Zygote, tmp_path: Path
+    zygote: Zygote, place: Path
 ) -> None:
     done = blobs = purged = 0
 
     for seed in range(SEED, SEED + SOAKS):
-        result = gc_soak(zygote, tmp_path, free_port(), seconds=SECONDS, clients=CLIENTS, seed=seed)
+        result = gc_soak(zygote, place, free_port(), seconds=SECONDS, clients=CLIENTS, seed=seed)
         assert result.violations == []
         assert result.cuts == 0
         done += result.counts["ok"]
@@ -42,14 +42,14 @@ def test_the_collector_takes_nothing_from_clients_that_keep_to_their_leases(
 
 @pytest.mark.timeout(600)
 def test_a_concurrent_commit_and_cancel_leave_the_acknowledged_result(
-    zygote: Zygote, tmp_path: Path
+    zygote: Zygote, place: Path
 ) -> None:
     ok = fail = passes = 0
 
     for seed in range(SEED, SEED + SOAKS):
         result = gc_soak(
             zygote,
-            tmp_path,
+            place,
             free_port(),
             seconds=RACE_SECONDS,
             clients=RACERS,

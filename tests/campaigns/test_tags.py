@@ -15,8 +15,8 @@ HISTORIES = 10
 
 
 @pytest.mark.timeout(600)
-def test_tags_are_linearizable_through_crashes(zygote: Zygote, tmp_path: Path) -> None:
-    result = tag_campaign(zygote, tmp_path, free_port(), histories=HISTORIES, seed=0)
+def test_tags_are_linearizable_through_crashes(zygote: Zygote, place: Path) -> None:
+    result = tag_campaign(zygote, place, free_port(), histories=HISTORIES, seed=0)
 
     assert result.violations == []
     assert result.histories == HISTORIES

@@ -3,11 +3,10 @@
 import time
 from pathlib import Path
 
-import httpx2
-
 from oci.digest import Digest
 from tests.clients.conftest import Run
 from tests.clients.layouts import blobs_of, write_layout
+from tests.support import http
 from tests.support.images import Image, an_image
 from tests.support.processes import RegistryServer, registry_server
 
@@ -70,14 +69,14 @@ def pull(run: Run, registry: RegistryServer, tag: str, target: Path) -> dict[str
 
 
 def delete(registry: RegistryServer, image: Image) -> None:
-    httpx2.delete(f"{registry.url}/v2/{NAME}/manifests/{image.digest}").raise_for_status()
+    http.delete(f"{registry.url}/v2/{NAME}/manifests/{image.digest}").raise_for_status()
 
 
 def a_loose_blob(registry: RegistryServer) -> Digest:
     content = b"a blob that no manifest names"
     digest = Digest.of(content)
     url = f"{registry.url}/v2/{NAME}/blobs/uploads/"
-    httpx2.post(url, params={"digest": str(digest)}, content=content).raise_for_status()
+    http.post(url, params={"digest": str(digest)}, content=content).raise_for_status()
     return digest
 
 

@@ -13,6 +13,7 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.encoding import image_manifest
 from oci.mediatype import OCI_CONFIG
+from tests.support import http
 from tests.support.processes import RegistryServer
 
 NAME = "gone/app"
@@ -59,7 +60,7 @@ def leave(registry: RegistryServer, head: str, body: bytes, moment: float) -> No
 
 
 def begin(registry: RegistryServer) -> str:
-    answer = httpx2.post(f"{registry.url}/v2/{NAME}/blobs/uploads/")
+    answer = http.post(f"{registry.url}/v2/{NAME}/blobs/uploads/")
     assert answer.status_code == 202
     return str(answer.headers["location"])
 
@@ -83,7 +84,7 @@ def test_an_upload_can_go_on_whenever_its_client_went(
         head = f"{method} {session}?digest={Digest.of(content)} HTTP/1.1"
         leave(registry, head, content[:sent], moment)
 
-    with httpx2.Client(base_url=registry.url, timeout=PATIENCE_SECONDS) as client:
+    with httpx2.Client(base_url=registry.url, timeout=PATIENCE_SECONDS, verify=False) as client:
         for session, content in zip(sessions, blobs, strict=True):
             status = client.get(session)
             if status.status_code == 404:
@@ -110,14 +111,14 @@ def test_a_single_post_leaves_a_blob_or_nothing(registry: RegistryServer) -> Non
 
     assert settled(registry, before) == []
     assert sorted(os.listdir(registry.root / "uploads")) == uploads
-    assert httpx2.head(f"{registry.url}/v2/{NAME}/blobs/{DIGEST}").status_code == 404
+    assert http.head(f"{registry.url}/v2/{NAME}/blobs/{DIGEST}").status_code == 404
 
 
 def test_a_download_that_nobody_takes_is_let_go_of(registry: RegistryServer) -> None:
     large = CONTENT * 32
     session = f"{registry.url}{begin(registry)}"
     digest = Digest.of(large)
-    assert httpx2.put(session, params={"digest": str(digest)}, content=large).status_code == 201
+    assert http.put(session, params={"digest": str(digest)}, content=large).status_code == 201
     before = descriptors(registry)
 
     for moment in MOMENTS:
@@ -128,7 +129,7 @@ def test_a_download_that_nobody_takes_is_let_go_of(registry: RegistryServer) -> 
 
 def test_a_tag_moves_whole_or_not_at_all(registry: RegistryServer) -> None:
     config = b"{}"
-    answer = httpx2.put(
+    answer = http.put(
         f"{registry.url}{begin(registry)}",
         params={"digest": str(Digest.of(config))},
         content=config,
@@ -145,8 +146,8 @@ def test_a_tag_moves_whole_or_not_at_all(registry: RegistryServer) -> None:
         leave(registry, f"PUT /v2/{NAME}/manifests/t{number} HTTP/1.1", content, moment)
 
     assert settled(registry, before) == []
-    tags = httpx2.get(f"{registry.url}/v2/{NAME}/tags/list").json()["tags"]
+    tags = http.get(f"{registry.url}/v2/{NAME}/tags/list").json()["tags"]
     for number in range(len(MOMENTS)):
-        found = httpx2.get(f"{registry.url}/v2/{NAME}/manifests/t{number}")
+        found = http.get(f"{registry.url}/v2/{NAME}/manifests/t{number}")
         assert (found.content == content) == (f"t{number}" in tags)
         assert found.status_code == (200 if f"t{number}" in tags else 404)

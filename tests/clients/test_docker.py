@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from oci.mediatype import DOCKER_MANIFEST
 from tests.clients.conftest import Run
 from tests.clients.layouts import write_layout
+from tests.support import http
 from tests.support.images import a_busybox_image, an_index
 from tests.support.processes import RegistryServer, docker_daemon, registry_server
 
@@ -44,7 +44,7 @@ def test_docker_pushes_and_pulls(
     run("docker", "pull", there, environment=daemon)
     after = run("docker", "image", "inspect", there, environment=daemon)
 
-    answer = httpx2.get(f"{shared_registry.url}/v2/docker/busybox/manifests/v1")
+    answer = http.get(f"{shared_registry.url}/v2/docker/busybox/manifests/v1")
     assert answer.headers["content-type"] == DOCKER_MANIFEST
     assert answer.headers["docker-content-digest"] in pushed
     assert json.loads(after)[0]["Id"] == json.loads(before)[0]["Id"]

@@ -10,6 +10,7 @@ import pytest
 
 from oci.digest import Digest
 from oci.http import parse_errors
+from tests.support import http
 from tests.support.processes import RegistryServer
 
 CONTENT = bytes(range(256)) * 4096
@@ -18,13 +19,13 @@ HALF = len(CONTENT) // 2
 
 
 def start(registry: RegistryServer, name: str = "raw/app") -> str:
-    answer = httpx2.post(f"{registry.url}/v2/{name}/blobs/uploads/")
+    answer = http.post(f"{registry.url}/v2/{name}/blobs/uploads/")
     assert answer.status_code == 202
     return f"{registry.url}{answer.headers['location']}"
 
 
 def commit(location: str, content: bytes = b"", digest: Digest = DIGEST) -> httpx2.Response:
-    return httpx2.put(location, params={"digest": str(digest)}, content=content, timeout=30)
+    return http.put(location, params={"digest": str(digest)}, content=content, timeout=30)
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -34,13 +35,13 @@ def test_an_upload_goes_on_after_the_server_has_restarted(
 ) -> None:
     digest = Digest.of(CONTENT, algorithm)
     location = start(registry)
-    httpx2.patch(location, content=CONTENT[:HALF])
+    http.patch(location, content=CONTENT[:HALF])
 
     (registry.stop if end == "stop" else registry.kill)()
     registry.start()
-    status = httpx2.get(location)
+    status = http.get(location)
     offset = int(status.headers["range"].partition("-")[2]) + 1
-    patched = httpx2.patch(
+    patched = http.patch(
         location,
         content=CONTENT[offset:],
         headers={"Content-Range": f"{offset}-{len(CONTENT) - 1}"},
@@ -50,7 +51,7 @@ def test_an_upload_goes_on_after_the_server_has_restarted(
     assert status.status_code == 204
     assert offset <= HALF
     assert (patched.status_code, done.status_code) == (202, 201)
-    answer = httpx2.get(f"{registry.url}{done.headers['location']}")
+    answer = http.get(f"{registry.url}{done.headers['location']}")
     assert answer.content == CONTENT
 
 
@@ -60,7 +61,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(registry: RegistryServer) -
     registry.kill()
     registry.start()
 
-    assert httpx2.get(f"{registry.url}{done.headers['location']}").content == CONTENT
+    assert http.get(f"{registry.url}{done.headers['location']}").content == CONTENT
 
 
 def test_an_upload_whose_client_went_away_can_be_resumed(registry: RegistryServer) -> None:
@@ -72,11 +73,11 @@ def test_an_upload_whose_client_went_away_can_be_resumed(registry: RegistryServe
 
     offset = 0
     for _ in range(100):
-        status = httpx2.get(location)
+        status = http.get(location)
         offset = int(status.headers["range"].partition("-")[2] or "-1") + 1
         if offset == HALF:
             break
-    patched = httpx2.patch(location, content=CONTENT[offset:])
+    patched = http.patch(location, content=CONTENT[offset:])
     done = commit(location)
 
     assert 0 < offset <= HALF
@@ -94,7 +95,7 @@ def test_a_client_that_goes_away_mid_download_harms_nobody(registry: RegistrySer
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             connection.recv(1000)
 
-    assert httpx2.get(f"{registry.url}{path}").content == blob
+    assert http.get(f"{registry.url}{path}").content == blob
     log = registry.server.log.read_text()
     assert "Traceback" not in log
     assert '"level":"error"' not in log.replace(" ", "")
@@ -116,8 +117,8 @@ def test_a_length_that_lies_leaves_nothing_half_written(
         while connection.recv(65536):
             pass
 
-    assert httpx2.head(f"{registry.url}/v2/raw/app/blobs/{DIGEST}").status_code == 404
-    assert httpx2.get(f"{registry.url}/v2/").status_code == 200
+    assert http.head(f"{registry.url}/v2/raw/app/blobs/{DIGEST}").status_code == 404
+    assert http.get(f"{registry.url}/v2/").status_code == 200
 
 
 def test_a_refused_upload_hears_why_instead_of_being_asked_for_its_body(

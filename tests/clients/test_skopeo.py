@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from oci.digest import Digest
 from oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.clients.conftest import Run
 from tests.clients.layouts import blobs_of, write_layout
+from tests.support import http
 from tests.support.images import a_busybox_image, an_image, an_index
 from tests.support.processes import RegistryServer, registry_server
 
@@ -30,7 +30,7 @@ def test_an_oci_image_goes_in_and_comes_back_byte_for_byte(
     run("skopeo", "copy", exactly, OUT, there, f"oci:{tmp_path / 'back'}:latest")
 
     assert blobs_of(tmp_path / "back") == blobs_of(here)
-    answer = httpx2.get(f"{shared_registry.url}/v2/skopeo/oci/manifests/latest")
+    answer = http.get(f"{shared_registry.url}/v2/skopeo/oci/manifests/latest")
     assert answer.content == image.manifest
     assert answer.headers["content-type"] == OCI_MANIFEST
 
@@ -44,7 +44,7 @@ def test_a_docker_schema_2_image_is_stored_as_it_is(
     run("skopeo", "copy", IN, "--format", "v2s2", f"oci:{here}:latest", there)
     run("skopeo", "copy", OUT, there, f"dir:{tmp_path / 'back'}")
 
-    answer = httpx2.get(f"{shared_registry.url}/v2/skopeo/docker/manifests/v2s2")
+    answer = http.get(f"{shared_registry.url}/v2/skopeo/docker/manifests/v2s2")
     assert answer.headers["content-type"] == DOCKER_MANIFEST
     assert answer.content == (tmp_path / "back" / "manifest.json").read_bytes()
 
@@ -123,10 +123,10 @@ def test_a_sha512_digest_is_followed(
         for algorithm in ("sha256", "sha512"):
             digest = Digest.of(content, algorithm)
             query = {"digest": str(digest)}
-            answer = httpx2.post(f"{base}/blobs/uploads/", params=query, content=content)
+            answer = http.post(f"{base}/blobs/uploads/", params=query, content=content)
             assert answer.status_code == 201
     digest = Digest.of(image.manifest, "sha512")
-    pushed = httpx2.put(
+    pushed = http.put(
         f"{base}/manifests/{digest}",
         content=image.manifest,
         headers={"Content-Type": OCI_MANIFEST},

@@ -8,11 +8,10 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import httpx2
-
 from oci.digest import Digest
 from tests.clients.conftest import Run
 from tests.clients.layouts import blobs_of, write_layout
+from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, registry_server
 
@@ -39,7 +38,7 @@ def test_a_push_over_the_bound_of_uploads_waits_for_its_turn(tmp_path: Path, run
         pushing.result()
         back = tmp_path / "back"
         run("skopeo", "copy", "--src-tls-verify=false", there, f"oci:{back}:latest")
-        kept = httpx2.get(f"{registry.url}/v2/other/app/blobs/{Digest.of(CONTENT)}")
+        kept = http.get(f"{registry.url}/v2/other/app/blobs/{Digest.of(CONTENT)}")
 
     assert blobs_of(back) == blobs_of(here)
     assert kept.content == CONTENT
@@ -51,9 +50,9 @@ def test_a_push_over_the_bound_of_uploads_waits_for_its_turn(tmp_path: Path, run
 def test_a_refusal_says_when_to_come_back_and_what_there_is_too_much_of(tmp_path: Path) -> None:
     with registry_server(tmp_path / "root", environment=SETTINGS) as registry:
         first = begin(registry)
-        refused = httpx2.post(f"{registry.url}/v2/skopeo/bounds/blobs/uploads/")
+        refused = http.post(f"{registry.url}/v2/skopeo/bounds/blobs/uploads/")
         finish(registry, first)
-        after = httpx2.post(f"{registry.url}/v2/skopeo/bounds/blobs/uploads/")
+        after = http.post(f"{registry.url}/v2/skopeo/bounds/blobs/uploads/")
 
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) >= 1
@@ -65,18 +64,18 @@ def test_a_refusal_says_when_to_come_back_and_what_there_is_too_much_of(tmp_path
 
 def begin(registry: RegistryServer) -> str:
     """Take the only upload there may be, and send half of it; returns its location."""
-    answer = httpx2.post(f"{registry.url}/v2/other/app/blobs/uploads/").raise_for_status()
+    answer = http.post(f"{registry.url}/v2/other/app/blobs/uploads/").raise_for_status()
     half = CONTENT[: len(CONTENT) // 2]
     location = str(answer.headers["location"])
     return str(
-        httpx2.patch(registry.url + location, content=half).raise_for_status().headers["location"]
+        http.patch(registry.url + location, content=half).raise_for_status().headers["location"]
     )
 
 
 def finish(registry: RegistryServer, location: str) -> None:
     rest = CONTENT[len(CONTENT) // 2 :]
     digest = {"digest": str(Digest.of(CONTENT))}
-    httpx2.put(registry.url + location, params=digest, content=rest).raise_for_status()
+    http.put(registry.url + location, params=digest, content=rest).raise_for_status()
 
 
 def wait_for_a_refusal(registry: RegistryServer, pushing: Future[str]) -> None:

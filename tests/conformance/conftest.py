@@ -12,7 +12,7 @@ from tests.support.registry.conformance import Client
 
 @pytest.fixture
 def http(shared_registry: RegistryServer) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=shared_registry.url, timeout=60) as http:
+    with httpx2.Client(base_url=shared_registry.url, timeout=60, verify=False) as http:
         yield http
 
 
@@ -36,5 +36,5 @@ def sparse_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
 
 @pytest.fixture
 def sparse(sparse_registry: RegistryServer) -> Iterator[Client]:
-    with httpx2.Client(base_url=sparse_registry.url, timeout=60) as http:
+    with httpx2.Client(base_url=sparse_registry.url, timeout=60, verify=False) as http:
         yield Client(http, f"conformance/{uuid.uuid4().hex}")

@@ -8,8 +8,26 @@ import structlog
 
 from registry.services.repositories import Repository
 from registry.storage.disk import free_space
-from tests.support.registry.gc_service import GcService, a_gc_service
+from registry.storage.retention import Retention
+from tests.support.memory import directory_in_memory
+from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
 from tests.support.registry.storage import Service, a_service
+
+ON_DISK = {"storage", "server"}
+WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """In memory, but for the tests whose subject is the disk, or the page cache before it.
+
+    The rest waited for syncs: a commit of the database is two, a new root's directories are 257.
+    """
+    if ON_DISK & set(request.path.parts):
+        yield tmp_path
+        return
+    with directory_in_memory(tmp_path) as directory:
+        yield directory
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -36,6 +54,13 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 @pytest.fixture
 async def gc_service(tmp_path: Path) -> AsyncIterator[GcService]:
     async with a_gc_service(tmp_path / "root") as gc_service:
+        yield gc_service
+
+
+@pytest.fixture
+async def window(tmp_path: Path) -> AsyncIterator[GcService]:
+    """A registry whose undelete window is ten minutes."""
+    async with a_gc_service(tmp_path / "root", retention=WINDOW) as gc_service:
         yield gc_service
 
 

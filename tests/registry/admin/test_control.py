@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx2
 import pytest
 import structlog
 
@@ -23,6 +22,7 @@ from registry.config import load_settings
 from registry.errors import CommandRefused, StartupError
 from registry.offline import administer
 from registry.storage.disk.root import Root
+from tests.support import http
 from tests.support.processes import RegistryServer, make_registry_server, registry_server
 from tests.support.registry.schema import upgrade
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]
     # Longer than the address of a socket may be.
     root = tmp_path_factory.mktemp("x" * 120) / "root"
     with registry_server(root) as server:
-        assert httpx2.put(
+        assert http.put(
             f"{server.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
         ).is_success
         yield server
@@ -55,7 +55,7 @@ def test_a_command_is_done_by_the_server_that_runs(server: RegistryServer) -> No
 def test_a_command_is_done_without_a_server(tmp_path: Path) -> None:
     registry = make_registry_server(tmp_path / "root")
     registry.start()
-    httpx2.put(
+    http.put(
         f"{registry.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
     ).raise_for_status()
     registry.kill()  # leaves its socket behind

@@ -16,6 +16,7 @@ from oci.digest import Digest
 from registry.cli.entry import main
 from registry.storage.disk.read_only_latch import MARKER
 from registry.storage.disk.root import Root
+from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 from tests.support.registry.schema import upgrade
@@ -38,7 +39,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def post(server: RegistryServer, content: bytes) -> httpx2.Response:
     url = f"{server.url}/v2/team/app/blobs/uploads/?digest={Digest.of(content)}"
-    return httpx2.post(url, content=content)
+    return http.post(url, content=content)
 
 
 def push(server: RegistryServer) -> Digest:
@@ -48,12 +49,12 @@ def push(server: RegistryServer) -> Digest:
         post(server, blob).raise_for_status()
     url = f"{server.url}/v2/team/app/manifests/v1"
     headers = {"Content-Type": image.media_type}
-    httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+    http.put(url, content=image.manifest, headers=headers).raise_for_status()
     return image.digest
 
 
 def readiness(server: RegistryServer) -> httpx2.Response:
-    return httpx2.get(f"{server.url}/readyz")
+    return http.get(f"{server.url}/readyz")
 
 
 def wait_for_readiness(server: RegistryServer, status: int, reason: str = "") -> httpx2.Response:
@@ -116,9 +117,9 @@ def test_below_the_minimum_uploads_are_refused_and_the_rest_continues(
     assert refused.status_code == 507
     assert "operator" in refused.json()["errors"][0]["message"]
     assert "expected at least 8388608" in not_ready.json()["reason"]
-    assert httpx2.get(f"{server.url}/v2/team/app/manifests/v1").status_code == 200
+    assert http.get(f"{server.url}/v2/team/app/manifests/v1").status_code == 200
     url = f"{server.url}/v2/team/app/manifests/{digest}"
-    assert httpx2.delete(url).status_code == 202
+    assert http.delete(url).status_code == 202
     filler.unlink()
     wait_for_readiness(server, 200)
     assert post(server, b"more").status_code == 201
@@ -131,7 +132,7 @@ def test_with_no_byte_left_deletes_and_gc_still_work(
     digest = push(server)
     filler = fill(small_disk)
 
-    deleted = httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}")
+    deleted = http.delete(f"{server.url}/v2/team/app/manifests/{digest}")
     collected = CliRunner().invoke(main, ["gc", "--root", str(server.root)])
 
     assert deleted.status_code == 202
@@ -170,13 +171,13 @@ def test_a_latched_registry_reads_and_does_not_write_until_unlatched(tmp_path: P
     try:
         manifest = f"{server.url}/v2/team/app/manifests/{digest}"
 
-        refusals = [post(server, b"more"), httpx2.delete(manifest), readiness(server)]
+        refusals = [post(server, b"more"), http.delete(manifest), readiness(server)]
 
         assert [answer.status_code for answer in refusals] == [503, 503, 503]
         for answer in refusals:
             assert "read-only since its disk failed (sync: Input/output error)" in answer.text
         assert "registry unlatch" in refusals[0].text
-        assert httpx2.get(manifest).status_code == 200
+        assert http.get(manifest).status_code == 200
         unlatched = CliRunner().invoke(main, ["unlatch", "--root", str(server.root)])
         assert "It was read-only for: sync: Input/output error" in unlatched.output
         assert readiness(server).status_code == 200

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import alembic.command
-import httpx2
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Connection, text
@@ -24,6 +23,7 @@ from registry.storage.backup_directory import LABEL, Backup, Label, restore
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from registry.storage.disk.root import Root
+from tests.support import http
 from tests.support.images import Image, an_image
 from tests.support.processes import registry_server
 from tests.support.registry.integrity import wrongs
@@ -161,7 +161,7 @@ def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
     digest = Digest.of(content)
     with registry_server(tmp_path / "root") as server:
         url = f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}"
-        assert httpx2.post(url, content=content).status_code == 201
+        assert http.post(url, content=content).status_code == 201
         taken = command("backup", "--root", tmp_path / "root", tmp_path / "backup")
         inside = command("backup", "--root", tmp_path / "root", tmp_path / "root" / "b")
     assert taken.output.startswith("1 files of 17 bytes are in")
@@ -176,7 +176,7 @@ def test_the_commands_on_a_registry_that_runs(tmp_path: Path) -> None:
     )
     assert (again.exit_code, "is not empty" in again.output) == (1, True)
     with registry_server(tmp_path / "new") as server:
-        assert httpx2.get(f"{server.url}/v2/team/app/blobs/{digest}").content == content
+        assert http.get(f"{server.url}/v2/team/app/blobs/{digest}").content == content
 
 
 def test_a_backup_of_an_older_program_is_restored_with_todays_schema(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import httpx2
 import pytest
 from click.testing import CliRunner, Result
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.cli import main
 from registry.storage.backup_directory import Backup, Label
+from tests.support import http
 from tests.support.ports import free_port
 from tests.support.processes import make_registry_server, registry_server
 
@@ -227,7 +227,7 @@ def test_a_second_server_on_the_same_root_is_one_line(tmp_path: Path) -> None:
 
         refused(result, 1, "in use", str(first.server.pid))
         assert len(result.output.splitlines()) == 1
-        assert httpx2.get(f"{first.url}/v2/").status_code == 200
+        assert http.get(f"{first.url}/v2/").status_code == 200
 
 
 def test_the_first_log_line_has_the_access_policy(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_lines_for_requests_can_be_turned_off(tmp_path: Path) -> None:
     environment = {"REGISTRY_LOGS__REQUESTS": "false"}
 
     with registry_server(tmp_path / "root", environment=environment) as registry:
-        httpx2.get(f"{registry.url}/v2/")
+        http.get(f"{registry.url}/v2/")
 
     assert '"request"' not in registry.server.log.read_text()
 
@@ -262,7 +262,7 @@ def test_a_signal_ends_it_with_0(tmp_path: Path, number: int) -> None:
 
 def test_sigterm_finishes_current_requests_and_refuses_new_ones(tmp_path: Path) -> None:
     with registry_server(tmp_path / "root") as registry:
-        location = httpx2.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
+        location = http.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
         with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
             begin_upload(connection, location)
             connection.sendall(b"12345")
@@ -282,7 +282,7 @@ def test_sigterm_waits_no_longer_than_the_setting(tmp_path: Path) -> None:
     environment = {"REGISTRY_SERVER__SHUTDOWN_SECONDS": "0.5"}
     registry = make_registry_server(tmp_path / "root", environment=environment)
     registry.start()
-    location = httpx2.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
+    location = http.post(f"{registry.url}/v2/a/blobs/uploads/").headers["location"]
 
     with closing(socket.create_connection(("127.0.0.1", registry.port))) as connection:
         begin_upload(connection, location)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import httpx2
 import pytest
 from click.testing import CliRunner
 
 from oci.digest import Digest
 from registry.cli import main
+from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 
@@ -27,12 +27,12 @@ def run(server: RegistryServer, *arguments: str, code: int = 0) -> str:
 def push(server: RegistryServer, tag: str) -> Digest:
     image = an_image(seed=tag)
     for digest, content in image.blobs.items():
-        httpx2.post(
+        http.post(
             f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}", content=content
         ).raise_for_status()
     url = f"{server.url}/v2/team/app/manifests/{tag}"
     headers = {"Content-Type": image.media_type}
-    httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+    http.put(url, content=image.manifest, headers=headers).raise_for_status()
     return image.digest
 
 
@@ -42,7 +42,7 @@ def test_gc_undelete_repo_and_tag_work(tmp_path: Path, live: bool) -> None:
     server.start()
     try:
         digest = push(server, "one")
-        httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
+        http.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
         if not live:
             server.stop()
 
@@ -110,7 +110,7 @@ def test_gc_that_frees_nothing_prints_the_retention_times(tmp_path: Path) -> Non
     server.start()
     try:
         digest = push(server, "one")
-        httpx2.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
+        http.delete(f"{server.url}/v2/team/app/manifests/{digest}").raise_for_status()
 
         said = run(server, "gc").splitlines()
     finally:

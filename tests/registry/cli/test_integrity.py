@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from click.testing import CliRunner, Result
 
@@ -14,6 +13,7 @@ from registry.integrity.findings import INVARIANTS
 from registry.storage import markers
 from registry.storage.database import schema
 from registry.storage.disk.root import LOCK
+from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import make_registry_server
 
@@ -47,10 +47,10 @@ def killed(tmp_path: Path) -> Iterator[Path]:
         image = an_image()
         for digest, content in image.blobs.items():
             url = f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}"
-            httpx2.post(url, content=content).raise_for_status()
+            http.post(url, content=content).raise_for_status()
         url = f"{server.url}/v2/team/app/manifests/v1"
         headers = {"Content-Type": image.media_type}
-        httpx2.put(url, content=image.manifest, headers=headers).raise_for_status()
+        http.put(url, content=image.manifest, headers=headers).raise_for_status()
         server.kill()
         yield server.root
     finally:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import httpx2
 import pytest
 from click.testing import CliRunner
 
 from registry.cli import main
+from tests.support import http
 from tests.support.processes import RegistryServer, make_registry_server
 
 
@@ -17,7 +17,7 @@ def run(server: RegistryServer, *arguments: str, code: int = 0) -> str:
 
 
 def begin(server: RegistryServer) -> str:
-    answer = httpx2.post(f"{server.url}/v2/team/app/blobs/uploads/").raise_for_status()
+    answer = http.post(f"{server.url}/v2/team/app/blobs/uploads/").raise_for_status()
     return answer.headers["docker-upload-uuid"]
 
 

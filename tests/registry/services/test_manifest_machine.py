@@ -1,7 +1,6 @@
 """Pushes and deletes as a state machine: in any order, rows match the repository's content."""
 
 import asyncio
-import tempfile
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from registry.errors import BlobInUse, BlobUnknown, ManifestUnknown, NameUnknown
 from registry.services.repositories import ManifestPolicy, Repository
 from registry.storage.blobs.memory import MemoryBlobStore
 from tests.support.images import Image, Index, a_layer, an_image, an_index
+from tests.support.memory import fast_directory
 from tests.support.registry.storage import Service, a_service, push_blob
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class ManifestMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = fast_directory()
         self.stack = AsyncExitStack()
         service = a_service(
             Path(self.folder.name), policy=ManifestPolicy("any"), store=MemoryBlobStore()

@@ -1,7 +1,6 @@
 """Uploads as a state machine: in any order, a committed blob has the accepted bytes."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
 from registry.services.repositories import Repository
+from tests.support.memory import fast_directory
 from tests.support.registry.storage import Service, a_service, body, cut, pull_blob
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class UploadMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = fast_directory()
         self.accepted: dict[str, bytes] = {}
         self.committed: dict[Digest, bytes] = {}
         self.open()

@@ -7,9 +7,9 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from registry.storage.database import schema
+from tests.support.memory import fast_directory
 
 
 def upgrade(database: Path) -> None:
@@ -29,7 +29,7 @@ def upgrade(database: Path) -> None:
 
 @functools.cache
 def _migrated() -> bytes:
-    with TemporaryDirectory() as directory:
+    with fast_directory() as directory:
         database = Path(directory) / "db"
         schema.upgrade(database)
         assert os.listdir(directory) == ["db"], "the log is not checkpointed yet"

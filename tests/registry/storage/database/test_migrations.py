@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, event
 
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
+from tests.support.memory import directory_in_memory
 
 REVISIONS = [
     script.revision
@@ -75,24 +77,31 @@ def die_at(statement: int, path: Path) -> bool:
     return os.WIFSIGNALED(status)
 
 
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """In memory: a kill takes nothing from the page cache, and every run waited for its syncs."""
+    with directory_in_memory(tmp_path) as directory:
+        yield directory
+
+
 @pytest.mark.parametrize("revision", [None, *REVISIONS[1:]])
 def test_a_migration_killed_at_any_statement_runs_again(
-    tmp_path: Path, revision: str | None
+    directory: Path, revision: str | None
 ) -> None:
-    schema.upgrade(tmp_path / "new")
-    expected = definitions(tmp_path / "new")
-    make(tmp_path / "old", revision)
+    schema.upgrade(directory / "new")
+    expected = definitions(directory / "new")
+    make(directory / "old", revision)
     for statement in range(1, MAX_STATEMENTS):
-        for part in tmp_path.glob("db*"):
+        for part in directory.glob("db*"):
             part.unlink()
         if revision is not None:
-            shutil.copy(tmp_path / "old", tmp_path / "db")
+            shutil.copy(directory / "old", directory / "db")
 
-        was_killed = die_at(statement, tmp_path / "db")
-        schema.upgrade(tmp_path / "db")
+        was_killed = die_at(statement, directory / "db")
+        schema.upgrade(directory / "db")
 
-        assert definitions(tmp_path / "db") == expected
-        assert kept(tmp_path / "db") == ([] if revision is None else ["kept"])
+        assert definitions(directory / "db") == expected
+        assert kept(directory / "db") == ([] if revision is None else ["kept"])
         if not was_killed:
             assert statement > 5
             return
