@@ -8,13 +8,13 @@ import structlog
 
 from registry.services.repositories import Repository
 from registry.storage.disk import free_space
-from registry.storage.retention import Retention
 from tests.support.memory import directory_in_memory
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
+from tests.support.registry.settings import default_retention
 from tests.support.registry.storage import Service, a_service
 
 ON_DISK = {"storage", "server"}
-WINDOW = Retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
+WINDOW = default_retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ GET = b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
-def probe() -> Probe:
-    return Probe()
-
-
-@pytest.fixture
 def server(probe: Probe) -> Iterator[Server]:
     with running(probe, LIMITS) as server:
         yield server

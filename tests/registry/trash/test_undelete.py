@@ -1,31 +1,20 @@
 """Undelete: deleted content comes back within the undelete window."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oci.reference import RepositoryName, Tag
-from registry.errors import CommandRefused, NameUnknown
-from registry.services.operator.tag_history import history
+from registry.errors import CommandRefused
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest, undelete_tag
 from tests.support.images import an_image, an_index
-from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
-from tests.support.registry.settings import default_retention
+from tests.support.registry.gc_service import GcService
 from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
 
 NAME = RepositoryName("team/app")
 ONE, TWO = Tag("one"), Tag("two")
-WINDOW = default_retention(lease_ms=60 * SECOND, epoch_ms=10 * SECOND, undelete_ms=600 * SECOND)
-
-
-@pytest.fixture
-async def window(tmp_path: Path) -> AsyncIterator[GcService]:
-    async with a_gc_service(tmp_path / "root", retention=WINDOW) as gc_service:
-        yield gc_service
 
 
 async def test_a_manifest_comes_back_with_its_tags_and_its_blobs(window: GcService) -> None:
@@ -164,62 +153,6 @@ async def test_a_blob_pushed_again_keeps_its_new_bytes(window: GcService) -> Non
 
     assert restored.blobs == []
     assert await pull_blob(repository, digest) == b"wanted"
-
-
-async def test_a_deleted_repository_is_absent_at_once_and_undeleted_completely(
-    window: GcService,
-) -> None:
-    repository, image = window.repository(), an_image()
-    await push_image(repository, image, ONE)
-    state = window.service.state
-
-    await delete_repository(state, "op", NAME)
-
-    assert (await window.service.registry.names(last=None, n=None)).items == ()
-    with pytest.raises(NameUnknown):
-        await repository.manifests.pull(ONE)
-    assert not await window.repository("thief").uploads.mount(next(iter(image.blobs)), None)
-    await window.collect()
-    await undelete_repository(state, "op", NAME)
-    assert (await repository.manifests.pull(ONE)).content == image.manifest
-
-
-async def test_a_deleted_repository_gives_its_bytes_back_after_the_window(
-    window: GcService,
-) -> None:
-    repository, index = window.repository(), an_index()
-    await push_index(repository, index, ONE, TWO)
-    state = window.service.state
-    session = await repository.uploads.start()
-    await delete_repository(state, "op", NAME)
-    await push_blob(window.repository(), b"a new one of the same name")
-
-    await window.pass_time(700)
-    report = await window.collect()
-
-    assert report.repositories == 1
-    assert report.purged == 4
-    assert report.orphans == 1, session
-    with pytest.raises(CommandRefused, match="there is a repository"):
-        await undelete_repository(state, "op", NAME)
-    changes = await history(state, NAME, None)
-    assert [change.tag for change in changes] == ["one", "two"]
-
-
-async def test_the_history_of_a_tag_has_identity_time_and_digests(window: GcService) -> None:
-    old, new = an_image(seed="old"), an_image(seed="new")
-    await push_image(window.service.repository(identity="alice"), old, ONE)
-    await push_image(window.service.repository(identity="bob"), new, ONE)
-    await window.service.repository(identity="carol").manifests.delete(ONE)
-
-    changes = await history(window.service.state, NAME, ONE)
-
-    assert [(each.identity, each.before, each.after) for each in changes] == [
-        ("alice", None, str(old.digest)),
-        ("bob", str(old.digest), str(new.digest)),
-        ("carol", str(new.digest), None),
-    ]
-    assert all(each.at == window.clock.wall for each in changes)
 
 
 async def test_content_of_a_deleted_repository_is_not_undeleted_invisibly(

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.server import Limits, Server, listen
+from registry.server import Limits, Server, SlipwayProtocol, listen
 from tests.support.registry.settings import default_limits
 
 PATIENCE_SECONDS = 60.0
+LAST = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 @dataclass
@@ -264,3 +265,25 @@ def _unchunk(received: bytes) -> tuple[bytes, bytes]:
         received = received[length + 2 :]
         if not length:
             return bytes(body), received
+
+
+def held_by(server: Server) -> SlipwayProtocol:
+    """The server's one connection."""
+    [held] = server.server_state.connections
+    assert isinstance(held, SlipwayProtocol)
+    return held
+
+
+def post(target: str, *headers: str) -> bytes:
+    lines = [f"POST {target} HTTP/1.1", "Host: a", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def with_length(target: str, body: bytes, *headers: str) -> bytes:
+    return post(target, f"Content-Length: {len(body)}", *headers) + body
+
+
+def chunked(target: str, body: bytes, size: int, *headers: str) -> bytes:
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+    return post(target, "Transfer-Encoding: chunked", *headers) + framed + b"0\r\n\r\n"
