@@ -59,6 +59,8 @@ async def start(deps: ContainerDeps, handle: ContainerHandle, run: Run) -> None:
     """Start a created or stopped container; on failure its state is restored, its run released.
 
     Any failure of a step is undone and raised as a RunnerError; a cancellation as StartAborted.
+
+    Hot path: run.
     """
     try:
         async with AsyncExitStack() as undo:
