@@ -91,6 +91,21 @@ def test_every_protocol_has_a_contract_test_or_a_reason() -> None:
     assert not CONTRACTS.keys() & WITHOUT_CONTRACT.keys()
 
 
+@pytest.mark.parametrize(
+    ("module", "test"),
+    sorted({(name.partition(":")[0], test) for name, test in CONTRACTS.items()}),
+)
+def test_a_contract_names_its_test(module: str, test: str) -> None:
+    """Once in a module, where a contract stands with the smaller ones that are parts of it."""
+    said = [
+        " ".join((ast.get_docstring(node) or "").split())
+        for name, node in classes().items()
+        if name.startswith(f"{module}:") and is_protocol(node)
+    ]
+
+    assert any(f"Every implementation passes tests/{test}" in text for text in said)
+
+
 @pytest.mark.parametrize("module", sorted(set(CONTRACTS.values())))
 def test_a_contract_test_runs_on_several_implementations(module: str) -> None:
     text = (ROOT / "tests" / module).read_text()

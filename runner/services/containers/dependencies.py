@@ -18,7 +18,10 @@ from runner.storage.snapshots.snapshotter import Snapshotter
 
 
 class ImageFinder(Protocol):
-    """The part of Images that containers need."""
+    """The part of Images that containers need.
+
+    Every implementation passes tests/runner/services/containers/test_image_finders.py.
+    """
 
     def find(self, name: str) -> Image:
         """The image, or NoSuchImage."""
