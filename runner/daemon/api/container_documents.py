@@ -81,7 +81,7 @@ def inspection(container: Container, *, sizes: Sizes | None = None) -> dict[str,
 
 def status(container: Container) -> str:
     """The STATUS column: "Up 3 minutes (Paused)", "Exited (0) 2 hours ago"."""
-    if container.state in ("running", "paused"):
+    if container.is_running:
         since = human_duration(_since(container.started_at))
         return f"Up {since} (Paused)" if container.state == "paused" else f"Up {since}"
     if container.state == "exited":
@@ -98,7 +98,7 @@ def _state(container: Container) -> dict[str, Any]:
     return {
         "Status": container.state,
         # The Engine API counts a paused container as running.
-        "Running": container.state in ("running", "paused"),
+        "Running": container.is_running,
         "Paused": container.state == "paused",
         "Restarting": False,
         "OOMKilled": container.oom_killed,

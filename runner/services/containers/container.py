@@ -14,7 +14,7 @@ from oci.image_config import ImageConfig
 from runner.runtime.contract import ExitStatus
 from runner.schema import ContainerOptions
 from runner.schema.mounts import MountKind, MountOption
-from runner.services.containers.lifecycle import State
+from runner.services.containers.lifecycle import ALIVE, State
 
 DEFAULT_STOP_SIGNAL: Final = "SIGTERM"
 
@@ -178,3 +178,8 @@ class Container:
     directory: Path
     log_path: Path
     exec_ids: tuple[str, ...] = field(default=())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process, which may be paused: docker's ``State.Running``."""
+        return self.state in ALIVE

@@ -16,8 +16,6 @@ from runner.services.images.store import ImageStore
 from runner.storage.records import ImageRecord
 from runner.storage.snapshots.snapshotter import Snapshotter
 
-ALIVE = frozenset({"running", "paused", "restarting"})
-
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
@@ -100,7 +98,7 @@ class Remover:
         for user in self._users():
             if user.image_id != image.id:
                 continue
-            if user.state in ALIVE:
+            if user.is_running:
                 raise Conflict(
                     f"conflict: unable to delete {name} (cannot be forced) - "
                     f"image is being used by running container {user.id[:12]}",

@@ -27,7 +27,7 @@ class User:
 
     id: str
     image_id: Digest
-    state: str
+    is_running: bool
 
 
 async def test_removing_one_of_two_names_only_untags(
@@ -97,7 +97,7 @@ async def test_an_image_of_a_running_container_stays_even_by_force(
 ) -> None:
     registry.put(an_image())
     image = await runner.images.pull("app", progress=runner.on_progress)
-    runner.users.append(User("c" * 64, image.id, "running"))
+    runner.users.append(User("c" * 64, image.id, is_running=True))
 
     with pytest.raises(Conflict, match="being used by running container cccccccccccc"):
         await runner.images.remove("app")
@@ -114,7 +114,7 @@ async def test_force_takes_the_image_but_not_the_layers_a_snapshot_stands_on(
     registry.put(source)
     image = await runner.images.pull("app", progress=runner.on_progress)
     await runner.snapshotter.prepare("container", image.config.diff_ids)
-    runner.users.append(User("c" * 64, image.id, "exited"))
+    runner.users.append(User("c" * 64, image.id, is_running=False))
 
     with pytest.raises(Conflict, match="must be forced"):
         await runner.images.remove("app")
@@ -183,7 +183,7 @@ async def test_prune_takes_what_has_no_tag_and_what_nobody_uses_only_when_asked(
     assert Deleted(old.id, deleted=old.id) in removed
     assert size > 0
     assert [summary.id for summary in runner.images.list()] == [new.id]
-    runner.users.append(User("c" * 64, new.id, "exited"))
+    runner.users.append(User("c" * 64, new.id, is_running=False))
     await runner.images.prune(everything=True)
     assert runner.tags == ["app:latest"]
     runner.users.clear()
