@@ -228,7 +228,7 @@ class Containers:
             # It may have been restarted or removed meanwhile.
             known = handle in self._index and not handle.restarting
             if known and handle.state not in ALIVE:
-                await self._operations.forget(handle, volumes=True)
+                await self._operations.remove_released(handle, volumes=True)
 
     async def _run_operation(self, name: str, operation: _Operation) -> None:
         await self._shielded.run(self._locked(self.handle(name), operation))

@@ -96,7 +96,7 @@ async def _volume(
     anonymous = not option.source
     name = option.source or new_id()
     if anonymous:
-        undo.push_async_callback(forget_volume, volumes, name)
+        undo.push_async_callback(remove_anonymous_volume, volumes, name)
     held.enter_context(volumes.hold([name]))
     volume = await volumes.create(name, option.labels, anonymous=anonymous, claimed=not anonymous)
     return MountPoint(
@@ -110,7 +110,7 @@ async def _volume(
     )
 
 
-async def forget_volume(volumes: Volumes, name: str) -> None:
+async def remove_anonymous_volume(volumes: Volumes, name: str) -> None:
     """Remove an anonymous volume unless another container uses it."""
     with suppress(RunnerError):
         await volumes.remove(name)

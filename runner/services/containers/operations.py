@@ -50,7 +50,7 @@ class Operations:
             await self._start(handle)
         except RunnerError:
             if handle.desired.options.auto_remove:
-                await self.forget(handle, volumes=True)
+                await self.remove_released(handle, volumes=True)
             raise
         self._deps.publish(handle, "start")
         self._supervisor.watch(handle)
@@ -135,7 +135,7 @@ class Operations:
         if force and handle.state in ALIVE:
             await self._end(handle)
         handle.check(Operation.REMOVE)
-        await self.forget(handle, volumes=volumes)
+        await self.remove_released(handle, volumes=volumes)
 
     async def rename(self, handle: ContainerHandle, new: str) -> None:
         old, handle.name = handle.name, new
@@ -170,7 +170,7 @@ class Operations:
             await self._deps.observe(handle, state=State.RUNNING)
             self._deps.publish(handle, "unpause")
 
-    async def forget(self, handle: ContainerHandle, *, volumes: bool) -> None:
+    async def remove_released(self, handle: ContainerHandle, *, volumes: bool) -> None:
         """Remove a container once its run is cleaned up, or finish an interrupted removal."""
         await handle.wait_released()
         status = handle.observed.exit_status

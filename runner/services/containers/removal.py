@@ -8,7 +8,7 @@ from typing import Final
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
-from runner.services.containers.mount_points import forget_volume
+from runner.services.containers.mount_points import remove_anonymous_volume
 from runner.storage.files.deletion import remove as remove_tree
 from runner.storage.records import NotRecorded
 from runner.tasks.threads import in_thread
@@ -41,10 +41,10 @@ async def _remove(deps: ContainerDeps, handle: ContainerHandle) -> None:
     await asyncio.gather(
         deps.snapshotter.remove(handle.id), in_thread(remove_tree, handle.paths.directory)
     )
-    await _forget_record(deps, handle)
+    await _remove_record(deps, handle)
 
 
-async def _forget_record(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def _remove_record(deps: ContainerDeps, handle: ContainerHandle) -> None:
     """Remove the record; on a full disk, wait for the removed files to free space first."""
     for pause in _PAUSES_SECONDS:
         try:
@@ -69,4 +69,4 @@ async def remove_volumes(deps: ContainerDeps, handle: ContainerHandle) -> None:
     """Remove the anonymous volumes of a removed container."""
     for point in handle.desired.mounts:
         if point.anonymous:
-            await forget_volume(deps.volumes, point.volume)
+            await remove_anonymous_volume(deps.volumes, point.volume)

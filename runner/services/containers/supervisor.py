@@ -31,13 +31,13 @@ _LIVE_STATES: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
 
 class Supervisor:
-    """Watches running containers.  ``forget`` removes a container with --rm after its exit."""
+    """Watches running containers.  ``auto_remove`` removes a container with --rm after its exit."""
 
     def __init__(
-        self, deps: ContainerDeps, forget: Callable[[ContainerHandle], Awaitable[None]]
+        self, deps: ContainerDeps, auto_remove: Callable[[ContainerHandle], Awaitable[None]]
     ) -> None:
         self._deps = deps
-        self._auto_remove = forget
+        self._auto_remove = auto_remove
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._rotation = LogRotation()

@@ -36,7 +36,7 @@ class Snapshotter(Protocol):
     ``prepare`` opens an *active* snapshot on top of layers, named lowest first by their diff
     IDs.  Its mounts are for the caller to mount, in order, at one place; after a reboot the
     caller asks for them again with ``mounts`` and everything written is still there.
-    ``view`` is a snapshot nobody can write to.  ``remove`` forgets one, mounted by nobody.
+    ``view`` is a snapshot nobody can write to.  ``remove`` deletes one that is not mounted.
     Everything made of these, such as a commit, is a function in ``changes.py``.
 
     A container's key is its ID.  Another owner's keys begin with its name and a dot, as in
