@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from registry.errors import StorageUnreadable
 from registry.services.context import RegistryState
-from registry.storage.metadata.integrity import checks
 
 
 async def check_database(state: RegistryState) -> Sequence[str]:
     """Check the database's file; returns the errors found, after which nothing is written."""
     try:
-        wrong = await state.database.operator.read(partial(checks.sqlite_errors, deep=False))
+        wrong = await state.database.operator.find_errors(deep=False)
     except StorageUnreadable as error:
         wrong = [str(error)]
     if wrong:

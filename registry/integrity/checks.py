@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,7 +30,7 @@ from registry.services.manifest_push import edges_of
 from registry.storage.blobs.file_count import FileCount
 from registry.storage.blobs.store import Pace, StoredFile, StoredFiles, unpaced
 from registry.storage.database import schema
-from registry.storage.database.contract import Connection, Rows, T
+from registry.storage.database.contract import Connection, OperatorRows, T
 from registry.storage.metadata import physical_names
 from registry.storage.metadata.edges import Edge
 from registry.storage.metadata.integrity import checks
@@ -52,7 +52,7 @@ KINDS = ("blobs", "manifests", "trashed manifests", "files", "sessions")
 class Integrity:
     """The checks of one root.  With ``deep`` they read and hash every byte."""
 
-    database: Rows
+    database: OperatorRows
     store: StoredFiles
     deep: bool = False
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
@@ -68,15 +68,7 @@ class Integrity:
         """The database alone: pages, foreign keys, rules, schema and audit."""
 
         def unit(connection: Connection) -> list[Finding]:
-            found = [
-                Finding("I15", "database", line, "a database without errors")
-                for line in checks.sqlite_errors(connection, deep=self.deep)
-            ]
-            found += [
-                Finding("I4", "database", line, "the row that it names", target=DanglingRows())
-                for line in checks.foreign_key_violations(connection)
-            ]
-            found += [finding for rule in checks.RULES for finding in check_rule(connection, rule)]
+            found = [finding for rule in checks.RULES for finding in check_rule(connection, rule)]
             found += [
                 Finding("I12", f"audit row {row}", "another hash", "the hash of what it says")
                 for row in checks.mismatched_audit_rows(connection)
@@ -87,7 +79,9 @@ class Integrity:
             return found
 
         try:
-            found = await self.database.read(unit)
+            errors = await self.database.find_errors(deep=self.deep)
+            dangling = await self.database.find_dangling_rows()
+            found = [*self_check(errors, dangling), *await self.database.read(unit)]
         except StorageUnreadable as error:
             found = [Finding("I15", "database", str(error), "a database that can be read")]
         for finding in found:
@@ -193,6 +187,14 @@ class Integrity:
         )
         what, target = f"manifest {row.repository}@{row.digest}", CorruptManifest(row)
         return Finding(invariant, what, found, expected, affects, target=target)
+
+
+def self_check(errors: Sequence[str], dangling: Sequence[str]) -> Iterator[Finding]:
+    """The findings of the database's own checks."""
+    for line in errors:
+        yield Finding("I15", "database", line, "a database without errors")
+    for line in dangling:
+        yield Finding("I4", "database", line, "the row that it names", target=DanglingRows())
 
 
 def check_rule(connection: Connection, rule: checks.Rule) -> list[Finding]:

@@ -13,7 +13,7 @@ unit, for the Database to translate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -43,6 +43,16 @@ class OperatorRows(Rows, Protocol):
 
     Every implementation passes tests/registry/storage/database/test_operator_rows.py.
     """
+
+    async def find_errors(self, *, deep: bool) -> Sequence[str]:
+        """Errors that the database finds in its own storage, a line each; ``deep`` leaves no check
+        out.  Raises StorageUnreadable.
+        """
+        ...
+
+    async def find_dangling_rows(self) -> Sequence[str]:
+        """Rows whose foreign key names a missing row, a line each.  Raises StorageUnreadable."""
+        ...
 
     async def copy_to(self, path: Path) -> None:
         """Copy one snapshot of all rows to a new file at ``path``, while units go on.

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from registry.errors import StartupError
 from registry.storage.database import schema
 from registry.storage.database.contract import Connection, T, Work
 from registry.storage.database.readers import copy_database, translate_read_error
+from registry.storage.database.self_check import find_dangling_rows, find_errors
 
 PRAGMAS = (
     "query_only=ON",
@@ -67,6 +69,14 @@ class Snapshot:
     async def read(self, unit: Work[T]) -> T:
         """Run a unit that only reads, away from the loop.  Raises StorageUnreadable."""
         return await self._run(self._read, unit)
+
+    async def find_errors(self, *, deep: bool) -> Sequence[str]:
+        """See OperatorRows."""
+        return await self.read(partial(find_errors, deep=deep))
+
+    async def find_dangling_rows(self) -> Sequence[str]:
+        """See OperatorRows."""
+        return await self.read(find_dangling_rows)
 
     async def copy_to(self, path: Path) -> None:
         """Copy everything to a new database.  Raises StorageUnreadable."""

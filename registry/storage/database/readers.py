@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, TimeoutError
 
 from registry.errors import StorageUnreadable
 from registry.storage.database.disk_errors import FAILURES, code_of
+from registry.storage.database.self_check import find_dangling_rows, find_errors
 
 T = TypeVar("T")
 
@@ -32,6 +34,14 @@ class Readers:
     async def read(self, unit: Callable[[Connection], T]) -> T:
         """Run a unit that only reads, in one snapshot.  Raises StorageUnreadable."""
         return await self._run(self._read, unit)
+
+    async def find_errors(self, *, deep: bool) -> Sequence[str]:
+        """See OperatorRows."""
+        return await self.read(partial(find_errors, deep=deep))
+
+    async def find_dangling_rows(self) -> Sequence[str]:
+        """See OperatorRows."""
+        return await self.read(find_dangling_rows)
 
     async def copy_to(self, path: Path) -> None:
         """Copy one snapshot of everything to a new database, while units go on."""

@@ -31,7 +31,10 @@ async def change(service: Service, statement: str) -> None:
 
 
 async def found_by(service: Service) -> list[Finding]:
-    return [each async for each in Integrity(service.database, service.store, deep=True).check()]
+    return [
+        each
+        async for each in Integrity(service.database.operator, service.store, deep=True).check()
+    ]
 
 
 def file_of(service: Service, digest: Digest) -> Path:

@@ -104,7 +104,7 @@ async def unlinked(sparse: GcService, column: str) -> int:
 
 async def findings(sparse: GcService) -> list[Finding]:
     service = sparse.service
-    return [each async for each in Integrity(service.database, service.store).check()]
+    return [each async for each in Integrity(service.database.operator, service.store).check()]
 
 
 async def push(sparse: GcService) -> None:

@@ -8,7 +8,7 @@ from tests.support.registry.storage import Service
 
 async def findings(service: Service, *, deep: bool = False, repair: bool = False) -> list[Finding]:
     """Every finding of a check, harmless ones included."""
-    integrity = Integrity(service.database, service.store, deep)
+    integrity = Integrity(service.database.operator, service.store, deep)
     found = [finding async for finding in integrity.check()]
     if repair:
         repairer = Repair(service.database, service.store)

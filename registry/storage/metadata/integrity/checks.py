@@ -120,19 +120,6 @@ def rule_violations(connection: Connection, rule: Rule) -> list[tuple[str, int |
     return [(row[0], row[1], row[2]) for row in connection.execute(text(rule.query))]
 
 
-def sqlite_errors(connection: Connection, *, deep: bool) -> list[str]:
-    """The errors that SQLite finds in its own file; empty if there are none."""
-    check = "integrity_check" if deep else "quick_check"
-    found = [row[0] for row in connection.exec_driver_sql(f"PRAGMA {check}")]
-    return [] if found == ["ok"] else [str(line) for line in found]
-
-
-def foreign_key_violations(connection: Connection) -> list[str]:
-    """Rows whose foreign key names a missing row."""
-    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
-    return [f"{table} row {rowid} names a row of {parent}" for table, rowid, parent, _ in rows]
-
-
 def blobs_after(connection: Connection, last: str) -> list[BlobRow]:
     query = (
         select(blobs.c.digest, blobs.c.size, blobs.c.physical, blobs.c.state)

@@ -47,6 +47,20 @@ async def test_a_unit_that_writes_is_refused(rows: OperatorRows) -> None:
     assert await rows.read(names) == ["team/app"]
 
 
+@pytest.mark.parametrize("deep", [False, True])
+async def test_a_whole_database_finds_no_errors_in_itself(rows: OperatorRows, deep: bool) -> None:
+    assert await rows.find_errors(deep=deep) == await rows.find_dangling_rows() == []
+
+
+async def test_a_row_that_leads_nowhere_is_found(rows: OperatorRows, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "db")) as connection:
+        connection.execute("INSERT INTO tags VALUES (7, 'v1', 'sha256:none', 1, 1)")
+        connection.commit()
+
+    assert await rows.find_errors(deep=True) == []
+    assert await rows.find_dangling_rows() == ["tags row 1 names a row of manifests"]
+
+
 async def test_a_copy_has_the_rows(rows: OperatorRows, tmp_path: Path) -> None:
     await rows.copy_to(tmp_path / "copy")
 
