@@ -1,10 +1,13 @@
-"""Command: an administrative command and the types of its arguments."""
+"""Command: an administrative command, the types of its arguments, and its identity."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+# The identity of changes by commands, in the audit and in the tag history.
+OPERATOR = "operator"
 
 Document = dict[str, Any]
 """One JSON object of a command's output."""

@@ -10,9 +10,8 @@ from functools import partial
 
 import structlog
 
-from registry.admin.command import Document
+from registry.admin.command import OPERATOR, Document
 from registry.admin.open_registry import OpenRegistry
-from registry.admin.operator import OPERATOR
 from registry.background import BackgroundTasks
 from registry.errors import CommandRefused
 from registry.integrity import after_crash

@@ -7,9 +7,8 @@ from dataclasses import asdict
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
-from registry.admin.command import Document
+from registry.admin.command import OPERATOR, Document
 from registry.admin.open_registry import OpenRegistry
-from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
 from registry.gc.dry_run import dry_run as dry_run_of
 from registry.trash import repositories

@@ -8,9 +8,8 @@ from heapq import merge
 from operator import itemgetter
 
 from oci.reference import RepositoryName, Tag
-from registry.admin.command import Document
+from registry.admin.command import OPERATOR, Document
 from registry.admin.open_registry import OpenRegistry
-from registry.admin.operator import OPERATOR
 from registry.services.operator import usage
 from registry.services.operator.tag_history import deletions, history
 from registry.trash.repositories import delete_repository

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
 
-from registry.admin.command import Document
+from registry.admin.command import OPERATOR, Document
 from registry.admin.open_registry import OpenRegistry
-from registry.admin.operator import OPERATOR
 from registry.errors import CommandRefused
 from registry.services.operator.open_uploads import OpenUpload, cancel_uploads, list_uploads
 

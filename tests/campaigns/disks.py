@@ -14,7 +14,7 @@ from pathlib import Path
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = struct.pack("I", 2)
 MIB = 1024 * 1024
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def run(*command: str | Path) -> None:
@@ -81,7 +81,7 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
 
 def unmount(place: Path) -> None:
     """Unmount as soon as whoever is ending there has ended."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             run("umount", place)

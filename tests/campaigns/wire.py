@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 class Cut(Exception):
@@ -49,7 +49,7 @@ class Connection:
         With ``cut_after``, hang up after that many bytes of the body, and raise Cut.
         """
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._exchange(method, target, body, headers or {}, cut_after)
         except (OSError, EOFError, ValueError) as error:
             self.close()

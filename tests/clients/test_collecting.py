@@ -20,7 +20,7 @@ SETTINGS = {
     "REGISTRY_GC__UNDELETE_SECONDS": "0",
     "REGISTRY_GC__LEASE_SECONDS": str(LEASE_SECONDS),
 }
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 # Enough that several passes fall between a push's first blob and its manifest.
 LAYERS = 40
 LEAST_ROUNDS = 3
@@ -40,7 +40,7 @@ def test_what_is_pushed_while_garbage_is_collected_comes_back_byte_for_byte(
         push(run, registry, kept, "kept")
         garbage = a_loose_blob(registry)
         rounds = 0
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         # Unreferenced blobs go meanwhile: the collector is at work, and these race with it.
         while is_kept(registry, garbage) or rounds < LEAST_ROUNDS:
             assert time.monotonic() < deadline, "nothing was collected"

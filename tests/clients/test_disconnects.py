@@ -20,7 +20,7 @@ NAME = "gone/app"
 CONTENT = bytes(range(256)) * 2048
 DIGEST = Digest.of(CONTENT)
 RESET = struct.pack("ii", 1, 0)
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 # From before the request is read to after it is answered.
 MOMENTS = [0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.013, 0.02, 0.05] * 2
@@ -41,7 +41,7 @@ def descriptors(registry: RegistryServer) -> list[str]:
 
 def settled(registry: RegistryServer, before: list[str]) -> list[str]:
     """Descriptors open beyond those before, once running requests have had time to end."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         now = descriptors(registry)
         too_much = [name for name in now if now.count(name) > before.count(name)]
@@ -84,7 +84,7 @@ def test_an_upload_can_go_on_whenever_its_client_went(
         head = f"{method} {session}?digest={Digest.of(content)} HTTP/1.1"
         leave(registry, head, content[:sent], moment)
 
-    with httpx2.Client(base_url=registry.url, timeout=PATIENCE_SECONDS, verify=False) as client:
+    with httpx2.Client(base_url=registry.url, timeout=TIMEOUT_SECONDS, verify=False) as client:
         for session, content in zip(sessions, blobs, strict=True):
             status = client.get(session)
             if status.status_code == 404:

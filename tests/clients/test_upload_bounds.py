@@ -18,7 +18,7 @@ from tests.support.processes import RegistryServer, registry_server
 # Clients here are anonymous: each address is bounded.
 SETTINGS = {"REGISTRY_UPLOADS__MAX_PER_ADDRESS": "1"}
 CONTENT = b"what was being pushed before" * 1000
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def test_a_push_over_the_bound_of_uploads_waits_for_its_turn(tmp_path: Path, run: Run) -> None:
@@ -79,7 +79,7 @@ def finish(registry: RegistryServer, location: str) -> None:
 
 
 def wait_for_a_refusal(registry: RegistryServer, pushing: Future[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while ("POST", 429) not in answers(registry):
         assert not pushing.done(), pushing.result()
         assert time.monotonic() < deadline, "skopeo began no upload"

@@ -22,7 +22,7 @@ from tests.support.processes import RegistryServer, make_registry_server
 from tests.support.registry.schema import upgrade
 
 MIB = 1024 * 1024
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def readiness(server: RegistryServer) -> httpx2.Response:
 
 def wait_for_readiness(server: RegistryServer, status: int, reason: str = "") -> httpx2.Response:
     """The first answer about readiness with this status, and this in its text."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while (answer := readiness(server)).status_code != status or reason not in answer.text:
         assert time.monotonic() < deadline, (
             f"{answer.status_code}, expected {status}: {answer.text}"
@@ -69,7 +69,7 @@ def wait_for_readiness(server: RegistryServer, status: int, reason: str = "") ->
 
 
 def wait_for_log(server: RegistryServer, text: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while text not in server.server.tail:
         assert time.monotonic() < deadline, f"no {text!r} in the log: {server.server.tail}"
         time.sleep(0.05)

@@ -15,7 +15,7 @@ from typing import Any
 from registry.server import Limits, Server, SlipwayProtocol, listen
 from tests.support.registry.settings import default_limits
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 LAST = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
@@ -77,14 +77,14 @@ class Probe:
     async def _hold(self, scope: Any, receive: Any, send: Any) -> None:
         """Wait with the body unread until the test says so."""
         self.held.set()
-        await asyncio.get_running_loop().run_in_executor(None, self.go_on.wait, PATIENCE_SECONDS)
+        await asyncio.get_running_loop().run_in_executor(None, self.go_on.wait, TIMEOUT_SECONDS)
         await self._plain(scope, receive, send)
 
     async def _begin(self, scope: Any, receive: Any, send: Any) -> None:
         """Start a response and only then wait."""
         await send({"type": "http.response.start", "status": 200, "headers": []})
         self.held.set()
-        await asyncio.get_running_loop().run_in_executor(None, self.go_on.wait, PATIENCE_SECONDS)
+        await asyncio.get_running_loop().run_in_executor(None, self.go_on.wait, TIMEOUT_SECONDS)
         await send({"type": "http.response.body", "body": b"late"})
 
     async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
@@ -188,11 +188,11 @@ def running(
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()
     try:
-        assert ready.wait(PATIENCE_SECONDS)
+        assert ready.wait(TIMEOUT_SECONDS)
         yield server
     finally:
         server.stop()
-        thread.join(PATIENCE_SECONDS)
+        thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 
 
@@ -201,7 +201,7 @@ def connected(server: Server, data: bytes = b"", *, receive_buffer: int = 0) -> 
     with closing(socket.socket()) as connection:
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(TIMEOUT_SECONDS)
         connection.connect(server.address)
         connection.sendall(data)
         yield connection
