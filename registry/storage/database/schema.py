@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,12 +34,12 @@ def upgrade(database: Path, check_new: Callable[[], None] = lambda: None) -> Non
     engine = sqlite_engine(database)
     try:
         with engine.begin() as connection:
-            found, newest = current_revision(connection), newest_revision(config)
+            found, newest = current_revision(connection), newest_revision()
             if found == newest:
                 return
             if found is None:
                 check_new()
-            check_known(config, found)
+            check_known(found)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:
@@ -47,13 +48,12 @@ def upgrade(database: Path, check_new: Callable[[], None] = lambda: None) -> Non
 
 def check_newest(connection: Connection) -> None:
     """Raise StartupError (or SchemaTooNew) unless the schema is this program's."""
-    config = alembic_config()
-    found, expected = current_revision(connection), newest_revision(config)
+    found, expected = current_revision(connection), newest_revision()
     if found == expected:
         return
     if found is None:
         raise StartupError("the database has no schema: it is empty, or not a registry's")
-    check_known(config, found)
+    check_known(found)
     raise StartupError(
         f"the database has schema {found!r}, expected {expected!r}: an older program wrote it, and "
         "a check changes nothing; `registry serve` brings it up to date"
@@ -68,19 +68,25 @@ def alembic_config() -> Config:
 
 def revisions(connection: Connection) -> tuple[str | None, str | None]:
     """The revisions of the database's schema and of this program's."""
-    return current_revision(connection), newest_revision(alembic_config())
+    return current_revision(connection), newest_revision()
 
 
 def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def newest_revision(config: Config) -> str | None:
-    return ScriptDirectory.from_config(config).get_current_head()
+@functools.cache
+def scripts() -> ScriptDirectory:
+    """The migrations, read once: alembic runs each module to learn its revision."""
+    return ScriptDirectory.from_config(alembic_config())
 
 
-def check_known(config: Config, found: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+def newest_revision() -> str | None:
+    return scripts().get_current_head()
+
+
+def check_known(found: str | None) -> None:
+    known = {script.revision for script in scripts().walk_revisions()}
     if found is not None and found not in known:
         raise SchemaTooNew(
             f"the database has schema {found!r}, which this program does not know: "

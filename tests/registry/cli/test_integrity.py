@@ -129,7 +129,7 @@ def test_a_root_without_directories_is_not_given_any(stopped: Path) -> None:
     assert result.exit_code == 0
 
 
-NEWEST = schema.newest_revision(schema.alembic_config())
+NEWEST = schema.newest_revision()
 
 
 @pytest.mark.parametrize(

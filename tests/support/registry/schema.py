@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from registry.storage.database import schema
@@ -15,12 +13,10 @@ from tests.support.memory import fast_directory
 def upgrade(database: Path) -> None:
     """Do as ``schema.upgrade`` does; a new database is a copy of a migrated one.
 
-    The migrations took 40 to 60 ms of CPU, to find that there are none to do took 10, and nearly
-    every test of the registry opens a database.
+    The migrations took 40 to 60 ms of CPU, and nearly every test of the registry makes a database.
     """
     if database.exists():
-        if _revision(database) != _newest():
-            schema.upgrade(database)
+        schema.upgrade(database)
         return
     descriptor = os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
@@ -34,17 +30,3 @@ def _migrated() -> bytes:
         schema.upgrade(database)
         assert os.listdir(directory) == ["db"], "the log is not checkpointed yet"
         return database.read_bytes()
-
-
-@functools.cache
-def _newest() -> str | None:
-    return schema.newest_revision(schema.alembic_config())
-
-
-def _revision(database: Path) -> str | None:
-    with closing(sqlite3.connect(database)) as connection:
-        try:
-            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        except sqlite3.DatabaseError:
-            return None
-    return str(rows[0][0]) if rows else None

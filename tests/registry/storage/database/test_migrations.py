@@ -10,17 +10,13 @@ from typing import Any
 
 import pytest
 from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
 from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from tests.support.memory import directory_in_memory
 
-REVISIONS = [
-    script.revision
-    for script in ScriptDirectory.from_config(schema.alembic_config()).walk_revisions()
-]
+REVISIONS = [script.revision for script in schema.scripts().walk_revisions()]
 STATEMENTS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT"}
 MAX_STATEMENTS = 200
 
