@@ -11,6 +11,8 @@ from tests.campaigns.crash import crash_campaign
 from tests.campaigns.zygote import Zygote
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.takes(12)
+
 ROUNDS = 8
 JUMPING_ROUNDS = 5
 SEED = 4

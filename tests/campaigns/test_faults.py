@@ -16,7 +16,7 @@ ROUNDS = 6
 CAMPAIGNS = 10
 SEED = 4
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(12)]
 
 
 @pytest.mark.timeout(600)

@@ -10,6 +10,8 @@ import pytest
 from tests.campaigns.machine import machine_campaign
 from tests.campaigns.zygote import Zygote
 
+pytestmark = pytest.mark.takes(20)
+
 EXAMPLES = 4
 STEPS = 30
 

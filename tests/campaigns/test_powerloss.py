@@ -16,7 +16,7 @@ ROUNDS = 6
 SEED = 4
 CAMPAIGNS = 5
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(16)]
 
 
 def test_the_disk_loses_unsynced_bytes(tmp_path: Path) -> None:

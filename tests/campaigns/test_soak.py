@@ -11,6 +11,8 @@ from tests.campaigns.soak import gc_soak
 from tests.campaigns.zygote import Zygote
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.takes(30)
+
 SECONDS = 15.0
 CLIENTS = 16
 SEED = 4

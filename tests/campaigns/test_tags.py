@@ -11,6 +11,8 @@ from tests.campaigns.tags import tag_campaign
 from tests.campaigns.zygote import Zygote
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.takes(20)
+
 HISTORIES = 10
 
 

@@ -16,6 +16,8 @@ from oci.mediatype import OCI_CONFIG
 from tests.support import http
 from tests.support.processes import RegistryServer
 
+pytestmark = pytest.mark.takes(12)
+
 NAME = "gone/app"
 CONTENT = bytes(range(256)) * 2048
 DIGEST = Digest.of(CONTENT)

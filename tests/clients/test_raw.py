@@ -13,6 +13,8 @@ from oci.http import parse_errors
 from tests.support import http
 from tests.support.processes import RegistryServer
 
+pytestmark = pytest.mark.takes(20)
+
 CONTENT = bytes(range(256)) * 4096
 DIGEST = Digest.of(CONTENT)
 HALF = len(CONTENT) // 2

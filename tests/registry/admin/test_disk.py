@@ -21,6 +21,8 @@ from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 from tests.support.registry.schema import upgrade
 
+pytestmark = pytest.mark.takes(15)
+
 MIB = 1024 * 1024
 TIMEOUT_SECONDS = 60.0
 

@@ -3,6 +3,7 @@
 import string
 
 import httpx2
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from oci.digest import Digest
 from registry.api.routes import ENDPOINTS, Endpoint
 from tests.support.images import an_image
 from tests.support.registry.wire import NAME, as_written, envelope, push_image, start
+
+pytestmark = pytest.mark.takes(12)
 
 IMAGE = an_image()
 GOOD_NAMES = (NAME, "no/such", "a/blobs/b")

@@ -20,6 +20,8 @@ from tests.support import http
 from tests.support.ports import free_port
 from tests.support.processes import make_registry_server, registry_server
 
+pytestmark = pytest.mark.takes(15)
+
 
 def run(*arguments: str | Path, environment: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)

@@ -11,6 +11,8 @@ from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 
+pytestmark = pytest.mark.takes(10)
+
 SETTINGS = {
     "REGISTRY_GC__LEASE_SECONDS": "0",
     "REGISTRY_GC__EPOCH_SECONDS": "0.05",

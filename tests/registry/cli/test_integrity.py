@@ -17,6 +17,8 @@ from tests.support import http
 from tests.support.images import an_image
 from tests.support.processes import make_registry_server
 
+pytestmark = pytest.mark.takes(10)
+
 WAL = "registry.db-wal"
 INDEX = "registry.db-shm"
 Tree = dict[str, tuple[int, bytes]]

@@ -27,6 +27,8 @@ from tests.support.registry.storage import (
     push_index,
 )
 
+pytestmark = pytest.mark.takes(12)
+
 STRAY = "01234567-89ab-4def-8123-456789abcdef"
 
 

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection
 
 from oci.digest import Digest
 from registry.services.repositories import Repository
 from tests.support.images import an_image
 from tests.support.registry.storage import Service, a_service, push_image
+
+pytestmark = pytest.mark.takes(10)
 
 CHECKOUT = Path(__file__).parents[3]
 ROUNDS = 6

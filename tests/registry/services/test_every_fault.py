@@ -20,6 +20,8 @@ from tests.support.registry.integrity import wrongs
 from tests.support.registry.operations import OPERATIONS, Operation, State, is_preserved, prepare
 from tests.support.registry.storage import Service, a_service, pull_blob, push_blob
 
+pytestmark = pytest.mark.takes(60)
+
 ERRORS: tuple[Fault, ...] = ("ENOSPC", "EDQUOT", "EIO", "EMFILE", "short write")
 MAX_CALLS = 60
 

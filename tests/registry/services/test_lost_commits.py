@@ -19,6 +19,8 @@ from tests.support.registry.integrity import wrongs
 from tests.support.registry.operations import OPERATIONS, is_preserved, prepare
 from tests.support.registry.storage import Service, a_service, body, pull_blob, push_blob
 
+pytestmark = pytest.mark.takes(14)
+
 CONTENT = b"content"
 DIGEST = Digest.of(CONTENT)
 # A pass of the collector writes often; its last writes are the ones that change something.

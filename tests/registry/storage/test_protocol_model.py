@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.registry.protocol_model import Protocol, search
 
+pytestmark = pytest.mark.takes(15)
+
 
 @pytest.mark.parametrize(("crashes", "states"), [(2, 24_355), (3, 33_924)])
 def test_the_protocol_holds_in_every_reachable_state(crashes: int, states: int) -> None:

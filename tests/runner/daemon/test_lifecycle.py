@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.runner.runners import Runner
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(15)]
 
 
 @pytest.fixture

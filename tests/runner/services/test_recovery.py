@@ -17,7 +17,7 @@ from tests.support.runner.runner_containers import (
     runner_containers,
 )
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(12)]
 
 REPOSITORY = Path(__file__).parents[3]
 

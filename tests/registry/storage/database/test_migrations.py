@@ -16,6 +16,8 @@ from registry.storage.database import schema
 from registry.storage.database.sqlite import sqlite_engine
 from tests.support.memory import directory_in_memory
 
+pytestmark = pytest.mark.takes(20)
+
 REVISIONS = [script.revision for script in schema.scripts().walk_revisions()]
 STATEMENTS = {"CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT"}
 MAX_STATEMENTS = 200

@@ -6,7 +6,7 @@ from runner.errors import BadRequest
 from tests.support.images import a_busybox_image
 from tests.support.runner.runner_containers import RunnerContainers
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(20)]
 
 # The runtime covers a masked path with the container's own /dev/null: whoever makes that, decides
 # what is seen there.

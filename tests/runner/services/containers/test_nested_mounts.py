@@ -14,7 +14,7 @@ from runner.services.containers.containers import Condition
 from tests.support.images import a_busybox_image
 from tests.support.runner.runner_containers import RunnerContainers
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(12)]
 
 MASKED = "/proc/timer_list"
 DECOY = "decoy"

@@ -29,6 +29,8 @@ from tests.support.runner.runner_containers import (
     runner_containers,
 )
 
+pytestmark = pytest.mark.takes(25)
+
 FAILURES = (OSError(5, "Input/output error"), ValueError("odd"), KeyError("gone"))
 
 

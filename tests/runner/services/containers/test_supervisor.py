@@ -18,7 +18,7 @@ from runner.storage.records import ContainerRecord, NotRecorded
 from tests.support.mounts import is_mounted
 from tests.support.runner.runner_containers import RunnerContainers, remove_all, runner_containers
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(11)]
 
 REPOSITORY = Path(__file__).parents[3]
 

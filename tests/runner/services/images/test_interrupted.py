@@ -20,6 +20,8 @@ from tests.support.runner.chaos import ChaosProxy
 from tests.support.runner.fake_registry import FakeRegistry, Reply
 from tests.support.runner.runner_images import chunked, runner_images
 
+pytestmark = pytest.mark.takes(15)
+
 # Bytes that do not compress, so that the blob is as large as the file.
 LAYER = a_layer({"noise": os.urandom(4_000_000)}, OCI_LAYER_TAR)
 SOURCE = an_image([LAYER])

@@ -15,7 +15,7 @@ from runner.storage.layers.unpack import unpack
 from runner.storage.snapshots.stack import lower_directories
 from tests.support.runner.archives.tar_entries import DIRECTORY, archive, entry
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.takes(12)]
 
 
 def put(layers: DirectoryLayerStore, content: bytes, aside: Path) -> Digest:
