@@ -3,7 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc9112#section-3
 https://www.rfc-editor.org/rfc/rfc9112#section-6
 
-llhttp, strict, refuses obs-fold, bare line feeds, Content-Length beside Transfer-Encoding and
+llhttp, strict, refuses `obs-fold`, bare line feeds, Content-Length beside Transfer-Encoding and
 malformed sizes.  Here are the ambiguous heads that it accepts.
 """
 

@@ -333,7 +333,7 @@ class Unpacker:
         os.utime(name, ns=times(member), dir_fd=place, follow_symlinks=False)
 
     def _finish(self) -> None:
-        """Apply what later entries settle: attributes of directories, and whiteouts."""
+        """Apply what later entries decide: attributes of directories, and whiteouts."""
         self.tree.remove_aufs_links()
         for path, attributes in sorted(self._directories.items(), reverse=True):
             attributes.apply(self._root, path)
