@@ -18,6 +18,7 @@ from registry.integrity.repair import Repair
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
+from registry.storage.metadata import blobs
 from registry.storage.metadata.integrity import checks
 from registry.storage.metadata.integrity.checks import BlobRow
 from registry.storage.own_thread import in_own_thread
@@ -145,5 +146,5 @@ class Scrub:
 
     async def _verified(self, physicals: list[str]) -> None:
         if physicals:
-            verified = partial(checks.mark_verified, physicals=physicals, at=self._now)
+            verified = partial(blobs.mark_verified, physicals=physicals, at=self._now)
             await self.database.write(verified, on=None, purpose="scrub")

@@ -13,7 +13,6 @@ from registry.services.edge_links import link_rest
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
-from registry.storage.metadata.integrity import checks
 
 # How long a verification counts: scrubs are rare, pushes of the same bytes frequent.
 VERIFICATION_MS = 24 * 60 * 60 * 1000
@@ -39,7 +38,7 @@ async def commit_blob(
         repository = repositories.ensure(connection, change, context.name)
         taken = blobs.add(connection, change, digest, new, corrupt=present.corrupt)
         if present.verified is not None:
-            checks.mark_verified(connection, [present.verified], change.at)
+            blobs.mark_verified(connection, [present.verified], change.at)
         blobs.add_member(connection, change, repository, digest, session)
         audit.append(connection, change, "blob.push", str(context.name), str(digest))
         return taken

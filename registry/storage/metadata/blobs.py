@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,6 +199,11 @@ def remove_member(connection: Connection, change: Change, repository: int, diges
         return False
     put.move_to_trash(connection, change, [(repository, str(digest))])
     return True
+
+
+def mark_verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
+    """Record that these files were read at this wall time, and match their digests."""
+    connection.execute(update(blobs).where(blobs.c.physical.in_(physicals)).values(verified_at=at))
 
 
 def mark_corrupt(connection: Connection, physical: str) -> bool:

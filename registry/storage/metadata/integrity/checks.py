@@ -1,11 +1,10 @@
-"""Checks: queries for rows that break a rule, and for the files that rows expect."""
+"""Checks: queries for rows that break a rule, for files that rows expect, and for scrub."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, exists, select, text, tuple_
 
 from oci.digest import Digest
 from oci.errors import OCIError
@@ -144,11 +143,6 @@ def least_verified(connection: Connection, before: int, now: int, limit: int) ->
         .limit(limit)
     )
     return [BlobRow(*row) for row in connection.execute(query)]
-
-
-def mark_verified(connection: Connection, physicals: Sequence[str], at: int) -> None:
-    """Record that these files were read and match their digests."""
-    connection.execute(update(blobs).where(blobs.c.physical.in_(physicals)).values(verified_at=at))
 
 
 def is_unchanged(connection: Connection, row: BlobRow) -> bool:
