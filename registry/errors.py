@@ -9,6 +9,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
       |   + BlobUnknown
       |   |   + BlobCorrupt
       |   + BlobUploadUnknown
+      |   |   + ClaimLost                 a later request writes the session now
       |   + BlobInUse
       |   + ManifestUnknown
       |   + ManifestBlobUnknown           one digest that a manifest names
@@ -68,8 +69,17 @@ class BlobUploadUnknown(OCIError):
 
     code = ErrorCode.BLOB_UPLOAD_UNKNOWN
 
+    def __init__(
+        self, session: str, message: str = "no upload session {} in this repository"
+    ) -> None:
+        super().__init__(message.format(repr(session[:64])))
+
+
+class ClaimLost(BlobUploadUnknown):
+    """Another request has claimed the session since: the bytes of this one do not count."""
+
     def __init__(self, session: str) -> None:
-        super().__init__(f"no upload session {session[:64]!r} in this repository")
+        super().__init__(session, "upload session {} is being written by a later request")
 
 
 class RangeInvalid(OCIError):

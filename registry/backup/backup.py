@@ -82,7 +82,8 @@ async def copy_files(
     """Copy the files that the new database names, and make it all the backup."""
     names, size, new, lost = [], 0, 0, []
     for file in referenced_files(directory.new_database):
-        found = await store.stat(file.physical)
+        stat = await store.stat(file.physical)
+        found = None if stat is None else stat.size
         if found == file.size:
             # To its end, though nobody waits any more: until then no file may go.
             new += await run_shielded(copy_file(store, directory, file, link=link))
@@ -107,7 +108,7 @@ async def copy_file(
     target.unlink(missing_ok=True)
     if link and await store.link(file.physical, target):
         return True
-    reader = await store.open(file.physical)
+    reader = await store.reader(file.physical, file.size)
     if reader is None:
         return False
     try:

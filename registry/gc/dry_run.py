@@ -31,9 +31,9 @@ async def dry_run(state: RegistryState, *, all_orphans: bool = False) -> GcRepor
     report = GcReport()
     ahead = await epochs_ahead(state)
     for upload in await find_expired(state, ahead=ahead):
-        if not state.locks.is_held(upload.id):
+        if not state.sessions.is_held(upload.id):
             report.uploads += 1
-            report.upload_bytes += await state.store.offset(upload.id) or 0
+            report.upload_bytes += await state.received(upload.id) or 0
     going = await unreferenced_manifests(state, advanced(await untagged_cutoff(state), ahead))
     report.manifests = len(going)
     cutoff = advanced(await trash_cutoff(state), ahead)

@@ -21,14 +21,14 @@ async def expire_uploads(state: RegistryState, throttle: LockThrottle, report: G
     A session in use by a request is not ended, however old it is.
     """
     for upload in await find_expired(state):
-        if state.locks.is_held(upload.id):
+        if state.sessions.is_held(upload.id):
             continue
-        async with state.locks.of(upload.id):
-            size = await state.store.offset(upload.id)
+        async with state.sessions.lock(upload.id):
+            size = await state.received(upload.id)
             if not await throttle.run(partial(delete_row, upload)):
                 continue
             # A file that cannot be removed is now an orphan, which the next sweep tries again.
-            await try_to_remove(state, state.store.discard(upload.id), upload.id, report)
+            await try_to_remove(state, state.discard(upload.id), upload.id, report)
         report.uploads += 1
         report.upload_bytes += size or 0
 
@@ -37,7 +37,7 @@ async def find_expired(state: RegistryState, *, ahead: int = 0) -> list[OpenUplo
     """The sessions that have expired, or will have after ``ahead`` more epochs."""
     opened = await state.database.operator.read(uploads.list_open)
     epoch = await present_epoch(state) + ahead
-    state.locks.evict_idle(state.limits.idle_ms, but={upload.id for upload in opened})
+    state.sessions.evict_idle(state.limits.idle_ms, but={upload.id for upload in opened})
     return [upload for upload in opened if is_expired(state, upload, epoch)]
 
 
@@ -47,7 +47,7 @@ def is_expired(state: RegistryState, upload: OpenUpload, epoch: int) -> bool:
     Idle time from before this process is measured like age, so that a restart does not prolong it.
     """
     limits, retention, now = state.limits, state.retention, state.clock.wall_ms()
-    if state.locks.idle_ms(upload.id) >= limits.idle_ms:
+    if state.sessions.idle_ms(upload.id) >= limits.idle_ms:
         return True
 
     def has_passed(duration_ms: int, at: int, since_epoch: int) -> bool:
@@ -62,4 +62,4 @@ def is_expired(state: RegistryState, upload: OpenUpload, epoch: int) -> bool:
 
 
 def delete_row(upload: OpenUpload, connection: Connection) -> bool:
-    return uploads.claim(connection, upload.repository, upload.id)
+    return uploads.end(connection, upload.repository, upload.id)

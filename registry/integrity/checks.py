@@ -226,13 +226,13 @@ async def check_blob(
         return "I1", "known to be corrupt", "whole bytes: push it again"
     expected = f"{row.size} bytes in {row.physical}"
     try:
-        size = await store.stat(row.physical)
+        stat = await store.stat(row.physical)
     except StorageUnreadable as error:
         return "I1", f"a file that cannot be looked at: {error.reason}", expected
-    if size is None:
+    if stat is None:
         return "I1", "no file", expected
-    if size != row.size:
-        return "I1", f"a file of {size} bytes", expected
+    if stat.size != row.size:
+        return "I1", f"a file of {stat.size} bytes", expected
     if not deep:
         return None
     try:

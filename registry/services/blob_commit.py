@@ -32,7 +32,7 @@ async def commit_blob(
     present = await check_existing_bytes(context, digest)
 
     def unit(connection: Connection) -> bool:
-        if not uploads.claim(connection, context.name, session):
+        if not uploads.end(connection, context.name, session):
             raise BlobUploadUnknown(session)
         change = context.begin_change(connection)
         repository = repositories.ensure(connection, change, context.name)
@@ -77,10 +77,10 @@ async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> Ex
         return ExistingBytes()
     store, physical = context.store, old.blob.physical
     try:
-        if await store.stat(physical) != old.blob.size:
+        found = await store.stat(physical)
+        if found is None or found.size != old.blob.size:
             return ExistingBytes(corrupt=physical)
-        changed_at = await store.changed_at(physical)
-        if is_recently_verified(old.verified_at, changed_at, context.state.clock.wall_ms()):
+        if is_recently_verified(old.verified_at, found.changed_at, context.state.clock.wall_ms()):
             return ExistingBytes()
         actual = await store.verify(physical, digest.algorithm)
     except StorageUnreadable:
@@ -88,9 +88,9 @@ async def check_existing_bytes(context: RepositoryContext, digest: Digest) -> Ex
     return ExistingBytes(verified=physical) if actual == digest else ExistingBytes(corrupt=physical)
 
 
-def is_recently_verified(verified_at: int | None, changed_at: int | None, now: int) -> bool:
+def is_recently_verified(verified_at: int | None, changed_at: int, now: int) -> bool:
     """Whether the bytes need not be read again; all times in milliseconds of wall time."""
-    if verified_at is None or changed_at is None:
+    if verified_at is None:
         return False
     return now - VERIFICATION_MS < verified_at <= now and changed_at + CHANGE_MS < verified_at
 

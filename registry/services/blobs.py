@@ -55,11 +55,9 @@ class Blobs:
         """Open the blob for reading; raises BlobUnknown, BlobCorrupt or BlobUnreadable."""
         while (stored := await self._member(digest)) is not None:
             with translate_read_errors(digest):
-                reader = await self._context.store.open(stored.physical)
-            if reader is not None and reader.size == stored.size:
-                return reader
+                reader = await self._context.store.reader(stored.physical, stored.size)
             if reader is not None:
-                await reader.aclose()
+                return reader
             # If the row names other bytes now, a push has replaced them: try again.
             if await self._mark_corrupt(digest, stored):
                 raise BlobCorrupt(digest)

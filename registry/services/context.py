@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
 from registry.config import Sparse
+from registry.services.sessions import Sessions
+from registry.storage.blobs.claims import Progress
 from registry.storage.blobs.store import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
@@ -26,52 +27,6 @@ class ManifestPolicy:
     """Which manifests may name absent content: none, indexes, or images too."""
 
     sparse: Sparse = "refuse"
-
-
-class SessionLocks:
-    """A lock per upload session, and the time of its last request.
-
-    The process has the root to itself, so an in-process lock is enough.
-    """
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._begun = self._clock.monotonic_ms()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._used: dict[str, int] = {}
-
-    def of(self, session: str) -> asyncio.Lock:
-        lock = self._locks.get(session)
-        if lock is None:
-            lock = self._locks[session] = asyncio.Lock()
-        return lock
-
-    def is_held(self, session: str) -> bool:
-        lock = self._locks.get(session)
-        return lock is not None and lock.locked()
-
-    def touch(self, session: str) -> None:
-        """Record a request to the session."""
-        self._used[session] = self._clock.monotonic_ms()
-
-    def is_known(self, session: str) -> bool:
-        """Whether this process has had a request for the session."""
-        return session in self._used
-
-    def forget(self, session: str) -> None:
-        """Forget a session that has ended."""
-        self._used.pop(session, None)
-
-    def idle_ms(self, session: str) -> int:
-        """Time since the session's last request, or since the start of this process."""
-        return self._clock.monotonic_ms() - self._used.get(session, self._begun)
-
-    def evict_idle(self, milliseconds: int, *, but: Collection[str]) -> None:
-        """Forget sessions that were idle for so long, except those in ``but``."""
-        idle = [name for name in self._used if self.idle_ms(name) >= milliseconds]
-        for name in idle:
-            if name not in but:
-                del self._used[name]
 
 
 class CommittedSessions:
@@ -143,7 +98,7 @@ class RegistryState:
     guard: Guard
     retention: Retention
     limits: UploadLimits
-    locks: SessionLocks = field(default_factory=SessionLocks)
+    sessions: Sessions = field(default_factory=Sessions)
     clock: Clock = field(default_factory=SystemClock)
     epochs: EpochWatch = field(default_factory=EpochWatch)
     committed: CommittedSessions = field(default_factory=CommittedSessions)
@@ -154,6 +109,16 @@ class RegistryState:
     def begin_change(self, connection: Connection, identity: str) -> Change:
         """Begin the change that the current transaction makes."""
         return audit.Change.begin(connection, identity, self.clock, self.retention.lease_ms)
+
+    async def received(self, session: str) -> int | None:
+        """The bytes of an open session, as recorded or as the store finds them; None if lost."""
+        progress = self.sessions.progress(session)
+        return await self.store.offset(session) if progress is None else progress.offset
+
+    async def discard(self, session: str) -> None:
+        """Delete the bytes of a session whose row is gone, and fence its writer, if it has one."""
+        progress = self.sessions.forget(session)
+        await self.store.discard(progress or Progress.unknown(session))
 
 
 @dataclass(frozen=True, slots=True)

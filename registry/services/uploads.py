@@ -79,7 +79,7 @@ class Uploads:
     async def status(self, session: str) -> UploadSession:
         """The session's offset; raises BlobUploadUnknown."""
         await self._find(session)
-        offset = await self._context.store.offset(session)
+        offset = await self._context.state.received(session)
         if offset is None:
             raise BlobUploadUnknown(session)
         return UploadSession(session, offset)
@@ -163,7 +163,10 @@ class Uploads:
             return True
 
         stored = await context.database.look(blobs.BY_DIGEST, digest)
-        if stored is None or await context.store.stat(stored.physical) != stored.size:
+        if stored is None:
+            return False
+        found = await context.store.stat(stored.physical)
+        if found is None or found.size != stored.size:
             return False
         is_mounted = await context.database.write(unit, on=context.name)
         if is_mounted:
@@ -195,12 +198,12 @@ class Uploads:
             check_limits(context, uploads.count(connection, change.identity, address))
             uploads.add(connection, change, context.name, session, algorithm, address)
 
-        context.state.locks.touch(session)
+        context.state.sessions.touch(session)
         try:
             # The row before the file: a file without a row would be swept as an orphan.
             await context.database.write(unit, on=context.name, grows=True)
         except BaseException:
-            context.state.locks.forget(session)
+            context.state.sessions.forget(session)
             raise
         try:
             await context.store.begin(session)
@@ -227,23 +230,35 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def _open_writer(self, session: str, start: int | None) -> AsyncIterator[BlobWriter]:
-        async with self._context.state.locks.of(session):
+        """Claim the session and write it; at the end its progress is recorded, whatever happened.
+
+        Raises BlobUploadUnknown also at the end, if the claim was lost or the session has ended.
+        """
+        state = self._context.state
+        async with state.sessions.lock(session):
             upload = await self._find(session)
+            claim = await state.sessions.claim(session, upload.algorithm)
             upload = await self._touch(upload)
-            writer = await self._context.store.writer(session, upload.algorithm)
+            writer = await self._context.store.writer(claim, state.sessions.record)
             try:
                 if start is not None and start != writer.offset:
                     raise RangeInvalid(start, session=session, offset=writer.offset)
                 yield writer
-            except (StorageFailed, StorageUnreadable):
-                # The written bytes are unknown, so the session cannot be resumed.
-                await self._abandon(session)
+            except BaseException as error:
+                with contextlib.suppress(OCIError):  # it must not hide the first
+                    await self._release(writer, upload)
+                if isinstance(error, StorageFailed | StorageUnreadable):
+                    # The written bytes are unknown, so the session cannot be resumed.
+                    await self._abandon(session)
                 raise
-            finally:
-                await writer.aclose()
-                if self._context.state.locks.is_known(session):  # it has not ended meanwhile
-                    with contextlib.suppress(OCIError):
-                        await self._touch(upload)
+            await self._release(writer, upload)
+
+    async def _release(self, writer: BlobWriter, upload: StoredUpload) -> None:
+        try:
+            await writer.release()
+        finally:
+            with contextlib.suppress(OCIError):
+                await self._touch(upload)
 
     async def _touch(self, upload: StoredUpload) -> StoredUpload:
         """Record the time of a request, durably if the recorded one is old.
@@ -251,7 +266,9 @@ class Uploads:
         Most sessions end before that needs a commit.
         """
         context, session = self._context, upload.id
-        context.state.locks.touch(session)
+        if not context.state.sessions.is_known(session):
+            return upload  # it has ended meanwhile
+        context.state.sessions.touch(session)
         now = context.state.clock.wall_ms()
         if 0 <= now - upload.touched_at < context.state.limits.touch_ms:
             return upload
@@ -263,12 +280,17 @@ class Uploads:
 
     async def _finish(self, writer: BlobWriter, session: str, digest: Digest) -> None:
         try:
-            physical = await writer.commit(digest)
+            stored = await writer.commit(digest)
+        except BlobUploadUnknown:
+            raise  # the session has ended, or is a later request's
         except OCIError:
             await self._abandon(session)
             raise
-        await commit_blob(self._context, session, digest, StoredBlob(writer.offset, physical))
-        self._context.state.locks.forget(session)
+        new = StoredBlob(stored.size, stored.physical)
+        try:
+            await commit_blob(self._context, session, digest, new)
+        finally:
+            self._context.state.sessions.forget(session)  # it has no bytes any more
         self._context.state.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
@@ -278,19 +300,18 @@ class Uploads:
 
     async def _end(self, session: str) -> bool:
         """Delete the session's row and bytes; False if it has ended or been committed."""
-        name = self._context.name
-        self._context.state.locks.forget(session)
+        state, name = self._context.state, self._context.name
         try:
-            taken = await self._context.database.write(
-                lambda connection: uploads.claim(connection, name, session), on=name
+            ended = await state.database.write(
+                lambda connection: uploads.end(connection, name, session), on=name
             )
         except CommitUnknown:
             raise  # the row may stay, and with it the session
         except BaseException:
-            await self._context.store.discard(session)
+            await state.discard(session)
             raise
-        await self._context.store.discard(session)
-        return taken
+        await state.discard(session)
+        return ended
 
 
 def check_limits(context: RepositoryContext, counts: Counts) -> None:

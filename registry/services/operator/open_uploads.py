@@ -31,11 +31,11 @@ async def list_uploads(state: RegistryState) -> Sequence[UploadStatus]:
 
 async def status_of(state: RegistryState, upload: OpenUpload) -> UploadStatus:
     idle = max(0, state.clock.wall_ms() - upload.touched_at)
-    if state.locks.is_known(upload.id):
-        idle = state.locks.idle_ms(upload.id)
-    if state.locks.is_held(upload.id):
+    if state.sessions.is_known(upload.id):
+        idle = state.sessions.idle_ms(upload.id)
+    if state.sessions.is_held(upload.id):
         idle = 0
-    return UploadStatus(upload, idle, await state.store.offset(upload.id) or 0)
+    return UploadStatus(upload, idle, await state.received(upload.id) or 0)
 
 
 async def cancel_uploads(
@@ -56,7 +56,7 @@ async def cancel_upload(state: RegistryState, identity: str, upload: OpenUpload)
     """End one session; False if it has ended or been committed meanwhile."""
 
     def unit(connection: Connection) -> bool:
-        if not uploads.claim(connection, upload.repository, upload.id):
+        if not uploads.end(connection, upload.repository, upload.id):
             return False
         change = state.begin_change(connection, identity)
         audit.append(connection, change, "upload.cancel", str(upload.repository), upload.id)
@@ -65,5 +65,5 @@ async def cancel_upload(state: RegistryState, identity: str, upload: OpenUpload)
     if not await state.database.write(unit, on=upload.repository):
         return False
     # The row first: a file without a row is swept, a row without a file is a broken session.
-    await state.store.discard(upload.id)
+    await state.discard(upload.id)
     return True

@@ -9,8 +9,16 @@ from typing import BinaryIO, Literal
 
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown, StorageFailed
-from registry.storage.blobs.names import physical_name
-from registry.storage.blobs.store import BlobReader, BlobWriter, Pace, StoredFile
+from registry.storage.blobs.claims import Claim, Progress, Record
+from registry.storage.blobs.names import physical_name, session_of
+from registry.storage.blobs.store import (
+    BlobReader,
+    BlobStat,
+    BlobWriter,
+    Pace,
+    Stored,
+    StoredFile,
+)
 from registry.storage.own_thread import in_own_thread
 
 CHUNK_BYTES = 256 * 1024
@@ -26,29 +34,32 @@ class MemoryBlobStore:
     async def begin(self, session: str) -> None:
         self.sessions[session] = bytearray()
 
+    async def writer(self, claim: Claim, record: Record) -> BlobWriter:
+        found = self.sessions.get(claim.session)
+        if found is None:
+            raise BlobUploadUnknown(claim.session)
+        offset = len(found)
+        if claim.progress is not None:
+            offset = min(offset, claim.progress.offset)
+        await record(Progress(claim.session, offset, claim.token))
+        # Bytes of its own: an older writer may still be at work.
+        content = self.sessions[claim.session] = found[:offset]
+        return MemoryWriter(self, claim, record, content)
+
     async def offset(self, session: str) -> int | None:
         content = self.sessions.get(session)
         return None if content is None else len(content)
 
-    async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        content = self.sessions.get(session)
-        if content is None:
-            raise BlobUploadUnknown(session)
-        return MemoryWriter(self, session, content)
+    async def discard(self, progress: Progress) -> None:
+        self.sessions.pop(progress.session, None)
 
-    async def discard(self, session: str) -> None:
-        self.sessions.pop(session, None)
-
-    async def open(self, physical: str) -> BlobReader | None:
+    async def reader(self, physical: str, size: int) -> BlobReader | None:
         content = self.blobs.get(physical)
-        return None if content is None else MemoryReader(content)
+        return None if content is None or len(content) != size else MemoryReader(content)
 
-    async def stat(self, physical: str) -> int | None:
+    async def stat(self, physical: str) -> BlobStat | None:
         content = self.blobs.get(physical)
-        return None if content is None else len(content)
-
-    async def changed_at(self, physical: str) -> int | None:
-        return 0 if physical in self.blobs else None
+        return None if content is None else BlobStat(len(content), 0)
 
     async def verify(
         self, physical: str, algorithm: str, pace: Pace | None = None
@@ -74,7 +85,10 @@ class MemoryBlobStore:
     async def listing(self, part: int) -> AsyncIterator[list[StoredFile]]:
         held: Mapping[str, bytes | bytearray] = self.blobs if part else self.sessions
         kind: Literal["blob", "upload"] = "blob" if part else "upload"
-        yield [StoredFile(kind, name, len(held), name) for name, held in held.items()]
+        yield [
+            StoredFile(kind, name, len(content), name, session_of(name) if part else name)
+            for name, content in held.items()
+        ]
 
     async def aclose(self) -> None:
         return None
@@ -85,12 +99,18 @@ class MemoryWriter:
     """The BlobWriter of MemoryBlobStore."""
 
     store: MemoryBlobStore
-    session: str
+    claim: Claim
+    record: Record
     content: bytearray
+    is_open: bool = True
 
     @property
     def offset(self) -> int:
         return len(self.content)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.claim.session, self.offset, self.claim.token)
 
     async def write(self, chunk: bytes) -> None:
         self.content += chunk
@@ -99,21 +119,28 @@ class MemoryWriter:
         return None
 
     async def rewind(self, offset: int) -> None:
+        await self.record(Progress(self.claim.session, offset, self.claim.token))
         del self.content[offset:]
 
-    async def commit(self, digest: Digest) -> str:
-        content = bytes(self.content)
+    async def commit(self, digest: Digest) -> Stored:
+        await self.record(self.progress)
+        content, session = bytes(self.content), self.claim.session
         actual = Digest.of(content, digest.algorithm)
         if actual != digest:
             raise DigestMismatch(digest, actual)
-        if self.store.sessions.pop(self.session, None) is None:
-            raise BlobUploadUnknown(self.session)
-        physical = physical_name(digest, self.session)
+        if self.store.sessions.get(session) is not self.content:
+            raise BlobUploadUnknown(session)
+        del self.store.sessions[session]
+        physical = physical_name(digest, session)
         self.store.blobs[physical] = content
-        return physical
+        self.is_open = False
+        return Stored(physical, len(content))
 
-    async def aclose(self) -> None:
-        return None
+    async def release(self) -> Progress:
+        if self.is_open:
+            self.is_open = False
+            await self.record(self.progress)
+        return self.progress
 
 
 @dataclass(frozen=True, slots=True)

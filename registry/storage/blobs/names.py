@@ -38,8 +38,13 @@ def is_physical(text: str) -> bool:
 
 
 def session_of(physical: str) -> str:
-    """The upload session that a physical name contains."""
-    return physical.partition("-")[2]
+    """The upload session that a name contains; empty where it contains none.
+
+    >>> session_of("0a1b-6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11")
+    '6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11'
+    """
+    session = physical.partition("-")[2]
+    return session if is_session(session) else ""
 
 
 def physical_name(digest: Digest, session: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 from oci.digest import Digest
 from registry.errors import StorageFailed
+from registry.storage.blobs.claims import Claim, Progress, Record
 
 # The most files that one call of ``remove`` takes.
 FILES_PER_REMOVAL = 1000
@@ -38,6 +39,27 @@ class StoredFile:
     size: int
     path: str
     """Its path, for people; also the name of a file that is misnamed or unknown."""
+    session: str = ""
+    """The upload session that its bytes came by; empty where its name does not tell."""
+
+
+class Stored(NamedTuple):
+    """A blob that was committed: its physical name, and its size in bytes."""
+
+    physical: str
+    size: int
+
+
+class BlobStat(NamedTuple):
+    """A blob's bytes, without a look into them."""
+
+    size: int
+    """In bytes."""
+    changed_at: int
+    """The time of the last possible change, in milliseconds since 1970.
+
+    Corruption by the disk itself leaves no time.
+    """
 
 
 class BlobReader(Protocol):
@@ -62,10 +84,12 @@ class BlobReader(Protocol):
 
 
 class BlobWriter(Protocol):
-    """Writes the bytes of one upload session, from where its previous writer stopped.
+    """Writes the bytes of one upload session under one claim, from where its progress stopped.
 
-    A session has one writer at a time.  ``offset`` counts the bytes of this and earlier writers,
-    and never more than ``commit`` will hash.
+    ``offset`` counts the bytes of this and earlier writers, and never more than ``commit`` will
+    hash.  A newer claim fences a writer: it may go on writing, to bytes that no other writer
+    reads, but neither records a progress nor commits.  ``rewind``, ``release`` and ``commit``
+    raise what ``record`` raises.
     """
 
     @property
@@ -83,20 +107,24 @@ class BlobWriter(Protocol):
         ...
 
     async def rewind(self, offset: int) -> None:
-        """Truncate the session to ``offset`` bytes."""
+        """Truncate the session to ``offset`` bytes; recorded before a byte is gone."""
         ...
 
-    async def commit(self, digest: Digest) -> str:
-        """Make the bytes durable under a new physical name, and return it.
+    async def release(self) -> Progress:
+        """Write the accepted chunks if possible, record the progress, and let go of the session.
+
+        The end of every writer, whatever happened before; it runs to its end though it is
+        cancelled, and a second call changes nothing.  After ``commit`` nothing is recorded.
+        """
+        ...
+
+    async def commit(self, digest: Digest) -> Stored:
+        """Make the bytes durable under a new physical name.
 
         Afterwards the session has no bytes; ``offset`` still tells their number.
         Raises DigestMismatch, leaving the session as it was, and BlobUploadUnknown if the session
         was discarded meanwhile.
         """
-        ...
-
-    async def aclose(self) -> None:
-        """Write the accepted chunks if possible, and release the session."""
         ...
 
 
@@ -120,11 +148,11 @@ class StoredFiles(Protocol):
         ...
 
     async def offset(self, session: str) -> int | None:
-        """The session's size in bytes, or None if the store has no such session."""
+        """The bytes of a session of which no progress is recorded; None if there is none."""
         ...
 
-    async def stat(self, physical: str) -> int | None:
-        """The blob's size in bytes, or None if it is missing."""
+    async def stat(self, physical: str) -> BlobStat | None:
+        """The blob's size and time; None if it is missing."""
         ...
 
     async def verify(
@@ -137,9 +165,10 @@ class StoredFiles(Protocol):
         """
         ...
 
-    async def open(self, physical: str) -> BlobReader | None:
-        """Open a blob for reading; None if it is missing.
+    async def reader(self, physical: str, size: int) -> BlobReader | None:
+        """Open a blob for reading; None if it is missing, or has not ``size`` bytes.
 
+        A store whose blobs are never cut short may open without a look at them.
         Raises StorageUnreadable also if just its first byte cannot be read.
         """
         ...
@@ -158,7 +187,9 @@ class BlobStore(StoredFiles, Protocol):
     While a blob is being written it belongs to one upload session and is invisible to readers.
     ``commit`` moves it, complete and durable, to its physical name; then it never changes.  The
     database maps digests to physical names: the store may have more files than rows name, never
-    fewer.
+    fewer.  Several stores may be open on one place: what one did, the next call finds by another.
+
+    Callers keep the newest claim of each session and its last progress; the store keeps neither.
 
     On a failing disk, methods that only read raise StorageUnreadable, those that write StorageFull
     or StorageFailed.
@@ -167,25 +198,24 @@ class BlobStore(StoredFiles, Protocol):
     """
 
     async def begin(self, session: str) -> None:
-        """Create an empty session.  Its row must exist before."""
+        """Begin an empty session, whose row must exist before.
+
+        Its file tells from then on, over any crash, that the session has not become a blob.  A
+        store for which the session's row tells that does nothing.
+        """
         ...
 
-    async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        """Open a session for writing, hashing with ``algorithm`` meanwhile.
+    async def writer(self, claim: Claim, record: Record) -> BlobWriter:
+        """Write a session under a claim, hashing with its algorithm meanwhile.
 
+        Bytes that came after the claim's progress are dropped.  Where they are, or where an older
+        writer is still open, ``record`` is asked first, so that a late claim destroys nothing.
         Raises BlobUploadUnknown if the store has no such session.
         """
         ...
 
-    async def discard(self, session: str) -> None:
-        """Delete a session's bytes; a missing session is no error."""
-        ...
-
-    async def changed_at(self, physical: str) -> int | None:
-        """The time of the last possible change, in milliseconds since 1970; None if missing.
-
-        Corruption by the disk itself leaves no time.
-        """
+    async def discard(self, progress: Progress) -> None:
+        """Delete the bytes of a session whose row is gone; none is no error."""
         ...
 
     async def remove(self, names: Sequence[str]) -> Mapping[str, StorageFailed]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Column, Connection, select
 
-from registry.storage.blobs.names import session_of
 from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.tables import blobs, trash, uploads
 
@@ -21,7 +20,7 @@ def without_row(connection: Connection, listed: Sequence[StoredFile]) -> list[St
     stands for it: the transaction that names the file takes that row.
     """
     names = [base_name(file) for file in listed]
-    sessions = [*names, *map(session_of, names)]
+    sessions = [file.session for file in listed if file.session]
     named = {
         *_among(connection, blobs.c.physical, names),
         *_among(connection, trash.c.physical, names),
@@ -30,7 +29,7 @@ def without_row(connection: Connection, listed: Sequence[StoredFile]) -> list[St
     return [
         file
         for file, name in zip(listed, names, strict=True)
-        if name not in named and session_of(name) not in named
+        if name not in named and file.session not in named
     ]
 
 

@@ -78,12 +78,12 @@ def touch(connection: Connection, change: Change, session: str) -> None:
     )
 
 
-def claim(connection: Connection, name: RepositoryName, session: str) -> bool:
+def end(connection: Connection, name: RepositoryName, session: str) -> bool:
     """Delete the session's row; False if it is gone.  The unit that deletes it owns the bytes."""
-    taken = connection.execute(
+    ended = connection.execute(
         delete(uploads).where(uploads.c.id == session, uploads.c.repository == str(name))
     )
-    return taken.rowcount == 1
+    return ended.rowcount == 1
 
 
 def list_open(connection: Connection) -> list[OpenUpload]:

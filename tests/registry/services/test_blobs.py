@@ -186,15 +186,15 @@ async def test_a_blob_that_is_replaced_while_it_is_opened_is_served(
     repository = service.repository()
     digest = await push_blob(repository, CONTENT)
     file_of(service, digest).unlink()
-    real = FilesystemBlobStore.open
+    real = FilesystemBlobStore.reader
 
-    async def heal_first(store: FilesystemBlobStore, physical: str) -> BlobReader | None:
-        monkeypatch.setattr(FilesystemBlobStore, "open", real)
-        found = await real(store, physical)
+    async def heal_first(store: FilesystemBlobStore, physical: str, size: int) -> BlobReader | None:
+        monkeypatch.setattr(FilesystemBlobStore, "reader", real)
+        found = await real(store, physical, size)
         await push_blob(repository, CONTENT)
         return found
 
-    monkeypatch.setattr(FilesystemBlobStore, "open", heal_first)
+    monkeypatch.setattr(FilesystemBlobStore, "reader", heal_first)
 
     assert await pull_blob(repository, digest) == CONTENT
     assert await service.rows("SELECT state FROM blobs") == [("ok",)]

@@ -424,7 +424,7 @@ async def test_every_commit_has_its_lease_and_one_line_of_audit(service: Service
 async def test_nothing_is_remembered_of_sessions_that_have_ended(service: Service) -> None:
     """One entry for each of a day's uploads once grew to 1.7 million."""
     uploads = service.repository().uploads
-    remembered = service.state.locks._used
+    remembered = service.state.sessions._known
 
     await push_blob(service.repository(), b"whole")
     committed, cancelled, failed, opened = [await uploads.start() for _ in range(4)]
@@ -444,7 +444,7 @@ async def test_nothing_is_remembered_of_sessions_that_are_refused(
     with pytest.raises(TooManyRequests):
         await service.repository().uploads.start()
 
-    assert not service.state.locks._used
+    assert not service.state.sessions._known
 
 
 def refuse(*_bounds: object) -> None:

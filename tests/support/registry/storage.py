@@ -14,8 +14,9 @@ from sqlalchemy import Connection, text
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
-from registry.services.context import ManifestPolicy, RegistryState, SessionLocks, UploadLimits
+from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry, Repository
+from registry.services.sessions import Sessions
 from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobReader, BlobStore
@@ -90,7 +91,7 @@ async def a_service(
                 used,
                 policy or ManifestPolicy(),
                 guard,
-                locks=SessionLocks(clock),
+                sessions=Sessions(clock),
                 clock=clock or SystemClock(),
                 retention=retention or default_retention(),
                 limits=limits or default_upload_limits(),

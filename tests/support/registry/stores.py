@@ -8,7 +8,15 @@ from pathlib import Path
 
 from oci.digest import Digest
 from registry.errors import StorageFailed
-from registry.storage.blobs.store import BlobReader, BlobStore, BlobWriter, Pace, StoredFile
+from registry.storage.blobs.claims import Claim, Progress, Record
+from registry.storage.blobs.store import (
+    BlobReader,
+    BlobStat,
+    BlobStore,
+    BlobWriter,
+    Pace,
+    StoredFile,
+)
 
 
 class AlternatingStore:
@@ -31,23 +39,20 @@ class AlternatingStore:
     async def begin(self, session: str) -> None:
         await self._next.begin(session)
 
+    async def writer(self, claim: Claim, record: Record) -> BlobWriter:
+        return await self._next.writer(claim, record)
+
     async def offset(self, session: str) -> int | None:
         return await self._next.offset(session)
 
-    async def writer(self, session: str, algorithm: str) -> BlobWriter:
-        return await self._next.writer(session, algorithm)
+    async def discard(self, progress: Progress) -> None:
+        await self._next.discard(progress)
 
-    async def discard(self, session: str) -> None:
-        await self._next.discard(session)
+    async def reader(self, physical: str, size: int) -> BlobReader | None:
+        return await self._next.reader(physical, size)
 
-    async def open(self, physical: str) -> BlobReader | None:
-        return await self._next.open(physical)
-
-    async def stat(self, physical: str) -> int | None:
+    async def stat(self, physical: str) -> BlobStat | None:
         return await self._next.stat(physical)
-
-    async def changed_at(self, physical: str) -> int | None:
-        return await self._next.changed_at(physical)
 
     async def verify(
         self, physical: str, algorithm: str, pace: Pace | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,8 +16,8 @@ from registry.errors import StorageUnreadable
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.filesystem.verify import hash_blob
-from registry.storage.blobs.store import BlobReader, Pace, StoredFile
-from registry.storage.disk.regular_file import NotRegular, open_regular, size_of
+from registry.storage.blobs.store import BlobReader, BlobStat, Pace, StoredFile
+from registry.storage.disk.regular_file import NotRegular, open_regular, parent_of, size_of
 from registry.storage.own_thread import in_own_thread
 
 T = TypeVar("T")
@@ -43,13 +44,10 @@ class FilesystemFiles:
             raise StorageUnreadable.of(error, what=LISTED[part]) from error
 
     async def offset(self, session: str) -> int | None:
-        return await self._read(self._size, blob_names.upload_path, session)
+        return await self._read(self._size, session)
 
-    async def stat(self, physical: str) -> int | None:
-        return await self._read(self._size, blob_names.blob_path, physical)
-
-    async def changed_at(self, physical: str) -> int | None:
-        return await self._read(self._changed_at, physical)
+    async def stat(self, physical: str) -> BlobStat | None:
+        return await self._read(self._stat, physical)
 
     async def verify(
         self, physical: str, algorithm: str, pace: Pace | None = None
@@ -61,9 +59,10 @@ class FilesystemFiles:
         except OSError as error:
             raise StorageUnreadable.of(error) from error
 
-    async def open(self, physical: str) -> BlobReader | None:
-        file = await self._open(self._read(self._open_blob, physical), close_file)
-        return None if file is None else FileReader(file, self._executor)
+    async def reader(self, physical: str, size: int) -> BlobReader | None:
+        opening = self._read(self._open_blob, physical, size)
+        file = await self._open(opening, close_file)
+        return None if file is None else FileReader(file, size, self._executor)
 
     async def link(self, physical: str, target: Path) -> bool:
         return await in_own_thread(self._link, physical, target)
@@ -99,33 +98,40 @@ class FilesystemFiles:
         except OSError as error:
             raise StorageUnreadable.of(error) from error
 
-    def _size(self, path_of: Callable[[str], str], name: str) -> int | None:
+    def _size(self, session: str) -> int | None:
         try:
-            path = path_of(name)
+            path = blob_names.upload_path(session)
         except FileNotFoundError:
             return None
         return size_of(path, self._root)
 
-    def _changed_at(self, physical: str) -> int | None:
+    def _stat(self, physical: str) -> BlobStat | None:
         try:
-            path = blob_names.blob_path(physical)
-            found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
+            with parent_of(blob_names.blob_path(physical), self._root) as (parent, name):
+                found = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        # A write sets both, and nobody can set the second back.
-        return max(found.st_mtime_ns, found.st_ctime_ns) // 1_000_000
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        # A write sets both times, and nobody can set the second back.
+        return BlobStat(found.st_size, max(found.st_mtime_ns, found.st_ctime_ns) // 1_000_000)
 
-    def _open_blob(self, physical: str) -> BinaryIO | None:
+    def _open_blob(self, physical: str, size: int) -> BinaryIO | None:
         try:
             fd = open_regular(blob_names.blob_path(physical), os.O_RDONLY, directory=self._root)
         except (FileNotFoundError, NotRegular):
             return None
         try:
-            # Fail before the response begins: after its head it could only be cut off.
-            os.pread(fd, 1, 0)
+            is_whole = os.fstat(fd).st_size == size
+            if is_whole:
+                # Fail before the response begins: after its head it could only be cut off.
+                os.pread(fd, 1, 0)
         except OSError:
             os.close(fd)
             raise
+        if not is_whole:
+            os.close(fd)
+            return None
         return open(fd, "rb", buffering=0)
 
     def _link(self, physical: str, target: Path) -> bool:
@@ -152,9 +158,9 @@ def close_file(file: BinaryIO) -> None:
 class FileReader:
     """A BlobReader of an open file, which sendfile can send or a thread can read."""
 
-    def __init__(self, file: BinaryIO, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, file: BinaryIO, size: int, executor: ThreadPoolExecutor) -> None:
         self.file = file
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = size
         self._executor = executor
 
     async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:

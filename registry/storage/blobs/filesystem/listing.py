@@ -6,7 +6,14 @@ import os
 import stat
 
 from registry.storage.blobs.filesystem.file_ops import DIRECTORY
-from registry.storage.blobs.names import BLOBS, FAN_OUT, UPLOADS, is_physical, is_session
+from registry.storage.blobs.names import (
+    BLOBS,
+    FAN_OUT,
+    UPLOADS,
+    is_physical,
+    is_session,
+    session_of,
+)
 from registry.storage.blobs.store import StoredFile
 
 # Every directory that can hold files, relative to the root, with the parent of the fan-out.
@@ -41,7 +48,8 @@ def stored(fd: int, directory: str, name: str) -> StoredFile | None:
     if not stat.S_ISREG(found.st_mode) or directory == BLOBS:
         return StoredFile("unknown", path, found.st_size, path)
     if directory == UPLOADS and is_session(name):
-        return StoredFile("upload", name, found.st_size, path)
+        return StoredFile("upload", name, found.st_size, path, name)
     if is_physical(name) and directory.endswith(f"/{name[:2]}"):
-        return StoredFile("blob", name, found.st_size, path)
-    return StoredFile("misnamed", path, found.st_size, path)
+        return StoredFile("blob", name, found.st_size, path, session_of(name))
+    session = name if is_session(name) else session_of(name)
+    return StoredFile("misnamed", path, found.st_size, path, session)

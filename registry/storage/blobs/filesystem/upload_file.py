@@ -34,14 +34,16 @@ from typing import Any
 
 from oci.digest import Digest, Digester, DigestMismatch
 from oci.errors import OCIError
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.claims import Claim, Progress, Record
 from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.filesystem.verify import hash_file
+from registry.storage.blobs.store import Stored
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.regular_file import parent_of
 from registry.storage.disk.write_guard import WriteGuard
@@ -58,8 +60,8 @@ HASH_APART_BYTES = 256 * 1024
 # Start writeback this often: the fsync after 1 GiB then takes 0.00 s instead of 0.3 to 0.4.
 WRITEBACK_BYTES = 8 * 1024 * 1024
 
-# Called with the file's hash state when the writer closes.
-KeepDigester = Callable[[Digester], None]
+# Called with the file's hash state when the writer has released its session.
+KeepDigester = Callable[[Progress, Digester], None]
 
 
 class UploadFile:
@@ -71,8 +73,10 @@ class UploadFile:
         file_ops: FileOps,
         guard: WriteGuard,
         root: int,
-        session: str,
+        claim: Claim,
+        record: Record,
         fd: int,
+        offset: int,
         digester: Digester | None,
         keep: KeepDigester,
         memory: UploadMemory,
@@ -81,20 +85,23 @@ class UploadFile:
         self._file_ops = file_ops
         self._guard = guard
         self._root = root
-        self._session = session
+        self._claim = claim
+        self._record = record
         self._fd = fd
         self._digester = digester
         self._keep = keep
         self._memory = memory
         self._accounted = 0
-        self._written = os.fstat(fd).st_size
+        self._is_open = True
+        self._is_committed = False
+        self._written = offset
         self._written_back = self._written
         self._direct: DirectFile | None = None
         self._may_be_direct = True
         self._chunks: list[Buffer] = []
         self._jobs: list[asyncio.Future[Any]] = []
-        self._submitted = self._written  # the file offset of the first buffered byte
-        self.offset = self._written
+        self._submitted = offset  # the file offset of the first buffered byte
+        self.offset = offset
 
     async def write(self, chunk: bytes) -> None:
         """Buffer the chunk; submit a full batch after the previous one is done."""
@@ -118,17 +125,24 @@ class UploadFile:
 
     async def rewind(self, offset: int) -> None:
         await self.flush()
+        # Before the bytes change: whoever continues from a record must find them as it says.
+        await self._record(self._progress(offset))
         await self._run(self._truncate, offset)
         self.offset = self._submitted = offset
 
-    async def commit(self, digest: Digest) -> str:
+    async def commit(self, digest: Digest) -> Stored:
         await self.flush()
-        physical = blob_names.physical_name(digest, self._session)
+        await self._record(self._progress(self.offset))
+        physical = blob_names.physical_name(digest, self._claim.session)
         await self._run(self._publish, digest, physical)
-        return physical
+        self._is_committed = True
+        return Stored(physical, self.offset)
 
-    async def aclose(self) -> None:
-        await run_shielded(self._close())
+    async def release(self) -> Progress:
+        return await run_shielded(self._release())
+
+    def _progress(self, offset: int) -> Progress:
+        return Progress(self._claim.session, offset, self._claim.token)
 
     def _take_batch(self) -> list[Buffer]:
         """The buffered bytes up to the last whole block; the rest begins the next batch."""
@@ -179,23 +193,36 @@ class UploadFile:
         self._jobs = [loop.run_in_executor(self._executor, step, *arguments)]
         await self._finish_batch()
 
-    async def _close(self) -> None:
+    async def _release(self) -> Progress:
+        if self._is_open:
+            self._is_open = False
+            try:
+                await self._flush_if_possible()
+                if not self._is_committed:
+                    await self._record(self._progress(self.offset))
+            finally:
+                self._close()
+            if self._digester is not None and not self._is_committed:
+                self._keep(self._progress(self.offset), self._digester)
+        return self._progress(self.offset)
+
+    async def _flush_if_possible(self) -> None:
         try:
             await self.flush()
         except OCIError as error:
             # The client is gone; it can resume from the offset.
+            session = self._claim.session
             log.warning(
-                "upload cut short: %s", error, extra={"session": self._session, "at": self.offset}
+                "upload cut short: %s", error, extra={"session": session, "at": self.offset}
             )
-        finally:
-            self._submitted = self.offset
-            self._account()
-            if self._direct is not None:
-                self._direct.close()
-                self._memory.release_direct()
-            os.close(self._fd)
-        if self._digester is not None:
-            self._keep(self._digester)
+
+    def _close(self) -> None:
+        self._submitted = self.offset
+        self._account()
+        if self._direct is not None:
+            self._direct.close()
+            self._memory.release_direct()
+        os.close(self._fd)
 
     def _append_and_hash(self, batch: Sequence[Buffer]) -> None:
         self._append(batch)
@@ -265,7 +292,8 @@ class UploadFile:
         self._file_ops.sync_directory(self._root, blob_names.blob_directory(physical))
 
     def _rename(self, physical: str) -> None:
-        source, target = blob_names.upload_path(self._session), blob_names.blob_path(physical)
+        session = self._claim.session
+        source, target = blob_names.upload_path(session), blob_names.blob_path(physical)
         try:
             self._file_ops.rename(self._root, source, target)
         except FileNotFoundError:
@@ -273,7 +301,11 @@ class UploadFile:
                 with parent_of(path, self._root):
                     pass  # raises where it is the directory that is missing
             # The session was cancelled meanwhile.
-            raise BlobUploadUnknown(self._session) from None
+            raise BlobUploadUnknown(session) from None
+        if not os.path.samestat(os.fstat(self._fd), os.stat(target, dir_fd=self._root)):
+            # A newer claim has a file of its own there; these bytes have no name any more.
+            self._file_ops.rename(self._root, target, source)
+            raise ClaimLost(session)
 
     def _file_digest(self, algorithm: str) -> Digest:
         if self._digester is not None:

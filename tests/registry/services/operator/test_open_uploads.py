@@ -16,7 +16,7 @@ async def test_an_upload_rests_from_its_last_request_until_the_next(gc_service: 
     gc_service.clock.advance(30 * SECOND)
 
     [resting] = await list_uploads(state)
-    async with state.locks.of(session.id):
+    async with state.sessions.lock(session.id):
         [busy] = await list_uploads(state)
 
     assert (resting.upload.id, resting.idle_ms, resting.bytes) == (session.id, 30 * SECOND, 4)

@@ -1,6 +1,7 @@
 """The contract of a BlobStore, on every implementation: with one store, and with two on one place.
 
-Of two, each call goes to the other one: whatever a test does, it changes servers in between.
+Of two, each call goes to the other one: whatever a test does, it changes servers in between.  The
+claims are kept as one process keeps them, and as a row does.
 """
 
 from collections.abc import AsyncIterator
@@ -10,11 +11,21 @@ from uuid import uuid4
 import pytest
 
 from oci.digest import Digest, DigestMismatch
-from registry.errors import BlobUploadUnknown
+from registry.errors import BlobUploadUnknown, ClaimLost
+from registry.services.sessions import Sessions
+from registry.storage.blobs.claims import Progress
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
-from registry.storage.blobs.store import FILES_PER_REMOVAL, BlobStore, StoredFile, unpaced
+from registry.storage.blobs.store import (
+    FILES_PER_REMOVAL,
+    BlobStore,
+    BlobWriter,
+    Stored,
+    StoredFile,
+    unpaced,
+)
 from registry.storage.disk.root import Root
+from tests.support.registry.claims import Claims, Place, RowClaims
 from tests.support.registry.storage import read_all
 from tests.support.registry.stores import AlternatingStore
 
@@ -37,215 +48,363 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await store.aclose()
 
 
-async def a_session(store: BlobStore, *chunks: bytes, algorithm: str = "sha256") -> str:
+@pytest.fixture(params=[Sessions, RowClaims], ids=["claims of a process", "claims of a row"])
+def place(request: pytest.FixtureRequest, store: BlobStore) -> Place:
+    claims: Claims = request.param()
+    return Place(store, claims)
+
+
+async def blob_of(place: Place, stored: Stored) -> bytes:
+    reader = await place.store.reader(stored.physical, stored.size)
+    assert reader is not None
+    assert reader.size == stored.size
+    return await read_all(reader)
+
+
+async def is_refused(writer: BlobWriter) -> bool:
+    """Whether a writer is told at its end that its claim is lost."""
+    with pytest.raises(BlobUploadUnknown) as refusal:
+        await writer.release()
+    return refusal.type is ClaimLost
+
+
+async def test_a_session_begins_empty(place: Place) -> None:
     session = str(uuid4())
-    await store.begin(session)
-    await append(store, session, *chunks, algorithm=algorithm)
-    return session
+    await place.store.begin(session)
+
+    assert await place.offset(session) == 0
+    writer = await place.writer(session)
+    assert writer.offset == 0
+    assert (await writer.release()).offset == 0
 
 
-async def append(store: BlobStore, session: str, *chunks: bytes, algorithm: str = "sha256") -> None:
-    writer = await store.writer(session, algorithm)
-    for chunk in chunks:
-        await writer.write(chunk)
-    await writer.aclose()
-
-
-async def commit(store: BlobStore, session: str, digest: Digest) -> str:
-    writer = await store.writer(session, digest.algorithm)
-    try:
-        return await writer.commit(digest)
-    finally:
-        await writer.aclose()
-
-
-async def a_blob(store: BlobStore, content: bytes = CONTENT) -> str:
-    return await commit(store, await a_session(store, content), Digest.of(content))
-
-
-async def test_a_session_begins_empty(store: BlobStore) -> None:
-    session = await a_session(store)
-
-    assert await store.offset(session) == 0
-
-
-async def test_a_session_that_never_began_is_unknown(store: BlobStore) -> None:
+async def test_a_session_that_never_began_is_unknown(place: Place) -> None:
     session = str(uuid4())
 
-    assert await store.offset(session) is None
+    assert await place.offset(session) is None
     with pytest.raises(BlobUploadUnknown):
-        await store.writer(session, "sha256")
+        await place.writer(session)
 
 
-async def test_a_session_resumes_where_its_last_writer_stopped(store: BlobStore) -> None:
-    session = await a_session(store, CONTENT[:10])
+async def test_a_session_resumes_where_its_last_writer_stopped(place: Place) -> None:
+    session = await place.a_session(CONTENT[:10])
 
-    writer = await store.writer(session, "sha256")
+    writer = await place.writer(session)
     resumed_at = writer.offset
     await writer.write(CONTENT[10:])
-    physical = await writer.commit(Digest.of(CONTENT))
-    await writer.aclose()
+    stored = await writer.commit(Digest.of(CONTENT))
+    await writer.release()
 
     assert resumed_at == 10
-    assert await store.stat(physical) == len(CONTENT)
+    assert await blob_of(place, stored) == CONTENT
 
 
-async def test_written_bytes_are_there_after_a_flush(store: BlobStore) -> None:
-    session = await a_session(store)
-    writer = await store.writer(session, "sha256")
+async def test_a_released_writer_has_recorded_its_progress(place: Place) -> None:
+    session = await place.a_session()
+    claim = await place.claims.claim(session, "sha256")
+    writer = await place.store.writer(claim, place.claims.record)
+
+    await writer.write(b"12345")
+    released = await writer.release()
+
+    assert released == await writer.release() == place.claims.progress(session)
+    assert (released.session, released.offset, released.token) == (session, 5, claim.token)
+    assert (await place.claims.claim(session, "sha256")).progress == released
+
+
+async def test_a_session_whose_progress_is_forgotten_is_as_long_as_its_bytes(place: Place) -> None:
+    session = await place.a_session(b"hello")
+    place.claims.forget(session)
+
+    assert await place.offset(session) == 5
+    stored = await place.commit(session, Digest.of(b"hello"))
+
+    assert await blob_of(place, stored) == b"hello"
+
+
+async def test_written_bytes_are_there_after_a_flush(place: Place) -> None:
+    session = await place.a_session()
+    writer = await place.writer(session)
 
     await writer.write(b"12345")
     await writer.flush()
 
-    assert await store.offset(session) == writer.offset == 5
-    await writer.aclose()
+    assert await place.store.offset(session) == writer.offset == 5
+    await writer.release()
 
 
-async def test_a_committed_blob_is_read_completely_and_by_range(store: BlobStore) -> None:
-    physical = await a_blob(store)
+async def test_a_committed_blob_is_read_completely_and_by_range(place: Place) -> None:
+    physical, size = await place.a_blob(CONTENT)
 
-    whole, part = await store.open(physical), await store.open(physical)
+    part = await place.store.reader(physical, size)
 
-    assert whole is not None
     assert part is not None
-    assert whole.size == len(CONTENT)
-    assert await read_all(whole) == CONTENT
+    assert await blob_of(place, Stored(physical, size)) == CONTENT
     assert await read_all(part, 300_000, 900_001) == CONTENT[300_000:900_001]
 
 
-async def test_a_range_past_the_end_stops_at_the_end(store: BlobStore) -> None:
-    reader = await store.open(await a_blob(store, b"short"))
+async def test_a_range_past_the_end_stops_at_the_end(place: Place) -> None:
+    reader = await place.store.reader(*await place.a_blob(b"short"))
 
     assert reader is not None
     assert await read_all(reader, 3, 99) == b"rt"
 
 
-async def test_a_mismatched_commit_publishes_nothing(store: BlobStore) -> None:
-    session = await a_session(store, b"help!")
+async def test_a_mismatched_commit_publishes_nothing(place: Place) -> None:
+    session = await place.a_session(b"help!")
 
     with pytest.raises(DigestMismatch) as refusal:
-        await commit(store, session, Digest.of(b"hello"))
+        await place.commit(session, Digest.of(b"hello"))
 
     assert refusal.value.actual == Digest.of(b"help!")
-    assert await store.offset(session) == 5
+    assert await place.offset(session) == 5
 
 
-async def test_a_mismatched_session_can_be_committed_under_its_digest(store: BlobStore) -> None:
-    session = await a_session(store, b"hello")
+async def test_a_mismatched_session_can_be_committed_under_its_digest(place: Place) -> None:
+    session = await place.a_session(b"hello")
     with pytest.raises(DigestMismatch):
-        await commit(store, session, Digest.of(b"help!"))
+        await place.commit(session, Digest.of(b"help!"))
 
-    physical = await commit(store, session, Digest.of(b"hello"))
+    stored = await place.commit(session, Digest.of(b"hello"))
 
-    assert await store.stat(physical) == 5
-
-
-async def test_after_a_commit_the_session_has_no_bytes(store: BlobStore) -> None:
-    session = await a_session(store, CONTENT)
-
-    await commit(store, session, Digest.of(CONTENT))
-
-    assert await store.offset(session) is None
+    assert await blob_of(place, stored) == b"hello"
 
 
-async def test_after_a_commit_the_offset_is_the_blobs_size(store: BlobStore) -> None:
-    writer = await store.writer(await a_session(store), "sha256")
+async def test_after_a_commit_the_session_has_no_bytes(place: Place) -> None:
+    session = await place.a_session(CONTENT)
+
+    await place.commit(session, Digest.of(CONTENT))
+
+    assert await place.store.offset(session) is None
+    with pytest.raises(BlobUploadUnknown):
+        await place.writer(session)
+
+
+async def test_after_a_commit_the_offset_is_the_blobs_size(place: Place) -> None:
+    writer = await place.writer(await place.a_session())
     await writer.write(CONTENT)
 
-    await writer.commit(Digest.of(CONTENT))
+    stored = await writer.commit(Digest.of(CONTENT))
+    released = await writer.release()
 
-    assert writer.offset == len(CONTENT)
-    await writer.aclose()
+    assert stored.size == writer.offset == released.offset == len(CONTENT)
 
 
-async def test_a_session_discarded_under_its_writer_publishes_nothing(store: BlobStore) -> None:
-    session = await a_session(store, b"content")
-    writer = await store.writer(session, "sha256")
+async def test_a_session_discarded_under_its_writer_publishes_nothing(place: Place) -> None:
+    session = await place.a_session(b"content")
+    writer, late = await place.writer(session), await place.writer(await place.a_session(b"late"))
 
-    await store.discard(session)
+    await place.discard(session)
 
     with pytest.raises(BlobUploadUnknown):
         await writer.commit(Digest.of(b"content"))
-    await writer.aclose()
+    assert not await is_refused(writer), "the session has ended; nobody else has claimed it"
+    await late.release()
 
 
-async def test_the_same_digest_gets_a_name_of_its_own_each_time(store: BlobStore) -> None:
-    first, second = await a_blob(store), await a_blob(store)
+async def test_a_session_whose_bytes_alone_are_gone_publishes_nothing(place: Place) -> None:
+    session = await place.a_session(b"content")
+    writer = await place.writer(session)
+
+    await place.store.discard(Progress.unknown(session))
+
+    with pytest.raises(BlobUploadUnknown):
+        await writer.commit(Digest.of(b"content"))
+    await writer.release()
+
+
+async def test_an_older_claim_neither_records_nor_commits(place: Place) -> None:
+    session = await place.a_session(b"hello")
+    older, other = await place.writer(session), await place.writer(await place.a_session())
+    await older.write(b" from the older one")
+
+    newer = await place.writer(session)
+    await newer.write(b", world")
+
+    with pytest.raises(ClaimLost):
+        await older.commit(Digest.of(b"hello from the older one"))
+    with pytest.raises(ClaimLost):
+        await older.rewind(0)
+    assert await is_refused(older)
+    content = b"hello, world" if newer.offset == 12 else b"hello from the older one, world"
+    stored = await newer.commit(Digest.of(content))
+    await newer.release()
+    await other.release()
+    assert await blob_of(place, stored) == content
+
+
+async def test_a_newer_claim_fences_before_it_has_a_writer(place: Place) -> None:
+    session = await place.a_session()
+    writer = await place.writer(session)
+    await writer.write(b"hello")
+
+    newer = await place.claims.claim(session, "sha256")
+
+    with pytest.raises(ClaimLost):
+        await writer.commit(Digest.of(b"hello"))
+    assert await is_refused(writer)
+    assert newer.progress is None or newer.progress.offset == 0
+    assert {file.kind for file in await listed(place.store)} == {"upload"}
+
+
+async def test_an_older_writer_changes_no_byte_of_a_newer_one(place: Place) -> None:
+    """Even after the commit: it may hang between any two of its chunks."""
+    session = await place.a_session(b"hello")
+    older = await place.writer(session)
+
+    newer = await place.writer(session)
+    await newer.write(CONTENT)
+    await older.write(b"!" * len(CONTENT))
+    await older.flush()
+    stored = await newer.commit(Digest.of(b"hello" + CONTENT))
+    await newer.release()
+    await older.write(b"?" * len(CONTENT))
+    await older.flush()
+
+    assert await is_refused(older)
+    assert await blob_of(place, stored) == b"hello" + CONTENT
+    assert await place.store.verify(stored.physical, "sha256") == Digest.of(b"hello" + CONTENT)
+
+
+async def test_a_claim_that_comes_late_to_the_store_destroys_nothing(place: Place) -> None:
+    session = await place.a_session(b"hello")
+    late = await place.claims.claim(session, "sha256")
+    newer = await place.writer(session)
+    await newer.write(b", world")
+    await newer.flush()
+
+    with pytest.raises(ClaimLost):
+        await place.store.writer(late, place.claims.record)
+
+    stored = await newer.commit(Digest.of(b"hello, world"))
+    await newer.release()
+    assert await blob_of(place, stored) == b"hello, world"
+
+
+async def test_what_a_late_claim_appends_is_dropped_by_the_next(place: Place) -> None:
+    session = await place.a_session(b"hello")
+    late = await place.claims.claim(session, "sha256")
+    await (await place.writer(session)).release()
+    try:
+        writer = await place.store.writer(late, place.claims.record)
+        await writer.write(b" and a lie")
+        await writer.flush()
+        assert await is_refused(writer)
+    except ClaimLost:
+        pass  # a store may refuse it at once
+
+    stored = await place.commit(session, Digest.of(b"hello"))
+
+    assert await blob_of(place, stored) == b"hello"
+
+
+async def test_bytes_are_hashed_again_where_another_store_put_others(place: Place) -> None:
+    """As many of them, in the same places: a hash kept by session and size would fit."""
+    session = await place.a_session(b"hello")
+    other = await place.writer(session)
+    await other.rewind(0)
+    await other.write(b"world")
+    await other.release()
+
+    with pytest.raises(DigestMismatch):
+        await place.commit(session, Digest.of(b"hello"))
+
+    stored = await place.commit(session, Digest.of(b"world"))
+    assert await blob_of(place, stored) == b"world"
+
+
+async def test_a_rewind_that_was_never_released_is_known_to_the_next_claim(place: Place) -> None:
+    session = await place.a_session(b"hello")
+    hanging, _ = await place.writer(session), await place.store.offset(session)
+    await hanging.rewind(0)
+    await hanging.write(b"world")
+    await hanging.flush()
+
+    writer = await place.writer(session)
+    await writer.write(b"HELLO"[writer.offset :])
+    with pytest.raises(DigestMismatch):
+        await writer.commit(Digest.of(b"hello"))
+
+    stored = await writer.commit(Digest.of(b"HELLO"))
+    await writer.release()
+    assert await is_refused(hanging)
+    assert await blob_of(place, stored) == b"HELLO"
+
+
+async def test_the_same_digest_gets_a_name_of_its_own_each_time(place: Place) -> None:
+    first, second = await place.a_blob(CONTENT), await place.a_blob(CONTENT)
 
     assert first != second
-    await store.remove([first])
-    assert await store.stat(first) is None
-    assert await store.stat(second) == len(CONTENT)
+    assert await place.store.remove([first.physical]) == {}
+    assert await place.store.stat(first.physical) is None
+    assert await blob_of(place, second) == CONTENT
 
 
-async def test_the_digest_may_have_another_algorithm_than_was_expected(store: BlobStore) -> None:
+async def test_the_digest_may_have_another_algorithm_than_was_expected(place: Place) -> None:
     digest = Digest.of(CONTENT, "sha512")
-    session = await a_session(store, CONTENT, algorithm="sha256")
+    session = await place.a_session(CONTENT, algorithm="sha256")
 
-    physical = await commit(store, session, digest)
+    stored = await place.commit(session, digest)
 
-    assert await store.stat(physical) == len(CONTENT)
-
-
-async def test_an_empty_blob_is_a_blob(store: BlobStore) -> None:
-    reader = await store.open(await a_blob(store, b""))
-
-    assert reader is not None
-    assert (reader.size, await read_all(reader)) == (0, b"")
+    assert await blob_of(place, stored) == CONTENT
 
 
-async def test_rewinding_truncates_the_session(store: BlobStore) -> None:
-    session = await a_session(store, b"hello")
+async def test_an_empty_blob_is_a_blob(place: Place) -> None:
+    assert await blob_of(place, await place.a_blob(b"")) == b""
 
-    writer = await store.writer(session, "sha256")
+
+async def test_rewinding_truncates_the_session(place: Place) -> None:
+    session = await place.a_session(b"hello")
+
+    writer = await place.writer(session)
     await writer.write(b" and a lie")
     await writer.rewind(5)
     await writer.write(b", world")
-    physical = await writer.commit(Digest.of(b"hello, world"))
-    await writer.aclose()
+    stored = await writer.commit(Digest.of(b"hello, world"))
+    await writer.release()
 
-    assert await store.stat(physical) == 12
-
-
-async def test_discarding_a_session_twice_is_not_an_error(store: BlobStore) -> None:
-    session = await a_session(store, CONTENT)
-
-    await store.discard(session)
-    await store.discard(session)
-
-    assert await store.offset(session) is None
+    assert await blob_of(place, stored) == b"hello, world"
 
 
-async def test_an_open_blob_stays_readable_when_it_is_removed(store: BlobStore) -> None:
-    physical = await a_blob(store)
-    reader = await store.open(physical)
+async def test_discarding_a_session_twice_is_not_an_error(place: Place) -> None:
+    session = await place.a_session(CONTENT)
 
-    await store.remove([physical])
-    await store.remove([physical])
+    await place.discard(session)
+    await place.discard(session)
 
-    assert await store.open(physical) is None
+    assert await place.store.offset(session) is None
+    assert await listed(place.store) == []
+
+
+async def test_an_open_blob_stays_readable_when_it_is_removed(place: Place) -> None:
+    physical, size = await place.a_blob(CONTENT)
+    reader = await place.store.reader(physical, size)
+
+    await place.store.remove([physical])
+
+    assert await place.store.reader(physical, size) is None
     assert reader is not None
     assert await read_all(reader) == CONTENT
 
 
-async def test_a_batch_is_removed_whatever_of_it_is_there(store: BlobStore) -> None:
-    gone = [await a_blob(store, b"%d" % number) for number in range(20)]
-    kept = await a_blob(store)
+async def test_a_batch_is_removed_whatever_of_it_is_there(place: Place) -> None:
+    gone = [(await place.a_blob(b"%d" % number)).physical for number in range(20)]
+    kept = await place.a_blob(CONTENT)
     never = [f"{number:064x}-{uuid4()}" for number in range(FILES_PER_REMOVAL - len(gone))]
 
     for _ in range(2):
-        assert await store.remove([*never[:500], *gone, *never[500:]]) == {}
+        assert await place.store.remove([*never[:500], *gone, *never[500:]]) == {}
 
-    assert [file.name for file in await listed(store)] == [kept]
+    assert [file.name for file in await listed(place.store)] == [kept.physical]
 
 
-async def test_many_tiny_chunks_are_one_blob(store: BlobStore) -> None:
+async def test_many_tiny_chunks_are_one_blob(place: Place) -> None:
     content = bytes(range(256)) * 20
-    session = await a_session(store, *(content[n : n + 1] for n in range(len(content))))
+    session = await place.a_session(*(content[n : n + 1] for n in range(len(content))))
 
-    physical = await commit(store, session, Digest.of(content))
+    stored = await place.commit(session, Digest.of(content))
 
-    assert await store.stat(physical) == len(content)
+    assert await blob_of(place, stored) == content
 
 
 async def listed(store: BlobStore) -> list[StoredFile]:
@@ -254,30 +413,38 @@ async def listed(store: BlobStore) -> list[StoredFile]:
     ]
 
 
-async def test_a_listing_has_every_file_once_in_one_of_its_parts(store: BlobStore) -> None:
-    blobs = {await a_blob(store, b"blob %d" % number) for number in range(20)}
-    session = await a_session(store, b"12345")
+async def test_a_listing_has_every_file_once_in_one_of_its_parts(place: Place) -> None:
+    blobs = {(await place.a_blob(b"blob %d" % number)).physical for number in range(20)}
+    session = await place.a_session(b"12345")
 
-    files = await listed(store)
+    files = await listed(place.store)
 
     assert {file.name for file in files if file.kind == "blob"} == blobs
-    assert [(file.name, file.size) for file in files if file.kind == "upload"] == [(session, 5)]
+    uploads = [file for file in files if file.kind == "upload"]
+    assert [(file.size, file.session) for file in uploads] == [(5, session)]
     assert len(files) == 21
 
 
-async def test_what_was_listed_can_be_removed(store: BlobStore) -> None:
-    await a_blob(store)
-    await a_session(store, CONTENT)
+async def test_a_listed_blob_tells_the_session_that_it_came_by(place: Place) -> None:
+    session = await place.a_session(CONTENT)
+    await place.commit(session, Digest.of(CONTENT))
 
-    names = [file.name for file in await listed(store)]
-    assert await store.remove(names) == {}
+    assert [file.session for file in await listed(place.store)] == [session]
+
+
+async def test_what_was_listed_can_be_removed(place: Place) -> None:
+    await place.a_blob(CONTENT)
+    await place.a_session(CONTENT)
+
+    names = [file.name for file in await listed(place.store)]
+    assert await place.store.remove(names) == {}
 
     assert len(names) == 2
-    assert await listed(store) == []
+    assert await listed(place.store) == []
 
 
-async def test_a_blob_is_verified_by_reading_its_bytes(store: BlobStore) -> None:
-    physical = await a_blob(store)
+async def test_a_blob_is_verified_by_reading_its_bytes(place: Place) -> None:
+    store, (physical, _) = place.store, await place.a_blob(CONTENT)
     read: list[int] = []
 
     assert await store.verify(physical, "sha256") == Digest.of(CONTENT)
@@ -285,28 +452,28 @@ async def test_a_blob_is_verified_by_reading_its_bytes(store: BlobStore) -> None
     assert sum(read) == len(CONTENT)
 
 
-async def test_a_pace_that_raises_ends_the_reading(store: BlobStore) -> None:
+async def test_a_pace_that_raises_ends_the_reading(place: Place) -> None:
     def stop(_count: int) -> None:
         raise LookupError("a test")
 
-    physical = await a_blob(store)
+    physical, _ = await place.a_blob(CONTENT)
 
     with pytest.raises(LookupError):
-        await store.verify(physical, "sha256", stop)
+        await place.store.verify(physical, "sha256", stop)
 
 
-async def test_what_is_not_there_has_no_digest_and_no_size(store: BlobStore) -> None:
-    physical = await a_blob(store)
+async def test_what_is_not_there_has_no_digest_and_no_size(place: Place) -> None:
+    store, (physical, size) = place.store, await place.a_blob(CONTENT)
     await store.remove([physical])
 
     assert await store.verify(physical, "sha256") is None
     assert await store.verify(physical, "sha256", unpaced) is None
     assert await store.stat(physical) is None
-    assert await store.changed_at(physical) is None
+    assert await store.reader(physical, size) is None
 
 
-async def test_a_link_is_the_blobs_bytes_or_there_is_none(store: BlobStore, tmp_path: Path) -> None:
-    physical = await a_blob(store)
+async def test_a_link_is_the_blobs_bytes_or_there_is_none(place: Place, tmp_path: Path) -> None:
+    store, (physical, _) = place.store, await place.a_blob(CONTENT)
 
     is_linked = await store.link(physical, tmp_path / "link")
     await store.remove([physical])

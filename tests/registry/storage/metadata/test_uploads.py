@@ -12,14 +12,14 @@ def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> 
 
     assert uploads.FIND.first(connection, "one", NAME) == StoredUpload("one", "sha512", EARLY.at)
     assert uploads.FIND.first(connection, "one", OTHER) is None
-    assert not uploads.claim(connection, OTHER, "one")
+    assert not uploads.end(connection, OTHER, "one")
 
 
-def test_only_the_first_claim_of_a_session_succeeds(connection: Connection) -> None:
+def test_only_the_first_end_of_a_session_succeeds(connection: Connection) -> None:
     uploads.add(connection, EARLY, NAME, "one", "sha256")
 
-    assert uploads.claim(connection, NAME, "one")
-    assert not uploads.claim(connection, NAME, "one")
+    assert uploads.end(connection, NAME, "one")
+    assert not uploads.end(connection, NAME, "one")
     assert uploads.FIND.first(connection, "one", NAME) is None
 
 

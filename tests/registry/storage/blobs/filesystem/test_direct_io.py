@@ -14,6 +14,8 @@ from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
+from tests.support.registry.claims import Place
+from tests.support.registry.storage import read_all
 
 SESSION = "6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11"
 CONTENT = os.urandom(5 * 1024 * 1024 + 777)
@@ -40,22 +42,21 @@ class CountingSystem:
 
 async def push(root: Root, system: CountingSystem, *parts: tuple[bytes, int]) -> bytes:
     """Write each part in chunks of its size, with a writer of its own; the blob's bytes."""
-    store = FilesystemBlobStore(root, FileOps(system=system))
-    await store.begin(SESSION)
+    place = Place(FilesystemBlobStore(root, FileOps(system=system)))
+    await place.store.begin(SESSION)
     content = b"".join(part for part, _ in parts)
     for number, (part, chunk_bytes) in enumerate(parts, start=1):
-        writer = await store.writer(SESSION, "sha256")
+        writer = await place.writer(SESSION)
         for start in range(0, len(part), chunk_bytes):
             await writer.write(part[start : start + chunk_bytes])
         if number == len(parts):
-            physical = await writer.commit(Digest.of(content))
-        await writer.aclose()
-    reader = await store.open(physical)
+            stored = await writer.commit(Digest.of(content))
+        await writer.release()
+    reader = await place.store.reader(stored.physical, stored.size)
     assert reader is not None
-    stored = b"".join([chunk async for chunk in reader.chunks()])
-    await reader.aclose()
-    await store.aclose()
-    return stored
+    found = await read_all(reader)
+    await place.store.aclose()
+    return found
 
 
 @pytest.mark.parametrize("chunk_bytes", [BLOCK_BYTES, 65_536, 100_003, 262_144, 1_048_577])

@@ -1,4 +1,4 @@
-"""FilesystemBlobStore: removal in batches."""
+"""FilesystemBlobStore: removal in batches, and readers that look at the size."""
 
 import errno
 import os
@@ -8,46 +8,31 @@ from uuid import uuid4
 
 import pytest
 
-from oci.digest import Digest
 from registry.errors import BlobUploadUnknown, RegistryReadOnly
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.names import blob_path
 from registry.storage.disk.root import Root
+from tests.support.registry.claims import Place
+from tests.support.registry.storage import read_all
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
     with Root.open(tmp_path) as root:
         store = FilesystemBlobStore(root)
-        yield store
+        yield Place(store)
         await store.aclose()
 
 
-async def a_session(store: FilesystemBlobStore, content: bytes) -> str:
-    session = str(uuid4())
-    await store.begin(session)
-    writer = await store.writer(session, "sha256")
-    await writer.write(content)
-    await writer.aclose()
-    return session
-
-
-async def a_blob(store: FilesystemBlobStore, content: bytes) -> str:
-    writer = await store.writer(await a_session(store, content), "sha256")
-    physical = await writer.commit(Digest.of(content))
-    await writer.aclose()
-    return physical
-
-
 async def test_a_file_that_cannot_be_removed_keeps_no_other_one(
-    store: FilesystemBlobStore, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
-    names = [await a_blob(store, b"%d" % number) for number in range(5)]
+    names = [(await place.a_blob(b"%d" % number)).physical for number in range(5)]
     for stuck in names[1:3]:
         (tmp_path / blob_path(stuck)).unlink()
         (tmp_path / blob_path(stuck)).mkdir()
 
-    failed = await store.remove(names)
+    failed = await place.store.remove(names)
 
     assert list(failed) == names[1:3]
     assert {error.reason for error in failed.values()} == {"Is a directory"}
@@ -57,9 +42,9 @@ async def test_a_file_that_cannot_be_removed_keeps_no_other_one(
 
 
 async def test_a_disk_that_fails_ends_the_batch(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [await a_blob(store, b"%d" % number) for number in range(3)]
+    names = [(await place.a_blob(b"%d" % number)).physical for number in range(3)]
     tried = []
 
     def fail(path: str, *, dir_fd: int | None = None) -> None:
@@ -69,45 +54,53 @@ async def test_a_disk_that_fails_ends_the_batch(
     monkeypatch.setattr(os, "unlink", fail)
 
     with pytest.raises(RegistryReadOnly):
-        await store.remove(names)
+        await place.store.remove(names)
     assert tried == [blob_path(names[0])]
 
 
-async def test_names_that_the_store_never_gives_reach_no_file(
-    store: FilesystemBlobStore, tmp_path: Path
-) -> None:
-    await a_session(store, b"a session's")
+@pytest.mark.parametrize("size", [0, 4, 6])
+async def test_a_blob_of_another_size_is_not_opened(place: Place, size: int) -> None:
+    physical, _ = await place.a_blob(b"hello")
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert await place.store.reader(physical, size) is None
+    assert len(os.listdir("/proc/self/fd")) == before
+    whole = await place.store.reader(physical, 5)
+    assert whole is not None
+    assert await read_all(whole) == b"hello"
+
+
+async def test_names_that_the_store_never_gives_reach_no_file(place: Place, tmp_path: Path) -> None:
+    await place.a_session(b"a session's")
     files = list((tmp_path / "uploads").iterdir())
     for name in ("../../etc/passwd", "", f"uploads/{files[0].name}", "uploads/..", "registry.db"):
         with pytest.raises(BlobUploadUnknown):
-            await store.writer(name, "sha256")
-        await store.discard(name)
-        assert await store.offset(name) is None
-        assert await store.remove([name]) == {}
-        assert await store.stat(name) is None
-        assert await store.open(name) is None
+            await place.writer(name)
+        await place.discard(name)
+        assert await place.store.offset(name) is None
+        assert await place.store.remove([name]) == {}
+        assert await place.store.stat(name) is None
+        assert await place.store.reader(name, 11) is None
 
     assert [path.read_bytes() for path in files] == [b"a session's"]
 
 
-async def names_of(store: FilesystemBlobStore) -> list[str]:
+async def names_of(place: Place) -> list[str]:
     return [
         file.name
-        for part in range(store.parts)
-        async for listed in store.listing(part)
+        for part in range(place.store.parts)
+        async for listed in place.store.listing(part)
         for file in listed
     ]
 
 
-async def test_a_misnamed_file_is_removed_by_its_path(
-    store: FilesystemBlobStore, tmp_path: Path
-) -> None:
+async def test_a_misnamed_file_is_removed_by_its_path(place: Place, tmp_path: Path) -> None:
     wrong = f"blobs/00/{'ab' * 32}-{uuid4()}"
     for path in ("uploads/what", wrong):
         (tmp_path / path).touch()
-    names = await names_of(store)
+    names = await names_of(place)
 
-    assert await store.remove(names) == {}
+    assert await place.store.remove(names) == {}
 
     assert sorted(names) == sorted(["uploads/what", wrong])
-    assert await names_of(store) == []
+    assert await names_of(place) == []

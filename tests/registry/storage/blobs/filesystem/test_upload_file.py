@@ -1,7 +1,9 @@
 """UploadFile: the order of its steps, its batches, and disk errors."""
 
+import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
+from tests.support.registry.claims import Place
 
 MIB = 1024 * 1024
 
@@ -29,14 +32,9 @@ async def store(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
         await store.aclose()
 
 
-async def a_session(store: FilesystemBlobStore, content: bytes = b"") -> str:
-    session = str(uuid4())
-    await store.begin(session)
-    if content:
-        writer = await store.writer(session, "sha256")
-        await writer.write(content)
-        await writer.aclose()
-    return session
+@pytest.fixture
+def place(store: FilesystemBlobStore) -> Place:
+    return Place(store)
 
 
 async def write(writer: BlobWriter, *chunks: bytes) -> None:
@@ -66,25 +64,23 @@ class Recorder:
 
 
 async def test_bytes_are_durable_before_they_have_a_name(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = await a_session(store, b"content")
-    writer = await store.writer(session, "sha256")
+    session = await place.a_session(b"content")
+    writer = await place.writer(session)
     recorder = Recorder(monkeypatch, "fsync", "fchmod", "rename")
 
     await writer.commit(Digest.of(b"content"))
 
     assert recorder.calls == ["fsync file", "fchmod", "rename", "fsync directory"]
-    await writer.aclose()
+    await writer.release()
 
 
-async def test_a_published_file_cannot_be_written(
-    store: FilesystemBlobStore, tmp_path: Path
-) -> None:
-    session = await a_session(store, b"content")
-    writer = await store.writer(session, "sha256")
-    physical = await writer.commit(Digest.of(b"content"))
-    await writer.aclose()
+async def test_a_published_file_cannot_be_written(place: Place, tmp_path: Path) -> None:
+    session = await place.a_session(b"content")
+    writer = await place.writer(session)
+    physical, _ = await writer.commit(Digest.of(b"content"))
+    await writer.release()
 
     path = tmp_path / blob_names.blob_path(physical)
 
@@ -93,74 +89,112 @@ async def test_a_published_file_cannot_be_written(
 
 
 async def test_an_upload_holds_two_batches_at_most(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = await a_session(store)
-    writer = await store.writer(session, "sha256")
+    session = await place.a_session()
+    writer = await place.writer(session)
     assert isinstance(writer, upload_file.UploadFile)
     held = 0
 
     for _ in range(200):
         await writer.write(bytes(64 * 1024))
         held = max(held, writer.offset - writer._written)
-    await writer.aclose()
+    await writer.release()
 
     assert held <= 2 * upload_file.BYTES_PER_BATCH + 64 * 1024
 
 
 async def test_a_resumed_session_does_not_read_its_file_again(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = await a_session(store, b"hello")
-    writer = await store.writer(session, "sha256")
+    session = await place.a_session(b"hello")
+    writer = await place.writer(session)
     await writer.write(b", world")
     recorder = Recorder(monkeypatch, "pread")
 
     await writer.commit(Digest.of(b"hello, world"))
 
     assert recorder.calls == []
-    await writer.aclose()
+    await writer.release()
 
 
 async def test_a_lost_hash_is_read_again_from_the_file(tmp_path: Path) -> None:
     with Root.open(tmp_path) as root:
-        before = FilesystemBlobStore(root)
-        session = await a_session(before, b"hello")
-        await before.aclose()
-        after = FilesystemBlobStore(root)
+        before = Place(FilesystemBlobStore(root))
+        session = await before.a_session(b"hello")
+        await before.store.aclose()
+        after = Place(FilesystemBlobStore(root), before.claims)
 
-        writer = await after.writer(session, "sha256")
+        writer = await after.writer(session)
         await writer.write(b", world")
-        physical = await writer.commit(Digest.of(b"hello, world"))
+        stored = await writer.commit(Digest.of(b"hello, world"))
+        await writer.release()
 
-        assert await after.stat(physical) == 12
-        await writer.aclose()
-        await after.aclose()
+        assert await after.store.verify(stored.physical, "sha256") == Digest.of(b"hello, world")
+        await after.store.aclose()
 
 
-async def test_a_file_that_grew_behind_our_back_is_read_again(
-    store: FilesystemBlobStore, tmp_path: Path
+async def test_what_grew_behind_our_back_is_no_part_of_the_blob(
+    place: Place, tmp_path: Path
 ) -> None:
-    session = await a_session(store, b"hello")
+    session = await place.a_session(b"hello")
     with (tmp_path / blob_names.upload_path(session)).open("ab") as file:
         file.write(b"!")
 
-    writer = await store.writer(session, "sha256")
-    physical = await writer.commit(Digest.of(b"hello!"))
+    stored = await place.commit(session, Digest.of(b"hello"))
 
-    assert await store.stat(physical) == 6
-    await writer.aclose()
+    assert await place.store.verify(stored.physical, "sha256") == Digest.of(b"hello")
 
 
-async def test_kept_hashes_are_bounded(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_file_that_was_cut_short_behind_our_back_is_read_again(
+    place: Place, tmp_path: Path
 ) -> None:
+    session = await place.a_session(b"hello")
+    os.truncate(tmp_path / blob_names.upload_path(session), 4)
+
+    writer = await place.writer(session)
+    assert writer.offset == 4
+    stored = await writer.commit(Digest.of(b"hell"))
+    await writer.release()
+
+    assert await place.store.verify(stored.physical, "sha256") == Digest.of(b"hell")
+
+
+async def test_kept_hashes_are_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.storage.blobs.filesystem.store.MAX_DIGESTERS", 3)
 
     for _ in range(5):
-        await a_session(store, b"x")
+        await place.a_session(b"x")
 
-    assert len(store._digesters) == 3
+    assert isinstance(place.store, FilesystemBlobStore)
+    assert len(place.store._digesters) == 3
+
+
+async def test_a_release_that_is_cancelled_runs_to_its_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await place.a_session()
+    writer = await place.writer(session)
+    await writer.write(b"content")
+    reached, go_on, real = threading.Event(), threading.Event(), os.pwritev
+
+    def wait_first(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        reached.set()
+        go_on.wait()
+        return real(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "pwritev", wait_first)
+    releasing = asyncio.create_task(writer.release())
+    await asyncio.to_thread(reached.wait)
+    for _ in range(2):
+        releasing.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await releasing
+
+    assert await place.offset(session) == 7
+    await place.commit(session, Digest.of(b"content"))
 
 
 def full_after(limit: int, code: int = errno.ENOSPC) -> Any:
@@ -181,47 +215,47 @@ def full_after(limit: int, code: int = errno.ENOSPC) -> Any:
     ("code", "refusal"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFailed)]
 )
 async def test_a_disk_error_is_a_refusal_and_keeps_complete_bytes(
-    store: FilesystemBlobStore,
+    place: Place,
     monkeypatch: pytest.MonkeyPatch,
     code: int,
     refusal: type[Exception],
 ) -> None:
-    session = await a_session(store, b"a" * MIB)
+    session = await place.a_session(b"a" * MIB)
     monkeypatch.setattr(os, "pwritev", full_after(MIB + 100, code))
 
-    writer = await store.writer(session, "sha256")
+    writer = await place.writer(session)
     with pytest.raises(refusal):
         await write(writer, *[b"b" * MIB] * 5)
     stood_at = writer.offset
-    await writer.aclose()
+    await writer.release()
     monkeypatch.undo()
 
-    assert stood_at == await store.offset(session) == MIB
+    assert stood_at == await place.store.offset(session) == MIB
 
 
 async def test_a_session_continues_when_a_full_disk_has_space_again(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = await a_session(store, b"a" * MIB)
+    session = await place.a_session(b"a" * MIB)
     monkeypatch.setattr(os, "pwritev", full_after(MIB + 100))
-    writer = await store.writer(session, "sha256")
+    writer = await place.writer(session)
     with pytest.raises(StorageFull):
         await write(writer, b"b" * MIB)
-    await writer.aclose()
+    await writer.release()
     monkeypatch.undo()
 
-    writer = await store.writer(session, "sha256")
+    writer = await place.writer(session)
     await writer.write(b"c")
     await writer.commit(Digest.of(b"a" * MIB + b"c"))
-    await writer.aclose()
+    await writer.release()
 
 
 async def test_a_disk_that_failed_gets_nothing_more_to_write(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, other = await a_session(store), await a_session(store)
+    session, other = await place.a_session(), await place.a_session()
     monkeypatch.setattr(os, "pwritev", full_after(0, errno.EIO))
-    writer, writer_of_other = [await store.writer(s, "sha256") for s in (session, other)]
+    writer, writer_of_other = [await place.writer(s) for s in (session, other)]
     with pytest.raises(StorageFailed):
         await write(writer, b"b" * MIB)
     monkeypatch.undo()
@@ -229,19 +263,19 @@ async def test_a_disk_that_failed_gets_nothing_more_to_write(
     with pytest.raises(RegistryReadOnly, match="write: Input/output error"):
         await write(writer_of_other, b"c" * MIB)
     with pytest.raises(RegistryReadOnly):
-        await store.begin(str(uuid4()))
+        await place.store.begin(str(uuid4()))
+    await writer.release()
+    await writer_of_other.release()
     with pytest.raises(RegistryReadOnly):
-        await store.writer(session, "sha256")
-    await writer.aclose()
-    await writer_of_other.aclose()
+        await place.writer(session)
 
 
 @pytest.mark.parametrize("step", ["fsync", "fchmod", "rename"])
 async def test_a_commit_that_fails_half_way_publishes_nothing(
-    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
 ) -> None:
-    session = await a_session(store, b"content")
-    writer = await store.writer(session, "sha256")
+    session = await place.a_session(b"content")
+    writer = await place.writer(session)
 
     def fail(*_arguments: Any, **_options: Any) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -251,7 +285,7 @@ async def test_a_commit_that_fails_half_way_publishes_nothing(
     with pytest.raises(StorageFailed, match="Input/output error"):
         await writer.commit(Digest.of(b"content"))
 
-    await writer.aclose()
+    await writer.release()
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
 
 

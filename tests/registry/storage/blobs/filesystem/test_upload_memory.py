@@ -1,7 +1,6 @@
 """UploadMemory: idle uploads take bounded memory, however many they are."""
 
 import os
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
+from tests.support.registry.claims import Place
 
 LIMIT = 1_000_000
 CHUNK = 64 * 1024
@@ -31,9 +31,8 @@ async def store(tmp_path: Path, memory: UploadMemory) -> AsyncIterator[Filesyste
 
 
 async def begin(store: FilesystemBlobStore) -> BlobWriter:
-    session = str(uuid.uuid4())
-    await store.begin(session)
-    return await store.writer(session, "sha256")
+    place = Place(store)
+    return await place.writer(await place.a_session())
 
 
 async def test_buffered_bytes_above_the_limit_are_written(
@@ -49,7 +48,7 @@ async def test_buffered_bytes_above_the_limit_are_written(
     gathered = memory.buffered
     for writer in writers:
         await writer.commit(Digest.of(bytes(5 * CHUNK)))
-        await writer.aclose()
+        await writer.release()
 
     assert 0 < gathered <= LIMIT
     assert most <= LIMIT + CHUNK
@@ -62,11 +61,11 @@ async def test_an_upload_that_is_let_go_of_leaves_nothing_counted(
     cut, rewound = await begin(store), await begin(store)
 
     await cut.write(bytes(CHUNK))
-    await cut.aclose()
+    await cut.release()
     await rewound.write(bytes(CHUNK))
     await rewound.rewind(10)
     await rewound.write(bytes(10))
-    await rewound.aclose()
+    await rewound.release()
 
     assert memory.buffered == 0
 
@@ -85,7 +84,7 @@ async def test_only_so_many_uploads_have_memory_of_their_own_for_direct_writes(
         is_taken = not memory.acquire_direct()
         for writer in writers:
             await writer.commit(Digest.of(content))
-            await writer.aclose()
+            await writer.release()
         await store.aclose()
 
     assert is_taken
