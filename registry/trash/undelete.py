@@ -129,7 +129,7 @@ async def undelete_blob(state: RegistryState, identity: str, digest: Digest) -> 
 
     found = await in_each(state, targets.repositories, unit)
     if found is None:
-        raise CommandRefused(f"{digest} is not in the trash: not deleted, or gone for good")
+        raise CommandRefused(f"{digest} is not in the trash: it was not deleted, or is purged")
     return found
 
 
@@ -144,10 +144,10 @@ async def undelete_tag(
             raise CommandRefused(f"no repository {name}")
         present = manifests.find_head(connection, name, tag)
         if present is not None:
-            raise CommandRefused(f"{name}:{tag} is there, and points to {present.digest}")
+            raise CommandRefused(f"{name}:{tag} exists, and points to {present.digest}")
         digest = tags.last_digest(connection, repository, tag)
         if digest is None:
-            raise CommandRefused(f"{name}:{tag} never was there")
+            raise CommandRefused(f"{name}:{tag} never existed")
         is_here = manifests.media_type(connection, repository, digest) is not None
         return repository, digest, is_here
 
@@ -159,7 +159,7 @@ async def undelete_tag(
         def unit(connection: Connection) -> UndeleteResult:
             result = UndeleteResult()
             if repositories.find(connection, name) != repository:
-                raise CommandRefused(f"no repository {name} any more")
+                raise CommandRefused(f"repository {name} was deleted meanwhile")
             change = state.begin_change(connection, identity)
             if manifests.media_type(connection, repository, digest) is None:
                 undelete_manifest(connection, change, repository, digest, result)
@@ -183,7 +183,7 @@ def undelete_manifest(
     """Undelete a manifest, its edges and tags, after the content that it named."""
     found = trashed_manifests.find_manifest(connection, repository, digest)
     if found is None:
-        raise CommandRefused(f"manifest {digest} is gone for good")
+        raise CommandRefused(f"manifest {digest} is purged")
     if Digest.of(found.content, digest.algorithm) != digest:
         raise CommandRefused(f"the bytes of manifest {digest} are corrupt: it stays in the trash")
     manifest = parse_manifest(found.content, found.media_type)
@@ -222,7 +222,7 @@ def undelete_membership(
     if blobs.find(connection, digest) is None:
         file = trash_rows.find_file(connection, digest)
         if file is None or blobs.exists(connection, digest):
-            raise CommandRefused(f"the bytes of blob {digest} are gone for good")
+            raise CommandRefused(f"the bytes of blob {digest} are purged")
         trash_rows.undelete_file(connection, change, file)
     if not blobs.is_member(connection, repository, digest):
         result.blobs.append(str(digest))
