@@ -74,7 +74,7 @@ async def test_a_tag_comes_back_to_where_it_was(window: GcService) -> None:
     assert (restored.tags, restored.manifests) == (["one"], [])
     with pytest.raises(CommandRefused, match="is there"):
         await undelete_tag(window.service.state, "op", NAME, ONE)
-    with pytest.raises(CommandRefused, match="never was"):
+    with pytest.raises(CommandRefused, match="never existed"):
         await undelete_tag(window.service.state, "op", NAME, TWO)
 
 
