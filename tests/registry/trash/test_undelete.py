@@ -72,7 +72,7 @@ async def test_a_tag_comes_back_to_where_it_was(window: GcService) -> None:
     restored = await undelete_tag(window.service.state, "op", NAME, ONE)
 
     assert (restored.tags, restored.manifests) == (["one"], [])
-    with pytest.raises(CommandRefused, match="is there"):
+    with pytest.raises(CommandRefused, match="exists, and points to"):
         await undelete_tag(window.service.state, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="never existed"):
         await undelete_tag(window.service.state, "op", NAME, TWO)
