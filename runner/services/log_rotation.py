@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -18,9 +17,6 @@ from runner.runtime.log_files import rotate, rotated
 from runner.schema.logging import LogOptions
 
 log = structlog.get_logger()
-
-# A disk takes some 200 MB/s from one container: 20 MB between two polls.
-INTERVAL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +29,13 @@ class ContainerLog:
 
 
 class LogRotation:
-    """Polls the registered logs, by container ID, while there are any."""
+    """Polls the registered logs, by container ID, while there are any.
 
-    def __init__(self) -> None:
+    The first look at a log comes ``interval_seconds`` after its registration, or sooner.
+    """
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
         self._logs: dict[str, ContainerLog] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -57,12 +57,12 @@ class LogRotation:
 
     async def _look(self) -> None:
         while self._logs:
+            await asyncio.sleep(self._interval_seconds)
             for container, written in tuple(self._logs.items()):
                 try:
                     rotate_if_due(written)
                 except OSError as error:
                     log.warning("log not rotated", container=container, error=str(error))
-            await asyncio.sleep(INTERVAL_SECONDS)
         self._task = None
 
 

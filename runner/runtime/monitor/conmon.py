@@ -36,7 +36,10 @@ MONITORS_GROUP: Final = "/slipway/monitors"
 
 
 class Conmon:
-    """A Monitor; ``exits`` is the directory of exit codes, one file per container."""
+    """A Monitor; ``exits`` is the directory of exit codes, one file per container.
+
+    ``log_bytes`` is the size below which no log is truncated.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Conmon:
         features: cgroups.Features,
         *,
         limit_seconds: float = LIMIT_SECONDS,
+        log_bytes: int = LOG_BYTES,
     ) -> None:
         self._executable = executable
         self._runtime = runtime
@@ -54,6 +58,7 @@ class Conmon:
         self._exits = exits
         self._features = features
         self._limit_seconds = limit_seconds
+        self._log_bytes = log_bytes
         self._mover = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cgroups")
         exits.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -143,7 +148,7 @@ class Conmon:
             "--log-level", "error",
             "--runtime-arg", f"--root={self._runtime_root}", "--runtime-arg", "--log=/dev/null",
             *(flag for flag, wanted in flags.items() if wanted),
-            *_log_limit(launch),
+            *_log_limit(launch, self._log_bytes),
         )  # fmt: skip
 
 
@@ -180,10 +185,10 @@ def _parse_create_result(answer: bytes, errors: int) -> int:
     return pid
 
 
-def _log_limit(launch: Launch) -> Sequence[str]:
+def _log_limit(launch: Launch, least_bytes: int) -> Sequence[str]:
     if not launch.log_file_bytes:
         return ()
-    return ("--log-size-max", str(max(LOG_LIMIT_FACTOR * launch.log_file_bytes, LOG_BYTES)))
+    return ("--log-size-max", str(max(LOG_LIMIT_FACTOR * launch.log_file_bytes, least_bytes)))
 
 
 def _find_monitors(executable: str, container: str) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ Engine API, "Container".  ``lifecycle.py`` has the table of operations allowed i
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final
 
 from runner.errors import NoSuchContainer, NotModified, RunnerError
 from runner.runtime import processes
@@ -26,9 +25,6 @@ from runner.storage.snapshots.changes import usage
 from runner.tasks.shielded import ShieldedTasks
 
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
-
-# Time for operations in progress to finish when the daemon stops.
-CLOSE_SECONDS: Final = 5.0
 
 _Operation = Callable[[ContainerHandle], Awaitable[None]]
 
@@ -198,9 +194,9 @@ class Containers:
     async def close(self) -> None:
         """At the daemon's stop: finish operations in progress.  Containers keep running.
 
-        After CLOSE_SECONDS operations are cancelled: a start that hangs, a stop that waits.
+        After ``close_seconds`` operations are cancelled: a start that hangs, a stop that waits.
         """
-        await self._shielded.finish(CLOSE_SECONDS)
+        await self._shielded.finish(self._deps.timing.close_seconds)
         await self._supervisor.close()
         for handle in self._index.handles():
             for streams in handle.attaching:

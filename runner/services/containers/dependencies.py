@@ -33,6 +33,18 @@ class ImageFinder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """Time limits and intervals of the container services, in seconds."""
+
+    # A process in uninterruptible sleep (a dead network file system) survives SIGKILL.
+    kill_seconds: float = 30.0
+    # Time for operations in progress to finish when the daemon stops.
+    close_seconds: float = 5.0
+    # A disk takes some 200 MB/s from one container: 20 MB between two looks at its log.
+    log_poll_seconds: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerDeps:
     """Settings, records, storage, runtime, monitor and events."""
 
@@ -47,6 +59,7 @@ class ContainerDeps:
     mounter: Mounter
     events: Events
     host: Host
+    timing: Timing = Timing()
 
     def paths(self, container: str) -> ContainerPaths:
         return ContainerPaths(

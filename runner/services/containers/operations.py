@@ -17,16 +17,14 @@ from runner.services.containers.supervisor import Supervisor
 from runner.services.signals import parse_signal
 
 _KILL: Final = 9
-# A process in uninterruptible sleep (a dead network file system) survives SIGKILL.
-KILL_SECONDS: Final = 30
 
 
 class NotKilled(RunnerError):
     """The container's first process survived SIGKILL."""
 
-    def __init__(self, container: str) -> None:
+    def __init__(self, container: str, seconds: float) -> None:
         super().__init__(
-            f"cannot kill container {container}: it did not end within {KILL_SECONDS} seconds"
+            f"cannot kill container {container}: it did not end within {seconds:g} seconds"
         )
 
 
@@ -156,12 +154,13 @@ class Operations:
             return
         if handle.state in ALIVE:
             await self._send(handle, _KILL, resume=True)
+            seconds = self._deps.timing.kill_seconds
             try:
-                async with asyncio.timeout(KILL_SECONDS):
+                async with asyncio.timeout(seconds):
                     await run.released.wait()
             except TimeoutError:
                 if handle.run is run and handle.state in ALIVE:
-                    raise NotKilled(handle.id) from None
+                    raise NotKilled(handle.id, seconds) from None
         await run.released.wait()
 
     async def _resume(self, handle: ContainerHandle) -> None:

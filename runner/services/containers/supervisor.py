@@ -40,7 +40,7 @@ class Supervisor:
         self._auto_remove = auto_remove
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
-        self._rotation = LogRotation()
+        self._rotation = LogRotation(deps.timing.log_poll_seconds)
 
     def watch(self, handle: ContainerHandle) -> None:
         """Start watching for the container's exit."""

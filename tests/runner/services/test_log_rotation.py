@@ -1,13 +1,18 @@
 """Logs of real containers: bounded, and no line is lost while a daemon looks after them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from runner.runtime.monitor import conmon
-from runner.services import log_rotation
-from tests.support.runner.runner_containers import RunnerContainers
+from runner.runtime.monitor.conmon import LOG_BYTES
+from runner.services.containers.dependencies import Timing
+from tests.support.runner.runner_containers import (
+    RunnerContainers,
+    remove_all,
+    runner_containers,
+)
 
 pytestmark = pytest.mark.needs_root
 
@@ -18,6 +23,29 @@ SCRIPT = (
     "[ $((i % 1000)) != 0 ] || sleep 0.03; done"
 )
 WHOLE = [f"line {number} of many" for number in range(LINES)]
+
+
+@pytest.fixture
+def timing() -> Timing:
+    """How often logs are looked at."""
+    return Timing(log_poll_seconds=0.01)
+
+
+@pytest.fixture
+def log_bytes() -> int:
+    """The size at which the monitor truncates a log."""
+    return LOG_BYTES
+
+
+@pytest.fixture
+async def runner(
+    tmp_path: Path, run_dir: Path, timing: Timing, log_bytes: int
+) -> AsyncIterator[RunnerContainers]:
+    async with runner_containers(tmp_path, run_dir, timing=timing, log_bytes=log_bytes) as composed:
+        try:
+            yield composed
+        finally:
+            await remove_all(composed)
 
 
 def sizes(log: Path) -> list[int]:
@@ -31,9 +59,8 @@ async def ended(runner: RunnerContainers, container: str) -> None:
 
 
 async def test_a_log_is_rotated_and_no_line_is_lost(
-    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+    runner: RunnerContainers,
 ) -> None:
-    monkeypatch.setattr(log_rotation, "INTERVAL_SECONDS", 0.01)
     options = {"max-size": "50k", "max-file": "1000"}
     container = await runner.create("sh", "-c", SCRIPT, log_options=options)
     followed = runner.streams.logs(container, follow=True)
@@ -56,9 +83,8 @@ async def joined(frames: object) -> str:
 
 @pytest.mark.parametrize("files", [1, 2])
 async def test_so_many_files_are_kept_and_the_end_is_there(
-    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch, files: int
+    runner: RunnerContainers, files: int
 ) -> None:
-    monkeypatch.setattr(log_rotation, "INTERVAL_SECONDS", 0.01)
     options = {"max-size": "50k", "max-file": str(files)}
     container = await runner.start("sh", "-c", SCRIPT, log_options=options)
     await ended(runner, container)
@@ -71,11 +97,10 @@ async def test_so_many_files_are_kept_and_the_end_is_there(
     assert found == WHOLE[LINES - len(found) :]
 
 
+@pytest.mark.parametrize(("timing", "log_bytes"), [(Timing(log_poll_seconds=1000), 200_000)])
 async def test_a_log_that_nobody_rotates_is_bounded_by_its_monitor(
-    runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+    runner: RunnerContainers,
 ) -> None:
-    monkeypatch.setattr(log_rotation, "rotate_if_due", lambda written: None)
-    monkeypatch.setattr(conmon, "LOG_BYTES", 200_000)
     container = await runner.start("sh", "-c", SCRIPT, log_options={"max-size": "50k"})
     await ended(runner, container)
 

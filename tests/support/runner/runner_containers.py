@@ -16,13 +16,13 @@ from oci.mediatype import compression_of
 from runner.config import RunnerSettings
 from runner.errors import NoSuchImage
 from runner.runtime.contract import Frame, Monitor, Mounter, OCIRuntime, StdStream
-from runner.runtime.monitor.conmon import Conmon
+from runner.runtime.monitor.conmon import LOG_BYTES, Conmon
 from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions
 from runner.services.containers.containers import Condition, Containers
-from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.dependencies import ContainerDeps, Timing
 from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
@@ -142,7 +142,7 @@ class OutsideThings:
 
 
 def real_things(
-    root: Path, run_dir: Path, runtime_program: str, limit_seconds: float
+    root: Path, run_dir: Path, runtime_program: str, limit_seconds: float, log_bytes: int
 ) -> OutsideThings:
     layers = DirectoryLayerStore(root / "layers")
     runc = find_executable(runtime_program)
@@ -154,6 +154,7 @@ def real_things(
         run_dir / "exits",
         Host.detect().cgroups,
         limit_seconds=limit_seconds,
+        log_bytes=log_bytes,
     )
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     mounter = KernelMounter()
@@ -184,6 +185,8 @@ async def runner_containers(
     *,
     runtime_program: str = "runc",
     limit_seconds: float = 60,
+    log_bytes: int = LOG_BYTES,
+    timing: Timing | None = None,
     fake: FakeHost | None = None,
 ) -> AsyncIterator[RunnerContainers]:
     """Everything a daemon has for containers; another on the same paths is the next daemon.
@@ -194,7 +197,7 @@ async def runner_containers(
     things = (
         fake_things(root, fake)
         if fake is not None
-        else real_things(root, run_dir, runtime_program, limit_seconds)
+        else real_things(root, run_dir, runtime_program, limit_seconds, log_bytes)
     )
     records, events, index = Records(root / "records.db"), Events(), ContainerIndex()
     images = SomeImages(things.layers)
@@ -212,6 +215,7 @@ async def runner_containers(
         things.mounter,
         events,
         Host.detect(),
+        timing or Timing(),
     )
     containers = Containers(deps)
     streams = ContainerStreams(containers, events)

@@ -9,8 +9,9 @@ import pytest
 
 from runner.errors import NoSuchContainer, NotModified
 from runner.runtime.errors import RuntimeRefused
-from runner.services.containers import operations, starting
+from runner.services.containers import starting
 from runner.services.containers.containers import Condition, Containers
+from runner.services.containers.dependencies import Timing
 from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
 from runner.services.containers.operations import NotKilled
@@ -184,22 +185,26 @@ async def test_an_operation_that_the_runtime_refuses_changes_nothing(
 
 
 async def test_a_process_that_outlives_its_sigkill_is_told(
-    fake_runner: RunnerContainers, fake_host: FakeHost, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake_host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    container = await fake_runner.start(*programs.SLEEP)
-    monkeypatch.setattr(operations, "KILL_SECONDS", 0.01)
-    with monkeypatch.context() as patched:
-        # As a process does that the kernel holds.
-        process = fake_host.containers[container].process
-        patched.setattr(process, "kill", lambda: None)
+    timing = Timing(kill_seconds=0.01)
+    async with runner_containers(
+        tmp_path, tmp_path / "run", fake=fake_host, timing=timing
+    ) as runner:
+        container = await runner.start(*programs.SLEEP)
+        with monkeypatch.context() as patched:
+            # As a process does that the kernel holds.
+            process = fake_host.containers[container].process
+            patched.setattr(process, "kill", lambda: None)
 
-        with pytest.raises(NotKilled, match="did not end"):
-            await fake_runner.containers.kill(container)
-        assert fake_runner.containers.find(container).state is State.RUNNING
-    monkeypatch.setattr(operations, "KILL_SECONDS", 30)
-    await fake_runner.containers.remove(container, force=True)
+            with pytest.raises(NotKilled, match=r"did not end within 0\.01 seconds"):
+                await runner.containers.kill(container)
+            assert runner.containers.find(container).state is State.RUNNING
 
-    assert leftovers(fake_runner) == []
+    async with runner_containers(tmp_path, tmp_path / "run", fake=fake_host) as runner:
+        await runner.containers.remove(container, force=True)
+
+        assert leftovers(runner) == []
 
 
 async def test_the_next_daemon_takes_up_what_runs_and_knows_what_ended(

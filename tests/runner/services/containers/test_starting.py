@@ -14,10 +14,9 @@ from runner.errors import NoSuchContainer
 from runner.linux.inotify import FileWatch
 from runner.runtime.errors import RuntimeTimedOut
 from runner.schema import ExecOptions
-from runner.services.containers import containers as containers_module
 from runner.services.containers import starting
 from runner.services.containers.containers import Condition
-from runner.services.containers.dependencies import ContainerDeps
+from runner.services.containers.dependencies import ContainerDeps, Timing
 from runner.services.containers.handle import ContainerHandle, Run
 from runner.services.containers.lifecycle import State
 from runner.services.containers.starting import StartAborted, StartFailed
@@ -94,7 +93,11 @@ async def test_a_removal_that_fails_answers_who_waits_and_may_be_repeated(
 
 @asynccontextmanager
 async def a_hanging_runtime(
-    tmp_path: Path, run_dir: Path, operation: str, limit_seconds: float = 60
+    tmp_path: Path,
+    run_dir: Path,
+    operation: str,
+    limit_seconds: float = 60,
+    timing: Timing | None = None,
 ) -> AsyncIterator[RunnerContainers]:
     """Containers with a runtime whose one verb never returns."""
     program = tmp_path / "runtime"
@@ -106,7 +109,11 @@ async def a_hanging_runtime(
     )
     program.chmod(0o755)
     async with runner_containers(
-        tmp_path / "root", run_dir, runtime_program=str(program), limit_seconds=limit_seconds
+        tmp_path / "root",
+        run_dir,
+        runtime_program=str(program),
+        limit_seconds=limit_seconds,
+        timing=timing,
     ) as runner:
         try:
             yield runner
@@ -212,11 +219,9 @@ async def test_a_start_that_hangs_is_ended_by_kill_stop_and_remove(
 
 
 @pytest.mark.needs_root
-async def test_a_daemon_with_a_start_that_hangs_ends(
-    root: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(containers_module, "CLOSE_SECONDS", 0.1)
-    async with a_hanging_runtime(root, run_dir, "create") as runner:
+async def test_a_daemon_with_a_start_that_hangs_ends(root: Path, run_dir: Path) -> None:
+    timing = Timing(close_seconds=0.1)
+    async with a_hanging_runtime(root, run_dir, "create", timing=timing) as runner:
         container = await runner.create("true")
         starting_ = asyncio.create_task(runner.containers.start(container))
         await hangs(root)
