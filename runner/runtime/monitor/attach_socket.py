@@ -11,8 +11,7 @@ from typing import Final
 
 from runner.runtime.contract import Frame, StdStream
 
-# Unread output at which a slow reader is disconnected.
-BACKLOG_BYTES: Final = 16 << 20
+MAX_BACKLOG_BYTES: Final = 16 << 20
 
 # The first byte of a conmon packet (conmon: src/ctr_stdio.c), and the largest payload.
 _CONMON_STREAMS: Final = {2: StdStream.STDOUT, 3: StdStream.STDERR}
@@ -23,11 +22,14 @@ class AttachSocket:
     """A client of conmon's attach socket.
 
     conmon blocks on writes to its clients: packets are read at once and queued here, so that a
-    slow reader blocks only itself.
+    slow reader blocks only itself.  With more than ``max_backlog_bytes`` queued it is cut off.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(
+        self, connection: socket.socket, max_backlog_bytes: int = MAX_BACKLOG_BYTES
+    ) -> None:
         self._socket = connection
+        self._max_backlog_bytes = max_backlog_bytes
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[Frame] = deque()
         self._backlog_bytes = 0
@@ -90,7 +92,7 @@ class AttachSocket:
                 continue
             except OSError:
                 packet = b""
-            if not packet or self._backlog_bytes > BACKLOG_BYTES:
+            if not packet or self._backlog_bytes > self._max_backlog_bytes:
                 self._end()
                 # conmon would block for ever on a socket that is not drained.
                 self._socket.close()

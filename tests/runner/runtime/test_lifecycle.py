@@ -183,11 +183,10 @@ async def test_an_exec_on_a_terminal_is_resized(engine: Engine) -> None:
     await running.aclose()
 
 
-async def test_a_reader_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.runtime.monitor.attach_socket.BACKLOG_BYTES", 1000)
+async def test_a_reader_far_behind_is_cut_off() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
-    client = AttachSocket(ours)
+    client = AttachSocket(ours, max_backlog_bytes=1000)
 
     for _ in range(3):
         theirs.send(b"\x02" + b"x" * 600)
