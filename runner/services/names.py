@@ -9,7 +9,8 @@ from runner.errors import BadRequest, Conflict, Kind
 
 MAX_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
-_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# The ID of a container, an exec, an anonymous volume or, after its algorithm, of an image.
+ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 # fmt: off
 _ADJECTIVES: Final = (
@@ -45,7 +46,7 @@ def check_name(name: str, kind: str = "container") -> str:
 
 def check_container_name(name: str) -> str:
     """Return the container name, or raise BadRequest; one like an ID would hide a container."""
-    if _ID.fullmatch(check_name(name)):
+    if ID.fullmatch(check_name(name)):
         raise BadRequest(f"invalid container name {name!r}: 64 hex characters are an ID")
     return name
 

@@ -15,9 +15,10 @@ from runner.schema.filters import Filter, Filters
 from runner.schema.times import read_rfc3339
 from runner.services.images.image import CorruptImage, Image
 from runner.services.images.store import ImageStore
+from runner.services.names import ID
 from runner.storage.records import ImageRecord
 
-FULL_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
+FULL_ID = re.compile(rf"(?:sha256:)?({ID.pattern})", re.ASCII)
 SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 
 
@@ -70,7 +71,7 @@ def parse_tag_reference(store: ImageStore, name: str) -> Reference:
     reference = parse_reference(store, name)
     if reference.digest is not None:
         raise BadRequest(f"cannot tag {name}: expected a tag, found a digest")
-    if FULL_ID.fullmatch(str(reference.name)):
+    if ID.fullmatch(str(reference.name)):
         raise BadRequest(f"cannot tag {name}: 64 hex characters are an image ID")
     return reference
 
