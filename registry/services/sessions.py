@@ -55,7 +55,7 @@ class Sessions:
 
         The progress goes into the claim: until it is recorded again, only the store can tell.
         """
-        known = self.touch(session)
+        known = self._touched(session)
         progress, known.progress = known.progress, None
         known.token = f"{next(self._claims):x}.{secrets.token_hex(RANDOM_BYTES)}"
         return Claim(session, algorithm, known.token, progress)
@@ -77,8 +77,11 @@ class Sessions:
         known = self._known.get(session)
         return None if known is None else known.progress
 
-    def touch(self, session: str) -> _Session:
+    def touch(self, session: str) -> None:
         """Record a request to the session."""
+        self._touched(session)
+
+    def _touched(self, session: str) -> _Session:
         known = self._known.setdefault(session, _Session(0))
         known.used = self._clock.monotonic_ms()
         return known
