@@ -13,6 +13,7 @@ from registry.cli import main
 from registry.storage.disk.free_space import RESERVE
 from tests.support.processes import NO_FLOOR
 from tests.support.registry.storage import a_service, pull_blob, push_blob
+from tests.support.small_disks import small_disk
 
 pytestmark = pytest.mark.needs_root
 
@@ -26,13 +27,8 @@ def mount(*arguments: str | Path) -> None:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own, with a root in it."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", disk)
-    try:
+    with small_disk(tmp_path / "disk", "size=8m") as disk:
         yield disk
-    finally:
-        subprocess.run(["/bin/umount", "--lazy", str(disk)], check=True)  # noqa: S603
 
 
 def a_root(disk: Path) -> Path:

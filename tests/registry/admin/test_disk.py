@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from oci.digest import Digest
 from registry.cli.entry import main
 from registry.storage.disk.read_only_latch import MARKER
 from registry.storage.disk.root import Root
-from tests.support import http
+from tests.support import http, small_disks
 from tests.support.images import an_image
 from tests.support.processes import RegistryServer, make_registry_server
 from tests.support.registry.schema import upgrade
@@ -29,14 +28,8 @@ TIMEOUT_SECONDS = 60.0
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ("/bin/mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk))
-    subprocess.run(command, check=True)  # noqa: S603
-    try:
+    with small_disks.small_disk(tmp_path / "disk", "size=32m") as disk:
         yield disk
-    finally:
-        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
 
 
 def post(server: RegistryServer, content: bytes) -> httpx2.Response:

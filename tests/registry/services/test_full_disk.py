@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from oci.digest import Digest
 from registry.errors import BlobUnknown, StorageFull
+from tests.support import small_disks
 from tests.support.registry.storage import Service, a_service, body, pull_blob, push_blob
 
 MIB = 1024 * 1024
@@ -19,14 +19,8 @@ pytestmark = pytest.mark.needs_root
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ("/bin/mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk))
-    subprocess.run(command, check=True)  # noqa: S603
-    try:
+    with small_disks.small_disk(tmp_path / "disk", "size=8m") as disk:
         yield disk
-    finally:
-        subprocess.run(["/bin/umount", "--lazy", str(disk)], check=True)  # noqa: S603
 
 
 def too_much() -> tuple[Digest, list[bytes]]:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from registry.errors import StorageFull
 from registry.storage.disk.free_space import RESERVE, FreeSpace, MinimumFree, reserve_size
+from tests.support import small_disks
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -25,17 +25,13 @@ def here(tmp_path: Path) -> Iterator[int]:
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, int]]:
     """A disk of 4 MiB and its directory, open: a ballast is 64 KiB there."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
     options = f"size=4m,{getattr(request, 'param', 'nr_inodes=2000')}"
-    command = ("/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk))
-    subprocess.run(command, check=True)  # noqa: S603
-    directory = os.open(disk, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield disk, directory
-    finally:
-        os.close(directory)
-        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
+    with small_disks.small_disk(tmp_path / "disk", options) as disk:
+        directory = os.open(disk, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield disk, directory
+        finally:
+            os.close(directory)
 
 
 def a_room(directory: int, floor: MinimumFree | None = None) -> FreeSpace:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from registry.errors import RegistryReadOnly
 from registry.storage.disk.read_only_latch import MARKER, MAX_REASON, SPARE, Latch
 from tests.support.registry.faults import FaultySystem, Plan
+from tests.support.small_disks import small_disk
 
 MAX_CALLS = 20
 REASON = "sync: Input/output error"
@@ -115,28 +115,23 @@ def test_a_disk_that_is_full_takes_the_marker_again_after_it_was_unlatched(root:
 
 @pytest.mark.needs_root
 def test_a_file_system_without_a_block_or_a_file_takes_the_marker(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = "size=1m,nr_inodes=50"
-    command = ("/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk))
-    subprocess.run(command, check=True)  # noqa: S603
-    directory = os.open(disk, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        latch = Latch(directory)
-        with pytest.raises(OSError, match="No space left"):
-            (disk / "filler").write_bytes(bytes(2 * 1024 * 1024))
-        with pytest.raises(OSError, match="No space left"):
-            make_files(disk, 100)
+    with small_disk(tmp_path / "disk", "size=1m,nr_inodes=50") as disk:
+        directory = os.open(disk, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            latch = Latch(directory)
+            with pytest.raises(OSError, match="No space left"):
+                (disk / "filler").write_bytes(bytes(2 * 1024 * 1024))
+            with pytest.raises(OSError, match="No space left"):
+                make_files(disk, 100)
 
-        latch.trip(REASON)
+            latch.trip(REASON)
 
-        assert Latch(directory).reason == REASON
-        with pytest.raises(OSError, match="No space left"):
-            latch.reset()
-        assert Latch(directory).reason == REASON
-    finally:
-        os.close(directory)
-        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603
+            assert Latch(directory).reason == REASON
+            with pytest.raises(OSError, match="No space left"):
+                latch.reset()
+            assert Latch(directory).reason == REASON
+        finally:
+            os.close(directory)
 
 
 def test_no_single_failure_while_it_closes_opens_it_for_the_next_process(root: int) -> None:
