@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from registry.storage.disk.free_space import RESERVE
+from tests.support.logs import use_plain_logs
 from tests.support.memory import directory_in_memory
 from tests.support.processes import RegistryServer, registry_server
 
 # How long an example takes is the machine's affair: no test fails of its load.
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
+use_plain_logs()
 
 
 def pytest_configure() -> None:

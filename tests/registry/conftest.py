@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from registry.services.repositories import Repository
 from registry.storage.disk import free_space
+from tests.support.logs import use_plain_logs
 from tests.support.memory import directory_in_memory
 from tests.support.registry.gc_service import SECOND, GcService, a_gc_service
 from tests.support.registry.settings import default_retention
@@ -42,7 +42,7 @@ def small_reserve() -> Iterator[None]:
 def logs_of_this_test() -> Iterator[None]:
     """A command that runs in this process sets logs up on a stream that ends with its test."""
     yield
-    structlog.reset_defaults()
+    use_plain_logs()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from runner.daemon.logs import configure_logs
+from tests.support.logs import use_plain_logs
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +16,7 @@ def _as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
-    structlog.reset_defaults()
+    use_plain_logs()
     logging.basicConfig(handlers=handlers, level=level, force=True)
 
 
