@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.memory import directory_in_memory
 from tests.support.runner.fake_runtime import FakeHost
 from tests.support.runner.runner_containers import (
     RunnerContainers,
@@ -12,6 +13,13 @@ from tests.support.runner.runner_containers import (
     remove_all,
     runner_containers,
 )
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory: the tests of runner.storage are on the disk, these waited for its syncs."""
+    with directory_in_memory(tmp_path) as directory:
+        yield directory
 
 
 @pytest.fixture
