@@ -15,11 +15,11 @@ from bench.client import Content
 from bench.servers import (
     Server,
     docker_registry,
-    forget_peak,
     nginx,
     ours,
     peak_memory_mib,
     program,
+    reset_peak,
 )
 from bench.table import Goal, Row
 
@@ -122,7 +122,7 @@ def memory(bench: Bench) -> Iterator[Row]:
             served = Content.fresh(source)
             client.put_blob(server.port, _NAME, served)
             contents = [Content.fresh(source) for _ in range(_AT_ONCE)]
-            forget_peak(server.pid)
+            reset_peak(server.pid)
             _up_and_down(server, contents, served)
             peaks[server.name] = peak_memory_mib(server.pid)
     name = f"memory, {_AT_ONCE} PUTs and {_AT_ONCE} GETs of {_size(bench.size)} at once"

@@ -130,12 +130,12 @@ def _accepts(port: int) -> bool:
 
 
 def peak_memory_mib(pid: int) -> float:
-    """VmHWM: the most that was resident since ``forget_peak``."""
+    """VmHWM: the most that was resident since ``reset_peak``."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"process {pid} has no VmHWM")
 
 
-def forget_peak(pid: int) -> None:
+def reset_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -117,7 +117,7 @@ class RegistryState:
 
     async def discard(self, session: str) -> None:
         """Delete the bytes of a session whose row is gone, and fence its writer, if it has one."""
-        progress = self.sessions.forget(session)
+        progress = self.sessions.evict(session)
         await self.store.discard(progress or Progress.unknown(session))
 
 

@@ -35,7 +35,7 @@ class Sessions:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._begun = self._clock.monotonic_ms()
+        self._started = self._clock.monotonic_ms()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known: dict[str, _Session] = {}
         self._claims = itertools.count(1)
@@ -90,18 +90,18 @@ class Sessions:
         """Whether this process has had a request for the session."""
         return session in self._known
 
-    def forget(self, session: str) -> Progress | None:
-        """Forget a session that has ended, and its claim; returns the recorded progress."""
+    def evict(self, session: str) -> Progress | None:
+        """Evict a session that has ended, and its claim; returns the recorded progress."""
         known = self._known.pop(session, None)
         return None if known is None else known.progress
 
     def idle_ms(self, session: str) -> int:
         """Time since the session's last request, or since the start of this process."""
         known = self._known.get(session)
-        return self._clock.monotonic_ms() - (self._begun if known is None else known.used)
+        return self._clock.monotonic_ms() - (self._started if known is None else known.used)
 
     def evict_idle(self, milliseconds: int, *, but: Collection[str]) -> None:
-        """Forget sessions that were idle for so long, except those in ``but``."""
+        """Evict sessions that were idle for so long, except those in ``but``."""
         idle = [name for name in self._known if self.idle_ms(name) >= milliseconds]
         for name in idle:
             if name not in but:

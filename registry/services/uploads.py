@@ -203,7 +203,7 @@ class Uploads:
             # The row before the file: a file without a row would be swept as an orphan.
             await context.database.write(unit, on=context.name, grows=True)
         except BaseException:
-            context.state.sessions.forget(session)
+            context.state.sessions.evict(session)
             raise
         try:
             await context.store.begin(session)
@@ -290,7 +290,7 @@ class Uploads:
         try:
             await commit_blob(self._context, session, digest, new)
         finally:
-            self._context.state.sessions.forget(session)  # it has no bytes any more
+            self._context.state.sessions.evict(session)  # it has no bytes any more
         self._context.state.committed.add(session, self._context.name, digest)
 
     async def _abandon(self, session: str) -> None:
@@ -339,13 +339,13 @@ async def receive(writer: BlobWriter, body: AsyncIterator[bytes], length: int | 
 
     Hot path: put.
     """
-    begun = writer.offset
+    start = writer.offset
     async for chunk in body:
         await writer.write(chunk)
-        if length is not None and writer.offset - begun > length:
+        if length is not None and writer.offset - start > length:
             break
     await writer.flush()
-    received = writer.offset - begun
+    received = writer.offset - start
     if length is not None and received != length:
-        await writer.rewind(begun)
+        await writer.rewind(start)
         raise SizeInvalid(received, expected=length)

@@ -107,7 +107,7 @@ class ContainerHandle:
         return self.run is not None and self.run.starting is not None
 
     def end_run(self) -> None:
-        """Forget the run, whose parts are removed, and wake those in ``wait_released``."""
+        """Drop the run, whose parts are removed, and wake those in ``wait_released``."""
         run, self.run = self.run, None
         if run is not None:
             run.released.set()

@@ -69,7 +69,7 @@ class Snapshotter(Protocol):
         ...
 
     async def remove(self, key: str) -> None:
-        """Forget the snapshot; one that is not there is not an error."""
+        """Delete the snapshot; one that is not there is not an error."""
         ...
 
     async def keys(self) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ async def test_the_claim_of_a_session_that_has_ended_records_nothing() -> None:
     sessions = Sessions()
     claim = await sessions.claim(SESSION, "sha256")
 
-    sessions.forget(SESSION)
+    sessions.evict(SESSION)
 
     with pytest.raises(BlobUploadUnknown, match="no upload session"):
         await sessions.record(Progress(SESSION, 1, claim.token))

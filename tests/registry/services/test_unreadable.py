@@ -117,7 +117,7 @@ async def test_an_uploads_offset_is_an_error_while_its_file_is_unreadable(
     uploads = service.repository().uploads
     session = (await uploads.start()).id
     await uploads.append(session, body(CONTENT), start=0, length=None)
-    service.state.sessions.forget(session)  # as a restart does
+    service.state.sessions.evict(session)  # as a restart does
     failing(monkeypatch, "stat", Path(session), errno.EIO)
 
     with pytest.raises(StorageUnreadable, match="could not read its disk"):

@@ -22,7 +22,7 @@ class Claims(Protocol):
 
     def progress(self, session: str) -> Progress | None: ...
 
-    def forget(self, session: str) -> Progress | None: ...
+    def evict(self, session: str) -> Progress | None: ...
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class RowClaims:
     def progress(self, session: str) -> Progress | None:
         return self.recorded.get(session)
 
-    def forget(self, session: str) -> Progress | None:
+    def evict(self, session: str) -> Progress | None:
         self.tokens.pop(session, None)
         return self.recorded.pop(session, None)
 
@@ -93,5 +93,5 @@ class Place:
         return await self.commit(await self.a_session(content), Digest.of(content))
 
     async def discard(self, session: str) -> None:
-        progress = self.claims.forget(session)
+        progress = self.claims.evict(session)
         await self.store.discard(progress or Progress.unknown(session))

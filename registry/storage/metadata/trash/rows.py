@@ -79,7 +79,7 @@ def has_expired_rows(connection: Connection, cutoff: Cutoff) -> bool:
 
 
 def delete_expired_rows(connection: Connection, cutoff: Cutoff, limit: int) -> int:
-    """Forget some of the manifests and memberships that are due; how many.
+    """Purge some of the manifests and memberships that are due; returns how many.
 
     A manifest may have 4 MiB, all of whose pages are freed: so few of those go at once.
     """

@@ -112,9 +112,9 @@ async def test_a_released_writer_has_recorded_its_progress(place: Place) -> None
     assert (await place.claims.claim(session, "sha256")).progress == released
 
 
-async def test_a_session_whose_progress_is_forgotten_is_as_long_as_its_bytes(place: Place) -> None:
+async def test_a_session_whose_progress_is_evicted_is_as_long_as_its_bytes(place: Place) -> None:
     session = await place.a_session(b"hello")
-    place.claims.forget(session)
+    place.claims.evict(session)
 
     assert await place.offset(session) == 5
     stored = await place.commit(session, Digest.of(b"hello"))
