@@ -29,10 +29,10 @@ from registry.services.context import ManifestPolicy, RegistryState, UploadLimit
 from registry.services.operator.stopped import StoppedRegistry
 from registry.services.repositories import Registry
 from registry.storage.backup_directory import check_complete, check_restore_target, restore
+from registry.storage.blobs.contract import BlobStore
 from registry.storage.blobs.filesystem.directories import check_tree, find_problem
 from registry.storage.blobs.filesystem.files import FilesystemFiles
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.store import BlobStore
 from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase

@@ -17,8 +17,8 @@ from registry.integrity.findings import Finding
 from registry.services.context import RegistryState
 from registry.storage import backup_directory
 from registry.storage.backup_directory import Backup, Label
+from registry.storage.blobs.contract import StoredFiles
 from registry.storage.blobs.names import blob_path
-from registry.storage.blobs.store import StoredFiles
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.clock import Clock
 from registry.storage.database.contract import OperatorRows

@@ -19,8 +19,8 @@ from registry.errors import StorageUnreadable
 from registry.gc.file_removal import remove_files
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
+from registry.storage.blobs.contract import FILES_PER_REMOVAL, StoredFile
 from registry.storage.blobs.file_count import FileCount
-from registry.storage.blobs.store import FILES_PER_REMOVAL, StoredFile
 from registry.storage.metadata import physical_names
 
 log = logging.getLogger(__name__)

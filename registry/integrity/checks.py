@@ -27,8 +27,8 @@ from registry.integrity.findings import (
     OrphanFile,
 )
 from registry.services.manifest_push import edges_of
+from registry.storage.blobs.contract import Pace, StoredFile, StoredFiles, unpaced
 from registry.storage.blobs.file_count import FileCount
-from registry.storage.blobs.store import Pace, StoredFile, StoredFiles, unpaced
 from registry.storage.database import schema
 from registry.storage.database.contract import Connection, OperatorRows, T
 from registry.storage.metadata import physical_names

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from registry.storage.blobs.store import StoredFile
+from registry.storage.blobs.contract import StoredFile
 from registry.storage.metadata.integrity.checks import ManifestRow
 
 # The words of docs/rules.md, short enough for a line of fsck.

@@ -14,7 +14,7 @@ from registry.integrity.findings import (
     Finding,
     OrphanFile,
 )
-from registry.storage.blobs.store import BlobStore, StoredFile
+from registry.storage.blobs.contract import BlobStore, StoredFile
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import audit, physical_names
 from registry.storage.metadata.integrity import repairs

@@ -15,7 +15,7 @@ from functools import partial
 from registry.integrity.checks import Integrity, check_blob, check_manifest
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
-from registry.storage.blobs.store import BlobStore
+from registry.storage.blobs.contract import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import blobs

@@ -24,7 +24,7 @@ from registry.errors import (
 )
 from registry.services.context import RepositoryContext
 from registry.services.leases import check_blob_and_renew
-from registry.storage.blobs.store import BlobReader
+from registry.storage.blobs.contract import BlobReader
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, repositories
 from registry.storage.metadata.blobs import StoredBlob

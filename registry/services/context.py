@@ -12,7 +12,7 @@ from oci.reference import RepositoryName
 from registry.config import Sparse
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Progress
-from registry.storage.blobs.store import BlobStore
+from registry.storage.blobs.contract import BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.guard import Guard

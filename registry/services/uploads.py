@@ -27,8 +27,8 @@ from registry.errors import (
 from registry.services.blob_commit import commit_blob
 from registry.services.context import RepositoryContext
 from registry.services.edge_links import link_rest
+from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.names import is_session
-from registry.storage.blobs.store import BlobWriter
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, repositories, uploads

@@ -17,7 +17,7 @@ from registry.errors import CommandRefused
 from registry.services import manifest_push as steps
 from registry.services.context import RegistryState
 from registry.services.edge_links import link_rest
-from registry.storage.blobs.store import unpaced
+from registry.storage.blobs.contract import unpaced
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, blobs, edges, manifests, repositories, tags
 from registry.storage.metadata.audit import Change

@@ -26,7 +26,7 @@ from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 from runner.storage.content.layout import LayoutContentStore
 from runner.storage.layers.store import DirectoryLayerStore
-from runner.storage.records import Records
+from runner.storage.records.sqlite import Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 
 _PRIVATE = ("containers", "content", "layers", "snapshots", "tmp", "volumes")

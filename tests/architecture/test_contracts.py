@@ -12,10 +12,10 @@ PROGRAMS = ("oci", "registry", "runner")
 CONTRACTS = {
     "registry.storage.clock:Clock": "registry/storage/test_clock.py",
     "registry.storage.guard:Guard": "registry/storage/disk/test_write_guard.py",
-    "registry.storage.blobs.store:BlobReader": "registry/storage/blobs/test_stores.py",
-    "registry.storage.blobs.store:BlobStore": "registry/storage/blobs/test_stores.py",
-    "registry.storage.blobs.store:BlobWriter": "registry/storage/blobs/test_stores.py",
-    "registry.storage.blobs.store:StoredFiles": "registry/storage/blobs/test_stores.py",
+    "registry.storage.blobs.contract:BlobReader": "registry/storage/blobs/test_contract.py",
+    "registry.storage.blobs.contract:BlobStore": "registry/storage/blobs/test_contract.py",
+    "registry.storage.blobs.contract:BlobWriter": "registry/storage/blobs/test_contract.py",
+    "registry.storage.blobs.contract:StoredFiles": "registry/storage/blobs/test_contract.py",
     "registry.storage.database.contract:Database": "registry/storage/database/test_contract.py",
     "registry.storage.database.contract:OperatorRows": (
         "registry/storage/database/test_operator_rows.py"
@@ -32,10 +32,8 @@ CONTRACTS = {
     "runner.services.containers.dependencies:ImageFinder": (
         "runner/services/containers/test_image_finders.py"
     ),
-    "runner.storage.record_store:RecordStore": "runner/storage/test_record_stores.py",
-    "runner.storage.snapshots.snapshotter:Snapshotter": (
-        "runner/storage/snapshots/test_snapshotters.py"
-    ),
+    "runner.storage.records.contract:RecordStore": "runner/storage/records/test_contract.py",
+    "runner.storage.snapshots.contract:Snapshotter": ("runner/storage/snapshots/test_contract.py"),
     "runner.storage.tar.decompress:Decompressor": "runner/storage/tar/test_decompress.py",
 }
 # One implementation, or values: a Protocol that names the attributes which its reader needs.
@@ -50,7 +48,7 @@ WITHOUT_CONTRACT = {
     "runner.services.images.image:ImageUser": "attributes of Container",
     "runner.services.volumes.volumes:VolumeMount": "attributes of MountPoint",
     "runner.services.volumes.volumes:VolumeUser": "attributes of Container",
-    "runner.storage.records:Record": "the form of three values, each written and read whole",
+    "runner.storage.records.values:Record": "the form of three values, each written and read whole",
     "runner.storage.content.contract:ContentStore": "LayoutContentStore alone",
     "runner.storage.content.contract:Ingest": "that of LayoutContentStore alone",
     "runner.storage.layers.contract:LayerSource": "DirectoryLayerStore alone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from registry.storage.blobs.store import StoredFiles
+from registry.storage.blobs.contract import StoredFiles
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.contract import OperatorRows
 

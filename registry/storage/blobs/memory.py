@@ -10,8 +10,7 @@ from typing import BinaryIO, Literal
 from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.storage.blobs.claims import Claim, Progress, Record
-from registry.storage.blobs.names import physical_name, session_of
-from registry.storage.blobs.store import (
+from registry.storage.blobs.contract import (
     BlobReader,
     BlobStat,
     BlobWriter,
@@ -19,6 +18,7 @@ from registry.storage.blobs.store import (
     Stored,
     StoredFile,
 )
+from registry.storage.blobs.names import physical_name, session_of
 from registry.storage.own_thread import in_own_thread
 
 CHUNK_BYTES = 256 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Column, Connection, select
 
-from registry.storage.blobs.store import StoredFile
+from registry.storage.blobs.contract import StoredFile
 from registry.storage.metadata.tables import blobs, trash, uploads
 
 # SQLite takes 32,766 parameters in a statement, and older ones 999.

@@ -17,8 +17,7 @@ from runner.services.containers.handle import ContainerHandle
 from runner.services.images.image import Image
 from runner.services.signals import parse_signal
 from runner.storage.files.deletion import remove
-from runner.storage.record_store import container_named
-from runner.storage.records import NameInUse
+from runner.storage.records.contract import NameInUse, container_named
 from runner.tasks.threads import in_thread
 
 

@@ -13,8 +13,8 @@ from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.images.image import Image
 from runner.services.volumes.volumes import Volumes
-from runner.storage.record_store import RecordStore
-from runner.storage.snapshots.snapshotter import Snapshotter
+from runner.storage.records.contract import RecordStore
+from runner.storage.snapshots.contract import Snapshotter
 
 
 class ImageFinder(Protocol):

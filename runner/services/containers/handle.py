@@ -13,7 +13,7 @@ from runner.services.containers.lifecycle import Operation, State, next_state
 from runner.services.containers.streams.pending_streams import PendingStreams
 from runner.services.containers.waiting import Waiters
 from runner.services.log_rotation import ContainerLog
-from runner.storage.records import ContainerRecord
+from runner.storage.records.values import ContainerRecord
 
 LOG_NAME = "container.log"
 

@@ -10,7 +10,7 @@ from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import State
 from runner.services.containers.mount_points import remove_anonymous_volume
 from runner.storage.files.deletion import remove as remove_tree
-from runner.storage.records import NotRecorded
+from runner.storage.records.contract import NotRecorded
 from runner.tasks.threads import in_thread
 
 _PAUSES_SECONDS: Final = (0.05, 0.2, 0.5, 1.0, 2.0)

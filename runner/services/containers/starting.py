@@ -20,7 +20,7 @@ from runner.services.containers import etc_files
 from runner.services.containers.dependencies import ContainerDeps
 from runner.services.containers.handle import ContainerHandle, ContainerPaths, Run
 from runner.services.containers.lifecycle import State
-from runner.storage.records import NotRecorded
+from runner.storage.records.contract import NotRecorded
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()

@@ -20,8 +20,8 @@ from runner.services.containers.lifecycle import ALIVE, State
 from runner.services.containers.starting import release, remove_runtime_files
 from runner.services.log_rotation import LogRotation
 from runner.storage.files.deletion import remove
-from runner.storage.records import NotRecorded
-from runner.storage.snapshots.snapshotter import owner
+from runner.storage.records.contract import NotRecorded
+from runner.storage.snapshots.contract import owner
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from oci.image_config import ImageConfig
 from runner.services.images.image import CorruptImage, Image, ImageUser
 from runner.services.images.search import familiar
 from runner.services.images.store import ImageStore
-from runner.storage.records import ImageRecord
+from runner.storage.records.values import ImageRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.image_config import ImageConfig
 from oci.manifest import ImageManifest
-from runner.storage.records import ImageRecord
+from runner.storage.records.values import ImageRecord
 
 
 class ImageUser(Protocol):

@@ -34,7 +34,7 @@ from runner.services.images.pulls import Puller
 from runner.services.images.pushes import Pusher
 from runner.services.images.removals import Deleted, Remover
 from runner.services.images.store import ImageStore
-from runner.storage.snapshots.snapshotter import Snapshotter
+from runner.storage.snapshots.contract import Snapshotter
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()

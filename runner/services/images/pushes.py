@@ -19,7 +19,7 @@ from runner.services.images.image import Image, is_tag
 from runner.services.images.layer_files import FileRange
 from runner.services.images.progress import LayerProgress
 from runner.services.images.store import ImageStore
-from runner.storage.records import ImageRecord
+from runner.storage.records.values import ImageRecord
 from runner.tasks.run_all import run_all
 
 Report = Callable[[ProgressEvent], None]

@@ -11,8 +11,8 @@ from oci.manifest import ImageManifest, ManifestInvalid, parse_manifest
 from runner.errors import RunnerError
 from runner.services.images.image import CorruptImage, Image
 from runner.storage.content.contract import BlobUnknown, ContentStore
-from runner.storage.record_store import RecordStore
-from runner.storage.records import ImageRecord
+from runner.storage.records.contract import RecordStore
+from runner.storage.records.values import ImageRecord
 
 
 class ImageCorrupt(RunnerError):

@@ -13,8 +13,8 @@ from runner.services.images.image import CorruptImage, Image, ImageUser
 from runner.services.images.protection import PARTIAL_SECONDS
 from runner.services.images.search import familiar, find_to_remove, is_id, parse_reference
 from runner.services.images.store import ImageStore
-from runner.storage.records import ImageRecord
-from runner.storage.snapshots.snapshotter import Snapshotter
+from runner.storage.records.values import ImageRecord
+from runner.storage.snapshots.contract import Snapshotter
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from runner.schema.times import read_rfc3339
 from runner.services.images.image import CorruptImage, Image
 from runner.services.images.store import ImageStore
 from runner.services.names import ID
-from runner.storage.records import ImageRecord
+from runner.storage.records.values import ImageRecord
 
 FULL_ID = re.compile(rf"(?:sha256:)?({ID.pattern})", re.ASCII)
 SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)

@@ -7,7 +7,7 @@ from runner.services.images.protection import Protection
 from runner.services.images.records import ImageRecords
 from runner.storage.content.contract import ContentStore
 from runner.storage.layers.contract import LayerStore
-from runner.storage.record_store import RecordStore
+from runner.storage.records.contract import RecordStore
 from runner.tasks.keyed_locks import KeyedLocks
 
 LOCAL_LAYERS = 2

@@ -19,8 +19,8 @@ from runner.services.volumes.copy_up import copy_tree
 from runner.storage.files.deletion import remove
 from runner.storage.files.durable import sync_filesystem
 from runner.storage.files.walk import walk
-from runner.storage.record_store import RecordStore
-from runner.storage.records import VolumeRecord
+from runner.storage.records.contract import RecordStore
+from runner.storage.records.values import VolumeRecord
 from runner.tasks.keyed_locks import KeyedLocks
 from runner.tasks.threads import in_thread
 

@@ -7,7 +7,7 @@ from oci.digest import Digest
 from runner.storage.files.walk import walk
 from runner.storage.layers.contract import LayerStore
 from runner.storage.layers.diff import diff
-from runner.storage.snapshots.snapshotter import Snapshotter
+from runner.storage.snapshots.contract import Snapshotter
 from runner.tasks.threads import in_thread
 
 

@@ -23,7 +23,7 @@ from runner.linux.mounts import Mount
 from runner.storage.files.deletion import DeletionQueue, remove
 from runner.storage.files.durable import spread_children
 from runner.storage.layers.contract import LayerSource
-from runner.storage.snapshots.snapshotter import (
+from runner.storage.snapshots.contract import (
     SnapshotExists,
     SnapshotUnknown,
     check_key,

@@ -15,9 +15,9 @@ from registry.gc import orphans
 from registry.gc.dry_run import dry_run
 from registry.gc.orphans import sweep
 from registry.gc.report import GcReport
+from registry.storage.blobs.contract import StoredFile
 from registry.storage.blobs.file_count import ALWAYS_ALLOWED
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata.trash import put
 from tests.support.registry.gc_service import GcService
 from tests.support.registry.storage import body, pull_blob, push_blob

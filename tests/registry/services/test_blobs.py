@@ -9,8 +9,8 @@ import pytest
 from oci.digest import Digest
 from registry.errors import BlobInUse, BlobUnknown
 from registry.services.repositories import Repository
+from registry.storage.blobs.contract import BlobReader
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.store import BlobReader
 from registry.storage.metadata import blobs
 from tests.support.images import an_image
 from tests.support.registry.storage import Service, pull_blob, push_blob, push_image, read_all

@@ -16,7 +16,7 @@ from runner.services.containers.containers import Containers
 from runner.services.execs import Execs
 from runner.services.images.images import Images
 from runner.storage.layers.store import DirectoryLayerStore
-from runner.storage.records import Records
+from runner.storage.records.sqlite import Records
 from tests.support.images import an_image
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.runner_containers import a_run_dir

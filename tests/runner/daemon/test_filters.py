@@ -20,7 +20,7 @@ from runner.services.containers.container import Container, MountPoint
 from runner.services.containers.lifecycle import State
 from runner.services.events import Events
 from runner.services.volumes.volumes import Volumes
-from runner.storage.records import Records
+from runner.storage.records.sqlite import Records
 from tests.support.images import an_image
 from tests.support.runner.containers import a_container
 from tests.support.runner.fake_registry import FakeRegistry

@@ -10,7 +10,7 @@ from oci.digest import Digest
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Claim, Progress
-from registry.storage.blobs.store import BlobStore, BlobWriter, Stored
+from registry.storage.blobs.contract import BlobStore, BlobWriter, Stored
 
 
 class Claims(Protocol):

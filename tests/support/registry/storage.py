@@ -17,9 +17,9 @@ from oci.reference import RepositoryName
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.repositories import Registry, Repository
 from registry.services.sessions import Sessions
+from registry.storage.blobs.contract import BlobReader, BlobStore
 from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.store import BlobReader, BlobStore
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.free_space import MinimumFree

@@ -9,7 +9,7 @@ from pathlib import Path
 from oci.digest import Digest
 from registry.errors import StorageFailed
 from registry.storage.blobs.claims import Claim, Progress, Record
-from registry.storage.blobs.store import (
+from registry.storage.blobs.contract import (
     BlobReader,
     BlobStat,
     BlobStore,

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from runner.storage.records import ContainerRecord, ImageRecord, NameInUse, Record, VolumeRecord
+from runner.storage.records.contract import NameInUse
+from runner.storage.records.values import ContainerRecord, ImageRecord, Record, VolumeRecord
 
 R = TypeVar("R", bound=Record)
 

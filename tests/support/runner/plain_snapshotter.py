@@ -4,7 +4,7 @@
     <root>/<key>/tree            a copy of that, to be changed
     <root>/<key>/snapshot.json   the layers' diff IDs, and whether it may be changed
 
-Nobody has to be root.  It passes tests/runner/storage/snapshots/test_snapshotters.py.
+Nobody has to be root.  It passes tests/runner/storage/snapshots/test_contract.py.
 """
 
 import json
@@ -21,7 +21,7 @@ from runner.storage.files.deletion import remove
 from runner.storage.files.walk import is_whiteout, walk
 from runner.storage.files.xattrs import is_opaque
 from runner.storage.layers.contract import LayerSource
-from runner.storage.snapshots.snapshotter import (
+from runner.storage.snapshots.contract import (
     SnapshotExists,
     SnapshotUnknown,
     check_key,

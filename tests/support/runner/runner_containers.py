@@ -30,9 +30,10 @@ from runner.services.images.image import Image as StoredImage
 from runner.services.streams import ContainerStreams
 from runner.services.volumes.volumes import Volumes
 from runner.storage.layers.store import DirectoryLayerStore
-from runner.storage.records import ImageRecord, Records
+from runner.storage.records.sqlite import Records
+from runner.storage.records.values import ImageRecord
+from runner.storage.snapshots.contract import Snapshotter
 from runner.storage.snapshots.overlay import OverlaySnapshotter
-from runner.storage.snapshots.snapshotter import Snapshotter
 from tests.support.images import Image, a_busybox_image, a_layer, an_image
 from tests.support.runner.fake_runtime import FakeHost, FakeMonitor, FakeRuntime
 from tests.support.runner.links import LinkMounter

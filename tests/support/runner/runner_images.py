@@ -17,7 +17,7 @@ from runner.services.images.images import Images
 from runner.services.images.store import ImageStore
 from runner.storage.content.layout import LayoutContentStore
 from runner.storage.layers.store import DirectoryLayerStore
-from runner.storage.records import Records
+from runner.storage.records.sqlite import Records
 from runner.storage.snapshots.overlay import OverlaySnapshotter
 
 IMPATIENT = RetryPolicy(first_wait_seconds=0.01)

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, Self, TypeVar
 from oci.digest import Digest
 from registry.errors import StorageUnreadable
 from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.contract import BlobReader, BlobStat, Pace, StoredFile
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.filesystem.verify import hash_blob
-from registry.storage.blobs.store import BlobReader, BlobStat, Pace, StoredFile
 from registry.storage.disk.regular_file import NotRegular, open_regular, parent_of, size_of
 from registry.storage.own_thread import in_own_thread
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from registry.storage.blobs.contract import StoredFile
 from registry.storage.blobs.filesystem.file_ops import DIRECTORY
 from registry.storage.blobs.names import (
     BLOBS,
@@ -14,7 +15,6 @@ from registry.storage.blobs.names import (
     is_session,
     session_of,
 )
-from registry.storage.blobs.store import StoredFile
 
 # Every directory that can hold files, relative to the root, with the parent of the fan-out.
 LISTED = (BLOBS, UPLOADS, *(f"{BLOBS}/{name}" for name in FAN_OUT))

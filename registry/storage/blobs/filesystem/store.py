@@ -11,6 +11,7 @@ from oci.digest import Digester
 from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.claims import Claim, Progress, Record
+from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import FileOps
@@ -23,7 +24,6 @@ from registry.storage.blobs.filesystem.session_file import (
 )
 from registry.storage.blobs.filesystem.upload_file import UploadFile
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
-from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 

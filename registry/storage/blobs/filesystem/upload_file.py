@@ -37,13 +37,13 @@ from oci.errors import OCIError
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.claims import Claim, Progress, Record
+from registry.storage.blobs.contract import Stored
 from registry.storage.blobs.filesystem import writeback
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.filesystem.verify import hash_file
-from registry.storage.blobs.store import Stored
 from registry.storage.blobs.waiting import run_shielded
 from registry.storage.disk.regular_file import parent_of
 from registry.storage.disk.write_guard import WriteGuard

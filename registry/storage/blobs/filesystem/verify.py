@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from oci.digest import Digest, Digester
+from registry.storage.blobs.contract import Pace, unpaced
 from registry.storage.blobs.names import blob_path
-from registry.storage.blobs.store import Pace, unpaced
 from registry.storage.disk.regular_file import NotRegular, open_regular
 
 READ_BYTES = 1024 * 1024

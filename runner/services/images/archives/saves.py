@@ -16,7 +16,7 @@ from runner.services.images.image import Image
 from runner.services.images.layer_files import FileRange
 from runner.services.images.search import find, is_id, parse_reference
 from runner.services.images.store import ImageStore
-from runner.storage.records import ImageRecord
+from runner.storage.records.values import ImageRecord
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 

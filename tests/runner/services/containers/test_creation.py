@@ -9,7 +9,7 @@ import pytest
 from runner.errors import BadRequest, Conflict, NoSuchContainer, NoSuchImage, NotFound
 from runner.schema import ContainerOptions, MountOption
 from runner.services.volumes.volumes import Volume
-from runner.storage.records import NameInUse
+from runner.storage.records.contract import NameInUse
 from tests.support.mounts import is_mounted
 from tests.support.runner.runner_containers import BUSYBOX, RunnerContainers, leftovers
 

@@ -1,16 +1,14 @@
 """Removals: files, then the record, and all again after a failure."""
 
-import sqlite3
-
 import pytest
 
 from runner.schema import MountOption
 from runner.services.containers import removal
 from runner.services.containers.lifecycle import State
-from runner.storage.records import NotRecorded
+from runner.storage.records.contract import NotRecorded
 from tests.support.runner.runner_containers import RunnerContainers, leftovers
 
-FULL = NotRecorded(sqlite3.OperationalError("database or disk is full"))
+FULL = NotRecorded("database or disk is full")
 
 
 def fail(runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:

@@ -2,7 +2,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +13,8 @@ import pytest
 from runner.linux.mounts import unmount
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
-from runner.storage.records import ContainerRecord, NotRecorded
+from runner.storage.records.contract import NotRecorded
+from runner.storage.records.values import ContainerRecord
 from tests.support.mounts import is_mounted
 from tests.support.runner.runner_containers import RunnerContainers, remove_all, runner_containers
 
@@ -254,12 +254,12 @@ async def test_on_a_full_disk_containers_still_end_and_can_be_removed(
     refuse, refusals = table.remove, [1, 1]
 
     async def put(*records: ContainerRecord) -> None:
-        raise NotRecorded(sqlite3.OperationalError("database or disk is full"))
+        raise NotRecorded("database or disk is full")
 
     async def remove(*keys: str) -> None:
         if refusals:
             refusals.pop()
-            raise NotRecorded(sqlite3.OperationalError("database or disk is full"))
+            raise NotRecorded("database or disk is full")
         await refuse(*keys)
 
     monkeypatch.setattr(table, "put", put)

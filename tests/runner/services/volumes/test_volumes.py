@@ -8,7 +8,7 @@ import pytest
 from runner.errors import BadRequest, Conflict, NoSuchVolume
 from runner.services.events import Events
 from runner.services.volumes.volumes import Volumes
-from runner.storage.records import Records
+from runner.storage.records.sqlite import Records
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import pytest
 
 from runner.linux.mounts import Mount, mount, unmount
 from runner.storage.files.reserve import RESERVE_BYTES, Reserve
-from runner.storage.records import ContainerRecord, NotRecorded, Records
+from runner.storage.records.contract import NotRecorded
+from runner.storage.records.sqlite import Records
+from runner.storage.records.values import ContainerRecord
 
 pytestmark = pytest.mark.needs_root
 

@@ -14,10 +14,10 @@ import pytest
 from oci.digest import Digest, Digester
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
+from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.filesystem import upload_file, verify
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oci.digest import Digest
+from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
-from registry.storage.blobs.store import BlobWriter
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
 

@@ -194,7 +194,7 @@ class BlobStore(StoredFiles, Protocol):
     On a failing disk, methods that only read raise StorageUnreadable, those that write StorageFull
     or StorageFailed.
 
-    Every implementation passes tests/registry/storage/blobs/test_stores.py.
+    Every implementation passes tests/registry/storage/blobs/test_contract.py.
     """
 
     async def begin(self, session: str) -> None:

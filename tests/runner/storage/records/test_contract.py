@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.storage.record_store import RecordStore, container_named
-from runner.storage.records import ContainerRecord, NameInUse, Records, VolumeRecord
+from runner.storage.records.contract import NameInUse, RecordStore, container_named
+from runner.storage.records.sqlite import Records
+from runner.storage.records.values import ContainerRecord, VolumeRecord
 from tests.support.runner.memory_records import MemoryRecords
 
 

@@ -13,8 +13,8 @@ from runner.linux.mounts import mount, unmount
 from runner.storage.layers.contract import LayerUnknown
 from runner.storage.layers.store import DirectoryLayerStore
 from runner.storage.snapshots.changes import commit, usage
+from runner.storage.snapshots.contract import SnapshotExists, Snapshotter, SnapshotUnknown
 from runner.storage.snapshots.overlay import OverlaySnapshotter
-from runner.storage.snapshots.snapshotter import SnapshotExists, Snapshotter, SnapshotUnknown
 from tests.support.runner.archives.tar_entries import archive, directory, entry
 from tests.support.runner.plain_snapshotter import PlainSnapshotter
 

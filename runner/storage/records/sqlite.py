@@ -11,158 +11,25 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from typing import Generic, TypeVar
 
-from oci.descriptor import Descriptor
-from oci.digest import Digest
-from runner.errors import Conflict, Kind, RunnerError
+from runner.errors import RunnerError
 from runner.storage.files.reserve import Reserve
+from runner.storage.records.contract import NameInUse, NotRecorded
+from runner.storage.records.values import (
+    SCHEMA_VERSION,
+    ContainerRecord,
+    ImageRecord,
+    Record,
+    VolumeRecord,
+)
 from runner.tasks.threads import in_executor
-
-SCHEMA_VERSION: Final = 1
-
-Document = dict[str, Any]
-
-
-class NameInUse(Conflict):
-    """Another container has this name."""
-
-    kind = Kind.NAME_IN_USE
-
-    def __init__(self, name: str, owner: str) -> None:
-        super().__init__(
-            f'The container name "{name}" is already in use by container "{owner}". '
-            "You have to remove (or rename) that container to be able to reuse that name."
-        )
-
-
-class NotRecorded(RunnerError):
-    """A change could not be written: the disk is full or failing."""
-
-    def __init__(self, error: sqlite3.Error) -> None:
-        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        full = "no space left on device: " if is_full else ""
-        super().__init__(
-            f"{full}the runner's records cannot be changed: {error}",
-            kind=Kind.NO_SPACE if is_full else None,
-        )
 
 
 class RecordsUnusable(RunnerError):
     """The records cannot be opened: locked by another daemon, or written by a newer version."""
-
-
-class Record(Protocol):
-    """A frozen value with a key and a JSON form."""
-
-    @property
-    def key(self) -> str: ...
-
-    def to_json(self) -> Document: ...
-
-    @classmethod
-    def from_json(cls, document: Document) -> Self: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """A reference, its target at the registry, and its image.
-
-    ``target`` is an index or a manifest; ``manifest`` the one for the chosen platform;
-    ``updated`` the time of the last change, in seconds since the epoch.
-    """
-
-    reference: str
-    target: Descriptor
-    manifest: Digest
-    image_id: Digest
-    updated: float
-
-    @property
-    def key(self) -> str:
-        return self.reference
-
-    def to_json(self) -> Document:
-        return {
-            "reference": self.reference,
-            "target": self.target.to_json(),
-            "manifest": str(self.manifest),
-            "image_id": str(self.image_id),
-            "updated": self.updated,
-        }
-
-    @classmethod
-    def from_json(cls, document: Document) -> Self:
-        return cls(
-            document["reference"],
-            Descriptor.from_json(document["target"], "target"),
-            Digest.parse(document["manifest"]),
-            Digest.parse(document["image_id"]),
-            document["updated"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerRecord:
-    """A container, with its ``desired`` and ``observed`` state.
-
-    Both are opaque documents of the services; ``schema_version`` is the version of the services
-    that wrote them.
-    """
-
-    id: str
-    name: str
-    desired: Document
-    observed: Document
-    schema_version: int = SCHEMA_VERSION
-
-    @property
-    def key(self) -> str:
-        return self.id
-
-    def to_json(self) -> Document:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "desired": self.desired,
-            "observed": self.observed,
-            "schema_version": self.schema_version,
-        }
-
-    @classmethod
-    def from_json(cls, document: Document) -> Self:
-        return cls(**document)
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeRecord:
-    """A named volume; its files are under the root, at ``volumes/<name>/_data``."""
-
-    name: str
-    created: float
-    labels: dict[str, str] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
-    anonymous: bool = False
-
-    @property
-    def key(self) -> str:
-        return self.name
-
-    def to_json(self) -> Document:
-        return {
-            "name": self.name,
-            "created": self.created,
-            "labels": self.labels,
-            "options": self.options,
-            "anonymous": self.anonymous,
-        }
-
-    @classmethod
-    def from_json(cls, document: Document) -> Self:
-        return cls(**document)
 
 
 R = TypeVar("R", bound=Record)
@@ -264,7 +131,8 @@ class Records:
         try:
             await in_executor(self._writer, work)
         except sqlite3.Error as error:
-            raise NotRecorded(error) from error
+            is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            raise NotRecorded(str(error), is_full=is_full) from error
 
     def _change_with_reserve(self, change: Callable[[], None]) -> None:
         try:

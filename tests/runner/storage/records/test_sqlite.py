@@ -9,13 +9,8 @@ import pytest
 from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.mediatype import OCI_MANIFEST
-from runner.storage.records import (
-    ContainerRecord,
-    ImageRecord,
-    Records,
-    RecordsUnusable,
-    VolumeRecord,
-)
+from runner.storage.records.sqlite import Records, RecordsUnusable
+from runner.storage.records.values import ContainerRecord, ImageRecord, VolumeRecord
 
 DIGEST = Digest.of(b"manifest")
 

@@ -2,9 +2,33 @@
 
 from typing import Protocol, TypeVar
 
-from runner.storage.records import ContainerRecord, ImageRecord, VolumeRecord
+from runner.errors import Conflict, Kind, RunnerError
+from runner.storage.records.values import ContainerRecord, ImageRecord, VolumeRecord
 
 R = TypeVar("R")
+
+
+class NameInUse(Conflict):
+    """Another container has this name."""
+
+    kind = Kind.NAME_IN_USE
+
+    def __init__(self, name: str, owner: str) -> None:
+        super().__init__(
+            f'The container name "{name}" is already in use by container "{owner}". '
+            "You have to remove (or rename) that container to be able to reuse that name."
+        )
+
+
+class NotRecorded(RunnerError):
+    """A change could not be written: the disk is full or failing."""
+
+    def __init__(self, reason: str, *, is_full: bool = False) -> None:
+        full = "no space left on device: " if is_full else ""
+        super().__init__(
+            f"{full}the runner's records cannot be changed: {reason}",
+            kind=Kind.NO_SPACE if is_full else None,
+        )
 
 
 class RecordTable(Protocol[R]):
@@ -35,7 +59,7 @@ class RecordTable(Protocol[R]):
 class RecordStore(Protocol):
     """The tables of one root, held by one daemon at a time.
 
-    Every implementation passes tests/runner/storage/test_record_stores.py.
+    Every implementation passes tests/runner/storage/records/test_contract.py.
     """
 
     @property

@@ -45,7 +45,7 @@ class Snapshotter(Protocol):
     Each call happens whole or not at all, also when the daemon is killed in the middle: a
     half-made snapshot is not there, a half-removed one is gone at the next start.
 
-    Every implementation passes tests/runner/storage/snapshots/test_snapshotters.py.
+    Every implementation passes tests/runner/storage/snapshots/test_contract.py.
     """
 
     async def prepare(self, key: str, parents: Sequence[Digest]) -> tuple[Mount, ...]:

@@ -14,9 +14,7 @@ from oci.digest import Digest, DigestMismatch
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Progress
-from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.blobs.memory import MemoryBlobStore
-from registry.storage.blobs.store import (
+from registry.storage.blobs.contract import (
     FILES_PER_REMOVAL,
     BlobStore,
     BlobWriter,
@@ -24,6 +22,8 @@ from registry.storage.blobs.store import (
     StoredFile,
     unpaced,
 )
+from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from registry.storage.blobs.memory import MemoryBlobStore
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Claims, Place, RowClaims
 from tests.support.registry.storage import read_all
