@@ -20,7 +20,7 @@ LINES = 20_000
 # In batches, so that the log is looked at in between on a slow machine too.
 SCRIPT = (
     f"i=0; while [ $i -lt {LINES} ]; do echo line $i of many; i=$((i+1)); "
-    "[ $((i % 1000)) != 0 ] || sleep 0.03; done"
+    "[ $((i % 1000)) != 0 ] || sleep 0.06; done"
 )
 WHOLE = [f"line {number} of many" for number in range(LINES)]
 
@@ -72,7 +72,7 @@ async def test_a_log_is_rotated_and_no_line_is_lost(
     async with asyncio.timeout(60):
         assert (await following).splitlines() == WHOLE
     assert (await runner.output(container))[0].splitlines() == WHOLE
-    assert len(sizes(runner.containers.find(container).log_path)) > 3
+    assert len(sizes(runner.containers.find(container).log_path)) > 2
     tail = await joined(runner.streams.logs(container, tail=15_000))
     assert tail.splitlines() == WHOLE[-15_000:]
 

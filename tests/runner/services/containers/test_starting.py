@@ -28,7 +28,7 @@ from tests.support.runner.runner_containers import (
     runner_containers,
 )
 
-pytestmark = pytest.mark.takes(25)
+pytestmark = pytest.mark.takes(15)
 
 FAILURES = (OSError(5, "Input/output error"), ValueError("odd"), KeyError("gone"))
 
