@@ -11,9 +11,9 @@ import errno
 import mmap
 import os
 from collections.abc import Sequence
-from typing import Self
 
-from registry.storage.blobs.filesystem.file_ops import FileOps
+from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
+from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 
 # O_DIRECT needs offset, length and memory aligned to blocks.
 BLOCK_BYTES = 4096
@@ -22,38 +22,61 @@ _DIRECT = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_DIRECT", 0)
 
 
 class DirectFile:
-    """A second, O_DIRECT descriptor of an open file, and the aligned memory that it writes from."""
+    """An open file's second descriptor, O_DIRECT, and the aligned memory that it writes from.
 
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self._memory = mmap.mmap(-1, size)
+    Opened at the first batch that it can take: one from ``least`` to ``most`` bytes, of whole
+    blocks, at the offset of a block.
+    """
 
-    @classmethod
-    def open(cls, fd: int, size: int) -> Self | None:
-        """Open the file again for writes of up to ``size`` bytes; None without O_DIRECT."""
-        try:
-            return cls(os.open(f"/proc/self/fd/{fd}", _DIRECT), size)
-        except OSError:
+    def __init__(self, fd: int, uploads: UploadMemory, *, least: int, most: int) -> None:
+        self._of = fd
+        self._uploads = uploads
+        self._least, self._most = least, most
+        self._is_refused = False
+        self._fd: int | None = None
+        self._memory: mmap.mmap | None = None
+
+    def try_write(self, file_ops: FileOps, chunks: Sequence[Buffer], offset: int) -> int | None:
+        """Write a batch past the page cache; None, with nothing written, if that cannot be."""
+        length = sum(map(len, chunks))
+        if self._is_refused or length % BLOCK_BYTES or offset % BLOCK_BYTES:
             return None
-
-    def write(
-        self, file_ops: FileOps, chunks: Sequence[bytes | memoryview], offset: int
-    ) -> int | None:
-        """Write chunks that add up to whole blocks; None, with nothing written, if refused."""
-        length = 0
+        if not self._least <= length <= self._most or not self._is_open():
+            return None
+        assert self._fd is not None
+        assert self._memory is not None
+        filled = 0
         for chunk in chunks:
-            self._memory[length : length + len(chunk)] = chunk
-            length += len(chunk)
+            self._memory[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
         with memoryview(self._memory) as memory, memory[:length] as blocks:
             try:
                 return file_ops.write(self._fd, [blocks], offset)
             except OSError as error:
                 # A file system may accept O_DIRECT at open and refuse the write, or need larger
                 # blocks.
-                if error.errno == errno.EINVAL:
-                    return None
-                raise
+                if error.errno != errno.EINVAL:
+                    raise
+                self._is_refused = True
+                return None
 
     def close(self) -> None:
-        # The mmap is freed with its last reference: the traceback of a failed write may hold one.
-        os.close(self._fd)
+        if self._fd is not None:
+            # The mmap is freed with its last reference: a failed write's traceback may hold one.
+            os.close(self._fd)
+            self._uploads.release_direct()
+
+    def _is_open(self) -> bool:
+        """Open it if there is memory for one more; a later batch may try again."""
+        if self._fd is not None:
+            return True
+        if not self._uploads.acquire_direct():
+            return False
+        try:
+            self._fd = os.open(f"/proc/self/fd/{self._of}", _DIRECT)
+        except OSError:
+            self._uploads.release_direct()
+            self._is_refused = True
+            return False
+        self._memory = mmap.mmap(-1, self._most)
+        return True

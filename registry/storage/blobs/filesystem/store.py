@@ -12,6 +12,7 @@ from registry.errors import BlobUploadUnknown, StorageFailed
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.claims import Claim, Progress, Record
 from registry.storage.blobs.contract import BlobWriter
+from registry.storage.blobs.filesystem.append_file import AppendFile
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import FileOps
@@ -81,15 +82,12 @@ class FilesystemBlobStore(FilesystemFiles):
             kept = await self._open(self._keep_first(opened, claim, offset, record), os.close)
             assert kept is not None
             fd = kept
+        file = AppendFile(self._file_ops, self._guard, self._root, fd, offset, self._memory)
         return UploadFile(
             self._executor,
-            self._file_ops,
-            self._guard,
-            self._root,
+            file,
             claim,
             record,
-            fd,
-            offset,
             self._take_digester(claim, offset),
             self._keep_digester,
             self._memory,

@@ -13,6 +13,7 @@ from oci.digest import Digest
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
 from tests.support.registry.storage import read_all
@@ -100,6 +101,7 @@ def test_a_descriptor_that_cannot_be_opened_for_direct_writes_gives_none(tmp_pat
     directory = os.open(tmp_path, os.O_RDONLY)
 
     try:
-        assert DirectFile.open(directory, 1 << 20) is None
+        file = DirectFile(directory, UploadMemory(), least=0, most=BLOCK_BYTES)
+        assert file.try_write(FileOps(), [bytes(BLOCK_BYTES)], 0) is None
     finally:
         os.close(directory)

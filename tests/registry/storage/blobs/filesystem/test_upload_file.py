@@ -16,6 +16,7 @@ from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.filesystem import upload_file, verify
+from registry.storage.blobs.filesystem.append_file import BYTES_PER_BATCH
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
@@ -98,10 +99,10 @@ async def test_an_upload_holds_two_batches_at_most(
 
     for _ in range(200):
         await writer.write(bytes(64 * 1024))
-        held = max(held, writer.offset - writer._written)
+        held = max(held, writer.offset - writer._file.written)
     await writer.release()
 
-    assert held <= 2 * upload_file.BYTES_PER_BATCH + 64 * 1024
+    assert held <= 2 * BYTES_PER_BATCH + 64 * 1024
 
 
 async def test_a_resumed_session_does_not_read_its_file_again(
