@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection
 
 from oci.digest import Digest
+from registry.storage.blobs.contract import StoredFile
 from registry.storage.blobs.names import physical_name
-from registry.storage.blobs.store import StoredFile
 from registry.storage.metadata import blobs, physical_names, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.trash import put
