@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from oci.digest import Digest
 from registry.storage.blobs.contract import StoredFile
-from registry.storage.blobs.names import physical_name
+from registry.storage.blobs.names import physical_name, session_of
 from registry.storage.metadata import blobs, physical_names, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.trash import put
@@ -22,7 +22,8 @@ def a_name(number: int) -> str:
 
 
 def a_file(name: str, kind: Literal["upload", "blob", "misnamed"] = "blob") -> StoredFile:
-    return StoredFile(kind, name, 1, f"blobs/{name}")
+    session = name if kind == "upload" else session_of(name)
+    return StoredFile(kind, name, 1, f"blobs/{name}", session)
 
 
 def test_files_without_a_row_are_found_in_their_order(connection: Connection) -> None:
