@@ -232,7 +232,7 @@ def renew_lease(connection: Connection, change: Change, repository: int, digest:
     """Renew the lease of a manifest that was pushed again, or lost a tag or parent."""
     connection.execute(
         update(manifests)
-        # An update rewrites the whole row, content included: not worth a few minutes of lease.
+        # An update reads the whole row, content included, under the lock: not worth a few minutes.
         .where(_key(repository, digest), _is_older(change))
         .values(lease_until=change.lease_until, lease_epoch=change.epoch)
     )

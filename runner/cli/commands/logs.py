@@ -5,7 +5,6 @@ import time
 from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.cli.streams import copy_frames
 from runner.client import DaemonClient
-from runner.schema.times import parse_duration
 
 
 def _arguments(parser: Parser) -> None:
@@ -42,7 +41,12 @@ def resolve_duration(text: str | None) -> str | None:
 
     The result is in seconds since the epoch, with nine digits.
     """
-    seconds = parse_duration(text or "")
+    if not text:
+        return text
+    # `logs` without a time starts faster without it.
+    from runner.schema.times import parse_duration
+
+    seconds = parse_duration(text)
     return text if seconds is None else f"{time.time() - seconds:.9f}"
 
 
