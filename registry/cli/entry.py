@@ -9,7 +9,7 @@ from registry.cli.backup import backup, restore
 from registry.cli.common import config_file, handle_errors, load, root_directory
 from registry.cli.garbage import gc, undelete
 from registry.cli.integrity import fsck, scrub, unlatch
-from registry.cli.repositories import repo, tag
+from registry.cli.repositories import repository, tag
 from registry.cli.uploads import upload
 
 
@@ -74,6 +74,6 @@ main.add_command(restore)
 main.add_command(unlatch)
 main.add_command(gc)
 main.add_command(undelete)
-main.add_command(repo)
+main.add_command(repository)
 main.add_command(tag)
 main.add_command(upload)

@@ -14,12 +14,12 @@ from registry.cli.common import (
 )
 
 
-@click.group()
-def repo() -> None:
+@click.group("repo")
+def repository() -> None:
     """List, measure and delete repositories."""
 
 
-@repo.command("list")
+@repository.command("list")
 @config_file
 @root_directory
 @handle_errors
@@ -29,7 +29,7 @@ def show(config: Path | None, root: str | None) -> None:
         click.echo(line["name"])
 
 
-@repo.command()
+@repository.command()
 @config_file
 @root_directory
 @click.argument("name")
@@ -42,7 +42,7 @@ def delete(config: Path | None, root: str | None, name: str) -> None:
         click.echo(f"{name} is deleted{back if seconds else ' for good'}")
 
 
-@repo.command()
+@repository.command()
 @config_file
 @root_directory
 @click.argument("name")
@@ -53,7 +53,7 @@ def undelete(config: Path | None, root: str | None, name: str) -> None:
         click.echo(f"{name} is back")
 
 
-@repo.command()
+@repository.command()
 @config_file
 @root_directory
 @click.argument("reference", metavar="[NAME[:TAG]]", required=False)

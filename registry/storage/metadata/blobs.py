@@ -16,7 +16,7 @@ from registry.storage.metadata.audit import Change
 from registry.storage.metadata.tables import (
     blobs,
     deleted_repositories,
-    repo_blobs,
+    memberships,
     repositories,
 )
 from registry.storage.metadata.trash import put
@@ -50,10 +50,10 @@ def stored_blob(row: Any) -> StoredBlob:
 MEMBER = PointRead(
     select(blobs.c.size, blobs.c.physical)
     .select_from(repositories)
-    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
-    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .join(memberships, memberships.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == memberships.c.digest)
     .where(repositories.c.name == bindparam("name"))
-    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(memberships.c.digest == bindparam("digest"))
     .where(_NOT_CORRUPT),
     "name",
     "digest",
@@ -76,22 +76,22 @@ VERIFICATION = PointRead(
 )
 # The upload session that last pushed the blob to a repository.
 SESSION = PointRead(
-    select(repo_blobs.c.session)
-    .join(repositories, repositories.c.id == repo_blobs.c.repository_id)
+    select(memberships.c.session)
+    .join(repositories, repositories.c.id == memberships.c.repository_id)
     .where(repositories.c.name == bindparam("name"))
-    .where(repo_blobs.c.digest == bindparam("digest")),
+    .where(memberships.c.digest == bindparam("digest")),
     "name",
     "digest",
     into=lambda row: row[0],
 )
 # The blob's size and its lease, if a repository has it.
 LEASED: PointRead[Leased[int]] = PointRead(
-    select(blobs.c.size, repo_blobs.c.lease_until, repo_blobs.c.lease_epoch, epochs.COLUMN)
+    select(blobs.c.size, memberships.c.lease_until, memberships.c.lease_epoch, epochs.COLUMN)
     .select_from(repositories)
-    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
-    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .join(memberships, memberships.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == memberships.c.digest)
     .where(repositories.c.name == bindparam("name"))
-    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(memberships.c.digest == bindparam("digest"))
     .where(_NOT_CORRUPT),
     "name",
     "digest",
@@ -101,10 +101,10 @@ LEASED: PointRead[Leased[int]] = PointRead(
 IS_CORRUPT = PointRead(
     select(blobs.c.digest)
     .select_from(repositories)
-    .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
-    .join(blobs, blobs.c.digest == repo_blobs.c.digest)
+    .join(memberships, memberships.c.repository_id == repositories.c.id)
+    .join(blobs, blobs.c.digest == memberships.c.digest)
     .where(repositories.c.name == bindparam("name"))
-    .where(repo_blobs.c.digest == bindparam("digest"))
+    .where(memberships.c.digest == bindparam("digest"))
     .where(text("blobs.state = 'corrupt'")),
     "name",
     "digest",
@@ -119,9 +119,9 @@ def find_member(connection: Connection, name: RepositoryName, digest: Digest) ->
 
 def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """Renew the membership's lease."""
-    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
+    key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
     values = {"lease_until": change.lease_until, "lease_epoch": change.epoch}
-    connection.execute(update(repo_blobs).where(key).values(**values))
+    connection.execute(update(memberships).where(key).values(**values))
 
 
 def find(connection: Connection, digest: Digest) -> StoredBlob | None:
@@ -137,7 +137,7 @@ def exists(connection: Connection, digest: Digest) -> bool:
 
 def is_member(connection: Connection, repository: int, digest: Digest) -> bool:
     """Whether the repository has the blob, corrupt or not."""
-    row = repo_blobs.c
+    row = memberships.c
     query = select(row.digest).where(row.repository_id == repository, row.digest == str(digest))
     return connection.scalar(query) is not None
 
@@ -183,19 +183,23 @@ def add_member(
 
     One that exists has its lease renewed (rule GC-2).  ``edges.UNLINKED`` says if edges are left.
     """
-    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
-    values = {"lease_until": change.lease_until, "lease_epoch": change.epoch, "session": session}
-    renewed = connection.execute(update(repo_blobs).where(key).values(**values))
+    key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
+    values = {
+        "lease_until": change.lease_until,
+        "lease_epoch": change.epoch,
+        "session": session,
+    }
+    renewed = connection.execute(update(memberships).where(key).values(**values))
     if renewed.rowcount == 0:
         values |= {"repository_id": repository, "digest": str(digest), "pushed_at": change.at}
-        connection.execute(insert(repo_blobs).values(**values))
+        connection.execute(insert(memberships).values(**values))
     edges.link_blob(connection, repository, digest)
 
 
 def remove_member(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
     """Remove the membership; bytes that no repository has any more go to the trash."""
-    key = (repo_blobs.c.repository_id == repository) & (repo_blobs.c.digest == str(digest))
-    if connection.execute(delete(repo_blobs).where(key)).rowcount == 0:
+    key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
+    if connection.execute(delete(memberships).where(key)).rowcount == 0:
         return False
     put.move_to_trash(connection, change, [(repository, str(digest))])
     return True
@@ -222,9 +226,9 @@ def repositories_with(
     """Up to ``limit`` repositories that have the blob, by name, after ``last``."""
     query = (
         select(repositories.c.name)
-        .join(repo_blobs, repo_blobs.c.repository_id == repositories.c.id)
-        .join(blobs, blobs.c.digest == repo_blobs.c.digest)
-        .where(repo_blobs.c.digest == str(digest), _NOT_CORRUPT)
+        .join(memberships, memberships.c.repository_id == repositories.c.id)
+        .join(blobs, blobs.c.digest == memberships.c.digest)
+        .where(memberships.c.digest == str(digest), _NOT_CORRUPT)
         .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
         .where(repositories.c.name > last)
         .order_by(repositories.c.name)

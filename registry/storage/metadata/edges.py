@@ -33,7 +33,7 @@ from registry.storage.metadata.tables import (
     blobs,
     manifest_edges,
     manifests,
-    repo_blobs,
+    memberships,
     repositories,
 )
 
@@ -75,7 +75,7 @@ class Presence:
 
 def _unlinked() -> Select[Any]:
     """Of a repository by name: whether it has content that an edge is not linked to."""
-    here, member, row = repositories.c.id, repo_blobs.c, manifests.alias("row").c
+    here, member, row = repositories.c.id, memberships.c, manifests.alias("row").c
     named = (manifest_edges.c.repository_id == here) & (
         manifest_edges.c.child == bindparam("digest")
     )
@@ -147,7 +147,7 @@ def link_manifest(connection: Connection, repository: int, digest: Digest) -> bo
 def link_some(connection: Connection, repository: int, digest: Digest) -> bool:
     """Link edges to what the repository still has of this digest; true if some may be left."""
     found = []
-    if any(_among(connection, repo_blobs, repository, [str(digest)])):
+    if any(_among(connection, memberships, repository, [str(digest)])):
         found.append(link_blob(connection, repository, digest))
     if any(_among(connection, manifests, repository, [str(digest)])):
         found.append(link_manifest(connection, repository, digest))
@@ -215,9 +215,9 @@ def _set_some(
 def _members(connection: Connection, repository: int, digests: list[str]) -> Iterator[str]:
     for batch in _batches(digests):
         yield from connection.scalars(
-            select(repo_blobs.c.digest)
-            .join(blobs, blobs.c.digest == repo_blobs.c.digest)
-            .where(repo_blobs.c.repository_id == repository, repo_blobs.c.digest.in_(batch))
+            select(memberships.c.digest)
+            .join(blobs, blobs.c.digest == memberships.c.digest)
+            .where(memberships.c.repository_id == repository, memberships.c.digest.in_(batch))
             .where(text("blobs.state = 'ok'"))
         )
 

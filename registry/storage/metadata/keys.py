@@ -1,4 +1,4 @@
-"""Keys: a row of ``repo_blobs`` or ``manifests`` by its repository and its digest."""
+"""Keys: a row of ``memberships`` or ``manifests`` by its repository and its digest."""
 
 from __future__ import annotations
 

@@ -93,8 +93,9 @@ blobs = Table(
     sqlite_strict=True,
 )
 
-# Membership: only through this row is a blob readable in a repository.
-repo_blobs = Table(
+# Only through its membership is a blob readable in a repository.  In SQL the table has its first
+# name, ``repo_blobs``: every root has it, and another would take a migration.
+memberships = Table(
     "repo_blobs",
     metadata,
     Column("repository_id", ForeignKey("repositories.id", ondelete="RESTRICT"), primary_key=True),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, exists, func, select
 
 from oci.digest import Digest
-from registry.storage.metadata.tables import blobs, manifest_edges, manifests, repo_blobs, tags
+from registry.storage.metadata.tables import blobs, manifest_edges, manifests, memberships, tags
 
 DIGESTS_PER_BATCH = 500
 
@@ -42,9 +42,9 @@ class Content:
 
 def of_repository(connection: Connection, repository: int) -> Size:
     """Size of all members; blobs that other repositories have too are shared."""
-    other = repo_blobs.alias("other")
+    other = memberships.alias("other")
     is_shared = exists().where(
-        other.c.digest == repo_blobs.c.digest, other.c.repository_id != repository
+        other.c.digest == memberships.c.digest, other.c.repository_id != repository
     )
     row = connection.execute(
         select(
@@ -52,9 +52,9 @@ def of_repository(connection: Connection, repository: int) -> Size:
             func.coalesce(func.sum(case((is_shared, 0), else_=blobs.c.size)), 0),
             func.coalesce(func.sum(case((is_shared, blobs.c.size), else_=0)), 0),
         )
-        .select_from(repo_blobs)
-        .join(blobs, blobs.c.digest == repo_blobs.c.digest)
-        .where(repo_blobs.c.repository_id == repository)
+        .select_from(memberships)
+        .join(blobs, blobs.c.digest == memberships.c.digest)
+        .where(memberships.c.repository_id == repository)
     ).one()
     mine = manifests.c.repository_id == repository
     count, size = connection.execute(
@@ -115,12 +115,12 @@ def _manifest_sizes(
 
 
 def _edges(connection: Connection, repository: int, parents: list[str]) -> Iterator[Any]:
-    edge, member = manifest_edges.c, repo_blobs.c
+    edge, member = manifest_edges.c, memberships.c
     for batch in _batches(parents):
         yield from connection.execute(
             select(edge.kind, edge.child, blobs.c.size)
             .outerjoin(
-                repo_blobs, (member.repository_id == repository) & (member.digest == edge.child)
+                memberships, (member.repository_id == repository) & (member.digest == edge.child)
             )
             .outerjoin(blobs, blobs.c.digest == member.digest)
             .where(edge.repository_id == repository, edge.parent.in_(batch))
@@ -145,7 +145,7 @@ def _parents(
 
 def _is_elsewhere(connection: Connection, repository: int, blob: str, content: Content) -> bool:
     """Whether another repository has the blob, or a manifest outside ``content`` names it."""
-    row = repo_blobs.c
+    row = memberships.c
     other = select(row.digest).where(row.digest == blob, row.repository_id != repository)
     if connection.scalar(other.limit(1)) is not None:
         return True

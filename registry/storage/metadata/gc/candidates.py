@@ -31,7 +31,7 @@ from registry.storage.metadata.keys import Key
 from registry.storage.metadata.tables import (
     manifest_edges,
     manifests,
-    repo_blobs,
+    memberships,
     tags,
 )
 from registry.storage.metadata.trash import put
@@ -53,7 +53,7 @@ class CandidatePage:
 
 def unused_members(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
     """Memberships without an edge and with an expired lease, in the page after a key."""
-    return _page(connection, repo_blobs, _unused(cutoff.at, cutoff.epoch, cutoff.beyond), after)
+    return _page(connection, memberships, _unused(cutoff.at, cutoff.epoch, cutoff.beyond), after)
 
 
 def untagged_manifests(cutoff: Cutoff, after: Key, connection: Connection) -> CandidatePage:
@@ -78,7 +78,7 @@ def delete_members(
 
 def _unused(at: Any, epoch: Any, beyond: Any) -> ColumnElement[bool]:
     """No manifest of any media type names the blob (rule GC-6), and its lease is over."""
-    row, edge = repo_blobs.c, manifest_edges.c
+    row, edge = memberships.c, manifest_edges.c
     named = exists().where(edge.repository_id == row.repository_id, edge.child == row.digest)
     return epochs.is_expired_by(row.lease_until, row.lease_epoch, at, epoch, beyond) & ~named
 
@@ -129,12 +129,12 @@ def _is(table: Table, key: Key) -> Any:
 
 
 _DELETE_MEMBERS = Prepared(
-    delete(repo_blobs)
+    delete(memberships)
     .where(
         # As in ``among``: the first condition is the one that an index serves.
-        repo_blobs.c.digest.in_(columns_of("keys", 1)),
-        tuple_(repo_blobs.c.repository_id, repo_blobs.c.digest).in_(columns_of("keys", 0, 1)),
+        memberships.c.digest.in_(columns_of("keys", 1)),
+        tuple_(memberships.c.repository_id, memberships.c.digest).in_(columns_of("keys", 0, 1)),
         _unused(bindparam("at"), bindparam("epoch"), bindparam("beyond")),
     )
-    .returning(repo_blobs.c.repository_id, repo_blobs.c.digest)
+    .returning(memberships.c.repository_id, memberships.c.digest)
 )

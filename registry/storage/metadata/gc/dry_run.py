@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from registry.storage.metadata import epochs
 from registry.storage.metadata.keys import Key
-from registry.storage.metadata.tables import blobs, manifest_edges, repo_blobs
+from registry.storage.metadata.tables import blobs, manifest_edges, memberships
 from registry.storage.retention import Cutoff
 
 DIGESTS_PER_BATCH = 500
@@ -29,10 +29,10 @@ def only_referenced_by(
 ) -> list[Key]:
     """Blobs referenced by this manifest, and otherwise only by manifests being collected."""
     repository, parent = manifest
-    edge, row = manifest_edges.c, repo_blobs.c
+    edge, row = manifest_edges.c, memberships.c
     named = (
         select(edge.child)
-        .join(repo_blobs, (row.repository_id == edge.repository_id) & (row.digest == edge.child))
+        .join(memberships, (row.repository_id == edge.repository_id) & (row.digest == edge.child))
         .where(edge.repository_id == repository, edge.parent == parent)
         .where(epochs.is_expired(cutoff, row.lease_until, row.lease_epoch))
         .distinct()
@@ -49,20 +49,20 @@ def only_referenced_by(
 
 def only_members_of(ended: Collection[Key], connection: Connection) -> list[FreeableBlob]:
     """Blobs whose memberships are all among the given ones."""
-    memberships = Counter(digest for _, digest in ended)
-    digests = sorted(memberships)
+    ending = Counter(digest for _, digest in ended)
+    digests = sorted(ending)
     found = []
     for start in range(0, len(digests), DIGESTS_PER_BATCH):
         batch = digests[start : start + DIGESTS_PER_BATCH]
         query = (
             select(blobs.c.digest, blobs.c.size, func.count().label("members"))
-            .join(repo_blobs, repo_blobs.c.digest == blobs.c.digest)
+            .join(memberships, memberships.c.digest == blobs.c.digest)
             .where(blobs.c.digest.in_(batch))
             .group_by(blobs.c.digest, blobs.c.size)
         )
         found += [
             FreeableBlob(row.digest, row.size)
             for row in connection.execute(query)
-            if row.members == memberships[row.digest]
+            if row.members == ending[row.digest]
         ]
     return found

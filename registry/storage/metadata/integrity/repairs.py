@@ -53,14 +53,14 @@ def delete_dangling_rows(connection: Connection, change: Change) -> str:
     for repository, name in connection.execute(_UNHELD).all():
         count += tags.set_tag(connection, change, repository, Tag(name), None)
     count += connection.execute(delete(t.manifest_edges).where(_NO_PARENT)).rowcount
-    lost = connection.execute(select(t.repo_blobs.c.digest).where(_NO_BYTES)).scalars().all()
+    lost = connection.execute(select(t.memberships.c.digest).where(_NO_BYTES)).scalars().all()
     for digest in lost:
         edge = t.manifest_edges
         count += connection.execute(
             update(edge).where(edge.c.blob == digest).values(blob=None)
         ).rowcount
         count += connection.execute(
-            delete(t.repo_blobs).where(t.repo_blobs.c.digest == digest)
+            delete(t.memberships).where(t.memberships.c.digest == digest)
         ).rowcount
     edge = t.manifest_edges
     count += connection.execute(update(edge).where(_NO_BLOB).values(blob=None)).rowcount

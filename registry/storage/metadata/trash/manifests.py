@@ -15,7 +15,7 @@ from registry.storage.metadata.tables import (
     blobs,
     manifest_edges,
     manifests,
-    repo_blobs,
+    memberships,
     trash_manifests,
 )
 
@@ -58,7 +58,7 @@ def put_manifest(
 
 def _is_here() -> ColumnElement[bool]:
     """Whether the repository has an edge's content, linked or not."""
-    edge, row, member = manifest_edges.c, manifests.alias("child").c, repo_blobs.c
+    edge, row, member = manifest_edges.c, manifests.alias("child").c, memberships.c
     is_manifest = exists().where(
         row.repository_id == edge.repository_id, row.digest == edge.child, edge.kind == "child"
     )

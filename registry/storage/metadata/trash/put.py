@@ -11,7 +11,7 @@ from oci.digest import Digest
 from registry.storage.database.statements import Prepared, as_list, columns_of, values_of
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.keys import Key
-from registry.storage.metadata.tables import blobs, repo_blobs, trash, trash_members
+from registry.storage.metadata.tables import blobs, memberships, trash, trash_members
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ _DELETE_WITHOUT_MEMBER = Prepared(
     delete(blobs)
     .where(
         blobs.c.digest.in_(values_of("digests")),
-        ~exists().where(repo_blobs.c.digest == blobs.c.digest),
+        ~exists().where(memberships.c.digest == blobs.c.digest),
     )
     .returning(blobs.c.physical, blobs.c.digest, blobs.c.size)
 )

@@ -14,7 +14,7 @@ from registry.storage.metadata.tables import (
     deleted_repositories,
     manifest_edges,
     manifests,
-    repo_blobs,
+    memberships,
     repositories,
     tags,
 )
@@ -92,10 +92,10 @@ def delete_some_rows(
         connection, repository, limit
     ):
         return Freed()
-    row = repo_blobs.c
+    row = memberships.c
     some = select(row.digest).where(row.repository_id == repository).limit(limit)
     gone = connection.execute(
-        delete(repo_blobs)
+        delete(memberships)
         .where(row.repository_id == repository, row.digest.in_(some))
         .returning(row.repository_id, row.digest)
     ).all()
@@ -141,7 +141,7 @@ def mark_cleared(connection: Connection, change: Change, deleted: DeletedReposit
 
 def members(connection: Connection, deleted: DeletedRepository) -> list[Key]:
     """The keys of its remaining memberships."""
-    row = repo_blobs.c
+    row = memberships.c
     query = select(row.repository_id, row.digest).where(row.repository_id == deleted.repository)
     return [(found[0], found[1]) for found in connection.execute(query)]
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from registry.storage.metadata.keys import among, up_to_bytes
-from registry.storage.metadata.tables import repo_blobs
+from registry.storage.metadata.tables import memberships
 from tests.support.registry.rows import OTHER, a_blob, a_repository
 
 
@@ -17,7 +17,9 @@ def test_the_rows_are_those_of_the_pairs_not_of_their_parts(
     a_blob(connection, other, b"two")
     keys = [(repository, str(one)), (other, str(two))]
 
-    query = select(repo_blobs.c.repository_id, repo_blobs.c.digest).where(among(repo_blobs, keys))
+    query = select(memberships.c.repository_id, memberships.c.digest).where(
+        among(memberships, keys)
+    )
 
     assert {tuple(row) for row in connection.execute(query)} == set(keys)
 

@@ -34,7 +34,7 @@ def test_nothing_is_done_to_rows_that_are_right(full: Connection) -> None:
 
 
 def test_an_edge_to_a_lost_membership_is_absent(full: Connection) -> None:
-    full.execute(delete(t.repo_blobs))
+    full.execute(delete(t.memberships))
 
     assert repairs.delete_dangling_rows(full, LATE) == "1 rows made absent"
 

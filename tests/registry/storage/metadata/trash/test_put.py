@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, select
 
 from oci.digest import Digest
 from registry.storage.metadata import blobs
-from registry.storage.metadata.tables import repo_blobs, trash, trash_members
+from registry.storage.metadata.tables import memberships, trash, trash_members
 from registry.storage.metadata.trash import put
 from registry.storage.metadata.trash.put import Freed
 from tests.support.registry.rows import EARLY, LATE, OTHER, a_blob, a_repository
@@ -12,9 +12,9 @@ from tests.support.registry.rows import EARLY, LATE, OTHER, a_blob, a_repository
 
 def leave(connection: Connection, repository: int, digest: Digest) -> tuple[int, str]:
     """Delete a membership, as the callers of ``move_to_trash`` do before."""
-    row = repo_blobs.c
+    row = memberships.c
     connection.execute(
-        delete(repo_blobs).where(row.repository_id == repository, row.digest == str(digest))
+        delete(memberships).where(row.repository_id == repository, row.digest == str(digest))
     )
     return repository, str(digest)
 
