@@ -15,9 +15,9 @@ from runner.runtime.monitor.conmon import Conmon
 from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
+from runner.services.containers.container_table import ContainerTable
 from runner.services.containers.containers import Containers
 from runner.services.containers.dependencies import ContainerDeps
-from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.images import Images
@@ -64,7 +64,7 @@ async def _open_services(
     registries: Registries,
     programs: dict[str, str],
 ) -> Services:
-    root, host, events, index = settings.root, Host.detect(), Events(), ContainerIndex()
+    root, host, events, table = settings.root, Host.detect(), Events(), ContainerTable()
     layers = DirectoryLayerStore(root / "layers")
     snapshotter = OverlaySnapshotter(root / "snapshots", layers)
     await layers.recover()
@@ -79,7 +79,7 @@ async def _open_services(
         events,
         root / "tmp",
         settings.parallel_downloads,
-        users=index.list,
+        users=table.list,
     )
     runtime = Runc(programs["runtime"], settings.run_dir / "runc")
     monitor = Conmon(
@@ -89,10 +89,10 @@ async def _open_services(
         settings.run_dir / "exits",
         host.cgroups,
     )
-    volumes = Volumes(root / "volumes", records, events, index.list)
+    volumes = Volumes(root / "volumes", records, events, table.list)
     deps = ContainerDeps(
         settings,
-        index,
+        table,
         records,
         snapshotter,
         images,

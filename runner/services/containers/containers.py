@@ -1,6 +1,7 @@
 """Containers: create, start, stop, remove, find and list containers.
 
 Engine API, "Container".  ``lifecycle.py`` has the table of operations allowed in each state.
+https://docs.docker.com/engine/api/v1.44/#tag/Container
 """
 
 import asyncio
@@ -38,9 +39,9 @@ class Containers:
 
     def __init__(self, deps: ContainerDeps) -> None:
         self._deps = deps
-        self._index = deps.index
+        self._table = deps.table
         self._supervisor = Supervisor(self._deps, self._auto_remove)
-        self._operations = Operations(self._deps, self._supervisor, self._index.drop)
+        self._operations = Operations(self._deps, self._supervisor, self._table.drop)
         self._shielded = ShieldedTasks()
 
     def find(self, name: str) -> Container:
@@ -49,11 +50,11 @@ class Containers:
 
     def list(self) -> tuple[Container, ...]:
         """Every container in any state, newest first."""
-        return self._index.list()
+        return self._table.list()
 
     def handle(self, name: str) -> ContainerHandle:
         """The container's handle, for the other services."""
-        return self._index.find(name)
+        return self._table.find(name)
 
     async def changed_bytes(self, name: str) -> int:
         """The size in bytes of the container's writable layer."""
@@ -79,7 +80,7 @@ class Containers:
 
         Raises NoSuchImage, NameInUse, or BadRequest naming the invalid option.
         """
-        making = creation.create(self._deps, options, name, platform, self._index.add)
+        making = creation.create(self._deps, options, name, platform, self._table.add)
         handle, warnings = await self._shielded.run(making)
         return handle.view(), warnings
 
@@ -142,7 +143,7 @@ class Containers:
         found = self.handle(name)
         if force:
             await self._shielded.run(self._operations.abort_start(found))
-            if found not in self._index:
+            if found not in self._table:
                 # --rm removed it when its start was aborted.
                 return
         await self._run_operation(
@@ -162,7 +163,7 @@ class Containers:
         All of them, or only those for which ``matches`` is true.
         """
         removed, size = [], 0
-        for handle in self._index.handles():
+        for handle in self._table.handles():
             selected = matches is None or matches(handle.view())
             if selected and handle.state in (State.CREATED, State.EXITED):
                 with suppress(RunnerError):
@@ -184,9 +185,9 @@ class Containers:
         """At the daemon's start: load every container and update its observed state."""
         for record in self._deps.records.containers.all():
             paths = self._deps.paths(record.id)
-            self._index.add(ContainerHandle.from_record(record, paths))
+            self._table.add(ContainerHandle.from_record(record, paths))
         await self._deps.volumes.recover()
-        known = self._index.handles()
+        known = self._table.handles()
         await self._supervisor.sweep({handle.id for handle in known})
         # In parallel: each needs a call of the runtime.
         await asyncio.gather(*map(self._supervisor.recover, known))
@@ -198,7 +199,7 @@ class Containers:
         """
         await self._shielded.finish(self._deps.timing.close_seconds)
         await self._supervisor.close()
-        for handle in self._index.handles():
+        for handle in self._table.handles():
             for streams in handle.attaching:
                 streams.fail()
             if handle.run is not None:
@@ -222,7 +223,7 @@ class Containers:
         """Remove a container with --rm after its exit; called by the supervisor."""
         async with handle.lock:
             # It may have been restarted or removed meanwhile.
-            known = handle in self._index and not handle.restarting
+            known = handle in self._table and not handle.restarting
             if known and handle.state not in ALIVE:
                 await self._operations.remove_released(handle, volumes=True)
 
@@ -231,6 +232,6 @@ class Containers:
 
     async def _locked(self, handle: ContainerHandle, operation: _Operation) -> None:
         async with handle.lock:
-            if handle not in self._index:
+            if handle not in self._table:
                 raise NoSuchContainer(handle.name)
             await operation(handle)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from runner.config import RunnerSettings
 from runner.runtime.contract import Monitor, Mounter, OCIRuntime
 from runner.runtime.oci_spec.host import Host
+from runner.services.containers.container_table import ContainerTable
 from runner.services.containers.handle import ContainerHandle, ContainerPaths
-from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.images.image import Image
 from runner.services.volumes.volumes import Volumes
@@ -49,7 +49,7 @@ class ContainerDeps:
     """Settings, records, storage, runtime, monitor and events."""
 
     settings: RunnerSettings
-    index: ContainerIndex
+    table: ContainerTable
     records: RecordStore
     snapshotter: Snapshotter
     images: ImageFinder

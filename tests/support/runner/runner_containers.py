@@ -21,9 +21,9 @@ from runner.runtime.mounter import KernelMounter
 from runner.runtime.oci_spec.host import Host
 from runner.runtime.runc import Runc, find_executable
 from runner.schema import ContainerOptions
+from runner.services.containers.container_table import ContainerTable
 from runner.services.containers.containers import Condition, Containers
 from runner.services.containers.dependencies import ContainerDeps, Timing
-from runner.services.containers.index import ContainerIndex
 from runner.services.events import Events
 from runner.services.execs import Execs
 from runner.services.images.image import Image as StoredImage
@@ -200,13 +200,13 @@ async def runner_containers(
         if fake is not None
         else real_things(root, run_dir, runtime_program, limit_seconds, log_bytes)
     )
-    records, events, index = Records(root / "records.db"), Events(), ContainerIndex()
+    records, events, table = Records(root / "records.db"), Events(), ContainerTable()
     images = SomeImages(things.layers)
-    volumes = Volumes(root / "volumes", records, events, index.list)
+    volumes = Volumes(root / "volumes", records, events, table.list)
     await images.add(BUSYBOX, things.busybox)
     deps = ContainerDeps(
         settings,
-        index,
+        table,
         records,
         things.snapshotter,
         images,

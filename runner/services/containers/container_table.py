@@ -1,11 +1,11 @@
-"""ContainerIndex: the containers in the daemon's memory, found by name, ID or its beginning."""
+"""ContainerTable: the containers in the daemon's memory, found by name, ID or its beginning."""
 
 from runner.errors import Conflict, NoSuchContainer
 from runner.services.containers.container import Container
 from runner.services.containers.handle import ContainerHandle
 
 
-class ContainerIndex:
+class ContainerTable:
     """All containers; images and volumes ask it which containers use them."""
 
     def __init__(self) -> None:
