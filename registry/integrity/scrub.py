@@ -28,7 +28,7 @@ BLOBS_PER_BATCH = 100
 POLL_SECONDS = 0.25
 
 
-class Stopped(Exception):
+class ScrubStopped(Exception):
     """Raised in the middle of a blob when the scrub is stopped."""
 
 
@@ -49,11 +49,11 @@ class Throttle:
         self._stopped.set()
 
     def acquire(self, count: int) -> None:
-        """Wait until ``count`` more bytes may be read.  Raises Stopped."""
+        """Wait until ``count`` more bytes may be read.  Raises ScrubStopped."""
         self._free_at = max(self._free_at, time.monotonic()) + count / self._rate
         while (left := self._free_at - time.monotonic()) > 0 or self.is_stopped:
             if self.is_stopped:
-                raise Stopped
+                raise ScrubStopped
             self._stopped.wait(min(left, POLL_SECONDS))
 
 
@@ -86,7 +86,7 @@ class Scrub:
                 yield finding
             async for finding in self.manifests():
                 yield finding
-        except Stopped:
+        except ScrubStopped:
             self.done.is_complete = False
         finally:
             self.throttle.stop()
