@@ -82,7 +82,7 @@ async def _create(
             # The record is written: keep everything.
             created(handle)
             undo.pop_all()
-    await deps.volumes.claim(point.volume for point in points if point.anonymous)
+    await deps.volumes.keep(point.volume for point in points if point.anonymous)
     return handle, warnings
 
 

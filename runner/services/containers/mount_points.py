@@ -98,7 +98,7 @@ async def _volume(
     if anonymous:
         undo.push_async_callback(remove_anonymous_volume, volumes, name)
     held.enter_context(volumes.hold([name]))
-    volume = await volumes.create(name, option.labels, anonymous=anonymous, claimed=not anonymous)
+    volume = await volumes.create(name, option.labels, anonymous=anonymous, keep=not anonymous)
     return MountPoint(
         "volume",
         str(volume.mountpoint),

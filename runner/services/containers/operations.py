@@ -175,7 +175,7 @@ class Operations:
         status = handle.observed.exit_status
         try:
             if volumes:
-                await removal.unclaim_volumes(self._deps, handle)
+                await removal.mark_volumes_for_removal(self._deps, handle)
             await removal.remove(self._deps, handle)
         except BaseException as error:
             # Notify those waiting for the removal; the client may try again.

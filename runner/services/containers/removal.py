@@ -56,11 +56,11 @@ async def _remove_record(deps: ContainerDeps, handle: ContainerHandle) -> None:
     await deps.records.containers.remove(handle.id)
 
 
-async def unclaim_volumes(deps: ContainerDeps, handle: ContainerHandle) -> None:
+async def mark_volumes_for_removal(deps: ContainerDeps, handle: ContainerHandle) -> None:
     """Mark the anonymous volumes for removal with the container, even if the daemon is killed."""
     with suppress(OSError):
         # A full disk must not prevent a removal, which frees space.
-        await deps.volumes.unclaim(
+        await deps.volumes.mark_for_removal(
             point.volume for point in handle.desired.mounts if point.anonymous
         )
 

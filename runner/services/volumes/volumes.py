@@ -27,8 +27,9 @@ from runner.tasks.threads import in_thread
 _DATA = "_data"
 _TEMPORARY_SUFFIX = ".copying"
 _GONE = ".gone-"
-# Marker in the directory of a volume whose container is being created or removed.
-_UNCLAIMED = ".unclaimed"
+# Marker in the directory of a volume whose container is being created or removed.  The name stays,
+# so that a daemon that is upgraded meanwhile finds it.
+_REMOVABLE = ".unclaimed"
 
 
 class VolumeMount(Protocol):
@@ -95,13 +96,13 @@ class Volumes:
         labels: Mapping[str, str] | None = None,
         *,
         anonymous: bool = False,
-        claimed: bool = True,
+        keep: bool = True,
     ) -> Volume:
         """Make a volume; of the same name there is only one, which is returned unchanged.
 
         Without a name it is anonymous, and called by an ID; so is one whose name is such an ID
-        already.  One that is not ``claimed`` goes at
-        the daemon's next start, unless a container has it or ``claim`` was called.
+        already.  Without ``keep`` it is removed at the daemon's next start, unless a container
+        uses it or ``keep`` was called.
         """
         anonymous = anonymous or not name
         name = name or new_id()
@@ -110,12 +111,12 @@ class Volumes:
             if existing is not None:
                 return self._volume(existing)
             check_name(name, "volume")
-            return await self._create(name, labels or {}, anonymous=anonymous, claimed=claimed)
+            return await self._create(name, labels or {}, anonymous=anonymous, keep=keep)
 
     async def _create(
-        self, name: str, labels: Mapping[str, str], *, anonymous: bool, claimed: bool
+        self, name: str, labels: Mapping[str, str], *, anonymous: bool, keep: bool
     ) -> Volume:
-        await in_thread(_make, self._root / name / _DATA, claimed=claimed)
+        await in_thread(_make, self._root / name / _DATA, keep=keep)
         record = VolumeRecord(
             name, datetime.now(UTC).timestamp(), dict(labels), anonymous=anonymous
         )
@@ -123,11 +124,11 @@ class Volumes:
         self._events.publish("volume", "create", name, {"driver": "local"})
         return self._volume(record)
 
-    async def claim(self, names: Iterable[str]) -> None:
+    async def keep(self, names: Iterable[str]) -> None:
         """Keep these volumes: their container is recorded."""
         await in_thread(_unmark, [self._root / name for name in names])
 
-    async def unclaim(self, names: Iterable[str]) -> None:
+    async def mark_for_removal(self, names: Iterable[str]) -> None:
         """Mark these volumes for removal with their container, even if the daemon is killed."""
         await in_thread(_mark, [self._root / name for name in names])
 
@@ -224,12 +225,12 @@ class Volumes:
             await in_thread(_finish_removal, self._root / name)
             if self._records.volumes.get(name) is None:
                 await in_thread(_remove_if_empty, self._root / name)
-            elif await in_thread((self._root / name / _UNCLAIMED).exists):
-                await self._claim_or_remove(name)
+            elif await in_thread((self._root / name / _REMOVABLE).exists):
+                await self._keep_or_remove(name)
 
-    async def _claim_or_remove(self, name: str) -> None:
+    async def _keep_or_remove(self, name: str) -> None:
         if self.users_of(name):
-            await self.claim([name])
+            await self.keep([name])
         else:
             await self.remove(name)
 
@@ -243,9 +244,9 @@ class Volumes:
         )
 
 
-def _make(data: Path, *, claimed: bool) -> None:
+def _make(data: Path, *, keep: bool) -> None:
     data.mkdir(parents=True, exist_ok=True)
-    if not claimed:
+    if not keep:
         _mark([data.parent])
     # Non-root users of containers must be able to traverse it.
     data.parent.chmod(0o711)
@@ -275,12 +276,12 @@ def _remove(volume: Path) -> None:
 def _mark(volumes: Iterable[Path]) -> None:
     for volume in volumes:
         with suppress(FileNotFoundError):
-            (volume / _UNCLAIMED).touch()
+            (volume / _REMOVABLE).touch()
 
 
 def _unmark(volumes: Iterable[Path]) -> None:
     for volume in volumes:
-        (volume / _UNCLAIMED).unlink(missing_ok=True)
+        (volume / _REMOVABLE).unlink(missing_ok=True)
 
 
 def _finish_removal(volume: Path) -> None:

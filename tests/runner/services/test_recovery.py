@@ -27,7 +27,7 @@ PLACES = (
     "after runner.storage.snapshots.overlay:OverlaySnapshotter.prepare",
     f"before {SERVICES}.volumes.volumes:copy_tree",
     f"before {SERVICES}.containers.dependencies:ContainerDeps.save",
-    f"before {SERVICES}.volumes.volumes:Volumes.claim",
+    f"before {SERVICES}.volumes.volumes:Volumes.keep",
     *(f"{when} {step.name}" for step in starting.STEPS for when in ("before", "after")),
     f"before {SERVICES}.containers.starting:bundle.write_bundle",
     "before runner.runtime.monitor.conmon:_read_line",
