@@ -16,8 +16,8 @@ from registry.integrity.checks import Integrity
 from registry.integrity.repair import Repair
 from registry.integrity.scrub import Scrub, Throttle
 from registry.jobs.scheduler import Job
+from registry.services.cutoffs import DAY_MS
 from registry.services.operator.stopped import StoppedRegistry
-from registry.services.retention import DAY_MS
 
 # Interval at which the background scrub looks for content that is due.
 TURN_SECONDS = 3600.0

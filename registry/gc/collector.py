@@ -21,7 +21,7 @@ from registry.gc.purge import purge
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
-from registry.services.retention import lease_cutoff, untagged_cutoff
+from registry.services.cutoffs import lease_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, manifests, repositories
 from registry.storage.metadata.audit import GARBAGE_COLLECTOR, Change

@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
-from registry.services.retention import trash_cutoff
+from registry.services.cutoffs import trash_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata.audit import GARBAGE_COLLECTOR
 from registry.storage.metadata.trash import repositories as deleted_repositories

@@ -16,7 +16,7 @@ from registry.gc.expired_uploads import find_expired
 from registry.gc.orphans import count_files, report_kept_orphans
 from registry.gc.report import GcReport
 from registry.services.context import RegistryState
-from registry.services.retention import lease_cutoff, trash_cutoff, untagged_cutoff
+from registry.services.cutoffs import lease_cutoff, trash_cutoff, untagged_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc import dry_run as dry_run_queries

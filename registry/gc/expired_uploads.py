@@ -8,7 +8,7 @@ from registry.gc.file_removal import try_to_remove
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
-from registry.services.retention import present_epoch
+from registry.services.cutoffs import present_epoch
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import uploads
 from registry.storage.metadata.uploads import OpenUpload

@@ -9,7 +9,7 @@ from registry.gc.file_removal import remove_files
 from registry.gc.report import GcReport
 from registry.gc.throttle import LockThrottle
 from registry.services.context import RegistryState
-from registry.services.retention import trash_cutoff
+from registry.services.cutoffs import trash_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata.trash import rows as trash_rows
 from registry.storage.metadata.trash.rows import TrashedFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oci.reference import RepositoryName
 from registry.errors import CommandRefused, NameUnknown
 from registry.services.context import RegistryState
-from registry.services.retention import trash_cutoff
+from registry.services.cutoffs import trash_cutoff
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, repositories
 from registry.storage.metadata.trash import repositories as deleted_repositories

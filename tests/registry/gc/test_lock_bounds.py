@@ -8,7 +8,7 @@ import pytest
 
 from oci.digest import Digest
 from registry.gc.collector import CollectionResult, collect_manifests
-from registry.services.retention import trash_cutoff, untagged_cutoff
+from registry.services.cutoffs import trash_cutoff, untagged_cutoff
 from registry.storage.metadata import manifests
 from registry.storage.metadata.gc import candidates
 from registry.storage.metadata.gc.candidates import START

@@ -1,4 +1,4 @@
-"""Retention: the current cutoffs of leases and deletions."""
+"""Cutoffs: the newest lease, untagged manifest and deletion that are over now."""
 
 from __future__ import annotations
 

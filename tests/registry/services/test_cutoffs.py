@@ -1,6 +1,6 @@
-"""Retention: each cutoff is of the present time and epoch."""
+"""Cutoffs: each is of the present time and epoch."""
 
-from registry.services.retention import (
+from registry.services.cutoffs import (
     lease_cutoff,
     present_epoch,
     trash_cutoff,
