@@ -25,6 +25,11 @@ class Lease:
     until: int
     epoch: int
 
+    @classmethod
+    def begin(cls, now: int, epoch: int, duration_ms: int) -> Lease:
+        """A lease from now on.  Cutoff.lease says when it is over."""
+        return cls(now + duration_ms, epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Leased(Generic[T]):

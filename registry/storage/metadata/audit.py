@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 from registry.storage.clock import Clock, SystemClock
 from registry.storage.metadata import epochs
 from registry.storage.metadata.tables import audit
+from registry.storage.retention import Lease
 
 # The identity of changes by collection, in the audit and in the trash.
 GARBAGE_COLLECTOR = "garbage collector"
@@ -26,9 +27,9 @@ class Change:
     """The length of the leases that it gives; 0 for a change that gives none."""
 
     @property
-    def lease_until(self) -> int:
-        """Keep a pushed blob or manifest until then although nothing names it yet."""
-        return self.at + self.lease_ms
+    def lease(self) -> Lease:
+        """For each blob or manifest that it pushes, although nothing names that yet."""
+        return Lease.begin(self.at, self.epoch, self.lease_ms)
 
     @classmethod
     def begin(

@@ -120,7 +120,7 @@ def find_member(connection: Connection, name: RepositoryName, digest: Digest) ->
 def renew_lease(connection: Connection, change: Change, repository: int, digest: Digest) -> None:
     """Renew the membership's lease."""
     key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
-    values = {"lease_until": change.lease_until, "lease_epoch": change.epoch}
+    values = {"lease_until": change.lease.until, "lease_epoch": change.lease.epoch}
     connection.execute(update(memberships).where(key).values(**values))
 
 
@@ -185,8 +185,8 @@ def add_member(
     """
     key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
     values = {
-        "lease_until": change.lease_until,
-        "lease_epoch": change.epoch,
+        "lease_until": change.lease.until,
+        "lease_epoch": change.lease.epoch,
         "session": session,
     }
     renewed = connection.execute(update(memberships).where(key).values(**values))

@@ -170,8 +170,8 @@ def put(connection: Connection, change: Change, repository: int, new: NewManifes
             annotations=new.annotations,
             pushed_at=change.at,
             pushed_by=change.identity,
-            lease_until=change.lease_until,
-            lease_epoch=change.epoch,
+            lease_until=change.lease.until,
+            lease_epoch=change.lease.epoch,
             size=len(new.content),
             content=new.content,
         )
@@ -234,7 +234,7 @@ def renew_lease(connection: Connection, change: Change, repository: int, digest:
         update(manifests)
         # An update reads the whole row, content included, under the lock: not worth a few minutes.
         .where(_key(repository, digest), _is_older(change))
-        .values(lease_until=change.lease_until, lease_epoch=change.epoch)
+        .values(lease_until=change.lease.until, lease_epoch=change.lease.epoch)
     )
 
 
@@ -255,7 +255,7 @@ def remove(
         connection.execute(
             update(manifests)
             .where(kept, _is_older(change))
-            .values(lease_until=change.lease_until, lease_epoch=change.epoch)
+            .values(lease_until=change.lease.until, lease_epoch=change.lease.epoch)
         )
     edges.delete_edges(connection, repository, digest)
     connection.execute(delete(manifests).where(_key(repository, digest)))
@@ -277,7 +277,7 @@ def renew_some_dependents(
             connection.execute(
                 update(manifests)
                 .where(manifests.c.repository_id == repository, manifests.c.digest.in_(some))
-                .values(lease_until=change.lease_until, lease_epoch=change.epoch)
+                .values(lease_until=change.lease.until, lease_epoch=change.lease.epoch)
             )
             return len(some)
     return 0
@@ -296,8 +296,8 @@ def _kept_by(repository: int, digest: Digest) -> tuple[ColumnElement[bool], Colu
 def _is_older(change: Change) -> ColumnElement[bool]:
     """Whether the lease is clearly older than one that begins now."""
     row = manifests.c
-    return (row.lease_until < change.lease_until - change.lease_ms // 10) | (
-        row.lease_epoch < change.epoch
+    return (row.lease_until < change.lease.until - change.lease_ms // 10) | (
+        row.lease_epoch < change.lease.epoch
     )
 
 

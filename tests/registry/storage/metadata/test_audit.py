@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, text
 
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import audit, tables
+from registry.storage.retention import Lease
 from tests.support.registry import schema
 
 
@@ -74,4 +75,4 @@ async def test_the_epoch_is_the_newest(database: SQLiteDatabase) -> None:
     after = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
 
     assert (before.epoch, after.epoch) == (0, 7)
-    assert after.lease_until == after.at, "it gives no lease"
+    assert after.lease == Lease(after.at, 7), "over at once: it gives none"

@@ -90,7 +90,7 @@ def test_pushing_again_begins_the_lease_anew(connection: Connection, repository:
 
     blobs.add_member(connection, LATE, repository, digest, None)
 
-    assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
+    assert lease_of(connection, NAME, digest) == LATE.lease
 
 
 def test_renewing_begins_the_lease_anew_of_this_membership_alone(
@@ -102,8 +102,8 @@ def test_renewing_begins_the_lease_anew_of_this_membership_alone(
 
     blobs.renew_lease(connection, LATE, repository, digest)
 
-    assert lease_of(connection, NAME, digest) == Lease(LATE.lease_until, LATE.epoch)
-    assert lease_of(connection, OTHER, digest) == Lease(EARLY.lease_until, EARLY.epoch)
+    assert lease_of(connection, NAME, digest) == LATE.lease
+    assert lease_of(connection, OTHER, digest) == EARLY.lease
 
 
 def test_the_last_membership_takes_the_bytes_with_it(

@@ -83,10 +83,10 @@ def test_a_lease_is_renewed_unless_it_has_just_begun(
     soon = type(EARLY)("bob", EARLY.at + 5, EARLY.epoch, EARLY.lease_ms)
 
     manifests.renew_lease(connection, soon, repository, digest)
-    assert lease_of(connection, digest) == Lease(EARLY.lease_until, EARLY.epoch)
+    assert lease_of(connection, digest) == EARLY.lease
 
     manifests.renew_lease(connection, LATE, repository, digest)
-    assert lease_of(connection, digest) == Lease(LATE.lease_until, LATE.epoch)
+    assert lease_of(connection, digest) == LATE.lease
 
 
 def test_a_removed_manifest_is_in_the_trash_and_what_it_kept_has_a_lease(
