@@ -31,7 +31,7 @@ from registry.services.repositories import Registry
 from registry.storage.backup_directory import check_complete, check_restore_target, restore
 from registry.storage.blobs.contract import BlobStore
 from registry.storage.blobs.filesystem.directories import check_tree, find_problem
-from registry.storage.blobs.filesystem.files import FilesystemFiles
+from registry.storage.blobs.filesystem.reading import FilesystemFiles
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot

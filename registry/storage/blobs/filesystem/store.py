@@ -16,13 +16,13 @@ from registry.storage.blobs.filesystem.append_file import AppendFile
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import to_storage_error
 from registry.storage.blobs.filesystem.file_ops import FileOps
-from registry.storage.blobs.filesystem.files import WORKERS, FilesystemFiles
-from registry.storage.blobs.filesystem.session_file import (
-    SessionFile,
+from registry.storage.blobs.filesystem.opened_session import (
+    OpenedSession,
     create_session,
     keep_first,
     open_session,
 )
+from registry.storage.blobs.filesystem.reading import WORKERS, FilesystemFiles
 from registry.storage.blobs.filesystem.upload_file import UploadFile
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
@@ -101,7 +101,7 @@ class FilesystemBlobStore(FilesystemFiles):
         return await self._in_thread(self._remove, names)
 
     async def _keep_first(
-        self, opened: SessionFile, claim: Claim, offset: int, record: Record
+        self, opened: OpenedSession, claim: Claim, offset: int, record: Record
     ) -> int:
         try:
             # Before anything is lost: this may be the older claim.
@@ -153,5 +153,5 @@ class FilesystemBlobStore(FilesystemFiles):
             del self._digesters[next(iter(self._digesters))]
 
 
-def close_session(opened: SessionFile) -> None:
+def close_session(opened: OpenedSession) -> None:
     os.close(opened.fd)

@@ -1,4 +1,4 @@
-"""Session files: the bytes of an upload in one file, which one writer has at a time.
+"""Opened sessions: the bytes of an upload in one file, which one writer has at a time.
 
 A writer holds a lock of its file (flock) until it has released the session.  A newer claim does not
 wait for it: it takes the bytes over into a file of its own, and what the older one still writes
@@ -19,7 +19,7 @@ COPY_BYTES = 1024 * 1024
 _WRITABLE = 0o222
 
 
-class SessionFile(NamedTuple):
+class OpenedSession(NamedTuple):
     """An open file of a session, and its size in bytes when it was opened."""
 
     fd: int
@@ -34,7 +34,7 @@ def create_session(file_ops: FileOps, root: int, session: str) -> None:
         os.close(file_ops.create(root, path))
 
 
-def open_session(root: int, session: str) -> SessionFile | None:
+def open_session(root: int, session: str) -> OpenedSession | None:
     """Open the session's file for a writer; None if there is none, or if it is a blob already."""
     while True:
         try:
@@ -44,7 +44,7 @@ def open_session(root: int, session: str) -> SessionFile | None:
         is_alone = lock(fd)
         found = os.fstat(fd)
         if found.st_nlink and found.st_mode & _WRITABLE:
-            return SessionFile(fd, found.st_size, is_alone)
+            return OpenedSession(fd, found.st_size, is_alone)
         os.close(fd)
         if found.st_nlink:
             return None  # a commit has sealed it
@@ -61,7 +61,7 @@ def lock(fd: int) -> bool:
     return True
 
 
-def keep_first(file_ops: FileOps, root: int, session: str, opened: SessionFile, size: int) -> int:
+def keep_first(file_ops: FileOps, root: int, session: str, opened: OpenedSession, size: int) -> int:
     """Drop all but the first ``size`` bytes, and every other writer; the descriptor to go on with.
 
     Closes the one that was opened unless it is the same.

@@ -11,10 +11,10 @@ import pytest
 from oci.digest import Digest
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.storage.blobs.claims import Progress
-from registry.storage.blobs.filesystem import session_file
+from registry.storage.blobs.filesystem import opened_session
 from registry.storage.blobs.filesystem.file_ops import FileOps
-from registry.storage.blobs.filesystem.session_file import (
-    SessionFile,
+from registry.storage.blobs.filesystem.opened_session import (
+    OpenedSession,
     create_session,
     keep_first,
     open_session,
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "uploads" / SESSION
 
 
-def opened(root: int) -> SessionFile:
+def opened(root: int) -> OpenedSession:
     found = open_session(root, SESSION)
     assert found is not None
     return found
@@ -122,7 +122,7 @@ def test_a_file_without_its_name_is_no_longer_the_sessions(
 def test_the_first_bytes_go_into_a_file_of_its_own_beside_another_writer(
     root: int, file: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(session_file, "COPY_BYTES", 3)
+    monkeypatch.setattr(opened_session, "COPY_BYTES", 3)
     file.write_bytes(b"0123456789")
     older = opened(root)
 
