@@ -1,4 +1,7 @@
-"""The runner's errors, each with its Engine API status."""
+"""The runner's errors, each with its Engine API status.
+
+https://docs.docker.com/engine/api/v1.44/#section/Errors
+"""
 
 from enum import StrEnum
 from http import HTTPStatus

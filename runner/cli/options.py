@@ -1,4 +1,7 @@
-"""The options of run and create, and the create request built from them."""
+"""The options of run and create, and the create request built from them.
+
+https://docs.docker.com/reference/cli/docker/container/run/
+"""
 
 import os
 import posixpath

@@ -2,6 +2,7 @@
 
 httpx2 takes 189 ms to import and http.client 20 ms; a whole ``runner run`` may add
 at most 60 ms (docs/decisions/0005).  The daemon's responses have a length or are chunked.
+https://www.rfc-editor.org/rfc/rfc9112 sections 4 (status line), 6 (message body) and 7.1 (chunked).
 """
 
 import json

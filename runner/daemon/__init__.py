@@ -1,1 +1,4 @@
-"""The daemon, which serves the Docker Engine API on a Unix socket."""
+"""The daemon, which serves the Docker Engine API on a Unix socket.
+
+https://docs.docker.com/engine/api/v1.44/
+"""

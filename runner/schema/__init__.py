@@ -1,4 +1,7 @@
-"""JSON documents of the Engine API, as dataclasses."""
+"""JSON documents of the Engine API, as dataclasses.
+
+https://docs.docker.com/engine/api/v1.44/
+"""
 
 from runner.schema.exec_options import ExecOptions
 from runner.schema.mounts import MountOption

@@ -1,6 +1,7 @@
 """ExecOptions: another process in a running container; the body of POST /containers/{id}/exec.
 
 Engine API, ``ExecConfig``.
+https://docs.docker.com/engine/api/v1.44/#tag/Exec/operation/ContainerExec
 """
 
 from collections.abc import Mapping

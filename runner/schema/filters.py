@@ -2,6 +2,9 @@
 
 Engine API v1.44, the parameter ``filters``.  An unknown filter is refused: a prune that ignored
 one would remove too much.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerList
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerPrune
+https://docs.docker.com/engine/api/v1.44/#tag/Image/operation/ImageList
 """
 
 import re

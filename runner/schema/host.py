@@ -1,6 +1,7 @@
 """Parse ``HostConfig`` of a create body, field by field.
 
 Engine API, ``HostConfig`` and ``Resources``.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerCreate
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """MountOption: a mount requested by ``-v``, ``--mount`` or ``--tmpfs``.
 
 Engine API, ``Mount`` and ``HostConfig.Binds``.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerCreate
 """
 
 import posixpath

@@ -2,6 +2,7 @@
 
 Engine API, ``ContainerConfig``, ``HostConfig`` and ``NetworkingConfig``.  No accepted field is
 ignored: an unsupported one, such as a published port or a device, is a BadRequest.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerCreate
 """
 
 from collections.abc import Callable, Iterable, Mapping

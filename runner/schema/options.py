@@ -1,6 +1,7 @@
 """ContainerOptions: the body of POST /containers/create.
 
 Engine API, ``ContainerConfig`` and ``HostConfig``.  Unsupported fields are refused by name.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerCreate
 """
 
 import re

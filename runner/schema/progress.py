@@ -1,6 +1,7 @@
 """ProgressEvent: one item in the response of a pull, push or load.
 
 Engine API, ``CreateImageInfo`` and ``PushImageInfo``; after the status line errors are items too.
+https://docs.docker.com/engine/api/v1.44/#tag/Image/operation/ImageCreate and ImagePush
 """
 
 from collections.abc import Callable

@@ -1,4 +1,8 @@
-"""Parse and format the Engine API's times: RFC 3339, seconds since 1970, durations."""
+"""Parse and format the Engine API's times: RFC 3339, seconds since 1970, durations.
+
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerLogs and ContainerInspect
+https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+"""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,7 @@
 """Events: publish events to subscribers.
 
 Engine API, ``SystemEvents``.
+https://docs.docker.com/engine/api/v1.44/#tag/System/operation/SystemEvents
 """
 
 import asyncio

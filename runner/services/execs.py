@@ -1,6 +1,7 @@
 """Execs: run additional processes in containers.
 
 Engine API, "Exec".  An exec is a child of the daemon and ends with it.
+https://docs.docker.com/engine/api/v1.44/#tag/Exec
 """
 
 import asyncio

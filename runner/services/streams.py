@@ -1,6 +1,7 @@
 """ContainerStreams: attach to containers, read their logs, resize their terminals.
 
 Engine API, ``ContainerAttach``, ``ContainerLogs`` and ``ContainerResize``.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerAttach
 """
 
 from collections.abc import AsyncIterator

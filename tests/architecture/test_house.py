@@ -1,6 +1,7 @@
 """The house stays walkable: small files, small functions, rooms of one subject that say so."""
 
 import ast
+import re
 import statistics
 from pathlib import Path
 
@@ -10,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = ("oci", "registry", "runner")
 MODULES = sorted(module for part in PROGRAMS for module in (ROOT / part).rglob("*.py"))
 ROOMS = sorted({module.parent for module in MODULES})
+
+ENGINE_API = re.compile(r"https://docs\.docker\.com/(engine/api|reference/api/engine/version)/")
 
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -61,3 +64,22 @@ def test_a_room_says_what_it_is(room: Path) -> None:
 
     assert first
     assert first.splitlines()[0].endswith(".")
+
+
+def names_engine_api_without_link(text: str) -> bool:
+    """Whether a module's docstring speaks of the Engine API and gives no address of it."""
+    return "Engine API" in text and not ENGINE_API.search(text)
+
+
+def test_a_module_of_the_engine_api_links_its_section() -> None:
+    texts = {module: ast.get_docstring(ast.parse(module.read_text())) or "" for module in MODULES}
+
+    assert sum("Engine API" in text for text in texts.values()) > 20
+    assert [module for module, text in texts.items() if names_engine_api_without_link(text)] == []
+
+
+def test_a_module_without_the_link_is_found() -> None:
+    text = "Wait.  Engine API, ``ContainerWait``.\nhttps://docs.docker.com/engine/logging/"
+
+    assert names_engine_api_without_link(text)
+    assert not names_engine_api_without_link(f"{text}\nhttps://docs.docker.com/engine/api/v1.44/")

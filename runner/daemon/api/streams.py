@@ -1,6 +1,7 @@
 """Streams of attach, exec and logs, in the Engine API's frames.
 
 Engine API, ``ContainerAttach``, "Stream format".
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerAttach
 """
 
 import asyncio

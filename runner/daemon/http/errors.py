@@ -1,4 +1,7 @@
-"""Errors as responses; the only place that maps them."""
+"""Errors as responses of the Engine API; the only place that maps them.
+
+https://docs.docker.com/engine/api/v1.44/#section/Errors
+"""
 
 import errno
 import logging

@@ -1,6 +1,7 @@
 """Wait for a container's exit, next exit, or removal.
 
 Engine API, ``ContainerWait``.
+https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerWait
 """
 
 import asyncio
