@@ -38,7 +38,7 @@ class Authorizer:
             RepositoryName.parse(name),
             identity.name,
             may_push=self._policy.allows(identity, "push"),
-            caller=Caller(network_of(request), is_anonymous=identity == ANONYMOUS),
+            caller=Caller(network_of(request), is_anonymous=identity.name == ANONYMOUS.name),
         )
 
     async def source(self, request: Request, name: str) -> Repository | None:
@@ -77,7 +77,8 @@ def network_of(request: Request) -> str:
     A host owns a whole /64, and may use another address of it for every request.  Behind a proxy it
     is the proxy's network.
     """
-    return "" if request.client is None else _network_of_host(request.client.host)
+    client = request.scope.get("client")
+    return "" if client is None else _network_of_host(client[0])
 
 
 # Parsing an address took 7 % of the CPU of a small GET: a client sends many requests.

@@ -42,11 +42,14 @@ class Hold:
 
     def add(self, count: int) -> None:
         """Count more held bytes.  Raises TooManyRequests."""
-        beyond = max(0, self._count + count - FREE_BYTES)
-        self._all.take(beyond - self._taken)
-        self._count, self._taken = self._count + count, beyond
+        beyond = self._count + count - FREE_BYTES
+        if beyond > 0:
+            self._all.take(beyond - self._taken)
+            self._taken = beyond
+        self._count += count
 
     def release(self) -> None:
         """Release the bytes at the request's end."""
-        self._all.give_back(self._taken)
+        if self._taken:
+            self._all.give_back(self._taken)
         self._count = self._taken = 0

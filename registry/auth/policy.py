@@ -37,7 +37,7 @@ class Policy:
     anonymous: Grant
 
     def allows(self, identity: Identity, access: Access) -> bool:
-        return identity == ANONYMOUS and access in ALLOWED[self.anonymous]
+        return identity.name == ANONYMOUS.name and access in ALLOWED[self.anonymous]
 
     def __str__(self) -> str:
         return {

@@ -65,7 +65,7 @@ class SlipwayProtocol(Connection, asyncio.BufferedProtocol):
             return
         count, self._chunks = len(data), 0
         while data and not self._ignoring_input:
-            if self._is_between_requests() and self._active is not None:
+            if self._active is not None and self._is_between_requests():
                 self._keep(data)
                 break
             step = self._step(data)

@@ -75,7 +75,11 @@ class RespondingCycle(RequestResponseCycle):
             self._start(message["status"], message.get("headers", ()))
             return
         if kind == "http.response.body":
-            await self._send_whole(message.get("body", b""))
+            body = message.get("body", b"")
+            self._send_body(body)
+            if len(body) > _JOINED_BYTES:
+                # Wait until the client has read a large one: its bytes are counted.
+                await self.flow.drain()
         elif kind == "http.response.zerocopysend":
             await self._send_file(message["file"], message.get("offset"), message.get("count"))
         elif kind == "http.response.pathsend":
@@ -158,12 +162,6 @@ class RespondingCycle(RequestResponseCycle):
         if count > self._remaining_bytes:
             raise RuntimeError(f"response is {count - self._remaining_bytes} bytes too long")
         self._remaining_bytes -= count
-
-    async def _send_whole(self, body: bytes) -> None:
-        """Send a body; wait until the client has read a large one: its bytes are counted."""
-        self._send_body(body)
-        if len(body) > _JOINED_BYTES:
-            await self.flow.drain()
 
     def _send_body(self, body: bytes) -> None:
         if not self._has_body or not body:
