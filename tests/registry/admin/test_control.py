@@ -2,77 +2,26 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import structlog
 
-from registry.admin.client import NotRunning, connect, send_command
+from registry.admin.client import connect
 from registry.admin.command import Command, Document, Run
 from registry.admin.control import SOCKET, serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.app import open_registry
 from registry.config import load_settings
-from registry.errors import CommandRefused, StartupError
-from registry.offline import administer
 from registry.storage.disk.root import Root
-from tests.support import http
-from tests.support.processes import RegistryServer, make_registry_server, registry_server
+from tests.support.processes import RegistryServer, make_registry_server
+from tests.support.registry.administered import names
 from tests.support.registry.schema import upgrade
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    # Longer than the address of a socket may be.
-    root = tmp_path_factory.mktemp("x" * 120) / "root"
-    with registry_server(root) as server:
-        assert http.put(
-            f"{server.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
-        ).is_success
-        yield server
-
-
-OCI = "application/vnd.oci.image.index.v1+json"
-INDEX = json.dumps({"schemaVersion": 2, "mediaType": OCI, "manifests": []}).encode()
-
-
-def names(root: Path) -> list[str]:
-    settings = load_settings(flags={"storage.root": str(root)})
-    return [document["name"] for document in administer(settings, "repo list", {})]
-
-
-def test_a_command_is_done_by_the_server_that_runs(server: RegistryServer) -> None:
-    assert list(send_command(server.root, "repo list", {})) == [{"name": "team/app"}]
-    assert names(server.root) == ["team/app"]
-
-
-def test_a_command_is_done_without_a_server(tmp_path: Path) -> None:
-    registry = make_registry_server(tmp_path / "root")
-    registry.start()
-    http.put(
-        f"{registry.url}/v2/team/app/manifests/1", content=INDEX, headers={"Content-Type": OCI}
-    ).raise_for_status()
-    registry.kill()  # leaves its socket behind
-
-    assert names(tmp_path / "root") == ["team/app"]
-
-    registry.start()
-    assert names(tmp_path / "root") == ["team/app"]
-    registry.stop()
-    assert not (tmp_path / "root" / SOCKET).exists()
-
-
-def test_where_there_is_no_registry_none_is_made(tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match="no registry here"):
-        names(tmp_path / "root")
-
-    assert not (tmp_path / "root").exists()
 
 
 def test_only_the_owner_may_give_commands(server: RegistryServer) -> None:
@@ -80,20 +29,6 @@ def test_only_the_owner_may_give_commands(server: RegistryServer) -> None:
 
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "said"),
-    [
-        ("no such", {}, "no command 'no such'"),
-        ("repo list", {"name": "x"}, "does not take name = 'x'"),
-    ],
-)
-def test_an_unknown_command_is_refused(
-    server: RegistryServer, name: str, arguments: dict[str, str], said: str
-) -> None:
-    with pytest.raises(CommandRefused, match=said):
-        list(send_command(server.root, name, arguments))
 
 
 @pytest.mark.parametrize(
@@ -121,14 +56,6 @@ async def test_a_client_that_hangs_does_not_delay_the_end(tmp_path: Path) -> Non
     with closing(connect(tmp_path / "root")):
         # A request is waited for 30 seconds by default.
         assert await asyncio.wait_for(asyncio.to_thread(registry.stop), 25) == 0
-
-
-def test_a_socket_without_a_listener_is_no_server(tmp_path: Path) -> None:
-    with closing(socket.socket(socket.AF_UNIX)) as dead:
-        dead.bind(os.path.relpath(tmp_path / SOCKET))
-
-    with pytest.raises(NotRunning):
-        list(send_command(tmp_path, "repo list", {}))
 
 
 async def test_a_command_is_cancelled_when_its_client_disconnects(tmp_path: Path) -> None:
@@ -204,12 +131,3 @@ async def test_an_answer_that_cannot_be_written_is_logged_with_its_reason(tmp_pa
     [line] = [line for line in logs if line["log_level"] == "error"]
     assert line["event"] == "the control socket failed"
     assert isinstance(line["exc_info"], TypeError)
-
-
-def test_a_directory_without_a_registry_is_not_made_into_one(tmp_path: Path) -> None:
-    (tmp_path / "letters").write_text("to keep")
-
-    with pytest.raises(StartupError, match="no registry here"):
-        names(tmp_path)
-
-    assert os.listdir(tmp_path) == ["letters"]

@@ -1,44 +1,11 @@
 """Upload commands: list and cancel open uploads; a client with many limits only itself."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from oci.reference import RepositoryName
-from registry.admin.command import Document
-from registry.admin.commands import start
 from registry.admin.open_registry import OpenRegistry
-from registry.app import open_registry
-from registry.config import load_settings
 from registry.errors import BlobUploadUnknown, CommandRefused
-from registry.services.repositories import Caller, Repository
-from registry.storage.disk.root import Root
-from tests.support.registry import schema
+from tests.registry.admin.conftest import repository, told
 from tests.support.registry.storage import body
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[OpenRegistry]:
-    settings = load_settings(
-        flags={"storage.root": str(tmp_path / "root"), "disk.min_free_bytes": "0"}
-    )
-    with Root.open(tmp_path / "root") as root:
-        schema.upgrade(root.database)
-        async with open_registry(settings, root) as opened:
-            yield opened
-
-
-def repository(opened: OpenRegistry, name: str, address: str) -> Repository:
-    caller = Caller(address, is_anonymous=True)
-    parsed = RepositoryName.parse(name)
-    return opened.registry.repository(parsed, "anonymous", may_push=True, caller=caller)
-
-
-async def told(opened: OpenRegistry, command: str, **arguments: object) -> list[Document]:
-    async with contextlib.aclosing(start(opened, command, arguments)) as documents:
-        return [document async for document in documents]
 
 
 async def test_the_open_uploads_are_listed_with_whose_they_are(opened: OpenRegistry) -> None:

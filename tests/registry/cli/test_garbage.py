@@ -3,39 +3,12 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from oci.digest import Digest
-from registry.cli import main
+from tests.registry.cli.conftest import SETTINGS, push, run
 from tests.support import http
-from tests.support.images import an_image
-from tests.support.processes import RegistryServer, make_registry_server
+from tests.support.processes import make_registry_server
 
 pytestmark = pytest.mark.takes(10)
-
-SETTINGS = {
-    "REGISTRY_GC__LEASE_SECONDS": "0",
-    "REGISTRY_GC__EPOCH_SECONDS": "0.05",
-    "REGISTRY_GC__INTERVAL_SECONDS": "3600",
-}
-
-
-def run(server: RegistryServer, *arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, [*arguments, "--root", str(server.root)], env=SETTINGS)
-    assert result.exit_code == code, result.output
-    return result.output
-
-
-def push(server: RegistryServer, tag: str) -> Digest:
-    image = an_image(seed=tag)
-    for digest, content in image.blobs.items():
-        http.post(
-            f"{server.url}/v2/team/app/blobs/uploads/?digest={digest}", content=content
-        ).raise_for_status()
-    url = f"{server.url}/v2/team/app/manifests/{tag}"
-    headers = {"Content-Type": image.media_type}
-    http.put(url, content=image.manifest, headers=headers).raise_for_status()
-    return image.digest
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -63,45 +36,6 @@ def test_gc_undelete_repo_and_tag_work(tmp_path: Path, live: bool) -> None:
         assert "is back" in run(server, "repo", "undelete", "team/app")
         assert "Error: " in run(server, "undelete", "nonsense", code=1)
         assert "Error: " in run(server, "repo", "delete", "no/such", code=1)
-    finally:
-        server.stop()
-
-
-def test_the_history_of_a_tag_tells_that_its_repository_was_deleted(tmp_path: Path) -> None:
-    server = make_registry_server(tmp_path / "root", environment=SETTINGS)
-    server.start()
-    try:
-        first = push(server, "one")
-        run(server, "repo", "delete", "team/app")
-        deleted = run(server, "tag", "history", "team/app:one").splitlines()
-        second = push(server, "one")
-        again = run(server, "tag", "history", "team/app:one").splitlines()
-        run(server, "repo", "delete", "team/app")
-        run(server, "repo", "undelete", "team/app")
-        undeleted = run(server, "tag", "history", "team/app:one").splitlines()
-    finally:
-        server.stop()
-
-    assert [line.rpartition("  ")[2] for line in deleted] == [
-        f"(nothing) -> {first}",
-        "team/app was deleted with all its tags",
-    ]
-    assert again[:2] == deleted
-    assert [line.rpartition("  ")[2] for line in again[2:]] == [f"(nothing) -> {second}"]
-    assert undeleted == again
-
-
-@pytest.mark.parametrize(("undelete", "said"), [("0", "for good"), ("7200", "back, for 2 h")])
-def test_a_deleted_repository_says_for_how_long_it_can_come_back(
-    tmp_path: Path, undelete: str, said: str
-) -> None:
-    environment = {**SETTINGS, "REGISTRY_GC__UNDELETE_SECONDS": undelete}
-    server = make_registry_server(tmp_path / "root", environment=environment)
-    server.start()
-    try:
-        push(server, "one")
-
-        assert run(server, "repo", "delete", "team/app").endswith(f"{said}\n")
     finally:
         server.stop()
 
