@@ -13,7 +13,6 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.names import blob_path
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
-from tests.support.registry.storage import read_all
 
 
 @pytest.fixture
@@ -56,18 +55,6 @@ async def test_a_disk_that_fails_ends_the_batch(
     with pytest.raises(RegistryReadOnly):
         await place.store.remove(names)
     assert tried == [blob_path(names[0])]
-
-
-@pytest.mark.parametrize("size", [0, 4, 6])
-async def test_a_blob_of_another_size_is_not_opened(place: Place, size: int) -> None:
-    physical, _ = await place.a_blob(b"hello")
-    before = len(os.listdir("/proc/self/fd"))
-
-    assert await place.store.reader(physical, size) is None
-    assert len(os.listdir("/proc/self/fd")) == before
-    whole = await place.store.reader(physical, 5)
-    assert whole is not None
-    assert await read_all(whole) == b"hello"
 
 
 async def test_names_that_the_store_never_gives_reach_no_file(place: Place, tmp_path: Path) -> None:

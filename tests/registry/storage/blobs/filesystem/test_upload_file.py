@@ -11,13 +11,12 @@ from uuid import uuid4
 
 import pytest
 
-from oci.digest import Digest, Digester
+from oci.digest import Digest
 from registry.errors import RegistryReadOnly, StorageFailed, StorageFull
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.contract import BlobWriter
-from registry.storage.blobs.filesystem import upload_file, verify
+from registry.storage.blobs.filesystem import upload_file
 from registry.storage.blobs.filesystem.append_file import BYTES_PER_BATCH
-from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
@@ -288,36 +287,3 @@ async def test_a_commit_that_fails_half_way_publishes_nothing(
 
     await writer.release()
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
-
-
-def test_write_all_writes_every_byte_however_little_is_taken_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.pwritev
-
-    def three_at_most(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
-        first = next(buffer for buffer in buffers if len(buffer))
-        return real(fd, [memoryview(first)[:3]], offset)
-
-    monkeypatch.setattr(os, "pwritev", three_at_most)
-    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-
-    written = FileOps().write(fd, [b"", b"hello", b"", b", ", b"world"], 2)
-
-    os.close(fd)
-    assert written == 12
-    assert (tmp_path / "file").read_bytes() == b"\0\0hello, world"
-
-
-def test_hash_file_reads_from_the_start(tmp_path: Path) -> None:
-    content = os.urandom(3 * MIB + 17)
-    (tmp_path / "file").write_bytes(content)
-    fd = os.open(tmp_path / "file", os.O_RDONLY)
-    os.lseek(fd, 5, os.SEEK_SET)
-
-    digest = verify.hash_file(fd, "sha512")
-
-    os.close(fd)
-    whole = Digester("sha512")
-    whole.update(content)
-    assert digest == whole.digest()
