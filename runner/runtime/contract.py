@@ -139,7 +139,7 @@ class OCIRuntime(Protocol):
     A refusal is a RuntimeRefused with a message for the user; ContainerUnknown means that
     the runtime has no such id.
 
-    Every implementation passes tests/runner/runtime/test_contracts.py.
+    Every implementation passes tests/runner/runtime/test_contract.py.
     """
 
     async def start(self, container: str) -> None:
@@ -213,7 +213,7 @@ class MonitoredContainer(Protocol):
 class Monitor(Protocol):
     """Runs each container under a monitor process that outlives the daemon.
 
-    Every implementation passes tests/runner/runtime/test_contracts.py.
+    Every implementation passes tests/runner/runtime/test_contract.py.
     """
 
     async def create(self, launch: Launch) -> MonitoredContainer:

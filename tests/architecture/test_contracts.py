@@ -23,12 +23,12 @@ CONTRACTS = {
     "registry.storage.database.contract:Rows": "registry/storage/database/test_operator_rows.py",
     "runner.remote.contract:Registries": "runner/remote/test_contract.py",
     "runner.remote.contract:RegistryRepository": "runner/remote/test_contract.py",
-    "runner.runtime.contract:ExecProcess": "runner/runtime/test_contracts.py",
-    "runner.runtime.contract:Monitor": "runner/runtime/test_contracts.py",
-    "runner.runtime.contract:MonitoredContainer": "runner/runtime/test_contracts.py",
+    "runner.runtime.contract:ExecProcess": "runner/runtime/test_contract.py",
+    "runner.runtime.contract:Monitor": "runner/runtime/test_contract.py",
+    "runner.runtime.contract:MonitoredContainer": "runner/runtime/test_contract.py",
     "runner.runtime.contract:Mounter": "runner/runtime/test_mounters.py",
-    "runner.runtime.contract:OCIRuntime": "runner/runtime/test_contracts.py",
-    "runner.runtime.contract:Streams": "runner/runtime/test_contracts.py",
+    "runner.runtime.contract:OCIRuntime": "runner/runtime/test_contract.py",
+    "runner.runtime.contract:Streams": "runner/runtime/test_contract.py",
     "runner.services.containers.dependencies:ImageFinder": (
         "runner/services/containers/test_image_finders.py"
     ),

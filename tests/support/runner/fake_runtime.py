@@ -1,6 +1,6 @@
 """FakeRuntime and FakeMonitor: the contracts of runner.runtime, kept without a process.
 
-They pass tests/runner/runtime/test_contracts.py.  A container's program is a coroutine, from
+They pass tests/runner/runtime/test_contract.py.  A container's program is a coroutine, from
 the table in ``programs.py``.
 """
 

@@ -66,3 +66,18 @@ async def test_output_sent_before_a_reset_is_read(path: Path, monitor: socket.so
 def test_nobody_there_is_an_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         AttachSocket.connect(path)
+
+
+async def test_a_reader_far_behind_is_cut_off() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    client = AttachSocket(ours, max_backlog_bytes=1000)
+
+    for _ in range(3):
+        theirs.send(b"\x02" + b"x" * 600)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert await frames(client) == [Frame(StdStream.STDOUT, b"x" * 600)] * 2
+    await client.aclose()
+    theirs.close()
