@@ -1,6 +1,5 @@
 """The daemon as a process: started by the command, alone on its root, ended in order."""
 
-import json
 import os
 import secrets
 import shutil
@@ -144,55 +143,6 @@ def test_a_socket_given_by_systemd_is_used_and_kept(run_dir: Path, tmp_path: Pat
         assert path.exists()
 
 
-def test_wait_answers_its_head_before_the_container_starts(shared_runner: Runner) -> None:
-    container = shared_runner("create", "busybox", "sh", "-c", "exit 4").strip()
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(60)
-        client.connect(str(shared_runner.socket))
-        path = f"/v1.44/containers/{container}/wait?condition=next-exit"
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
-        # As docker's command: half closed, and nothing is started until the head is there.
-        client.shutdown(socket.SHUT_WR)
-        head = client.recv(4096)
-        assert head.startswith(b"HTTP/1.1 200 OK")
-        assert b"StatusCode" not in head
-
-        shared_runner("start", container)
-
-        body = b""
-        while chunk := client.recv(4096):
-            body += chunk
-    line = next(line for line in body.splitlines() if line.startswith(b"{"))
-    assert json.loads(line) == {"StatusCode": 4, "Error": None}
-    shared_runner("rm", container)
-
-
-def test_an_exec_is_framed_as_its_start_asks(shared_runner: Runner) -> None:
-    container = shared_runner("run", "-d", "busybox", "sleep", "60").strip()
-    body = {"Cmd": ["echo", "hi"], "AttachStdout": True, "Tty": False}
-    started = {}
-    for tty in (False, True):
-        made = _post(shared_runner, f"/containers/{container}/exec", body)
-        identifier = json.loads(made.partition(b"\r\n\r\n")[2])["Id"]
-        answer = _post(shared_runner, f"/exec/{identifier}/start", {"Tty": tty})
-        started[tty] = answer.partition(b"\r\n\r\n")[2]
-
-    assert started == {False: b"\x01\0\0\0\0\0\0\x03hi\n", True: b"hi\n"}
-    shared_runner("rm", "-f", container)
-
-
-def _post(runner: Runner, path: str, document: object) -> bytes:
-    """The whole answer, to the end of the connection."""
-    content = json.dumps(document).encode()
-    head = f"POST /v1.44{path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n"
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(60)
-        client.connect(str(runner.socket))
-        client.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-        client.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: client.recv(4096), b""))
-
-
 def test_files_of_images_are_hidden_from_the_hosts_users(shared_runner: Runner) -> None:
     shared_runner("run", "-d", "--name", "hidden", "busybox", "sleep", "60")
     places = (shared_runner.root, shared_runner.run_dir)
@@ -216,26 +166,6 @@ def test_files_of_images_are_hidden_from_the_hosts_users(shared_runner: Runner) 
 
 def _ours(path: Path, places: tuple[Path, ...]) -> bool:
     return any(path != place and path.is_relative_to(place) for place in places)
-
-
-def test_a_client_that_leaves_does_not_stay_on_the_daemon(own_runner: Runner) -> None:
-    own_runner("run", "-d", "--name", "quiet", "busybox", "sleep", "60")
-    assert own_runner.server.process is not None
-    descriptors = Path(f"/proc/{own_runner.server.process.pid}/fd")
-    before = len(list(descriptors.iterdir()))
-
-    for path in ("/containers/quiet/logs?follow=1&stdout=1", "/events", "/containers/quiet/wait"):
-        method = "POST" if path.endswith("wait") else "GET"
-        for _ in range(5):
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(str(own_runner.socket))
-                client.sendall(f"{method} {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
-                client.recv(1000)
-
-    deadline = time.monotonic() + 60
-    while len(list(descriptors.iterdir())) > before:
-        assert time.monotonic() < deadline, "connections of clients that are gone stay open"
-        time.sleep(0.05)
 
 
 def _until_gone(path: Path) -> None:
