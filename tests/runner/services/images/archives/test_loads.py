@@ -1,13 +1,10 @@
-"""Import, save and load: archives made by us, by docker, by skopeo, and by enemies."""
+"""Load: archives of docker, of skopeo, and of enemies."""
 
 import bz2
 import gzip
 import io
-import json
 import lzma
 import tarfile
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,169 +14,17 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.encoding import image_index
 from oci.mediatype import OCI_LAYER_TAR
-from runner.errors import BadRequest, NoSuchImage
+from runner.errors import BadRequest
 from runner.services.images.archives.imports import ImportOptions
-from tests.support.images import Image, a_layer, a_tar, an_image
-from tests.support.runner.archives.tar_entries import pax
-from tests.support.runner.fake_registry import FakeRegistry
-from tests.support.runner.runner_images import RunnerImages, chunked, joined, runner_images
-
-ROOTFS = a_tar({"bin/": b"", "bin/sh": b"#!", "etc/": b"", "etc/motd": b"hello"})
-SOURCE = an_image([a_layer({"one": b"1"}), a_layer({"two": b"2"})])
-
-
-@pytest.fixture
-async def runner(tmp_path: Path) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner") as runner:
-        yield runner
-
-
-@pytest.fixture
-async def other(tmp_path: Path) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "other") as runner:
-        yield runner
-
-
-def an_archive(files: Mapping[str, bytes | str]) -> bytes:
-    return a_tar(files)
-
-
-def docker_archive(
-    image: Image, *names: str, layers: Mapping[str, bytes] | None = None, **changes: Any
-) -> bytes:
-    """An archive as old versions of docker save it: layers as plain tars, each in its directory."""
-    files = layers or {f"{n}/layer.tar": layer.tar for n, layer in enumerate(image.layers)}
-    config = f"{Digest.of(image.config).encoded}.json"
-    item = {"Config": config, "RepoTags": list(names), "Layers": list(files)} | changes
-    return an_archive({**files, config: image.config, "manifest.json": json.dumps([item]).encode()})
-
-
-def layout(image: Image, annotations: Mapping[str, str] | None = None, **more: bytes) -> bytes:
-    """An OCI image layout of one image."""
-    descriptor = Descriptor(
-        image.media_type, image.digest, len(image.manifest), annotations=annotations or {}
-    )
-    blobs = {**image.blobs, image.digest: image.manifest}
-    files = {f"blobs/{digest.algorithm}/{digest.encoded}": c for digest, c in blobs.items()}
-    return an_archive({"index.json": image_index([descriptor]), **files, **more})
-
-
-async def test_a_root_filesystem_becomes_an_image_of_one_layer(runner: RunnerImages) -> None:
-    changes = ("CMD /bin/sh -l", "ENV A=1 B='two words'", "WORKDIR /srv", "EXPOSE 80")
-    options = ImportOptions("first", changes, "from a test", "linux/arm64")
-
-    image = await runner.images.import_(chunked(ROOTFS), options, runner.on_progress)
-
-    assert image.config.cmd == ("/bin/sh", "-c", "/bin/sh -l")
-    assert image.config.env == ("A=1", "B=two words")
-    assert image.config.working_dir == "/srv"
-    assert image.config.exposed_ports == ("80/tcp",)
-    assert str(image.config.platform) == "linux/arm64"
-    assert image.config.diff_ids == (Digest.of(ROOTFS),)
-    directory = await runner.store.layers.directory(image.config.diff_ids[0])
-    assert (directory / "etc/motd").read_bytes() == b"hello"
-    assert runner.images.history("first")[0].comment == "from a test"
-    assert runner.told[-1].status == str(image.id)
-    blob = runner.store.content.read(image.manifest.layers[0].digest)
-    assert gzip.decompress(blob) == ROOTFS
-
-
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
-async def test_an_import_may_be_compressed(runner: RunnerImages, compress: Any) -> None:
-    archive = compress(ROOTFS)
-
-    image = await runner.images.import_(
-        chunked(archive, 100), ImportOptions("x"), runner.on_progress
-    )
-
-    assert image.config.diff_ids == (Digest.of(ROOTFS),)
-    assert list((runner.root / "tmp").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "archive",
-    [
-        b"not a tar" * 1000,
-        gzip.compress(ROOTFS)[:-30],
-        b"\x1f\x8bgarbage",
-        bz2.compress(ROOTFS)[:-30],
-        b"BZhgarbage!",
-        lzma.compress(ROOTFS)[:-30],
-        ROOTFS[:700],
-    ],
+from tests.runner.services.images.archives.conftest import (
+    ROOTFS,
+    SOURCE,
+    an_archive,
+    docker_archive,
+    layout,
 )
-async def test_an_import_of_anything_else_is_refused(runner: RunnerImages, archive: bytes) -> None:
-    with pytest.raises(BadRequest):
-        await runner.images.import_(chunked(archive), ImportOptions("x"), runner.on_progress)
-
-    assert runner.images.list() == ()
-    assert list(runner.store.layers.diff_ids()) == []
-    assert list((runner.root / "tmp").iterdir()) == []
-
-
-async def test_a_saved_image_loads_as_the_same_image(
-    runner: RunnerImages, other: RunnerImages
-) -> None:
-    async with FakeRegistry() as registry:
-        registry.put(SOURCE)
-        await runner.images.pull(f"{registry.host}/app", progress=runner.on_progress)
-        name = f"{registry.host}/app:latest"
-    await runner.images.tag(name, "app:second")
-
-    archive = await joined(runner.images.save([name, "app:second"]))
-    (image,) = await other.images.load(chunked(archive), other.on_progress)
-
-    assert image.manifest.content == SOURCE.manifest
-    assert other.tags == [name, "app:second"]
-    assert [event.stream for event in other.told if event.stream] == [
-        f"Loaded image: {name}\n",
-        "Loaded image: app:second\n",
-    ]
-    assert other.lies() == []
-
-
-async def test_an_archive_is_the_same_bytes_each_time(runner: RunnerImages) -> None:
-    await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
-
-    first = await joined(runner.images.save(["x"]))
-
-    assert await joined(runner.images.save(["x"])) == first
-
-
-async def test_an_archive_is_a_layout_and_dockers_at_once(runner: RunnerImages) -> None:
-    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
-
-    content = await joined(runner.images.save(["x"]))
-
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        files = {entry.name: archive.extractfile(entry) for entry in archive}
-    assert {"index.json", "manifest.json", "oci-layout"} < set(files)
-    documents = {}
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        for name in ("index.json", "manifest.json", "oci-layout"):
-            file = archive.extractfile(name)
-            assert file is not None
-            documents[name] = json.load(file)
-    (item,) = documents["manifest.json"]
-    assert item["RepoTags"] == ["registry.test/x:latest"]
-    assert item["Config"] == f"blobs/sha256/{image.id.encoded}"
-    assert documents["oci-layout"] == {"imageLayoutVersion": "1.0.0"}
-
-
-async def test_saving_by_id_saves_no_name(runner: RunnerImages, other: RunnerImages) -> None:
-    image = await runner.images.import_(chunked(ROOTFS), ImportOptions("x"), runner.on_progress)
-
-    archive = await joined(runner.images.save([str(image.id)]))
-    await other.images.load(chunked(archive), other.on_progress)
-
-    assert other.tags == []
-    assert other.images.find(image.id.encoded[:12]).id == image.id
-    assert other.told[-1].stream == f"Loaded image ID: {image.id}\n"
-
-
-async def test_saving_what_is_not_there_fails_before_the_first_byte(runner: RunnerImages) -> None:
-    with pytest.raises(NoSuchImage):
-        runner.images.save(["nothing"])
+from tests.support.images import a_layer, an_image
+from tests.support.runner.runner_images import RunnerImages, chunked, joined
 
 
 async def test_dockers_archive_loads(runner: RunnerImages) -> None:
@@ -224,30 +69,6 @@ async def test_a_layer_that_is_nowhere_is_named(runner: RunnerImages) -> None:
 
     with pytest.raises(BadRequest, match=f"'a.tar', and its layer {image.layers[0].diff_id}"):
         await runner.images.load(chunked(archive), runner.on_progress)
-
-
-async def test_a_member_that_comes_twice_in_the_same_bytes_is_one(runner: RunnerImages) -> None:
-    archive = docker_archive(SOURCE, "app:1")
-    # Two blocks of zeros and what fills the last record end it.
-    twice = archive.rstrip(b"\0")
-    twice += bytes(-len(twice) % 512)
-
-    await runner.images.load(chunked(twice + archive), runner.on_progress)
-
-    assert runner.tags == ["app:1"]
-
-
-async def test_links_between_layers_of_an_old_archive_are_followed(runner: RunnerImages) -> None:
-    layer = a_layer({"same": b"same"})
-    image = an_image([layer])
-    files: dict[str, bytes | str] = {"a/layer.tar": layer.tar, "b/layer.tar": "../a/layer.tar"}
-    config = "config.json"
-    item = {"Config": config, "RepoTags": ["app:1"], "Layers": ["b/layer.tar"]}
-    files |= {config: image.config, "manifest.json": json.dumps([item]).encode()}
-
-    await runner.images.load(chunked(an_archive(files)), runner.on_progress)
-
-    assert runner.tags == ["app:1"]
 
 
 @pytest.mark.parametrize(
@@ -406,12 +227,3 @@ async def test_loading_again_changes_nothing(runner: RunnerImages) -> None:
         await runner.images.load(chunked(layout(SOURCE)), runner.on_progress)
 
     assert len(runner.images.list()) == 1
-
-
-async def test_a_header_larger_than_any_is_refused_and_not_kept(runner: RunnerImages) -> None:
-    """A few KiB of zstd may be a header of gigabytes."""
-    huge = pax({b"comment": bytes(2 << 20)})
-    archive = zstd.compress(huge + docker_archive(SOURCE, "app"))
-
-    with pytest.raises(BadRequest, match="at most 1048576 are read"):
-        await runner.images.load(chunked(archive), runner.on_progress)
