@@ -1,50 +1,23 @@
 """Authorization: challenges, tokens, and who gets to see credentials."""
 
-import base64
-from collections.abc import AsyncIterator
-
 import pytest
 
 from oci.reference import RepositoryName, Tag
 from runner.credentials import Credentials
 from runner.errors import NotFound, Unauthorized
-from runner.remote.client import RegistryClients, RemoteRepository, check_login
+from runner.remote.client import RegistryClients, RemoteRepository
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_manifest
-from runner.remote.retry import RetryPolicy
-from tests.support.images import an_image
+from tests.runner.remote.conftest import ALICE, BASIC, needs_basic
 from tests.support.runner.fake_registry import FakeRegistry, Reply, Seen, envelope
 
-ALICE = Credentials("alice", "secret")
-BASIC = "Basic " + base64.b64encode(b"alice:secret").decode()
 TAG = Tag("latest")
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[FakeRegistry]:
-    async with FakeRegistry() as registry:
-        registry.put(an_image())
-        yield registry
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[RegistryClients]:
-    clients = RegistryClients(retry_policy=RetryPolicy(first_wait_seconds=0.01))
-    yield clients
-    await clients.aclose()
 
 
 def app(
     clients: RegistryClients, registry: FakeRegistry, credentials: Credentials | None = None
 ) -> RemoteRepository:
     return clients.repository(registry.host, RepositoryName("app"), credentials)
-
-
-def needs_basic(registry: FakeRegistry) -> None:
-    challenge = Reply(401, headers={"WWW-Authenticate": 'Basic realm="registry"'})
-    registry.behaviours.append(
-        lambda seen: None if seen.headers.get("authorization") == BASIC else challenge
-    )
 
 
 def needs_token(registry: FakeRegistry, token: Reply) -> None:
@@ -145,34 +118,6 @@ async def test_a_registry_token_is_sent_as_it_is(
     await fetch_manifest(app(clients, registry, Credentials("", "", "", "good")), TAG)
 
     assert [seen.headers["authorization"] for seen in registry.seen] == ["Bearer good"]
-
-
-async def test_wrong_credentials_are_told_and_not_tried_for_ever(
-    registry: FakeRegistry, clients: RegistryClients
-) -> None:
-    needs_basic(registry)
-
-    with pytest.raises(Unauthorized, match=r"refused to log in: 401"):
-        await check_login(clients.registry(registry.host, Credentials("alice", "wrong")))
-
-    assert len(registry.seen) == 2
-
-
-async def test_right_credentials_log_in(registry: FakeRegistry, clients: RegistryClients) -> None:
-    needs_basic(registry)
-
-    checked = await check_login(clients.registry(registry.host, ALICE))
-
-    assert checked
-    assert registry.seen[-1].headers["authorization"] == BASIC
-
-
-async def test_a_registry_that_asks_for_no_credentials_has_not_checked_any(
-    registry: FakeRegistry, clients: RegistryClients
-) -> None:
-    registry.on("GET", "/v2/", Reply(body=b"{}"))
-
-    assert not await check_login(clients.registry(registry.host, ALICE))
 
 
 async def test_a_token_server_that_refuses_says_why(

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.remote.client import RegistryClients
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.origin import Origin
 from runner.remote.tls import tls_context, trust_state
 from tests.support.tls import tls_contexts
 
@@ -85,19 +83,3 @@ def test_an_authority_that_is_added_later_is_noticed(
 
     assert len(set(states)) == 4
     assert trust_state("registry.test", directories) == states[-1]
-
-
-async def test_a_pool_is_made_anew_when_another_authority_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    system = tmp_path / "system.pem"
-    monkeypatch.setenv("SSL_CERT_FILE", str(system))
-    clients, origin = RegistryClients(), Origin("https", "registry.test", 443)
-    first = clients.pool(origin)
-
-    tls_contexts(tmp_path)
-    (tmp_path / "certificate.pem").rename(system)
-
-    assert clients.pool(origin) is not first
-    assert clients.pool(origin) is clients.pool(origin)
-    await clients.aclose()
