@@ -16,6 +16,8 @@ MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 
 # A create body with every field has about 3 KiB; this is ample for any JSON body.
 MAX_JSON_BYTES = 4 * 1024 * 1024
+# The deepest body of the Engine API has six.
+MAX_DEPTH = 100
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -163,9 +165,25 @@ def _decode(content: bytes, where: str) -> dict[str, Any]:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"{where}: not JSON: {error}") from error
+    # Before any other look at it, which may be recursive.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(document, MAX_DEPTH):
+        raise BadRequest(f"{where}: nested too deeply, expected at most {MAX_DEPTH} levels")
     if not isinstance(document, dict):
         raise BadRequest(f"{where}: expected an object, found {type(document).__name__}")
     # Stored in a label, it could not be encoded in a response.
     if has_lone_surrogate(text, document):
         raise BadRequest(f"{where}: a string holds half of a surrogate pair")
     return document
+
+
+def _is_deeper(document: object, limit: int) -> bool:
+    """Whether arrays and objects are nested in more levels than ``limit``."""
+    level: list[Any] = [document]
+    for _ in range(limit + 1):
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return False
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True

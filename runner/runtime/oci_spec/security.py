@@ -102,7 +102,7 @@ def _seccomp_document(value: str, host: Host) -> Mapping[str, Any] | None:
         return host.seccomp_profile
     try:
         document = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise BadRequest(

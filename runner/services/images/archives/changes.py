@@ -39,7 +39,7 @@ def apply_changes(changes: Sequence[str]) -> ProcessDefaults:
             known = ", ".join(INSTRUCTIONS)
             raise BadRequest(f"{instruction} is not a valid change: expected one of {known}")
         if not rest:
-            raise BadRequest(f"{instruction}: found nothing after it")
+            raise BadRequest(f"{instruction}: found nothing after it, expected its arguments")
         try:
             defaults = apply(defaults, rest)
         except ValueError as error:
@@ -51,7 +51,7 @@ def _command(text: str) -> tuple[str, ...]:
     """Parse the exec form, a JSON array of strings, or else the shell form."""
     try:
         words = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         words = None
     if isinstance(words, list) and all(isinstance(word, str) for word in words):
         return tuple(words)

@@ -1,12 +1,16 @@
 """Bounds of a request's body and filters, before any handler sees them."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runner.daemon.http.messages import Query, Request
+from runner.daemon.http.messages import MAX_DEPTH, Query, Request
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions
 
@@ -35,6 +39,63 @@ async def test_half_a_character_is_refused(content: bytes) -> None:
 
 async def test_a_whole_surrogate_pair_is_a_character() -> None:
     assert await a_request(rb'{"a":"\ud83d\udea2"}').json() == {"a": "\N{SHIP}"}
+
+
+# Halves of surrogate pairs too.
+CHARACTERS = st.text(max_size=5) | st.just("\ud800")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | CHARACTERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CHARACTERS, inner),
+    max_leaves=8,
+)
+FILTERS = st.dictionaries(
+    st.text(), st.lists(st.text()) | st.dictionaries(st.text(), st.just(True)) | st.none()
+)
+
+
+@given(
+    st.text(max_size=60)
+    | JSON.map(json.dumps)
+    | st.dictionaries(CHARACTERS, st.lists(CHARACTERS)).map(json.dumps)
+)
+def test_any_filters_are_lists_of_strings_or_refused(text: str) -> None:
+    try:
+        found = Query.parse(urlencode({"filters": text})).filters()
+    except BadRequest as refusal:
+        assert str(refusal).startswith("filters: ")
+        return
+
+    assert all(isinstance(each, str) for key, values in found.items() for each in (key, *values))
+    json.dumps(found, ensure_ascii=False).encode()
+
+
+@given(FILTERS)
+def test_filters_are_read_in_both_forms(
+    filters: dict[str, list[str] | dict[str, bool] | None],
+) -> None:
+    query = Query.parse(urlencode({"filters": json.dumps(filters)}))
+
+    assert query.filters() == {key: list(values or ()) for key, values in filters.items()}
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, sys.getrecursionlimit() // 2, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+async def test_a_body_that_is_nested_too_deeply_is_refused(
+    depth: int, opening: str, closing: str
+) -> None:
+    # A surrogate pair is looked for in all that is nested.
+    innermost = r'"\ud83d\udea2"'
+
+    with pytest.raises(
+        BadRequest, match=r"body: not JSON|body: nested too deeply, expected at most 100"
+    ):
+        await a_request((opening * depth + innermost + closing * depth).encode()).json()
+
+
+async def test_a_body_may_be_nested_as_deeply_as_said() -> None:
+    content = b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH
+
+    assert await a_request(content).json()
 
 
 @pytest.mark.parametrize("values", [5, True, "name", 1.5])

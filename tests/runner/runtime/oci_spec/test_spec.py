@@ -122,6 +122,7 @@ def test_a_sysctl_of_the_host_is_refused(name: str, options: dict[str, Any]) -> 
         ({"cap_add": ("FLY",)}, "kernel has no CAP_FLY"),
         ({"security_opt": ("seccomp=strict",)}, "expected unconfined, builtin or"),
         ({"security_opt": ("seccomp={}",)}, "invalid seccomp profile"),
+        ({"security_opt": (f"seccomp={'[' * 100_000}",)}, "builtin or a profile's JSON"),
         ({"security_opt": ("no-new-privileges=maybe",)}, "expected true or false"),
         ({"security_opt": ("magic=1",)}, "expected no-new-privileges or seccomp="),
         ({"security_opt": ("apparmor=mine",)}, "is not loaded on this host"),
