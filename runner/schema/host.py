@@ -45,9 +45,11 @@ def console_size(document: Mapping[str, Any], key: str) -> tuple[int, int] | Non
     found = document.get(key)
     if not found:
         return None
-    if not (isinstance(found, list) and len(found) == 2 and all(type(n) is int for n in found)):
+    numbers = found if isinstance(found, list) else []
+    # The kernel keeps each in 16 bits.
+    if len(numbers) != 2 or not all(type(n) is int and 0 <= n < 1 << 16 for n in numbers):
         raise BadRequest(f"{key}: expected [height, width], found {found!r}")
-    return (found[0], found[1]) if any(found) else None
+    return (numbers[0], numbers[1]) if any(numbers) else None
 
 
 def _positive(document: Mapping[str, Any], key: str) -> int | None:

@@ -177,6 +177,8 @@ def _tmpfs_options(document: Mapping[str, Any]) -> tuple[str, ...]:
     if mode := fields.integer(document, "Mode"):
         words.append(f"mode={mode:o}")
     pairs = document.get("Options") or []
+    if not isinstance(pairs, list):
+        raise BadRequest(f"TmpfsOptions.Options: expected a list of lists, found {pairs!r}")
     return (*words, *("=".join(fields.strings({"Options": pair}, "Options")) for pair in pairs))
 
 

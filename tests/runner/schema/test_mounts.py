@@ -83,3 +83,24 @@ def test_any_text_is_refused_or_becomes_the_same_option_of_mounts(text: str) -> 
 def test_a_malformed_volume_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(BadRequest, match=sentence):
         MountOption.parse_bind(text)
+
+
+@pytest.mark.parametrize("options", [5, True, "size=1m", {"size": "1m"}])
+def test_options_of_a_tmpfs_that_are_no_list_are_refused(options: object) -> None:
+    document = {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"Options": options}}
+
+    with pytest.raises(BadRequest, match=r"TmpfsOptions\.Options: expected a list of lists, found"):
+        MountOption.from_json(document)
+
+
+@given(st.text(max_size=20), st.lists(st.sampled_from(["ro", "rw", "size=1m", ""])).map(",".join))
+def test_a_tmpfs_is_read_back_or_refused(target: str, options: str) -> None:
+    try:
+        option = MountOption.parse_tmpfs(f"/{target}", options)
+    except BadRequest as refusal:
+        assert "invalid mount target" in str(refusal)
+        return
+
+    assert option.kind == "tmpfs"
+    assert option.read_only == ("ro" in options.split(","))
+    assert not {"ro", "rw"} & set(option.options)

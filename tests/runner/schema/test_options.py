@@ -1,5 +1,6 @@
 """ContainerOptions and MountOption: from the create body and back."""
 
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,45 @@ def test_zero_values_mean_not_said() -> None:
 
 def made(**host_config: Any) -> ContainerOptions:
     return ContainerOptions.from_json({"Image": "i", "HostConfig": host_config})
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["", "/a", "/a:/b", "a=b", "host", "none", "private", "80/tcp"])
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["Type", "Target", "Source", "Name", "/a", "Config"]), inner
+        )
+    ),
+    max_leaves=5,
+)
+CONFIG = st.sampled_from([*sorted(FROM_THE_DOCKER_COMMAND), "ExposedPorts", "Healthcheck"])
+HOST_CONFIG = st.sampled_from(sorted(FROM_THE_DOCKER_COMMAND["HostConfig"]))
+
+
+@given(
+    st.dictionaries(CONFIG, VALUES, max_size=2), st.dictionaries(HOST_CONFIG, VALUES, max_size=2)
+)
+def test_any_body_is_read_back_or_refused(
+    config: dict[str, Any], host_config: dict[str, Any]
+) -> None:
+    try:
+        options = ContainerOptions.from_json({"HostConfig": host_config, "Image": "i"} | config)
+    except BadRequest as refusal:
+        assert str(refusal)
+        return
+
+    assert ContainerOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
+
+
+@pytest.mark.parametrize("size", [[1], [1, 2, 3], [-1, 80], [24, 65_536], [True, 80], "24x80", 24])
+def test_a_terminal_that_no_kernel_has_is_refused(size: object) -> None:
+    with pytest.raises(BadRequest, match=r"ConsoleSize: expected \[height, width\], found"):
+        made(ConsoleSize=size)
 
 
 @pytest.mark.parametrize(
