@@ -59,7 +59,7 @@ def nanoseconds(text: str) -> int:
         return 0
     whole, fraction, zone = match.groups()
     offset = "+00:00" if zone == "Z" else zone
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         seconds = int(datetime.fromisoformat(whole + offset).astimezone(UTC).timestamp())
         return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
     return 0

@@ -26,7 +26,9 @@ FIXED_IN: Final[Mapping[str, tuple[Version, ...]]] = {
 # Distribution revision → CVEs it has fixed by backports.
 _BACKPORTS: Final[Mapping[str, frozenset[str]]] = {"+deb12u": frozenset({"CVE-2024-21626"})}
 
-_FIRST_LINE: Final = re.compile(r"(\w+) version (\d+)\.(\d+)(?:\.(\d+))?(\S*)", re.ASCII)
+_FIRST_LINE: Final = re.compile(
+    r"(\w+) version (\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(\S*)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)

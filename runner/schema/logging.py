@@ -14,6 +14,8 @@ from runner.schema import fields
 DRIVER: Final = "json-file"
 DEFAULT_FILE_BYTES: Final = 20_000_000
 DEFAULT_FILES: Final = 3
+# No file grows so large; the monitor is given four times as much, and reads 64 bits.
+_MAX_FILE_BYTES: Final = 1 << 60
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)b?", re.ASCII | re.IGNORECASE)
 _UNITS: Final = {unit: 1000**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
@@ -60,7 +62,7 @@ def _size(text: str) -> int:
     size = int(float(match[1]) * _UNITS[match[2].lower()]) if match and len(text) < 20 else 0
     if size <= 0:
         raise BadRequest(f"log opt max-size: expected a positive size such as 10m, found {text!r}")
-    return size
+    return min(size, _MAX_FILE_BYTES)
 
 
 def _files(text: str) -> int:

@@ -39,7 +39,7 @@ def format_time(when: datetime | None) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Parse ``since`` and ``until``; None for "" and 0.  BadRequest for an invalid time."""
+    """Parse ``since`` and ``until``, in UTC; None for "" and 0.  BadRequest for an invalid time."""
     if text in ("", "0"):
         return None
     try:
@@ -48,10 +48,11 @@ def parse_time(text: str) -> datetime | None:
         pass
     try:
         when = datetime.fromisoformat(text)
-    except ValueError as error:
+        # Out of range if it is of another zone, and in UTC before the year 1 or after 9999.
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         expected = "expected seconds since 1970 or a time like 2026-11-21T09:00:00Z"
         raise BadRequest(f"invalid time {text!r}: {expected}") from error
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def parse_duration(text: str) -> float | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,6 +57,42 @@ def test_a_line_is_an_entry_or_nothing(text: bytes, expected: tuple[StdStream, b
     entry = parse_entry(text)
 
     assert (entry and (entry.stream, entry.content)) == expected
+
+
+ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+STAMPS = st.datetimes(timezones=ZONES).map(datetime.isoformat)
+LINES = st.builds(
+    "{} {} {} {}".format,
+    STAMPS | st.text(alphabet="0123456789-:.TZ+", max_size=30),
+    st.sampled_from(["stdout", "stderr", "stdin"]),
+    st.sampled_from(["F", "P", "X", ""]),
+    st.text(max_size=20),
+).map(str.encode)
+
+
+@given(st.binary(max_size=60) | LINES)
+def test_any_line_is_an_entry_with_a_time_or_nothing(text: bytes) -> None:
+    entry = parse_entry(text)
+    if entry is None:
+        return
+
+    assert entry.stream in (OUT, ERR)
+    assert text.endswith(entry.content.removesuffix(b"\n"))
+    assert abs(entry.nanoseconds) < 10_000 * 366 * 86_400 * 10**9
+
+
+@given(st.integers(0, 250_000_000_000), st.integers(0, 10**9 - 1))
+def test_the_time_of_an_entry_has_nanoseconds(second: int, fraction: int) -> None:
+    moment = datetime.fromtimestamp(second, UTC)
+    entry = parse_entry(f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09}Z stdout F text".encode())
+
+    assert entry is not None
+    assert entry.nanoseconds == second * 10**9 + fraction
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_an_entry_whose_time_utc_does_not_have_has_none(time: str) -> None:
+    assert Entry(time, OUT, b"").nanoseconds == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.runtime.errors import RuntimeRefused
 from runner.runtime.runc import find_executable
@@ -31,6 +33,32 @@ OCTOBER_2025 = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"}
 )
 def test_holes_by_version(text: str, expected: set[str]) -> None:
     assert set(known_cves(RuntimeVersion.parse(text))) == expected
+
+
+NUMBERS = st.lists(st.integers(0, 10**9 - 1), min_size=3, max_size=3)
+OUTPUTS = st.builds("runc version {}".format, st.text(alphabet="0123456789.+-rc\n"))
+
+
+@given(st.text() | OUTPUTS)
+def test_any_output_is_a_version_or_unknown(text: str) -> None:
+    version = RuntimeVersion.parse(text)
+
+    assert version.text == text
+    assert (version.name == "unknown") <= (version.number == (0, 0, 0))
+    assert set(known_cves(version)) <= set(FIXED_IN)
+
+
+@given(NUMBERS)
+def test_a_version_is_read_as_it_is_written(numbers: list[int]) -> None:
+    version = RuntimeVersion("runc", (numbers[0], numbers[1], numbers[2]), "")
+
+    read = RuntimeVersion.parse(str(version).replace(" ", " version "))
+
+    assert (read.name, read.number) == (version.name, version.number)
+
+
+def test_a_number_that_no_version_has_is_unknown() -> None:
+    assert RuntimeVersion.parse(f"runc version {'9' * 5_000}.1").name == "unknown"
 
 
 def test_the_warning_names_version_and_holes() -> None:

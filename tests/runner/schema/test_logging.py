@@ -1,6 +1,8 @@
 """The options of a container's log: docker's forms, and a refusal by name of all others."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.errors import BadRequest
 from runner.schema import ContainerOptions
@@ -51,3 +53,36 @@ def test_options_go_through_the_record() -> None:
         "Type": "json-file",
         "Config": {"max-size": "1m"},
     }
+
+
+SIZES = st.builds("{}{}".format, st.integers(0, 10**9), st.sampled_from(["", "k", "MB", " g", "p"]))
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max-size": SIZES | st.text(alphabet="0123456789.kmp") | st.text(),
+        "max-file": st.text(alphabet="0123456789", max_size=6) | st.text(),
+        "compress": st.sampled_from(["true", "false"]),
+        "mode": st.just("blocking"),
+    },
+)
+
+
+@given(OPTIONS | st.dictionaries(st.text(), st.text()))
+def test_any_options_are_read_or_refused(options: dict[str, str]) -> None:
+    try:
+        found = LogOptions.parse(options)
+    except BadRequest as refusal:
+        assert "log opt" in str(refusal)
+        return
+
+    # Four times the size, which conmon is given, must fit 64 bits.
+    assert 0 < 4 * found.file_bytes < 2**63
+    assert 0 < found.files < 100_000
+
+
+@given(st.integers(1, 10**18), st.integers(1, 99_999))
+def test_sizes_and_numbers_are_read_as_they_were_written(size: int, files: int) -> None:
+    found = LogOptions.parse({"max-size": f"{size}", "max-file": f"{files}"})
+
+    assert found.file_bytes == pytest.approx(size)
+    assert found.files == files

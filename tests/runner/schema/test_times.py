@@ -1,6 +1,6 @@
 """Times of the Engine API: what is read, and how they are written."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -39,6 +39,38 @@ def test_seconds_and_rfc_3339_are_read(text: str, when: datetime | None) -> None
 def test_text_without_a_time_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="invalid time"):
         parse_time(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_utc_does_not_have_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="expected seconds since 1970 or a time like"):
+        parse_time(text)
+
+
+DIGITS = st.text(alphabet="0123456789-+:.TZe ", max_size=30)
+MINUTES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(timezones=st.just(UTC) | MINUTES)
+
+
+@given(st.text(max_size=30) | DIGITS | MOMENTS.map(datetime.isoformat))
+def test_any_text_is_a_time_in_utc_or_refused(text: str) -> None:
+    try:
+        when = parse_time(text)
+    except BadRequest as refusal:
+        assert str(refusal).startswith(f"invalid time {text!r}: expected ")
+        return
+
+    assert parse_time(format_time(when)) == when if when else text in ("", "0")
+
+
+@given(MOMENTS)
+def test_a_time_is_read_as_it_was_written(moment: datetime) -> None:
+    try:
+        written = format_time(moment)
+    except OverflowError:
+        return  # in UTC it is before the year 1, or after 9999
+
+    assert parse_time(written) == moment
 
 
 @pytest.mark.parametrize(

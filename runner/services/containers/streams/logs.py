@@ -43,7 +43,7 @@ def utc(text: str) -> str:
     """
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
     # datetime holds six digits, the log nine.
     fraction = text.partition(".")[2].rstrip("Z").partition("+")[0].partition("-")[0]
