@@ -5,6 +5,7 @@ https://docs.docker.com/reference/cli/docker/container/run/
 
 import os
 import posixpath
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -226,6 +227,7 @@ _MOUNT_KEYS = {
     "dst": "Target",
     "destination": "Target",
 }
+_OCTAL = re.compile(r"[0-7]{1,5}")
 _BOOLEANS = {"": True, "1": True, "true": True, "0": False, "false": False}
 
 
@@ -270,10 +272,10 @@ def _size(key: str, value: str) -> int:
 
 
 def _mode(key: str, value: str) -> int:
-    try:
-        return int(value, 8)
-    except ValueError:
-        raise UsageError(f"--mount: invalid {key}={value}: expected octal digits") from None
+    # int() alone takes signs, underscores, 0o and the digits of other scripts.
+    if not _OCTAL.fullmatch(value):
+        raise UsageError(f"--mount: invalid {key}={value}: expected octal digits")
+    return int(value, 8)
 
 
 def _ulimit(text: str) -> dict[str, Any]:

@@ -238,15 +238,15 @@ class DetachKeys:
 
 
 def parse_detach_keys(text: str) -> bytes:
-    """Parse docker's notation: ``ctrl-p,ctrl-q``, or plain characters."""
+    """Parse docker's notation, ``ctrl-p,ctrl-q``, or plain characters; ValueError for others."""
     if not text:
         return b""
     keys = bytearray()
     for key in text.split(","):
-        if key.startswith("ctrl-") and len(key) == 6:
+        if key.startswith("ctrl-") and len(key) == 6 and key.isascii():
             keys.append(ord(key[5].upper()) & 0x1F)
         elif len(key) == 1:
-            keys += key.encode()
+            keys += os.fsencode(key)  # an argument that is not UTF-8 gives its own byte
         else:
             raise ValueError(f"invalid detach keys {text!r}: expected for example ctrl-p,ctrl-q")
     return bytes(keys)

@@ -14,7 +14,9 @@ from runner.cli.arguments import UsageError
 from runner.cli.template_functions import FUNCTIONS, format_value
 
 _ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _WORD = re.compile(r'\s*("(?:[^"\\]|\\.)*"|`[^`]*`|\(|\)|\||[^\s()|]+)')
+_TOO_DEEP = "template: blocks or parentheses are nested too deeply"
 
 Node = Callable[[Any], str]
 
@@ -29,13 +31,20 @@ class Template:
     def parse(cls, text: str) -> Self:
         """Parse a template; UsageError names an unsupported action."""
         tokens = _tokens(text)
-        nodes, ended = _block(tokens)
+        try:
+            nodes, ended = _block(tokens)
+        except RecursionError:
+            raise UsageError(_TOO_DEEP) from None
         if ended:
             raise UsageError(f"template: unexpected {{{{{ended}}}}}")
         return cls(nodes)
 
     def render(self, value: Any) -> str:
-        return "".join(node(value) for node in self._nodes)
+        """The text for a value; UsageError for a field or an argument that does not fit."""
+        try:
+            return "".join(node(value) for node in self._nodes)
+        except RecursionError:
+            raise UsageError(_TOO_DEEP) from None
 
 
 def _tokens(text: str) -> Iterator[tuple[bool, str]]:
@@ -107,6 +116,8 @@ def _with(subject: Expression, body: Template, otherwise: Template) -> Node:
 def _range(subject: Expression, body: Template, otherwise: Template) -> Node:
     def render(value: Any) -> str:
         found = subject(value)
+        if found and not isinstance(found, Mapping | list | tuple):
+            raise UsageError(f"template: cannot range over {format_value(found)}")
         items = list(found.values()) if isinstance(found, Mapping) else list(found or ())
         return "".join(body.render(item) for item in items) if items else otherwise.render(value)
 
@@ -162,24 +173,33 @@ def _command(parts: list[Expression | str], piped: Expression | None, text: str)
     def call(value: Any) -> Any:
         try:
             return function(*(argument(value) for argument in arguments))
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise UsageError(f"template: {head}: {error}") from error
 
     return call
 
 
 def _operand(word: str) -> Expression:
-    if word.startswith(('"', "`")):
-        literal = json.loads(word) if word.startswith('"') else word[1:-1]
+    if word.startswith("`") and word.endswith("`", 1):
+        return lambda _: word[1:-1]
+    if word.startswith('"'):
+        literal = _string(word)
         return lambda _: literal
     if word == "." or word.startswith((".", "$.")):
         path = [part for part in word.removeprefix("$").split(".") if part]
         return lambda value: _field(value, path)
     if word in ("true", "false"):
         return lambda _: word == "true"
-    if word.lstrip("-").isdigit():
+    if _INTEGER.fullmatch(word):
         return lambda _: int(word)
     raise UsageError(f"template: cannot read {word!r}: expected a field such as .ID")
+
+
+def _string(word: str) -> str:
+    try:
+        return str(json.loads(word))
+    except ValueError as error:
+        raise UsageError(f"template: cannot read {word}: {error}") from None
 
 
 def _field(value: Any, path: Sequence[str]) -> Any:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.cli.arguments import Parser, UsageError
 from runner.cli.commands.run import COMMANDS
@@ -197,9 +199,6 @@ def test_a_relative_source_is_a_path_from_here(
         (["--pids-limit", "\u0661", "alpine"], "invalid number '\u0661'"),
         (["--pull", "sometimes", "alpine"], "invalid choice: 'sometimes'"),
         (["-e", "=x", "alpine"], "invalid environment variable '=x'"),
-        (["--ulimit", "nofile", "alpine"], "--ulimit: invalid 'nofile'"),
-        (["--mount", "type=bind,source=/a", "alpine"], "has no target"),
-        (["--mount", "type=bind,size=1", "alpine"], "unknown key 'size'"),
         (["--label", "=x", "alpine"], "--label: invalid '=x'"),
         (["--name"], "expected one argument"),
     ],
@@ -208,3 +207,88 @@ def test_senseless_options_are_a_usage_error(words: list[str], sentence: str) ->
     with pytest.raises(UsageError) as caught:
         body(*words)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--mount", "type=bind,source=/a"],
+            "--mount: 'type=bind,source=/a' has no target",
+        ),
+        (
+            ["--mount", "type=bind,size=1"],
+            "--mount: unknown key 'size' in 'type=bind,size=1'",
+        ),
+        (
+            ["--mount", "target=/t,ro=perhaps"],
+            "--mount: invalid ro=perhaps: expected true or false",
+        ),
+        (
+            ["--mount", "type=tmpfs,target=/t,tmpfs-size=much"],
+            "--mount: tmpfs-size: invalid size 'much': expected a number and b, k, m, g",
+        ),
+        *(
+            (
+                ["--mount", f"type=tmpfs,target=/t,tmpfs-mode={mode}"],
+                f"--mount: invalid tmpfs-mode={mode}: expected octal digits",
+            )
+            for mode in ("", "8", "-1", "0o7", "1_0", " 7", "\u0667", "777777")
+        ),
+        (
+            ["--ulimit", "nofile"],
+            "--ulimit: invalid 'nofile': expected NAME=SOFT[:HARD]",
+        ),
+        (
+            ["--ulimit", "nofile=1:x"],
+            "--ulimit: invalid 'nofile=1:x': expected NAME=SOFT[:HARD]",
+        ),
+        (["--label", "=x"], "--label: invalid '=x': expected KEY=VALUE"),
+        (["-e", "=x"], "invalid environment variable '=x': expected KEY=VALUE"),
+    ],
+)
+def test_a_usage_error_says_which_option_is_wrong(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        body(*words, "alpine")
+
+    assert str(caught.value) == message
+
+
+KEYS = st.sampled_from(
+    ["type", "source", "target", "readonly", "volume-nocopy", "tmpfs-size", "tmpfs-mode", "ro"]
+)
+VALUES = st.sampled_from(["bind", "/a", "true", "0", "1777", "1_0", "-1", "64m", "0o7", "nan"])
+MODES = st.builds("tmpfs-mode={}".format, st.integers(-9, 0o77777) | st.just("0o7"))
+FIELDS = MODES | st.builds("{}={}".format, KEYS, VALUES | st.text(max_size=5)) | st.text(max_size=5)
+
+
+MOUNTS = st.lists(FIELDS, max_size=3).map(lambda fields: ",".join(["target=/t", *fields]))
+
+
+@given(MOUNTS | st.text())
+def test_any_mount_is_read_or_a_usage_error(text: str) -> None:
+    try:
+        [mount] = body(f"--mount={text}", "alpine")["HostConfig"]["Mounts"]
+    except UsageError as refusal:
+        assert str(refusal).startswith("--mount: ")
+        return
+
+    assert {"Type", "Target"} <= mount.keys()
+    assert 0 <= mount.get("TmpfsOptions", {}).get("Mode", 0) <= 0o77777
+    assert mount.get("ReadOnly", False) in (True, False)
+
+
+@given(st.integers(0, 0o77777), st.integers(0, 1 << 40), st.booleans())
+def test_a_mount_is_read_as_it_was_written(mode: int, size: int, read_only: bool) -> None:
+    text = f"type=tmpfs,target=/t,readonly={read_only},tmpfs-mode={mode:o},tmpfs-size={size}"
+
+    [mount] = body("--mount", text.replace("T", "t").replace("F", "f"), "alpine")["HostConfig"][
+        "Mounts"
+    ]
+
+    assert mount == {
+        "Type": "tmpfs",
+        "Target": "/t",
+        "ReadOnly": read_only,
+        "TmpfsOptions": {"Mode": mode, "SizeBytes": size},
+    }

@@ -76,7 +76,24 @@ def test_detach_keys_are_written_as_docker_writes_them(text: str, keys: bytes) -
     assert parse_detach_keys(text) == keys
 
 
-@pytest.mark.parametrize("text", ["ctrl-", "ctrl-pp", "pq", "a,,b"])
+KEYS = st.characters(codec="utf-8", exclude_characters=",")
+
+
+@given(st.text() | st.lists(KEYS | KEYS.map("ctrl-{}".format)).map(",".join))
+def test_any_text_is_detach_keys_or_refused(text: str) -> None:
+    try:
+        keys = parse_detach_keys(text)
+    except ValueError as refusal:
+        assert str(refusal) == (f"invalid detach keys {text!r}: expected for example ctrl-p,ctrl-q")
+        return
+
+    named = [key for key in text.split(",") if key]
+    plain = "".join(key for key in named if len(key) == 1)
+    assert len(keys) == len(plain.encode()) + sum(key.startswith("ctrl-") for key in named)
+    assert all(key.isascii() for key in named if key.startswith("ctrl-"))
+
+
+@pytest.mark.parametrize("text", ["ctrl-", "ctrl-pp", "ctrl-ß", "pq", "a,,b"])
 def test_other_detach_keys_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid detach keys"):
         parse_detach_keys(text)
