@@ -20,6 +20,8 @@ Take = Callable[[int], bytes]
 _HEADER_FRAGMENTS_AT: Final = 386
 _HEADER_SIZE: Final = slice(483, 495)
 _ENTRY_BYTES: Final = 24
+# More than the longest number and its newline.
+_LINE_BYTES: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,7 @@ class SparseMap:
         fragments = _entries(header, _HEADER_FRAGMENTS_AT, 4)
         more = header[482]
         while more:
-            block = take(BLOCK_BYTES)
-            if len(block) < BLOCK_BYTES:
-                raise Truncated("archive is cut short: a sparse map is missing")
+            block = _take_block(take)
             fragments += _entries(block, 0, 21)
             _check_count(len(fragments))
             more = block[504]
@@ -69,6 +69,16 @@ class SparseMap:
             raise InvalidArchive(f"invalid sparse map: it has {total} bytes, {stored} are stored")
 
 
+def _take_block(take: Take) -> bytes:
+    block = take(BLOCK_BYTES)
+    if len(block) < BLOCK_BYTES:
+        raise Truncated(
+            f"archive is cut short: a sparse map's block has {len(block)} bytes, "
+            f"expected {BLOCK_BYTES}"
+        )
+    return block
+
+
 def _entries(block: bytes, at: int, count: int) -> list[Fragment]:
     fragments = []
     for start in range(at, at + count * _ENTRY_BYTES, _ENTRY_BYTES):
@@ -91,23 +101,21 @@ def _listed_numbers(text: bytes) -> list[int]:
 
 def _leading_numbers(take: Take) -> tuple[list[int], int]:
     """Format 1.0: a count, then that many pairs, a line each, padded to a block."""
-    text, read, expected = b"", 0, 1
-    while True:
-        block = take(BLOCK_BYTES)
-        if len(block) < BLOCK_BYTES:
-            raise Truncated("archive is cut short: a sparse map is missing")
-        read += BLOCK_BYTES
-        text += block
-        lines = text.split(b"\n", expected)
-        if expected == 1 and len(lines) > 1:
-            count = parse_decimal(lines[0], "sparse map")
+    # Counted as blocks arrive: splitting all again with each block is quadratic.
+    text = bytearray()
+    lines, expected = 0, 1
+    while lines < expected:
+        block = _take_block(take)
+        if not text and b"\n" in block:
+            count = parse_decimal(block.partition(b"\n")[0], "sparse map")
             _check_count(count)
             expected = 1 + 2 * count
-            lines = text.split(b"\n", expected)
-        if len(lines) > expected:
-            return [parse_decimal(line, "sparse map") for line in lines[1:expected]], read
-        if expected == 1 or read > expected * 24 + BLOCK_BYTES:
+        text += block
+        lines += block.count(b"\n")
+        if lines < expected and len(text) > expected * _LINE_BYTES:
             raise InvalidArchive("invalid sparse map: its numbers have no end")
+    numbers = bytes(text).split(b"\n", expected)[1:expected]
+    return [parse_decimal(number, "sparse map") for number in numbers], len(text)
 
 
 def _check_count(count: int) -> None:

@@ -1,6 +1,7 @@
 """PAX records: lengths that count themselves, keys, values, and times."""
 
 import contextlib
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -96,3 +97,40 @@ def test_only_an_owner_may_be_minus_one() -> None:
     for value in (b"-1", b"-2", b"", b"1" * 20, b"0x1"):
         with pytest.raises(InvalidArchive, match="invalid PAX size"):
             parse_decimal(value, "size")
+
+
+TEXTS = st.text(alphabet="0123456789.-", max_size=12) | st.integers(10**18, 10**20).map(str)
+VALUES = st.binary(max_size=30) | TEXTS.map(str.encode)
+
+
+@given(VALUES)
+def test_any_number_is_read_or_refused(value: bytes) -> None:
+    try:
+        number = parse_decimal(value, "size")
+    except InvalidArchive as refusal:
+        assert str(refusal) == f"invalid PAX size {value[:40]!r}, expected a decimal number"
+        assert not value.isdigit() or len(value) > 19
+        return
+
+    assert 0 <= number < 10**19
+    assert parse_decimal(b"%d" % number, "size") == number
+
+
+@given(VALUES)
+def test_any_time_is_read_or_refused(value: bytes) -> None:
+    try:
+        nanoseconds = parse_time_ns(value)
+    except InvalidArchive as refusal:
+        assert str(refusal) == f"invalid PAX mtime {value[:40]!r}, expected decimal seconds"
+        return
+
+    assert abs(nanoseconds) < 10**27
+    assert abs(nanoseconds - Decimal(value.decode()) * 10**9) < 1
+
+
+@given(st.integers(-(10**27) + 1, 10**27 - 1))
+def test_a_time_is_read_as_it_was_written(nanoseconds: int) -> None:
+    seconds, fraction = divmod(abs(nanoseconds), 10**9)
+    sign = b"-" if nanoseconds < 0 else b""
+
+    assert parse_time_ns(b"%s%d.%09d" % (sign, seconds, fraction)) == nanoseconds

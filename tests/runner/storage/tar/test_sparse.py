@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.storage.tar.errors import InvalidArchive, Truncated
 from runner.storage.tar.sparse import MAX_FRAGMENTS, SparseMap
@@ -44,7 +46,9 @@ def test_an_old_header_has_four_fragments_and_more_in_the_next_blocks() -> None:
 
 
 def test_a_missing_block_of_an_old_map_is_told() -> None:
-    with pytest.raises(Truncated, match="a sparse map is missing"):
+    with pytest.raises(
+        Truncated, match="cut short: a sparse map's block has 5 bytes, expected 512"
+    ):
         SparseMap.from_header(old_header((0, 1), size=9, more=True), taking(b"short"))
 
 
@@ -101,3 +105,62 @@ def test_a_map_that_lies_is_refused(
 ) -> None:
     with pytest.raises(InvalidArchive, match=message):
         SparseMap(100, fragments).check(stored)
+
+
+NUMBERS = st.integers(0, 10**19 - 1)
+PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), max_size=60)
+LISTS = st.text(alphabet="0123456789,-", max_size=40).map(str.encode)
+LINES = st.text(alphabet="0123456789\n", max_size=40).map(str.encode)
+
+
+@given(NUMBERS, PAIRS)
+def test_a_map_is_read_as_it_was_written_in_both_formats(
+    size: int, pairs: list[tuple[int, int]]
+) -> None:
+    numbers = [b"%d" % number for pair in pairs for number in pair]
+    lines = b"".join(b"%s\n" % number for number in (b"%d" % len(pairs), *numbers))
+    stored = lines + bytes(-len(lines) % 512)
+
+    listed = {"GNU.sparse.size": b"%d" % size, "GNU.sparse.map": b",".join(numbers)}
+    leading = {"GNU.sparse.realsize": b"%d" % size, "GNU.sparse.major": b"1"}
+
+    assert SparseMap.from_pax(listed, taking(b"")) == (SparseMap(size, tuple(pairs)), 0)
+    assert SparseMap.from_pax(leading, taking(stored + b"content")) == (
+        SparseMap(size, tuple(pairs)),
+        len(stored),
+    )
+
+
+@given(st.binary(max_size=8) | st.just(b"9"), st.binary(max_size=40) | LISTS,
+       st.sampled_from([b"", b"0", b"1"]), st.binary(max_size=1200) | LINES)  # fmt: skip
+def test_any_records_and_content_are_a_map_or_refused(
+    size: bytes, listed: bytes, major: bytes, content: bytes
+) -> None:
+    records = {"GNU.sparse.size": size, "GNU.sparse.map": listed, "GNU.sparse.major": major}
+    try:
+        found, read = SparseMap.from_pax(records, taking(content + bytes(512)))
+    except InvalidArchive as refusal:
+        assert str(refusal)
+        return
+
+    assert found.size == int(size)
+    assert len(found.fragments) <= MAX_FRAGMENTS
+    assert (read > 0) == (major == b"1")
+
+
+@given(PAIRS, st.integers(0, 1000))
+def test_a_checked_map_is_in_order_and_inside_its_file(
+    pairs: list[tuple[int, int]], slack: int
+) -> None:
+    fragments, at = [], 0
+    for gap, length in pairs:
+        fragments.append((at + gap, length))
+        at += gap + length
+    total = sum(length for _, length in pairs)
+
+    SparseMap(at + slack, tuple(fragments)).check(total)
+    with pytest.raises(InvalidArchive, match=f"it has {total} bytes, {total + 1} are stored"):
+        SparseMap(at + slack, tuple(fragments)).check(total + 1)
+    if at:
+        with pytest.raises(InvalidArchive, match="bytes at"):
+            SparseMap(at - 1, tuple(fragments)).check(total)
