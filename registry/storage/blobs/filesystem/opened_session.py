@@ -16,7 +16,6 @@ from registry.storage.blobs.names import upload_path
 from registry.storage.disk.regular_file import NotRegular, open_regular, parent_of
 
 COPY_BYTES = 1024 * 1024
-_WRITABLE = 0o222
 
 
 class OpenedSession(NamedTuple):
@@ -36,18 +35,43 @@ def create_session(file_ops: FileOps, root: int, session: str) -> None:
 
 def open_session(root: int, session: str) -> OpenedSession | None:
     """Open the session's file for a writer; None if there is none, or if it is a blob already."""
+    try:
+        path = upload_path(session)
+    except FileNotFoundError:
+        return None
     while True:
         try:
-            fd = open_regular(upload_path(session), os.O_RDWR, directory=root)
+            fd = open_writable(path, root)
         except (FileNotFoundError, NotRegular):
             return None
         is_alone = lock(fd)
-        found = os.fstat(fd)
-        if found.st_nlink and found.st_mode & _WRITABLE:
-            return OpenedSession(fd, found.st_size, is_alone)
+        # Between the opening and the lock a commit may have made it a blob, or a newer claim
+        # unlinked it.
+        if has_name(fd, root, path):
+            return OpenedSession(fd, os.fstat(fd).st_size, is_alone)
         os.close(fd)
-        if found.st_nlink:
-            return None  # a commit has sealed it
+
+
+def open_writable(path: str, root: int) -> int:
+    """Open a session's file, also one that a commit had sealed when it was killed."""
+    try:
+        return open_regular(path, os.O_RDWR, directory=root)
+    except PermissionError:
+        fd = open_regular(path, os.O_RDONLY, directory=root)
+        try:
+            os.fchmod(fd, 0o600)
+        finally:
+            os.close(fd)
+        return open_regular(path, os.O_RDWR, directory=root)
+
+
+def has_name(fd: int, root: int, path: str) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        found = os.stat(path, dir_fd=root, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(fd))
 
 
 def lock(fd: int) -> bool:

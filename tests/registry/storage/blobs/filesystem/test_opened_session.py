@@ -1,5 +1,6 @@
 """Session files: one writer has the file, and a newer one goes on in another."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from registry.storage.blobs.filesystem.opened_session import (
     open_session,
 )
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
+from registry.storage.disk import regular_file
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
 from tests.support.registry.storage import read_all
@@ -80,13 +82,7 @@ def make_a_link(file: Path) -> None:
     file.symlink_to("elsewhere")
 
 
-def make_a_sealed_file(file: Path) -> None:
-    """As a commit does before it renames: whoever has opened it would write into the blob."""
-    file.touch()
-    file.chmod(0o444)
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, make_a_directory, make_a_link, make_a_sealed_file])
+@pytest.mark.parametrize("make", [os.mkfifo, make_a_directory, make_a_link])
 def test_nothing_but_an_open_sessions_file_is_written(
     root: int, file: Path, make: Callable[[Path], None]
 ) -> None:
@@ -116,6 +112,45 @@ def test_a_file_without_its_name_is_no_longer_the_sessions(
 
     assert os.pread(found.fd, 10, 0) == b"newer"
     os.close(found.fd)
+
+
+@pytest.mark.parametrize("is_root", [True, False])
+def test_a_session_whose_commit_was_killed_after_it_sealed_the_file_goes_on(
+    root: int, file: Path, monkeypatch: pytest.MonkeyPatch, is_root: bool
+) -> None:
+    """Its client was told of these bytes, and no blob has them."""
+    file.write_bytes(b"content")
+    file.chmod(0o444)
+    real = regular_file.open_regular
+
+    def open_as_its_owner(path: str, flags: int, *, directory: int) -> int:
+        if flags == os.O_RDWR and not file.stat().st_mode & 0o200:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, flags, directory=directory)
+
+    if not is_root:
+        monkeypatch.setattr(opened_session, "open_regular", open_as_its_owner)
+    found = opened(root)
+
+    assert os.pwrite(found.fd, b"!", found.size) == 1
+    assert file.read_bytes() == b"content!"
+    os.close(found.fd)
+
+
+def test_a_file_that_became_a_blob_meanwhile_is_no_longer_the_sessions(
+    root: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed by a commit between the opening and the lock."""
+    file.write_bytes(b"hello")
+    real = fcntl.flock
+
+    def rename_first(fd: int, operation: int) -> None:
+        file.rename(file.with_name("blob"))
+        real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", rename_first)
+
+    assert open_session(root, SESSION) is None
 
 
 @pytest.mark.parametrize("size", [0, 3, 7, 10])
