@@ -28,6 +28,7 @@ from registry.server import Limits, Server, listen
 from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
 from registry.services.operator.stopped import StoppedRegistry
 from registry.services.repositories import Registry
+from registry.services.sessions import Sessions
 from registry.storage.backup_directory import check_complete, check_restore_target, restore
 from registry.storage.blobs.contract import BlobStore
 from registry.storage.blobs.filesystem.directories import check_tree, find_problem
@@ -46,6 +47,7 @@ from registry.storage.guard import Guard
 from registry.storage.markers import CREATED, expecting_log
 from registry.storage.prepare import check_database, prepare_database
 from registry.storage.retention import Retention
+from registry.storage.system_clock import SystemClock
 
 
 def serve(settings: Settings) -> None:
@@ -113,7 +115,7 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
     with startup_errors(root.database):
         opening = SQLiteDatabase(root.database, guard)
     async with opening as database:
-        store = FilesystemBlobStore(root, guard=guard)
+        store = FilesystemBlobStore(root, guard)
         try:
             state = state_of(settings, database, store, guard)
             collector = GarbageCollector(state, share=settings.gc.lock_percent / 100)
@@ -133,7 +135,7 @@ async def open_stopped(settings: Settings) -> AsyncIterator[StoppedRegistry]:
         check_database(root)
         with Snapshot.of(root.database) as rows, startup_errors(root.database):
             async with FilesystemFiles(root.directory) as files:
-                yield StoppedRegistry(root.path, rows, files)
+                yield StoppedRegistry(root.path, rows, files, SystemClock())
 
 
 @contextmanager
@@ -202,6 +204,7 @@ def policy_of(settings: Settings) -> Policy:
 def state_of(
     settings: Settings, database: Database, store: BlobStore, guard: Guard
 ) -> RegistryState:
+    clock = SystemClock()
     return RegistryState(
         database,
         store,
@@ -209,6 +212,8 @@ def state_of(
         guard,
         retention=retention_of(settings),
         limits=upload_limits_of(settings),
+        clock=clock,
+        sessions=Sessions(clock),
     )
 
 

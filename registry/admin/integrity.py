@@ -34,7 +34,9 @@ async def fsck(
     repairer = None
     if repair:
         counted = await checks.count_files()
-        repairer = Repair(state.database, state.store, keep_orphans=counted.has_too_many_orphans)
+        repairer = Repair(
+            state.database, state.store, state.clock, keep_orphans=counted.has_too_many_orphans
+        )
     async with aclosing(check(checks, repairer)) as documents:
         async for document in documents:
             yield document

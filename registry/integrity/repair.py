@@ -15,6 +15,7 @@ from registry.integrity.findings import (
     OrphanFile,
 )
 from registry.storage.blobs.contract import BlobStore, StoredFile
+from registry.storage.clock import Clock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import audit, physical_names
 from registry.storage.metadata.integrity import repairs
@@ -33,6 +34,7 @@ class Repair:
 
     database: Database
     store: BlobStore
+    clock: Clock
     identity: str = "fsck"
     keep_orphans: bool = False
     """Remove no orphan, because there are more than a crash leaves."""
@@ -56,7 +58,7 @@ class Repair:
 
     async def _repair_rows(self, finding: Finding, target: RowTarget) -> str:
         def unit(connection: Connection) -> str:
-            change = audit.Change.begin(connection, self.identity)
+            change = audit.Change.begin(connection, self.identity, self.clock)
             done = repair_rows(connection, change, target)
             if done:
                 detail = f"{finding.invariant}: {finding.found}"
@@ -75,7 +77,7 @@ class Repair:
         def unit(connection: Connection) -> bool:
             if not physical_names.without_row(connection, [file]):
                 return False
-            change = audit.Change.begin(connection, self.identity)
+            change = audit.Change.begin(connection, self.identity, self.clock)
             action = f"{self.identity}.remove"
             audit.append(connection, change, action, "", file.path, finding.found)
             return True

@@ -16,7 +16,7 @@ from registry.integrity.checks import Integrity, check_blob, check_manifest
 from registry.integrity.findings import Finding
 from registry.integrity.repair import Repair
 from registry.storage.blobs.contract import BlobStore
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata import blobs
 from registry.storage.metadata.integrity import checks
@@ -76,7 +76,7 @@ class Scrub:
     store: BlobStore
     throttle: Throttle
     due: int
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock
     done: ScrubProgress = field(default_factory=ScrubProgress)
 
     async def run(self) -> AsyncIterator[Finding]:
@@ -141,7 +141,7 @@ class Scrub:
 
     async def _mark(self, finding: Finding) -> Finding:
         self.done.corrupt += 1
-        repairer = Repair(self.database, self.store, "scrub")
+        repairer = Repair(self.database, self.store, self.clock, "scrub")
         return await repairer.repair(finding)
 
     async def _verified(self, physicals: list[str]) -> None:

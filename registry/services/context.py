@@ -13,7 +13,7 @@ from registry.config import Sparse
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Progress
 from registry.storage.blobs.contract import BlobStore
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.guard import Guard
 from registry.storage.metadata import audit
@@ -98,8 +98,8 @@ class RegistryState:
     guard: Guard
     retention: Retention
     limits: UploadLimits
-    sessions: Sessions = field(default_factory=Sessions)
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock
+    sessions: Sessions
     epochs: EpochWatch = field(default_factory=EpochWatch)
     committed: CommittedSessions = field(default_factory=CommittedSessions)
     # Held while files of the trash are removed: no undelete and no backup begins meanwhile.

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.storage.blobs.claims import Claim, Progress
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 
 RANDOM_BYTES = 4
 
@@ -33,8 +33,8 @@ class _Session:
 class Sessions:
     """A lock per upload session, the time of its last request, its newest claim and progress."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._started = self._clock.monotonic_ms()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known: dict[str, _Session] = {}

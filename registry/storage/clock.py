@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
 
@@ -17,13 +16,3 @@ class Clock(Protocol):
         ...
 
     def monotonic_ms(self) -> int: ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000

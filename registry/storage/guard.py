@@ -1,4 +1,4 @@
-"""Guard: the contract of the check before every write."""
+"""Guard: the contract of the check before every write, and DiskGuard, that of stores on a disk."""
 
 from __future__ import annotations
 
@@ -40,4 +40,24 @@ class Guard(Protocol):
 
     def refresh(self) -> None:
         """Measure the free space.  Waits for the disk."""
+        ...
+
+
+class DiskGuard(Guard, Protocol):
+    """A Guard of stores on a disk: they ask before they grow, and report the disk's failures.
+
+    The SQLite database and the filesystem's store share one, so that a failure of either stops
+    both.  Every implementation passes tests/registry/storage/disk/test_write_guard.py.
+    """
+
+    def check_free_space(self) -> None:
+        """Raise RegistryReadOnly after a failure, or StorageFull below the minimum."""
+        ...
+
+    def on_disk_error(self, call: str, error: OSError) -> None:
+        """Refuse writes from now on: the operation ``call`` failed on the disk itself."""
+        ...
+
+    def release_reserve(self) -> bool:
+        """Remove the reserve file; if true, the failed write may be retried."""
         ...

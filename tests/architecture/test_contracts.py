@@ -12,6 +12,7 @@ PROGRAMS = ("oci", "registry", "runner")
 CONTRACTS = {
     "registry.storage.clock:Clock": "registry/storage/test_clock.py",
     "registry.storage.guard:Guard": "registry/storage/disk/test_write_guard.py",
+    "registry.storage.guard:DiskGuard": "registry/storage/disk/test_write_guard.py",
     "registry.storage.blobs.contract:BlobReader": "registry/storage/blobs/test_contract.py",
     "registry.storage.blobs.contract:BlobStore": "registry/storage/blobs/test_contract.py",
     "registry.storage.blobs.contract:BlobWriter": "registry/storage/blobs/test_contract.py",

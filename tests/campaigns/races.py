@@ -20,15 +20,17 @@ from registry.errors import CommandRefused
 from registry.gc.collector import GarbageCollector
 from registry.services.context import ManifestPolicy, RegistryState
 from registry.services.repositories import Registry
+from registry.services.sessions import Sessions
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import Root
-from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.system_clock import SystemClock
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest
 from tests.campaigns.checker import check
 from tests.support.images import an_image, an_index
 from tests.support.registry import schema
+from tests.support.registry.guards import MemoryGuard
 from tests.support.registry.integrity import wrongs
 from tests.support.registry.settings import default_retention, default_upload_limits
 from tests.support.registry.storage import Service, body, push_blob, push_blobs
@@ -173,8 +175,8 @@ async def two_services(path: Path) -> AsyncIterator[tuple[Service, Service]]:
 
 @contextlib.asynccontextmanager
 async def a_registry(root: Root) -> AsyncIterator[Service]:
-    guard = WriteGuard()
-    store = FilesystemBlobStore(root, guard=guard)
+    guard, clock = MemoryGuard(), SystemClock()
+    store = FilesystemBlobStore(root, guard)
     async with SQLiteDatabase(root.database, guard) as database:
         state = RegistryState(
             database,
@@ -183,6 +185,8 @@ async def a_registry(root: Root) -> AsyncIterator[Service]:
             guard,
             retention=RETENTION,
             limits=default_upload_limits(max_per_identity=MAX_SESSIONS),
+            clock=clock,
+            sessions=Sessions(clock),
         )
         yield Service(root.path, database, store, Registry(state), state)
         await store.aclose()

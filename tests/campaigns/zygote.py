@@ -197,7 +197,7 @@ def _fork(command: Callable[[list[str]], object], order: dict[str, Any]) -> int:
         os.dup2(source, target)
     os.environ.update(order["environment"])
     if shift := order["wall_shift_ms"]:
-        clock = importlib.import_module("registry.storage.clock").SystemClock
+        clock = importlib.import_module("registry.storage.system_clock").SystemClock
         clock.wall_ms = lambda _: time.time_ns() // 1_000_000 + shift
     try:
         command(order["arguments"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from registry import app
 from registry.config import Address, Bounds, Settings, SettingsInvalid, load_settings
-from registry.storage.clock import SystemClock
+from registry.storage.system_clock import SystemClock
 
 
 def written(directory: Path, text: str) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from registry.storage.blobs.contract import StoredFiles
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 from registry.storage.database.contract import OperatorRows
 
 
@@ -17,4 +17,4 @@ class StoppedRegistry:
     path: Path
     rows: OperatorRows
     files: StoredFiles
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock

@@ -24,7 +24,7 @@ from registry.storage.database.group_commit import Writer
 from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.point_read import PointRead
 from registry.storage.database.readers import Readers, translate_read_error
-from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.guard import DiskGuard
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -55,8 +55,8 @@ class SQLiteDatabase:
     unknown (WriterStopped).
     """
 
-    def __init__(self, path: Path, guard: WriteGuard | None = None) -> None:
-        self.guard = guard or WriteGuard()
+    def __init__(self, path: Path, guard: DiskGuard) -> None:
+        self.guard = guard
         self._writing = sqlite_engine(path, checkpoints.PRAGMA)
         # One more for ``look``, which keeps its connection.
         reading = sqlite_engine(path, *READER_PRAGMAS, pool_size=READERS + 1)
@@ -98,7 +98,7 @@ class SQLiteDatabase:
 
     def _latch_if_failed(self, error: DatabaseError | sqlite3.Error) -> None:
         if code_of(error) in FAILURES:
-            self.guard.latch.trip(f"database: {getattr(error, 'orig', error)}")
+            self.guard.make_read_only(f"database: {getattr(error, 'orig', error)}")
 
     @property
     def problem(self) -> str | None:

@@ -46,18 +46,15 @@ class Latch:
     """Tripped by the first failure; a marker file in the root keeps it tripped after a restart.
 
     The marker's existence counts; the reason is written into it if possible.  If the disk accepts
-    no change at all, only the next process's own failure trips its latch.  Without a directory the
-    latch is kept in memory only.
+    no change at all, only the next process's own failure trips its latch.
     """
 
-    def __init__(self, directory: int | None = None, system: Syscalls = os) -> None:
-        self._marker = None if directory is None else Marker(directory, system)
+    def __init__(self, directory: int, system: Syscalls = os) -> None:
+        self._marker = Marker(directory, system)
         self._lock = threading.Lock()
-        self.reason: str | None = None
-        if self._marker is not None:
-            self.reason = self._marker.read()
-            if self.reason is None:
-                self._prepare(self._marker)
+        self.reason = self._marker.read()
+        if self.reason is None:
+            self._prepare()
 
     def check(self) -> None:
         """Raise RegistryReadOnly once tripped."""
@@ -71,8 +68,7 @@ class Latch:
                 return
             self.reason = reason[:MAX_REASON]
             log.critical("read-only from now on: the disk failed", extra={"reason": self.reason})
-            if self._marker is not None:
-                self._mark(self._marker, self.reason)
+            self._mark(self.reason)
 
     def reset(self) -> str | None:
         """Allow writes again; returns the reason it was tripped, or None if it was not.
@@ -80,24 +76,24 @@ class Latch:
         Raises OSError, and stays tripped, if a file still cannot be written.
         """
         with self._lock:
-            if self.reason is not None and self._marker is not None:
+            if self.reason is not None:
                 try:
                     self._marker.remove()
                 except OSError:
-                    self._mark(self._marker, self.reason)
+                    self._mark(self.reason)
                     raise
             reason, self.reason = self.reason, None
             return reason
 
-    def _prepare(self, marker: Marker) -> None:
+    def _prepare(self) -> None:
         try:
-            marker.prepare()
+            self._marker.prepare()
         except OSError as error:
             log.warning("no spare marker could be made", extra={"error": str(error)})
 
-    def _mark(self, marker: Marker, reason: str) -> None:
+    def _mark(self, reason: str) -> None:
         try:
-            marker.write(reason)
+            self._marker.write(reason)
         except OSError as error:
             # Expected: the disk has failed.
             log.critical("the read-only marker is not durable", extra={"error": str(error)})

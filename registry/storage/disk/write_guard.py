@@ -11,19 +11,16 @@ from registry.storage.disk.root import Root
 
 
 class WriteGuard:
-    """The Guard of a disk.  Every check takes microseconds at most.
-
-    Without a root there is no marker file and no check of free space.
-    """
+    """The DiskGuard of a root.  Every check takes microseconds at most."""
 
     def __init__(
         self,
-        latch: Latch | None = None,
-        free_space: FreeSpace | None = None,
+        latch: Latch,
+        free_space: FreeSpace,
         find_problem: Callable[[], str | None] | None = None,
     ) -> None:
         """``find_problem`` says, once a second, what else is wrong with the root."""
-        self.latch = latch or Latch()
+        self.latch = latch
         self.free_space = free_space
         self._find_problem = find_problem
         self._found: str | None = None
@@ -44,18 +41,14 @@ class WriteGuard:
         self.latch.check()
 
     def check_free_space(self) -> None:
-        """Raise RegistryReadOnly, or StorageFull below the minimum."""
         self.latch.check()
-        if self.free_space is not None:
-            self.free_space.check()
+        self.free_space.check()
 
     def on_disk_error(self, call: str, error: OSError) -> None:
-        """Trip the latch: called with the operation that failed on the disk itself."""
         self.latch.trip(f"{call}: {error.strerror or error}")
 
     def release_reserve(self) -> bool:
-        """Remove the reserve file; if true, the failed write may be retried."""
-        return self.free_space is not None and self.free_space.release()
+        return self.free_space.release()
 
     @property
     def read_only_reason(self) -> str | None:
@@ -69,8 +62,7 @@ class WriteGuard:
 
     def refresh(self) -> None:
         """Look how much space is left, and what else is wrong.  Waits for the disk."""
-        if self.free_space is not None:
-            self.free_space.refresh()
+        self.free_space.refresh()
         if self._find_problem is not None:
             self._found = self._find_problem()
 
@@ -81,4 +73,4 @@ class WriteGuard:
             return f"the registry is read-only since its disk failed ({self.latch.reason})"
         if self._found is not None:
             return self._found
-        return None if self.free_space is None else self.free_space.problem
+        return self.free_space.problem

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 from registry.storage.metadata import epochs
 from registry.storage.metadata.tables import audit
 from registry.storage.retention import Lease
@@ -36,12 +36,11 @@ class Change:
         cls,
         connection: Connection,
         identity: str,
-        clock: Clock | None = None,
+        clock: Clock,
         lease_ms: int = 0,
     ) -> Change:
         """Begin the change that the current transaction makes."""
-        now = (clock or SystemClock()).wall_ms()
-        return cls(identity, now, epochs.current(connection), lease_ms)
+        return cls(identity, clock.wall_ms(), epochs.current(connection), lease_ms)
 
 
 def append(

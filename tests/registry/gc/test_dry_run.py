@@ -115,13 +115,13 @@ async def test_a_dry_run_writes_nothing_and_is_not_refused_on_a_latched_registry
     await gc_service.pass_time(200)
     gc_service.clock.advance(20 * SECOND)
     epochs = await gc_service.service.rows("SELECT * FROM epochs")
-    gc_service.service.database.guard.latch.trip("a test")
+    gc_service.service.database.guard.make_read_only("a test")
 
     said = await dry_run(gc_service.service.state)
 
     assert said.members > 0
     assert await gc_service.service.rows("SELECT * FROM epochs") == epochs
-    gc_service.service.database.guard.latch.reset()
+    gc_service.service.database.guard.allow_writes()
     assert await gc_service.collect() == said
 
 

@@ -65,7 +65,7 @@ async def test_an_orderly_end_writes_down_how_long_an_epoch_was_watched(tmp_path
 
 async def test_a_disk_that_takes_no_write_does_not_fail_the_end(gc_service: GcService) -> None:
     async with watching_epochs(gc_service.service.state):
-        gc_service.service.database.guard.latch.trip("a test")
+        gc_service.service.database.guard.make_read_only("a test")
 
     assert await gc_service.service.rows("SELECT number FROM epochs") == []
 

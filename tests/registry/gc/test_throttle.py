@@ -13,6 +13,7 @@ from registry.gc import throttle
 from registry.gc.throttle import LockThrottle
 from registry.storage.database.sqlite import SQLiteDatabase
 from tests.support.registry import schema
+from tests.support.registry.guards import MemoryGuard
 
 HELD = 0.02
 
@@ -45,7 +46,7 @@ def hold(_: Connection) -> None:
 async def test_it_waits_until_a_hold_is_its_share_of_the_time(
     database_path: Path, waits: list[float], share: float, times: int
 ) -> None:
-    async with SQLiteDatabase(database_path) as database:
+    async with SQLiteDatabase(database_path, MemoryGuard()) as database:
         throttle = LockThrottle(database, "gc", share)
         await throttle.run(hold)
         before = time.monotonic()
@@ -59,7 +60,7 @@ async def test_it_waits_until_a_hold_is_its_share_of_the_time(
 async def test_a_hold_is_counted_with_its_commit(
     database_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with SQLiteDatabase(database_path) as database:
+    async with SQLiteDatabase(database_path, MemoryGuard()) as database:
         throttle = LockThrottle(database, "gc", 0.02)
         write = database.write
 
@@ -89,7 +90,7 @@ async def test_units_grow_while_they_are_quick_and_shrink_when_they_are_slow(
         if len(sizes) > 5:
             seconds += HELD
 
-    async with SQLiteDatabase(database_path) as database:
+    async with SQLiteDatabase(database_path, MemoryGuard()) as database:
         await LockThrottle(database, "gc", 0.02).run_batches(range(200), unit)
 
     assert sizes[0] == throttle.MIN_ITEMS_PER_BATCH

@@ -55,7 +55,7 @@ async def test_a_blob_that_was_pushed_after_it_was_found_missing_is_not_hidden(
     [finding] = await found_by(service)
 
     await push_blob(repository, CONTENT)
-    mended = await Repair(service.database, service.store).repair(finding)
+    mended = await Repair(service.database, service.store, service.state.clock).repair(finding)
 
     assert mended.repaired == ""
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)
@@ -71,7 +71,7 @@ async def test_a_manifest_that_was_pushed_after_it_was_found_corrupt_is_not_hidd
     [finding] = await found_by(service)
 
     await repository.manifests.push(Tag("v1"), IMAGE.manifest, IMAGE.media_type)
-    mended = await Repair(service.database, service.store).repair(finding)
+    mended = await Repair(service.database, service.store, service.state.clock).repair(finding)
 
     assert mended.repaired == ""
     assert (await repository.manifests.pull(Tag("v1"))).content == IMAGE.manifest
@@ -99,7 +99,7 @@ async def test_a_corrupt_manifest_of_a_deleted_repository_whose_name_is_used_aga
     await push_image(service.repository(), IMAGE, Tag("v1"))
 
     [finding] = await found_by(service)
-    mended = await Repair(service.database, service.store).repair(finding)
+    mended = await Repair(service.database, service.store, service.state.clock).repair(finding)
 
     assert mended.repaired == "marked corrupt"
     [(hidden,)] = await service.rows("SELECT repository_id FROM corrupt_manifests")
@@ -114,7 +114,7 @@ async def test_a_scrub_gets_past_a_corrupt_manifest_of_a_deleted_repository(
     await damage_manifest(service)
     await delete_repository(service.state, "alice", NAME)
     await push_image(service.repository(), IMAGE, Tag("v1"))
-    run = Scrub(service.database, service.store, Throttle(1e12), due=0)
+    run = Scrub(service.database, service.store, Throttle(1e12), 0, service.state.clock)
 
     found = [each async for each in run.run()]
 
@@ -129,7 +129,7 @@ async def test_a_step_is_chosen_by_what_was_found_and_not_by_its_words(
     (service.root / directory / "blob an edge says").write_bytes(b"")
     [finding] = await found_by(service)
 
-    mended = await Repair(service.database, service.store).repair(finding)
+    mended = await Repair(service.database, service.store, service.state.clock).repair(finding)
 
     assert mended.repaired == "removed"
     assert await found_by(service) == []

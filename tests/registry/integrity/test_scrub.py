@@ -31,7 +31,9 @@ UNBOUNDED = 1e12
 
 async def scrub(service: Service, throttle: Throttle | None = None) -> tuple[Scrub, list[Finding]]:
     due = int(time.time() * 1000) + 1
-    run = Scrub(service.database, service.store, throttle or Throttle(UNBOUNDED), due)
+    run = Scrub(
+        service.database, service.store, throttle or Throttle(UNBOUNDED), due, service.state.clock
+    )
     return run, [finding async for finding in run.run()]
 
 

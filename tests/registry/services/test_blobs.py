@@ -204,7 +204,7 @@ async def test_a_read_only_registry_still_reports_corrupt_content(service: Servi
     repository = service.repository()
     digest = await push_blob(repository, CONTENT)
     file_of(service, digest).unlink()
-    service.database.guard.latch.trip("sync: Input/output error")
+    service.database.guard.make_read_only("sync: Input/output error")
 
     with pytest.raises(BlobUnknown, match="corrupt"):
         await repository.blobs.open(digest)

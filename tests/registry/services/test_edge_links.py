@@ -231,7 +231,9 @@ async def test_fsck_calls_them_harmless_and_repair_links_them(
     interrupted: GcService, changed: list[int]
 ) -> None:
     found = await findings(interrupted)
-    repair = Repair(interrupted.service.database, interrupted.service.store)
+    repair = Repair(
+        interrupted.service.database, interrupted.service.store, interrupted.service.state.clock
+    )
 
     repaired = [await repair.repair(each) for each in found]
 

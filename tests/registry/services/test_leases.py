@@ -145,6 +145,6 @@ async def test_a_registry_that_cannot_write_still_answers(gc_service: GcService)
     repository = gc_service.repository()
     await push_blob(repository, CONTENT)
     await gc_service.outlive_leases()
-    gc_service.service.database.guard.latch.trip("a test")
+    gc_service.service.database.guard.make_read_only("a test")
 
     assert await repository.blobs.stat(DIGEST) == len(CONTENT)

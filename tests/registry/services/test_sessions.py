@@ -11,7 +11,7 @@ SESSION, OTHER = "session", "other"
 
 
 async def test_a_session_has_one_lock_for_all_who_hold_it() -> None:
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
     lock = sessions.lock("one")
 
     assert sessions.lock("one") is lock
@@ -23,7 +23,7 @@ async def test_a_session_has_one_lock_for_all_who_hold_it() -> None:
 
 
 def test_a_lock_that_nobody_has_takes_no_memory() -> None:
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
 
     sessions.lock("one")
 
@@ -45,7 +45,7 @@ def test_a_session_is_idle_since_its_last_request_or_the_start() -> None:
 
 
 async def test_the_next_claim_has_the_progress_that_was_recorded() -> None:
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
     first = await sessions.claim(SESSION, "sha512")
 
     await sessions.record(Progress(SESSION, 5, first.token))
@@ -57,7 +57,7 @@ async def test_the_next_claim_has_the_progress_that_was_recorded() -> None:
 
 async def test_while_a_claim_writes_nothing_is_known_of_its_progress() -> None:
     """A third claim, made before the second has recorded anything, must look at the bytes."""
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
     first = await sessions.claim(SESSION, "sha256")
     await sessions.record(Progress(SESSION, 5, first.token))
 
@@ -68,7 +68,7 @@ async def test_while_a_claim_writes_nothing_is_known_of_its_progress() -> None:
 
 
 async def test_only_the_newest_claim_records() -> None:
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
     older, other = await sessions.claim(SESSION, "sha256"), await sessions.claim(OTHER, "sha256")
     newer = await sessions.claim(SESSION, "sha256")
 
@@ -82,7 +82,7 @@ async def test_only_the_newest_claim_records() -> None:
 
 
 async def test_the_claim_of_a_session_that_has_ended_records_nothing() -> None:
-    sessions = Sessions()
+    sessions = Sessions(FakeClock())
     claim = await sessions.claim(SESSION, "sha256")
 
     sessions.evict(SESSION)
@@ -97,7 +97,7 @@ async def test_the_claim_of_a_session_that_has_ended_records_nothing() -> None:
 async def test_no_token_is_given_twice_by_any_process() -> None:
     tokens = [
         (await sessions.claim(SESSION, "sha256")).token
-        for sessions in (Sessions(), Sessions())
+        for sessions in (Sessions(FakeClock()), Sessions(FakeClock()))
         for _ in range(100)
     ]
 

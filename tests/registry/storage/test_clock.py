@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
+from registry.storage.system_clock import SystemClock
 from tests.support.registry.clocks import FakeClock
 
 

@@ -11,6 +11,7 @@ from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Claim, Progress
 from registry.storage.blobs.contract import BlobStore, BlobWriter, Stored
+from tests.support.registry.clocks import FakeClock
 
 
 class Claims(Protocol):
@@ -60,7 +61,7 @@ class Place:
     """A store, and the claims of its sessions: what a service has of them."""
 
     store: BlobStore
-    claims: Claims = field(default_factory=Sessions)
+    claims: Claims = field(default_factory=lambda: Sessions(FakeClock()))
 
     async def writer(self, session: str, algorithm: str = "sha256") -> BlobWriter:
         claim = await self.claims.claim(session, algorithm)

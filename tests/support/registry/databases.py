@@ -12,7 +12,7 @@ from registry.errors import CommitUnknown
 from registry.storage.database.contract import T, Work
 from registry.storage.database.group_commit import is_open
 from registry.storage.database.sqlite import SQLiteDatabase
-from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.guard import DiskGuard
 
 
 class Written(NamedTuple):
@@ -28,7 +28,7 @@ class RerunningDatabase(SQLiteDatabase):
     A unit that does more than compute and query shows: its second run finds the first one's traces.
     """
 
-    def __init__(self, path: Path, guard: WriteGuard | None = None) -> None:
+    def __init__(self, path: Path, guard: DiskGuard) -> None:
         super().__init__(path, guard)
         self.written: list[Written] = []
 

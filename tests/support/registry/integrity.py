@@ -11,7 +11,7 @@ async def findings(service: Service, *, deep: bool = False, repair: bool = False
     integrity = Integrity(service.database.operator, service.store, deep)
     found = [finding async for finding in integrity.check()]
     if repair:
-        repairer = Repair(service.database, service.store)
+        repairer = Repair(service.database, service.store, service.state.clock)
         found = [await repairer.repair(finding) for finding in found]
     return found
 

@@ -18,14 +18,15 @@ from registry.services.context import ManifestPolicy, RegistryState, UploadLimit
 from registry.services.repositories import Registry, Repository
 from registry.services.sessions import Sessions
 from registry.storage.blobs.contract import BlobReader, BlobStore
-from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
+from registry.storage.blobs.filesystem.file_ops import Syscalls
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
-from registry.storage.clock import Clock, SystemClock
+from registry.storage.clock import Clock
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import Root
 from registry.storage.disk.write_guard import WriteGuard
 from registry.storage.retention import Retention
+from registry.storage.system_clock import SystemClock
 from tests.support.images import Image, Index
 from tests.support.registry import schema
 from tests.support.registry.databases import RerunningDatabase
@@ -84,15 +85,16 @@ async def a_service(
     with Root.open(path) as root:
         schema.upgrade(root.database)
         guard = WriteGuard.of(root, floor or MinimumFree())
-        used = store or FilesystemBlobStore(root, FileOps(guard.on_disk_error, system), guard)
+        used_clock = clock or SystemClock()
+        used = store or FilesystemBlobStore(root, guard, system=system)
         async with database_class(root.database, guard) as database:
             state = RegistryState(
                 database,
                 used,
                 policy or ManifestPolicy(),
                 guard,
-                sessions=Sessions(clock),
-                clock=clock or SystemClock(),
+                sessions=Sessions(used_clock),
+                clock=used_clock,
                 retention=retention or default_retention(),
                 limits=limits or default_upload_limits(),
             )

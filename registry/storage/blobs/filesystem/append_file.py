@@ -12,7 +12,7 @@ from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.regular_file import parent_of
-from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.guard import DiskGuard
 
 BYTES_PER_BATCH = 1024 * 1024
 # A batch is full once a chunk makes it at least BYTES_PER_BATCH; chunks are no longer than that.
@@ -30,7 +30,7 @@ class AppendFile:
     def __init__(
         self,
         file_ops: FileOps,
-        guard: WriteGuard,
+        guard: DiskGuard,
         root: int,
         fd: int,
         written: int,

@@ -42,10 +42,6 @@ class Syscalls(Protocol):
     def mkdir(self, path: str, mode: int = ..., *, dir_fd: int | None = ...) -> None: ...
 
 
-def ignore(call: str, error: OSError) -> None:
-    """Report nothing."""
-
-
 class FileOps:
     """Changes files; paths are relative to a directory's descriptor.
 
@@ -54,7 +50,7 @@ class FileOps:
     would succeed.
     """
 
-    def __init__(self, on_disk_error: OnDiskError = ignore, system: Syscalls = os) -> None:
+    def __init__(self, on_disk_error: OnDiskError, system: Syscalls = os) -> None:
         self._on_disk_error = on_disk_error
         self._system = system
 

@@ -15,7 +15,7 @@ from registry.storage.blobs.contract import BlobWriter
 from registry.storage.blobs.filesystem.append_file import AppendFile
 from registry.storage.blobs.filesystem.directories import prepare
 from registry.storage.blobs.filesystem.errors import to_storage_error
-from registry.storage.blobs.filesystem.file_ops import FileOps
+from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
 from registry.storage.blobs.filesystem.opened_session import (
     OpenedSession,
     create_session,
@@ -26,7 +26,7 @@ from registry.storage.blobs.filesystem.reading import WORKERS, FilesystemFiles
 from registry.storage.blobs.filesystem.upload_file import UploadFile
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
-from registry.storage.disk.write_guard import WriteGuard
+from registry.storage.guard import DiskGuard
 
 T = TypeVar("T")
 
@@ -52,14 +52,14 @@ class FilesystemBlobStore(FilesystemFiles):
     def __init__(
         self,
         root: Root,
-        file_ops: FileOps | None = None,
-        guard: WriteGuard | None = None,
+        guard: DiskGuard,
         *,
+        system: Syscalls = os,
         workers: int = WORKERS,
         memory: UploadMemory | None = None,
     ) -> None:
-        self._guard = guard or WriteGuard()
-        self._file_ops = file_ops or FileOps(self._guard.on_disk_error)
+        self._guard = guard
+        self._file_ops = FileOps(guard.on_disk_error, system)
         prepare(self._file_ops, root.directory)
         super().__init__(root.directory, workers=workers)
         self._digesters: dict[str, KeptDigester] = {}

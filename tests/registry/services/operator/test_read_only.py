@@ -8,7 +8,7 @@ from tests.support.registry.storage import Service, push_blob
 
 
 async def test_writing_is_allowed_again_and_the_reason_is_kept(service: Service) -> None:
-    service.database.guard.latch.trip("sync: Input/output error")
+    service.database.guard.make_read_only("sync: Input/output error")
     with pytest.raises(RegistryReadOnly):
         await push_blob(service.repository(), b"content")
 

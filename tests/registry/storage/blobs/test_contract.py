@@ -26,6 +26,8 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.memory import MemoryBlobStore
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Claims, Place, RowClaims
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.guards import MemoryGuard
 from tests.support.registry.storage import read_all
 from tests.support.registry.stores import AlternatingStore
 
@@ -41,14 +43,18 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield AlternatingStore(memory, other) if is_two else memory
         return
     with Root.open(tmp_path / "root") as root:
-        store: BlobStore = FilesystemBlobStore(root)
+        store: BlobStore = FilesystemBlobStore(root, MemoryGuard())
         if is_two:
-            store = AlternatingStore(store, FilesystemBlobStore(root))
+            store = AlternatingStore(store, FilesystemBlobStore(root, MemoryGuard()))
         yield store
         await store.aclose()
 
 
-@pytest.fixture(params=[Sessions, RowClaims], ids=["claims of a process", "claims of a row"])
+def process_claims() -> Claims:
+    return Sessions(FakeClock())
+
+
+@pytest.fixture(params=[process_claims, RowClaims], ids=["claims of a process", "claims of a row"])
 def place(request: pytest.FixtureRequest, store: BlobStore) -> Place:
     claims: Claims = request.param()
     return Place(store, claims)

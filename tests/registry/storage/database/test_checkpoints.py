@@ -15,6 +15,7 @@ from registry.storage.database.checkpoints import DUE, OVERDUE, PURPOSE, Checkpo
 from registry.storage.database.lock_times import LockTimes
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.tables import repositories
+from tests.support.registry.guards import MemoryGuard
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_units_that_wait_go_first_until_the_log_is_very_long(
 
 
 async def test_the_log_does_not_grow_with_the_database(path: Path) -> None:
-    async with SQLiteDatabase(path) as database:
+    async with SQLiteDatabase(path, MemoryGuard()) as database:
         for first in range(0, 20 * DUE, 100):
             await database.write(partial(add, first=first, rows=100))
         log = path.with_name(path.name + "-wal").stat().st_size
@@ -94,7 +95,7 @@ async def test_the_log_does_not_grow_with_the_database(path: Path) -> None:
 
 async def test_a_commit_never_folds_by_itself(path: Path) -> None:
     """SQLite's own way, which drops the error, is left for logs that no count foresees."""
-    async with SQLiteDatabase(path) as database:
+    async with SQLiteDatabase(path, MemoryGuard()) as database:
         pages = await database.write(
             lambda connection: connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar()
         )
@@ -114,7 +115,7 @@ async def test_a_fold_that_the_disk_fails_makes_the_store_read_only(
         error.sqlite_errorcode = code
         raise error
 
-    async with SQLiteDatabase(path) as database:
+    async with SQLiteDatabase(path, MemoryGuard()) as database:
         monkeypatch.setattr(Checkpointer, "checkpoint_if_due", fail)
         expected = pytest.raises(RegistryReadOnly, match="disk I/O error")
         with expected if latches else nullcontext():

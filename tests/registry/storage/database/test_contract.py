@@ -16,6 +16,7 @@ from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
 from tests.support.registry import schema
 from tests.support.registry.databases import twice
+from tests.support.registry.guards import MemoryGuard
 
 NAME = RepositoryName("team/app")
 Pair = tuple[Database, Database]
@@ -26,7 +27,10 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     """Two Databases on the same rows: whatever one call does, the next may ask the other."""
     schema.upgrade(tmp_path / "db")
     async with contextlib.AsyncExitStack() as opened:
-        first, second = SQLiteDatabase(tmp_path / "db"), SQLiteDatabase(tmp_path / "db")
+        first, second = (
+            SQLiteDatabase(tmp_path / "db", MemoryGuard()),
+            SQLiteDatabase(tmp_path / "db", MemoryGuard()),
+        )
         await opened.enter_async_context(first)
         await opened.enter_async_context(second)
         yield first, second

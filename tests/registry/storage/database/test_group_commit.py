@@ -12,12 +12,13 @@ from registry.errors import WriterStopped
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import epochs
 from tests.support.registry import schema
+from tests.support.registry.guards import MemoryGuard
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         yield database
 
 

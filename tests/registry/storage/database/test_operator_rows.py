@@ -14,6 +14,7 @@ from registry.storage.database.contract import OperatorRows
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.tables import repositories
+from tests.support.registry.guards import MemoryGuard
 
 
 def names(connection: Connection) -> list[str]:
@@ -32,7 +33,7 @@ async def rows(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         with Snapshot.of(tmp_path / "db") as snapshot:
             yield snapshot
         return
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         yield database.operator
 
 

@@ -18,12 +18,13 @@ from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata.repositories import ID
 from registry.storage.metadata.tables import repositories
 from tests.support.registry import schema
+from tests.support.registry.guards import MemoryGuard
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         yield database
 
 
@@ -155,12 +156,12 @@ async def test_a_full_disk_is_a_refusal_and_passes(database: SQLiteDatabase) -> 
 
 async def test_units_submitted_before_closing_are_run(tmp_path: Path) -> None:
     schema.upgrade(tmp_path / "db")
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         pending = [asyncio.create_task(database.write(adding(str(n)))) for n in range(5)]
         await asyncio.sleep(0)
     await asyncio.gather(*pending)
 
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         assert len(await database.read(names)) == 5
 
 
@@ -197,7 +198,7 @@ async def test_a_point_read_that_meets_a_corrupt_page_is_a_refusal(
 
     with pytest.raises(StorageFailed):
         await database.write(corrupt)
-    assert database.guard.latch.reason is not None
+    assert database.guard.read_only_reason is not None
 
 
 async def test_a_commit_that_fails_does_not_keep_the_next_one_from_beginning(

@@ -224,13 +224,6 @@ def test_without_a_spare_a_new_file_is_made(root: int, tmp_path: Path) -> None:
     assert Latch(root).reason == REASON
 
 
-def test_without_a_directory_it_is_kept_in_memory() -> None:
-    latch = Latch()
-    latch.trip(REASON)
-
-    assert (latch.reset(), latch.reason, latch.reset()) == (REASON, None, None)
-
-
 @pytest.mark.parametrize("name", [MARKER, SPARE])
 def test_a_fifo_in_a_markers_place_holds_nothing_up(root: int, tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)

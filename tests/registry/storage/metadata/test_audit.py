@@ -11,17 +11,19 @@ from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.metadata import audit, tables
 from registry.storage.retention import Lease
 from tests.support.registry import schema
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.guards import MemoryGuard
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SQLiteDatabase]:
     schema.upgrade(tmp_path / "db")
-    async with SQLiteDatabase(tmp_path / "db") as database:
+    async with SQLiteDatabase(tmp_path / "db", MemoryGuard()) as database:
         yield database
 
 
 def act_out(connection: Connection) -> None:
-    change = audit.Change.begin(connection, "alice")
+    change = audit.Change.begin(connection, "alice", FakeClock())
     audit.append(connection, change, "blob.push", "team/app", "sha256:1")
     audit.append(connection, change, "tag.delete", "team/app", "v1", "because")
 
@@ -65,14 +67,18 @@ async def test_i12_an_altered_chain_does_not(database: SQLiteDatabase, change: s
 
 
 async def test_the_epoch_is_the_newest(database: SQLiteDatabase) -> None:
-    before = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
+    before = await database.write(
+        lambda connection: audit.Change.begin(connection, "alice", FakeClock())
+    )
     await database.write(
         lambda connection: connection.execute(
             text("INSERT INTO epochs VALUES (6, 9, 1), (7, 9, 2)")
         )
     )
 
-    after = await database.write(lambda connection: audit.Change.begin(connection, "alice"))
+    after = await database.write(
+        lambda connection: audit.Change.begin(connection, "alice", FakeClock())
+    )
 
     assert (before.epoch, after.epoch) == (0, 7)
     assert after.lease == Lease(after.at, 7), "over at once: it gives none"

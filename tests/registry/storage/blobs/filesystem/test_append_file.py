@@ -15,7 +15,7 @@ from registry.storage.blobs.filesystem.append_file import AppendFile
 from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.blobs.names import blob_path, physical_name
-from registry.storage.disk.write_guard import WriteGuard
+from tests.support.registry.guards import MemoryGuard
 
 SESSION = str(uuid4())
 NAME = physical_name(Digest.of(b"content"), SESSION)
@@ -33,7 +33,10 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def file(tmp_path: Path, place: Path) -> Iterator[AppendFile]:
     root = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
-    file = AppendFile(FileOps(), WriteGuard(), root, os.open(place, os.O_RDWR), 0, UploadMemory())
+    guard = MemoryGuard()
+    file = AppendFile(
+        FileOps(guard.on_disk_error), guard, root, os.open(place, os.O_RDWR), 0, UploadMemory()
+    )
     yield file
     file.close()
     os.close(root)

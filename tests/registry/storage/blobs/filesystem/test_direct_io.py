@@ -16,6 +16,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
+from tests.support.registry.guards import MemoryGuard
 from tests.support.registry.storage import read_all
 
 SESSION = "6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11"
@@ -43,7 +44,7 @@ class CountingSystem:
 
 async def push(root: Root, system: CountingSystem, *parts: tuple[bytes, int]) -> bytes:
     """Write each part in chunks of its size, with a writer of its own; the blob's bytes."""
-    place = Place(FilesystemBlobStore(root, FileOps(system=system)))
+    place = Place(FilesystemBlobStore(root, MemoryGuard(), system=system))
     await place.store.begin(SESSION)
     content = b"".join(part for part, _ in parts)
     for number, (part, chunk_bytes) in enumerate(parts, start=1):
@@ -102,6 +103,6 @@ def test_a_descriptor_that_cannot_be_opened_for_direct_writes_gives_none(tmp_pat
 
     try:
         file = DirectFile(directory, UploadMemory(), least=0, most=BLOCK_BYTES)
-        assert file.try_write(FileOps(), [bytes(BLOCK_BYTES)], 0) is None
+        assert file.try_write(FileOps(MemoryGuard().on_disk_error), [bytes(BLOCK_BYTES)], 0) is None
     finally:
         os.close(directory)

@@ -8,12 +8,13 @@ import pytest
 from registry.errors import StartupError
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
+from tests.support.registry.guards import MemoryGuard
 
 
 async def test_every_directory_is_made_and_made_again_if_missing(tmp_path: Path) -> None:
     for _ in range(2):
         with Root.open(tmp_path) as root:
-            await FilesystemBlobStore(root).aclose()
+            await FilesystemBlobStore(root, MemoryGuard()).aclose()
         directories = {path.name for path in (tmp_path / "blobs").iterdir()}
         assert directories == {f"{n:02x}" for n in range(256)}
         (tmp_path / "blobs" / "7f").rmdir()
@@ -25,7 +26,7 @@ def test_anything_in_a_directorys_place_is_named(tmp_path: Path, name: str) -> N
     (tmp_path / name).write_bytes(b"")
 
     with Root.open(tmp_path) as root, pytest.raises(StartupError, match=name):
-        FilesystemBlobStore(root)
+        FilesystemBlobStore(root, MemoryGuard())
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
@@ -34,19 +35,19 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "root" / "blobs").symlink_to(tmp_path / "elsewhere")
 
     with Root.open(tmp_path / "root") as root, pytest.raises(StartupError):
-        FilesystemBlobStore(root)
+        FilesystemBlobStore(root, MemoryGuard())
 
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 async def test_one_of_the_256_that_is_a_symbolic_link_is_named(tmp_path: Path) -> None:
     with Root.open(tmp_path / "root") as root:
-        await FilesystemBlobStore(root).aclose()
+        await FilesystemBlobStore(root, MemoryGuard()).aclose()
         (tmp_path / "root" / "blobs" / "7f").rename(tmp_path / "elsewhere")
         (tmp_path / "root" / "blobs" / "7f").symlink_to(tmp_path / "elsewhere")
 
         with pytest.raises(StartupError, match="blobs/7f is a symbolic link, expected a directory"):
-            FilesystemBlobStore(root)
+            FilesystemBlobStore(root, MemoryGuard())
 
 
 @pytest.mark.needs_root
@@ -55,7 +56,7 @@ def test_another_file_system_under_the_root_is_refused(tmp_path: Path) -> None:
     mount("-t", "tmpfs", "tmpfs", str(tmp_path / "blobs"))
     try:
         with Root.open(tmp_path) as root, pytest.raises(StartupError, match="another file system"):
-            FilesystemBlobStore(root)
+            FilesystemBlobStore(root, MemoryGuard())
     finally:
         subprocess.run(["/bin/umount", tmp_path / "blobs"], check=True)  # noqa: S603
 

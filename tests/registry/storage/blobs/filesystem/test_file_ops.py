@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from registry.storage.blobs.filesystem.file_ops import FileOps, Syscalls
+from tests.support.registry.guards import MemoryGuard
 
 
 def test_write_all_writes_every_byte_however_little_is_taken_at_once(
@@ -23,7 +24,9 @@ def test_write_all_writes_every_byte_however_little_is_taken_at_once(
     monkeypatch.setattr(os, "pwritev", three_at_most)
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
 
-    written = FileOps().write(fd, [b"", b"hello", b"", b", ", b"world"], 2)
+    written = FileOps(MemoryGuard().on_disk_error).write(
+        fd, [b"", b"hello", b"", b", ", b"world"], 2
+    )
 
     os.close(fd)
     assert written == 12
@@ -79,13 +82,16 @@ def test_a_failure_of_the_disk_is_reported_and_each_is_raised(
 def test_a_missing_file_is_removed_already(tmp_path: Path) -> None:
     directory = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
 
-    FileOps().unlink(directory, "absent")
+    FileOps(MemoryGuard().on_disk_error).unlink(directory, "absent")
 
     os.close(directory)
 
 
 def test_a_file_is_made_once_for_its_owner_and_sealed_for_reading(tmp_path: Path) -> None:
-    directory, ops = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY), FileOps()
+    directory, ops = (
+        os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY),
+        FileOps(MemoryGuard().on_disk_error),
+    )
     fd = ops.create(directory, "file")
     made = (tmp_path / "file").stat().st_mode & 0o777
 

@@ -24,6 +24,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk import regular_file
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
+from tests.support.registry.guards import MemoryGuard
 from tests.support.registry.storage import read_all
 
 SESSION = str(uuid4())
@@ -49,11 +50,11 @@ def opened(root: int) -> OpenedSession:
 
 
 def test_a_file_is_made_once(root: int, file: Path) -> None:
-    create_session(FileOps(), root, SESSION)
+    create_session(FileOps(MemoryGuard().on_disk_error), root, SESSION)
 
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
-        create_session(FileOps(), root, SESSION)
+        create_session(FileOps(MemoryGuard().on_disk_error), root, SESSION)
 
 
 def test_a_session_without_a_file_is_not_opened(root: int, file: Path) -> None:
@@ -161,7 +162,7 @@ def test_the_first_bytes_go_into_a_file_of_its_own_beside_another_writer(
     file.write_bytes(b"0123456789")
     older = opened(root)
 
-    newer = keep_first(FileOps(), root, SESSION, opened(root), size)
+    newer = keep_first(FileOps(MemoryGuard().on_disk_error), root, SESSION, opened(root), size)
     os.pwrite(older.fd, b"??????????", 0)
 
     assert file.read_bytes() == os.pread(newer, 20, 0) == b"0123456789"[:size]
@@ -172,7 +173,7 @@ def test_the_first_bytes_go_into_a_file_of_its_own_beside_another_writer(
 
 async def test_a_commit_overtaken_after_its_record_moves_no_other_file(tmp_path: Path) -> None:
     with Root.open(tmp_path / "root") as directory:
-        place = Place(FilesystemBlobStore(directory))
+        place = Place(FilesystemBlobStore(directory, MemoryGuard()))
         session = await place.a_session(b"hello")
         newer = []
 
@@ -200,7 +201,7 @@ async def test_a_commit_overtaken_after_its_record_moves_no_other_file(tmp_path:
 
 async def test_a_claim_that_is_refused_leaves_no_descriptor_open(tmp_path: Path) -> None:
     with Root.open(tmp_path / "root") as directory:
-        place = Place(FilesystemBlobStore(directory))
+        place = Place(FilesystemBlobStore(directory, MemoryGuard()))
         session = await place.a_session(b"hello")
         late = await place.claims.claim(session, "sha256")
         newer = await place.writer(session)

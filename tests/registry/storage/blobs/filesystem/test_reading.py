@@ -12,13 +12,14 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.names import blob_path
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
+from tests.support.registry.guards import MemoryGuard
 from tests.support.registry.storage import read_all
 
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     with Root.open(tmp_path) as root:
-        store = FilesystemBlobStore(root)
+        store = FilesystemBlobStore(root, MemoryGuard())
         yield Place(store)
         await store.aclose()
 

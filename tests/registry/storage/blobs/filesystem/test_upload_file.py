@@ -20,6 +20,7 @@ from registry.storage.blobs.filesystem.append_file import BYTES_PER_BATCH
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
+from tests.support.registry.guards import MemoryGuard
 
 MIB = 1024 * 1024
 
@@ -27,7 +28,7 @@ MIB = 1024 * 1024
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FilesystemBlobStore]:
     with Root.open(tmp_path) as root:
-        store = FilesystemBlobStore(root)
+        store = FilesystemBlobStore(root, MemoryGuard())
         yield store
         await store.aclose()
 
@@ -120,10 +121,10 @@ async def test_a_resumed_session_does_not_read_its_file_again(
 
 async def test_a_lost_hash_is_read_again_from_the_file(tmp_path: Path) -> None:
     with Root.open(tmp_path) as root:
-        before = Place(FilesystemBlobStore(root))
+        before = Place(FilesystemBlobStore(root, MemoryGuard()))
         session = await before.a_session(b"hello")
         await before.store.aclose()
-        after = Place(FilesystemBlobStore(root), before.claims)
+        after = Place(FilesystemBlobStore(root, MemoryGuard()), before.claims)
 
         writer = await after.writer(session)
         await writer.write(b", world")

@@ -12,6 +12,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
 from tests.support.registry.claims import Place
+from tests.support.registry.guards import MemoryGuard
 
 LIMIT = 1_000_000
 CHUNK = 64 * 1024
@@ -25,7 +26,7 @@ def memory() -> UploadMemory:
 @pytest.fixture
 async def store(tmp_path: Path, memory: UploadMemory) -> AsyncIterator[FilesystemBlobStore]:
     with Root.open(tmp_path / "root") as root:
-        store = FilesystemBlobStore(root, memory=memory)
+        store = FilesystemBlobStore(root, MemoryGuard(), memory=memory)
         yield store
         await store.aclose()
 
@@ -75,7 +76,7 @@ async def test_only_so_many_uploads_have_memory_of_their_own_for_direct_writes(
 ) -> None:
     memory, content = UploadMemory(max_direct=2), os.urandom(3 * 1024 * 1024)
     with Root.open(tmp_path / "root") as root:
-        store = FilesystemBlobStore(root, memory=memory)
+        store = FilesystemBlobStore(root, MemoryGuard(), memory=memory)
         writers = [await begin(store) for _ in range(4)]
 
         for start in range(0, len(content), CHUNK):
