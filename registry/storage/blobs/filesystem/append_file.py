@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 
 from registry.errors import BlobUploadUnknown, ClaimLost
 from registry.storage.blobs import names as blob_names
 from registry.storage.blobs.filesystem import writeback
-from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
+from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile, DirectWrite
 from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.regular_file import parent_of
@@ -53,8 +54,9 @@ class AppendFile:
         """
         self._guard.check_free_space()
         try:
-            direct = self._direct.try_write(self._file_ops, batch, self.written)
-            self.written += direct or self._write_cached(batch)
+            direct = self._direct.align(batch, self.written)
+            if direct is None or not self._write_directly(direct):
+                self._write_cached(batch)
         except OSError:
             self._file_ops.truncate(self.fd, self.written)
             raise
@@ -80,14 +82,24 @@ class AppendFile:
         self._direct.close()
         os.close(self.fd)
 
-    def _write_cached(self, batch: Sequence[Buffer]) -> int:
-        written = self._file_ops.write(self.fd, batch, self.written)
-        end = self.written + written
-        dirty = end - self._written_back
+    def _write_directly(self, direct: DirectWrite) -> bool:
+        """Write past the page cache; false, with nothing written, if the file system refuses."""
+        try:
+            self.written += self._file_ops.write(direct.fd, [direct.blocks], self.written)
+        except OSError as error:
+            # A file system may accept O_DIRECT at open and refuse the write, or need larger blocks.
+            if error.errno != errno.EINVAL:
+                raise
+            self._direct.refuse()
+            return False
+        return True
+
+    def _write_cached(self, batch: Sequence[Buffer]) -> None:
+        self.written += self._file_ops.write(self.fd, batch, self.written)
+        dirty = self.written - self._written_back
         if dirty >= WRITEBACK_BYTES:
             writeback.start(self.fd, self._written_back, dirty)
-            self._written_back = end
-        return written
+            self._written_back = self.written
 
     def _rename(self, session: str, physical: str) -> None:
         source, target = blob_names.upload_path(session), blob_names.blob_path(physical)

@@ -7,12 +7,12 @@ fsync after it at none.  Uploads also evict no cached blobs that others are pull
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from registry.storage.blobs.filesystem.file_ops import Buffer, FileOps
+from registry.storage.blobs.filesystem.file_ops import Buffer
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 
 # O_DIRECT needs offset, length and memory aligned to blocks.
@@ -21,8 +21,18 @@ BLOCK_BYTES = 4096
 _DIRECT = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_DIRECT", 0)
 
 
+class DirectWrite(NamedTuple):
+    """A write that O_DIRECT can take: the descriptor, and a batch in aligned memory.
+
+    The memory is that of the next batch too.
+    """
+
+    fd: int
+    blocks: memoryview
+
+
 class DirectFile:
-    """An open file's second descriptor, O_DIRECT, and the aligned memory that it writes from.
+    """An open file's second descriptor, O_DIRECT, and the aligned memory of its writes.
 
     Opened at the first batch that it can take: one from ``least`` to ``most`` bytes, of whole
     blocks, at the offset of a block.
@@ -36,8 +46,8 @@ class DirectFile:
         self._fd: int | None = None
         self._memory: mmap.mmap | None = None
 
-    def try_write(self, file_ops: FileOps, chunks: Sequence[Buffer], offset: int) -> int | None:
-        """Write a batch past the page cache; None, with nothing written, if that cannot be."""
+    def align(self, chunks: Sequence[Buffer], offset: int) -> DirectWrite | None:
+        """Copy a batch into the aligned memory; None if it cannot be written directly there."""
         length = sum(map(len, chunks))
         if self._is_refused or length % BLOCK_BYTES or offset % BLOCK_BYTES:
             return None
@@ -49,16 +59,11 @@ class DirectFile:
         for chunk in chunks:
             self._memory[filled : filled + len(chunk)] = chunk
             filled += len(chunk)
-        with memoryview(self._memory) as memory, memory[:length] as blocks:
-            try:
-                return file_ops.write(self._fd, [blocks], offset)
-            except OSError as error:
-                # A file system may accept O_DIRECT at open and refuse the write, or need larger
-                # blocks.
-                if error.errno != errno.EINVAL:
-                    raise
-                self._is_refused = True
-                return None
+        return DirectWrite(self._fd, memoryview(self._memory)[:length])
+
+    def refuse(self) -> None:
+        """Take no more batches: the file system has refused one."""
+        self._is_refused = True
 
     def close(self) -> None:
         if self._fd is not None:

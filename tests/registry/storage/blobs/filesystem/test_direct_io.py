@@ -11,7 +11,6 @@ import pytest
 
 from oci.digest import Digest
 from registry.storage.blobs.filesystem.direct_io import BLOCK_BYTES, DirectFile
-from registry.storage.blobs.filesystem.file_ops import FileOps
 from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.blobs.filesystem.upload_memory import UploadMemory
 from registry.storage.disk.root import Root
@@ -103,6 +102,6 @@ def test_a_descriptor_that_cannot_be_opened_for_direct_writes_gives_none(tmp_pat
 
     try:
         file = DirectFile(directory, UploadMemory(), least=0, most=BLOCK_BYTES)
-        assert file.try_write(FileOps(MemoryGuard().on_disk_error), [bytes(BLOCK_BYTES)], 0) is None
+        assert file.align([bytes(BLOCK_BYTES)], 0) is None
     finally:
         os.close(directory)
