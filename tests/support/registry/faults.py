@@ -16,8 +16,8 @@ Fault = Literal["ENOSPC", "EDQUOT", "EIO", "EMFILE", "short write", "kill"]
 
 # Which calls can meet the fault; None: all of them.
 MEETS: dict[Fault, frozenset[str] | None] = {
-    "ENOSPC": frozenset({"open", "mkdir", "pwritev", "fsync", "rename", "begin", "commit"}),
-    "EDQUOT": frozenset({"open", "mkdir", "pwritev", "fsync", "rename"}),
+    "ENOSPC": frozenset({"open", "pwritev", "fsync", "rename", "begin", "commit"}),
+    "EDQUOT": frozenset({"open", "pwritev", "fsync", "rename"}),
     "EIO": None,
     "EMFILE": frozenset({"open"}),
     "short write": frozenset({"pwritev"}),

@@ -39,8 +39,6 @@ class Syscalls(Protocol):
 
     def unlink(self, path: str, *, dir_fd: int | None = ...) -> None: ...
 
-    def mkdir(self, path: str, mode: int = ..., *, dir_fd: int | None = ...) -> None: ...
-
 
 class FileOps:
     """Changes files; paths are relative to a directory's descriptor.
@@ -63,7 +61,7 @@ class FileOps:
 
     def make_directory(self, directory: int, path: str) -> None:
         try:
-            self._system.mkdir(path, 0o700, dir_fd=directory)
+            os.mkdir(path, 0o700, dir_fd=directory)
         except OSError as error:
             raise self._report("make directory", error) from None
 

@@ -64,10 +64,11 @@ CALLS: dict[str, Callable[[FileOps], object]] = {
     [(errno.EIO, True), (errno.EROFS, True), (errno.ENOSPC, False), (errno.EMFILE, False)],
 )
 def test_a_failure_of_the_disk_is_reported_and_each_is_raised(
-    call: str, number: int, is_the_disk: bool
+    call: str, number: int, is_the_disk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[str] = []
     system = cast(Syscalls, Failing(number))
+    monkeypatch.setattr(os, "mkdir", Failing(number).mkdir)
     ops = FileOps(lambda failed, error: reported.append(failed), system)
 
     with pytest.raises(OSError, match=os.strerror(number)):
