@@ -130,7 +130,7 @@ class Images:
         wanted = search.parse_platform(platform)
         reference = search.parse_reference(self._store, name)
         image = await self._puller.pull(reference, wanted, credentials, progress)
-        await self._store.content.discard_partial(PARTIAL_SECONDS)
+        await self._store.content.partial.discard(PARTIAL_SECONDS)
         self._layer_sync.begin()
         self._publish("pull", image, name)
         return image
@@ -205,7 +205,7 @@ class Images:
     @property
     def partial_bytes(self) -> int:
         """The size in bytes of partial downloads, kept until resumed, pruned, or a day old."""
-        return self._store.content.partial_bytes()
+        return self._store.content.partial.total_bytes()
 
     async def import_(
         self, archive: AsyncIterator[bytes], options: ImportOptions, progress: Progress
@@ -250,7 +250,7 @@ class Images:
             except (RunnerError, OCIError, OSError) as error:
                 # Start anyway: using the image will report the error.
                 log.warning("image not restored", image=str(image_id), error=str(error))
-        await self._store.content.discard_partial(PARTIAL_SECONDS)
+        await self._store.content.partial.discard(PARTIAL_SECONDS)
         self._layer_sync.begin()
 
     async def close(self) -> None:

@@ -65,4 +65,4 @@ class Protection:
             if digest not in kept and not self._held[digest]:
                 size += await self._content.delete(digest)
                 self._records.evict(digest)
-        return tuple(gone), size + await self._content.discard_partial(partial_seconds)
+        return tuple(gone), size + await self._content.partial.discard(partial_seconds)

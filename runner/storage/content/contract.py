@@ -1,4 +1,4 @@
-"""ContentStore: the contract of the blobs that the images' services keep.
+"""ContentStore, PartialIngests: the contracts of the blobs that the images' services keep.
 
 https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 """
@@ -59,6 +59,21 @@ class Ingest(Protocol):
         ...
 
 
+class PartialIngests(Protocol):
+    """The bytes that ingests have left without a commit, each to be resumed by the next.
+
+    An ingest in progress keeps its own: they are neither counted nor deleted.
+    """
+
+    def total_bytes(self) -> int:
+        """Their size in bytes."""
+        ...
+
+    async def discard(self, idle_seconds: float = 0) -> int:
+        """Delete those not resumed for ``idle_seconds``; returns how many bytes."""
+        ...
+
+
 class ContentStore(Protocol):
     """Immutable blobs under their digests, each whole and verified, or not there.
 
@@ -67,9 +82,11 @@ class ContentStore(Protocol):
     ingest of the digest resumes them, even after the daemon was killed.
 
     Used in one event loop.  Every implementation passes
-    tests/runner/storage/content/test_layout.py; there is one, for an image is saved, pushed and
-    unpacked from files.
+    tests/runner/storage/content/test_contract.py.
     """
+
+    @property
+    def partial(self) -> PartialIngests: ...
 
     def has(self, digest: Digest) -> bool: ...
 
@@ -99,17 +116,6 @@ class ContentStore(Protocol):
 
     def digests(self) -> Iterator[Digest]:
         """Every stored blob, unordered."""
-        ...
-
-    async def discard_partial(self, idle_seconds: float = 0) -> int:
-        """Delete the bytes of ingests not resumed for ``idle_seconds``; returns how many.
-
-        An ingest in progress keeps its own.
-        """
-        ...
-
-    def partial_bytes(self) -> int:
-        """The size in bytes of what ingests have left, without those in progress."""
         ...
 
 

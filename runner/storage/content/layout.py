@@ -13,7 +13,7 @@ on use.
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -32,11 +32,10 @@ class LayoutContentStore:
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
-        self._ingest = root / "ingest"
         for algorithm in LENGTHS:
             (self._blobs / algorithm).mkdir(parents=True, exist_ok=True)
-        self._ingest.mkdir(exist_ok=True)
-        self._partial_locks = KeyedLocks[Digest]()
+        self._locks = KeyedLocks[Digest]()
+        self.partial = PartialFiles(root / "ingest", self._locks.in_use)
 
     def path(self, digest: Digest) -> Path:
         return self._blobs / digest.algorithm / digest.encoded
@@ -56,8 +55,8 @@ class LayoutContentStore:
 
     @asynccontextmanager
     async def ingest(self, digest: Digest, size: int) -> AsyncIterator["FileIngest"]:
-        async with self._partial_locks.hold(digest):
-            ingest = FileIngest(digest, size, self._partial(digest), self.path(digest))
+        async with self._locks.hold(digest):
+            ingest = FileIngest(digest, size, self.partial.path(digest), self.path(digest))
             try:
                 await in_thread(ingest.resume)
                 yield ingest
@@ -69,7 +68,7 @@ class LayoutContentStore:
         with suppress(FileNotFoundError):
             size = path.stat().st_size
             path.unlink()
-        self._partial(digest).unlink(missing_ok=True)
+        self.partial.path(digest).unlink(missing_ok=True)
         return size
 
     def digests(self) -> Iterator[Digest]:
@@ -78,24 +77,33 @@ class LayoutContentStore:
                 with suppress(InvalidDigest):
                     yield Digest.parse(f"{directory.name}:{name}")
 
-    async def discard_partial(self, idle_seconds: float = 0) -> int:
+
+class PartialFiles:
+    """PartialIngests, see the contract: a file each, but for the digests ``in_progress``."""
+
+    def __init__(self, directory: Path, in_progress: Callable[[], frozenset[Digest]]) -> None:
+        self._directory = directory
+        self._in_progress = in_progress
+        directory.mkdir(exist_ok=True)
+
+    def path(self, digest: Digest) -> Path:
+        return self._directory / f"{digest.algorithm}-{digest.encoded}"
+
+    def total_bytes(self) -> int:
+        return sum(found.st_size for _, found in self._files())
+
+    async def discard(self, idle_seconds: float = 0) -> int:
         freed = 0
-        for path, found in self._partial_files():
+        for path, found in self._files():
             if time.time() - found.st_mtime >= idle_seconds:
                 path.unlink(missing_ok=True)
                 freed += found.st_size
         return freed
 
-    def partial_bytes(self) -> int:
-        return sum(found.st_size for _, found in self._partial_files())
-
-    def _partial(self, digest: Digest) -> Path:
-        return self._ingest / f"{digest.algorithm}-{digest.encoded}"
-
-    def _partial_files(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         """The files of all ingests but those in progress."""
-        busy = {self._partial(digest) for digest in self._partial_locks.in_use()}
-        for path in self._ingest.iterdir():
+        busy = {self.path(digest) for digest in self._in_progress()}
+        for path in self._directory.iterdir():
             if path not in busy:
                 with suppress(FileNotFoundError):
                     yield path, path.stat()

@@ -99,8 +99,7 @@ class LayerStore(LayerSource, Protocol):
     A power cut may take a layer that was not synced, whole; its blob is durable, so it is
     unpacked again.
 
-    Every implementation passes tests/runner/storage/layers/test_store.py; there is one, for
-    overlayfs stacks directories.
+    Every implementation passes tests/runner/storage/layers/test_contract.py.
     """
 
     def has(self, diff_id: Digest) -> bool: ...

@@ -7,7 +7,12 @@ import pytest
 
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.memory_registries import MemoryRegistries
-from tests.support.runner.runner_images import RunnerImages, runner_images
+from tests.support.runner.runner_images import (
+    ALL_STORES,
+    OpenStores,
+    RunnerImages,
+    runner_images,
+)
 
 
 @pytest.fixture
@@ -27,11 +32,17 @@ def registries() -> MemoryRegistries:
     return MemoryRegistries()
 
 
+@pytest.fixture(params=ALL_STORES)
+def open_stores(request: pytest.FixtureRequest) -> OpenStores:
+    return ALL_STORES[request.param]
+
+
 @pytest.fixture
 async def memory_runner(
-    tmp_path: Path, registries: MemoryRegistries
+    tmp_path: Path, registries: MemoryRegistries, open_stores: OpenStores
 ) -> AsyncIterator[RunnerImages]:
     """A runner that knows only registries in memory, so that nothing is sent by HTTP."""
-    root, host = tmp_path / "memory", registries.host
-    async with runner_images(root, host, registries=registries) as runner:
+    async with runner_images(
+        tmp_path / "memory", registries.host, registries=registries, open_stores=open_stores
+    ) as runner:
         yield runner

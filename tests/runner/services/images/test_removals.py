@@ -16,6 +16,7 @@ from runner.services.images.records import ImageCorrupt
 from runner.services.images.removals import Deleted
 from runner.services.images.store import ImageStore
 from runner.storage.files import deletion
+from runner.storage.layers.store import DirectoryLayerStore
 from tests.support.images import a_layer, an_image
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.runner_images import RunnerImages
@@ -167,6 +168,7 @@ async def test_a_removal_is_answered_before_the_files_are_gone(
 
     assert len(list(ingest.iterdir())) == 1
     may_remove.set()
+    assert isinstance(runner.layers, DirectoryLayerStore)
     runner.layers.deletions.wait()
     assert list(ingest.iterdir()) == []
 

@@ -11,21 +11,21 @@ from oci.descriptor import Descriptor
 from oci.digest import Digest
 from oci.encoding import image_index
 from tests.support.images import Image, a_layer, a_tar, an_image
-from tests.support.runner.runner_images import RunnerImages, runner_images
+from tests.support.runner.runner_images import OpenStores, RunnerImages, runner_images
 
 ROOTFS = a_tar({"bin/": b"", "bin/sh": b"#!", "etc/": b"", "etc/motd": b"hello"})
 SOURCE = an_image([a_layer({"one": b"1"}), a_layer({"two": b"2"})])
 
 
 @pytest.fixture
-async def runner(tmp_path: Path) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "runner") as runner:
+async def runner(tmp_path: Path, open_stores: OpenStores) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "runner", open_stores=open_stores) as runner:
         yield runner
 
 
 @pytest.fixture
-async def other(tmp_path: Path) -> AsyncIterator[RunnerImages]:
-    async with runner_images(tmp_path / "other") as runner:
+async def other(tmp_path: Path, open_stores: OpenStores) -> AsyncIterator[RunnerImages]:
+    async with runner_images(tmp_path / "other", open_stores=open_stores) as runner:
         yield runner
 
 
