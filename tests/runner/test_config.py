@@ -2,14 +2,17 @@
 
 import dataclasses
 import re
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import runner
 from runner.client.daemon import DEFAULT_SOCKET as COMMAND_SOCKET
-from runner.config import DEFAULT_SOCKET, InvalidSettings, RunnerSettings
+from runner.config import DEFAULT_SOCKET, LOG_LEVELS, InvalidSettings, RunnerSettings
 
 EXAMPLE = Path(runner.__file__).parent.parent / "runner.example.toml"
 
@@ -143,3 +146,44 @@ def test_the_run_directory_may_have_a_long_path() -> None:
     path = "/" + "x" * 200
 
     assert RunnerSettings.load(None, {}, {"run_dir": path}).run_dir == Path(path)
+
+
+KEYS = st.sampled_from([field.name for field in dataclasses.fields(RunnerSettings)])
+TEXTS = st.sampled_from(["/a", "a.test", "a=b", "a=b,c=d", "debug", "4", "1.5", "[]", '"'])
+# An environment holds no NUL, and as surrogates the bytes that are not UTF-8.
+VALUES = TEXTS | st.text(st.characters(exclude_characters="\0"), max_size=20)
+
+
+@given(
+    st.text(max_size=40) | st.lists(st.builds("{} = {}".format, KEYS, VALUES)).map("\n".join),
+    st.dictionaries(KEYS.map("RUNNER_{}".format).map(str.upper), VALUES),
+)
+def test_any_file_and_environment_are_settings_or_refused(
+    content: str, environ: dict[str, str]
+) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"[runner]\n" + content.encode("utf-8", "surrogateescape"))
+        file.flush()
+        try:
+            settings = RunnerSettings.load(Path(file.name), environ, {})
+        except InvalidSettings as refusal:
+            sources = (file.name, *environ)
+            assert all(mistake.startswith(sources) for mistake in refusal.mistakes)
+            return
+
+    assert settings.root.is_absolute()
+    assert settings.parallel_downloads >= 1
+    assert settings.log_level in LOG_LEVELS
+
+
+@given(st.integers(1, 999_999), st.integers(0, 999_999), st.sampled_from(LOG_LEVELS))
+def test_settings_are_read_as_they_were_written(downloads: int, seconds: int, level: str) -> None:
+    written = {
+        "RUNNER_PARALLEL_DOWNLOADS": str(downloads),
+        "RUNNER_STOP_TIMEOUT_SECONDS": str(seconds),
+        "RUNNER_LOG_LEVEL": level,
+    }
+
+    assert RunnerSettings.load(None, written, {}) == RunnerSettings(
+        parallel_downloads=downloads, stop_timeout_seconds=seconds, log_level=level
+    )

@@ -122,15 +122,17 @@ class Unpacker:
     def _count(self, member: Member) -> None:
         self._members += 1
         self._bytes += member.file_size
-        if self._members > self._limits.members:
-            raise InvalidLayer(f"layer has more than {self._limits.members} entries")
-        if member.file_size > self._limits.file_bytes:
+        limits = self._limits
+        if member.file_size > limits.file_bytes:
             raise InvalidLayer(
                 f"entry {_shown(member)} has {member.file_size} bytes, "
-                f"at most {self._limits.file_bytes} are unpacked"
+                f"at most {limits.file_bytes} are unpacked"
             )
-        if self._bytes > self._limits.total_bytes:
-            raise InvalidLayer(f"layer has more than {self._limits.total_bytes} bytes unpacked")
+        if self._members > limits.members or self._bytes > limits.total_bytes:
+            raise InvalidLayer(
+                f"layer has {self._members} entries of {self._bytes} bytes or more, "
+                f"at most {limits.members} of {limits.total_bytes} are unpacked"
+            )
 
     def _apply(self, member: Member, archive: TarReader) -> None:
         """Resolve the entry's directory, then create the entry by its type."""

@@ -102,9 +102,11 @@ class Stream:
             if self._at == len(self._chunk):
                 chunk = next(self._chunks, None)
                 if chunk is None:
-                    missing = remaining if at_least is None else at_least - (count - remaining)
-                    if missing > 0:
-                        raise Truncated(f"archive is cut short: {missing} bytes are missing")
+                    found, expected = count - remaining, count if at_least is None else at_least
+                    if found < expected:
+                        raise Truncated(
+                            f"archive is cut short: content has {found} bytes, expected {expected}"
+                        )
                     return
                 self._chunk, self._at = chunk, 0
                 continue
@@ -215,7 +217,9 @@ class TarReader:
 def _parse_header(header: bytes) -> Member:
     """Parse one block of 512 bytes."""
     if len(header) < BLOCK_BYTES:
-        raise Truncated(f"archive is cut short: a header has {len(header)} bytes")
+        raise Truncated(
+            f"archive is cut short: a header has {len(header)} bytes, expected {BLOCK_BYTES}"
+        )
     fields = _HEADER.unpack(header)
     name, mode, uid, gid, size, mtime, checksum, kind, linkname, magic = fields[:10]
     _check_sum(header, checksum)

@@ -18,7 +18,10 @@ def members(file: BinaryIO) -> Iterator[tuple[Member, int]]:
     for member in TarReader(stream):
         missing = stream.position + member.size - stream.size
         if missing > 0:
-            raise Truncated(f"archive is cut short: {missing} bytes are missing")
+            raise Truncated(
+                f"archive is cut short: content has {member.size - missing} bytes, "
+                f"expected {member.size}"
+            )
         yield member, stream.position
 
 

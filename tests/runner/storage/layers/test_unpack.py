@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oci.errors import quoted
 from oci.layer import InvalidLayer
 from runner.storage.files.deletion import remove
 from runner.storage.layers.unpack import Limits, Unpacked, unpack
@@ -339,16 +340,20 @@ def test_more_directories_than_may_be_open_at_once(root: Path, apply: Apply) -> 
 @pytest.mark.parametrize(
     ("limits", "entries", "reason"),
     [
-        (Limits(members=3), [entry(b"%d" % n) for n in range(4)], "more than 3 entries"),
+        (Limits(members=3), [entry(b"%d" % n) for n in range(4)], "has 4 entries of 0"),
         (Limits(members=3), [entry(b"a/b/c/d/x")], "more than 3 implicit"),
         (
             Limits(total_bytes=9),
             [entry(b"a", content=b"12345"), entry(b"b", content=b"12345")],
-            "9",
+            "has 2 entries of 10 bytes or more, at most .* of 9 are unpacked",
         ),
         (Limits(file_bytes=4), [entry(b"a", content=b"12345")], "at most 4"),
         (Limits(file_bytes=4), [old_sparse(b"a", [], 5, b"")], "at most 4"),
-        (Limits(total_bytes=9), [old_sparse(b"a", [], 10, b"")], "more than 9"),
+        (
+            Limits(total_bytes=9),
+            [old_sparse(b"a", [], 10, b"")],
+            "of 10 bytes or more, at most .* of 9 are unpacked",
+        ),
     ],
 )
 def test_limits(apply: Apply, limits: Limits, entries: list[bytes], reason: str) -> None:
@@ -394,3 +399,40 @@ def test_the_tree_is_the_one_gnu_tar_makes(root: Path, tmp_path: Path, apply: Ap
 def _listing(directory: Path) -> list[bytes]:
     found = run("find", "etc", "-printf", "%p %y %m %U %G %T@ %l %n\n", cwd=directory)
     return sorted(found.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([entry(b"x", b"Z")], "entry 'x' has unknown type b'Z'"),
+        ([entry(b"")], "an entry has no name"),
+        ([entry(b"./")], "entry './' would replace the root directory"),
+        ([symlink(b"x", b"")], "symlink 'x' points to b''"),
+        ([hard_link(b"x", b"/")], "hard link 'x' points to the root directory"),
+        ([directory(b"d"), hard_link(b"x", b"d")], "hard link 'x' points to a directory"),
+        (
+            [entry(b".wh.d"), hard_link(b"x", b"d")],
+            "hard link 'x' points to what its layer removes",
+        ),
+        (
+            [hard_link(b"x", b".wh..wh.plnk/1")],
+            "hard link 'x' points to '.wh..wh.plnk/1', which its layer does not have",
+        ),
+        ([entry(b"x", CHARACTER)], "entry 'x' is device 0:0, which overlayfs hides"),
+        (
+            [entry(b"x", BLOCK, device=(4_096, 0))],
+            "entry 'x' is device 4096:0, which Linux does not have",
+        ),
+        (
+            [gnu_long(b"x" * 256), entry(b"x")],
+            f"entry {quoted('x' * 256)}: File name too long",
+        ),
+    ],
+)
+def test_a_refusal_says_which_part_of_the_entry_is_wrong(
+    apply: Apply, entries: list[bytes], message: str
+) -> None:
+    with pytest.raises(InvalidLayer) as caught:
+        apply(*entries)
+
+    assert str(caught.value) == message

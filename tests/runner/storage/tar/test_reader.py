@@ -210,8 +210,10 @@ def test_the_last_member_may_lack_its_padding() -> None:
 
 
 def test_a_member_cut_short_is_refused() -> None:
-    with pytest.raises(Truncated, match="1 bytes are missing"):
+    with pytest.raises(Truncated, match="cut short: content has 2 bytes, expected 3"):
         list(TarReader([entry(b"a", content=b"abc")[: 512 + 2]]))
+    with pytest.raises(Truncated, match="cut short: a header has 511 bytes, expected 512"):
+        list(TarReader([entry(b"a")[:511]]))
 
 
 def test_the_same_member_gives_the_same_bytes() -> None:
