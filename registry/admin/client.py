@@ -26,14 +26,21 @@ def send_command(root: Path, command: str, arguments: dict[str, Any]) -> Iterato
     with connect(root) as connection, connection.makefile("rb") as answers:
         request = {"command": command, "arguments": arguments}
         connection.sendall(json.dumps(request).encode() + b"\n")
+        received = 0
         for line in answers:
+            if not line.endswith(b"\n"):
+                break  # killed in the middle of a line
+            received += 1
             document: Document = json.loads(line)
             if document.get("done") is True:
                 return
             if "refused" in document:
                 raise CommandRefused(document["refused"])
             yield document
-    raise CommandRefused("the server ended before the command did")
+    raise CommandRefused(
+        f"the server closed the control socket after {received} lines, "
+        "expected the command's end or its refusal"
+    )
 
 
 def connect(root: Path) -> socket.socket:

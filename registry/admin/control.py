@@ -151,9 +151,10 @@ async def run_command(
 
 
 def parse(line: bytes) -> dict[str, Any]:
+    """Parse a request line; CommandRefused for anything but a JSON object."""
     try:
         request = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CommandRefused("expected one line of JSON") from None
     if not isinstance(request, dict):
         raise CommandRefused("expected a JSON object")

@@ -2,7 +2,9 @@
 
 import os
 import socket
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,61 @@ def test_a_socket_without_a_listener_is_no_server(tmp_path: Path) -> None:
 
     with pytest.raises(NotRunning):
         list(send_command(tmp_path, "repo list", {}))
+
+
+@contextmanager
+def answering(root: Path, answer: bytes) -> Iterator[None]:
+    """A server of one command that answers with these bytes, whatever the command."""
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(os.path.relpath(root / SOCKET))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                lines.readline()
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_documents_arrive_in_order(tmp_path: Path) -> None:
+    with answering(tmp_path, b'{"a":1}\n{"a":2}\n{"done":true}\n'):
+        assert list(send_command(tmp_path, "any", {})) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b'{"refused":"no repository app"}\n', "no repository app"),
+        (
+            b"",
+            "the server closed the control socket after 0 lines, "
+            "expected the command's end or its refusal",
+        ),
+        (
+            b'{"a":1}\n{"a":2}\n',
+            "the server closed the control socket after 2 lines, "
+            "expected the command's end or its refusal",
+        ),
+        (
+            b'{"a":1}\n{"a',
+            "the server closed the control socket after 1 lines, "
+            "expected the command's end or its refusal",
+        ),
+    ],
+    ids=["refused", "nothing", "no end", "half a line"],
+)
+def test_a_command_without_its_end_is_refused(tmp_path: Path, answer: bytes, message: str) -> None:
+    with answering(tmp_path, answer), pytest.raises(CommandRefused) as caught:
+        list(send_command(tmp_path, "any", {}))
+
+    assert str(caught.value) == message
+
+
+def test_without_a_socket_no_server_runs(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        list(send_command(tmp_path, "any", {}))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import stat
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.admin.client import connect
 from registry.admin.command import Command, Document, Run
-from registry.admin.control import SOCKET, serve_commands
+from registry.admin.control import MAX_LINE, SOCKET, parse, serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.app import open_registry
 from registry.config import load_settings
+from registry.errors import CommandRefused
 from registry.storage.disk.root import Root
 from tests.support.processes import RegistryServer, make_registry_server
 from tests.support.registry.administered import names
@@ -48,6 +52,26 @@ def test_ops_1_garbage_on_the_socket_ends_only_its_connection(
 
     assert said.startswith(b'{"refused"')
     assert names(server.root) == ["team/app"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode))
+def test_any_line_is_an_object_or_refused(line: bytes) -> None:
+    try:
+        assert isinstance(parse(line), dict)
+    except CommandRefused as refusal:
+        assert str(refusal) in ("expected one line of JSON", "expected a JSON object")
+
+
+def test_a_line_of_nothing_but_brackets_is_refused() -> None:
+    with pytest.raises(CommandRefused, match="expected one line of JSON"):
+        parse(b"[" * MAX_LINE)
 
 
 async def test_a_client_that_hangs_does_not_delay_the_end(tmp_path: Path) -> None:
