@@ -65,5 +65,25 @@ def test_a_failure_names_the_request_and_nothing_of_its_cause() -> None:
 
     assert response.status_code == 500
     [entry] = json.loads(bytes(response.body))["errors"]
-    assert entry["code"] == "UNKNOWN"
-    assert "request id request-1" in entry["message"]
+    assert entry == {
+        "code": "UNKNOWN",
+        "message": "the registry failed; its log has more under request id request-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (EndpointUnknown("/v3/"), "no endpoint at '/v3/'"),
+        (
+            MethodNotAllowed("PUT", ["GET", "HEAD"]),
+            "found method 'PUT', expected one of GET, HEAD",
+        ),
+        (TooManyTags(11, 10), "11 tags, expected at most 10"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, OCIError) else "",
+)
+def test_a_refusal_says_what_was_found_and_expected(error: OCIError, message: str) -> None:
+    [entry] = json.loads(bytes(refuse(PATH, error).body))["errors"]
+
+    assert entry["message"] == message

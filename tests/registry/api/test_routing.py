@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oci.digest import Digest
-from registry.api.errors import EndpointUnknown, MethodNotAllowed
+from registry.api.errors import EndpointUnknown, MethodNotAllowed, PathInvalid
 from registry.api.routes import ENDPOINTS, Endpoint
-from registry.api.routing import Router
+from registry.api.routing import Router, decoded_path
 from tests.support.images import an_image
 from tests.support.registry.wire import as_written, push_blob, push_image, refused
 
@@ -181,3 +181,33 @@ def test_any_path_is_matched_or_refused(path: str, method: str) -> None:
         ROUTER.match(method, "/v2/" + path)
     except (EndpointUnknown, MethodNotAllowed) as refusal:
         assert str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"/v2/%", "the path has a % that no two hex digits follow"),
+        (b"/v2/%zz", "the path has a % that no two hex digits follow"),
+        (b"/v2/a%2fb", "the path has %2f, expected no encoded / \\ or NUL"),
+        (b"/v2/a%5C", "the path has %5C, expected no encoded / \\ or NUL"),
+        (b"/v2/a%00", "the path has %00, expected no encoded / \\ or NUL"),
+        (b"/v2/a%ff", "the path is not UTF-8 once it is decoded"),
+    ],
+)
+def test_in_1_a_refusal_says_why_the_path_is_ambiguous(raw: bytes, message: str) -> None:
+    with pytest.raises(PathInvalid) as caught:
+        decoded_path({"raw_path": raw, "path": "/"})
+
+    assert str(caught.value) == message
+
+
+@given(st.binary(max_size=40) | st.text(alphabet="/%a25fFcC").map(str.encode))
+def test_in_1_any_escaped_path_is_decoded_or_refused(raw: bytes) -> None:
+    try:
+        path = decoded_path({"raw_path": raw, "path": "" if b"%" in raw else raw.decode("latin-1")})
+    except PathInvalid as refusal:
+        assert str(refusal).startswith("the path ")
+        return
+
+    assert path.count("/") == raw.count(b"/")
+    assert path.count("\0") == raw.count(b"\0")

@@ -4,11 +4,19 @@ from typing import Any
 
 import pytest
 
+from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.errors import CommandRefused
+from registry.storage.database.contract import Connection
 from registry.trash import undelete
 from registry.trash.repositories import delete_repository, undelete_repository
-from registry.trash.undelete import undelete_digest, undelete_tag
+from registry.trash.undelete import (
+    UndeleteResult,
+    undelete_digest,
+    undelete_manifest,
+    undelete_membership,
+    undelete_tag,
+)
 from tests.support.images import an_image, an_index
 from tests.support.registry.gc_service import GcService
 from tests.support.registry.storage import pull_blob, push_blob, push_image, push_index
@@ -125,7 +133,9 @@ async def test_after_the_window_it_is_gone_for_good(window: GcService) -> None:
 
     assert (early.purged, late.purged) == (0, 1)
     assert window.service.files() == set()
-    with pytest.raises(CommandRefused, match="purged"):
+    with pytest.raises(
+        CommandRefused, match=f"^{digest} is not in the trash: it was not deleted, or is purged$"
+    ):
         await undelete_digest(window.service.state, "op", digest)
     rows = await window.service.rows("SELECT 1 FROM trash_members UNION SELECT 1 FROM trash")
     assert rows == []
@@ -211,3 +221,23 @@ async def test_a_tag_does_not_come_back_to_a_repository_that_is_deleted_meanwhil
         await undelete_tag(state, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="undelete"):
         await undelete_digest(state, "op", image.digest)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (undelete_manifest, f"manifest {Digest.of(b'gone')} is purged"),
+        (undelete_membership, f"the bytes of blob {Digest.of(b'gone')} are purged"),
+    ],
+)
+async def test_a_part_that_is_purged_is_named(window: GcService, part: Any, message: str) -> None:
+    state = window.service.state
+
+    def unit(connection: Connection) -> None:
+        change = state.begin_change(connection, "op")
+        part(connection, change, 1, Digest.of(b"gone"), UndeleteResult())
+
+    with pytest.raises(CommandRefused) as caught:
+        await state.database.write(unit, on=NAME, grows=True)
+
+    assert str(caught.value) == message

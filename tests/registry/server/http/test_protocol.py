@@ -309,3 +309,21 @@ def is_envelope(answer: Answer) -> bool:
 def test_there_are_enough_cases() -> None:
     assert len(CASES) >= 200
     assert len({name for name, *_ in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "message"),
+    [
+        (
+            post(OFFER, b"Upgrade: x", b"Content-Length: 1", body=b"a"),
+            "an upgrade is offered with a body, expected none",
+        ),
+        (get(host=b""), "header host is missing, which HTTP/1.1 needs"),
+    ],
+)
+def test_a_refusal_says_which_part_of_the_request_is_wrong(
+    request_bytes: bytes, message: str, server: Server
+) -> None:
+    [answer] = talk(server, request_bytes)
+
+    assert json.loads(answer.body)["errors"][0]["message"] == message
