@@ -57,3 +57,7 @@ async def test_a_time_stands_at_the_beginning_of_each_line_only() -> None:
 )
 def test_times_are_written_in_utc_with_nine_digits(text: str, expected: str) -> None:
     assert utc(text) == expected
+
+
+def test_a_time_that_utc_does_not_have_is_shown_as_it_is() -> None:
+    assert utc("0001-01-01T00:00:00+01:00") == "0001-01-01T00:00:00+01:00"
