@@ -1,6 +1,5 @@
 """run, exec and their kin through the real command, the real daemon and real containers."""
 
-import json
 import os
 import signal
 import subprocess
@@ -103,61 +102,6 @@ def test_binds_and_volumes_keep_and_the_rest_is_gone(shared_runner: Runner, tmp_
     shared_runner("volume", "rm", "kept")
 
 
-def test_a_detached_container_lives_until_it_is_stopped(shared_runner: Runner) -> None:
-    script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
-    container = shared_runner("run", "-d", "--name", "life", "busybox", "sh", "-c", script).strip()
-    _until(lambda: shared_runner("logs", "life") == "up\n")
-
-    assert shared_runner("ps", "-q", "--no-trunc", "--filter", "name=life").strip() == container
-    assert shared_runner("stop", "life") == "life\n"
-
-    assert shared_runner("wait", "life") == "3\n"
-    assert shared_runner("logs", "life") == "up\nbye\n"
-    assert shared_runner("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "life") == (
-        "exited 3\n"
-    )
-    assert shared_runner("rm", "life") == "life\n"
-    assert shared_runner("ps", "-aq", "--filter", "name=life") == ""
-
-
-def test_logs_follow_until_the_end(shared_runner: Runner) -> None:
-    script = "for i in 1 2 3; do echo $i; sleep 0.1; done"
-    shared_runner("run", "-d", "--name", "counting", "busybox", "sh", "-c", script)
-
-    assert shared_runner("logs", "-f", "counting") == "1\n2\n3\n"
-
-    assert shared_runner("logs", "--tail", "1", "counting") == "3\n"
-    shared_runner("rm", "-f", "counting")
-
-
-def test_exec_has_its_own_streams_and_code(shared_runner: Runner) -> None:
-    shared_runner("run", "-d", "--name", "host", "-e", "A=b", "busybox", "sleep", "60")
-
-    done = shared_runner.try_(
-        *("exec", "-i", "-w", "/etc", "-u", "1000", "host"),
-        *("sh", "-c", "pwd; echo $A; id -u; cat; exit 5"),
-        stdin=b"in\n",
-    )
-
-    assert (done.stdout, done.returncode) == (b"/etc\nb\n1000\nin\n", 5)
-    assert shared_runner.try_("exec", "host", "nonsense").returncode == 127
-    shared_runner("rm", "-f", "host")
-
-
-def test_names_are_taken_once_and_change(shared_runner: Runner) -> None:
-    shared_runner("create", "--name", "first", "busybox")
-
-    refused = shared_runner.try_("create", "--name", "first", "busybox")
-    shared_runner("rename", "first", "second")
-
-    assert refused.returncode == 1
-    assert b'The container name "first" is already in use' in refused.stderr.replace(b"the", b"The")
-    assert shared_runner("ps", "-a", "--format", "{{.Names}}", "--filter", "name=^/second$") == (
-        "second\n"
-    )
-    assert shared_runner("rm", "second") == "second\n"
-
-
 def test_a_signal_to_the_command_is_passed_on(shared_runner: Runner) -> None:
     script = "trap 'echo caught; exit 9' USR1; echo ready; while :; do sleep 0.05; done"
     command = subprocess.Popen(  # noqa: S603  (a fixed command of the test's own)
@@ -209,46 +153,6 @@ def test_an_attached_container_is_removed_before_the_command_returns(
     assert shared_runner("run", "--rm", "--name", "brief", "busybox", "echo", "again") == "again\n"
 
 
-def test_start_attached_gives_the_output_again(shared_runner: Runner) -> None:
-    shared_runner("create", "--name", "twice", "busybox", "sh", "-c", "echo once more; exit 4")
-
-    done = [shared_runner.try_("start", "-a", "twice") for _ in range(2)]
-
-    assert [(one.stdout, one.returncode) for one in done] == [(b"once more\n", 4)] * 2
-    shared_runner("rm", "twice")
-
-
-def test_lists_have_every_form(shared_runner: Runner) -> None:
-    container = shared_runner("create", "--name", "listed", "-l", "a=b", "busybox", "true").strip()
-    only = ("ps", "-a", "--filter", "name=listed")
-
-    table = shared_runner(*only).splitlines()
-    document = json.loads(shared_runner(*only, "--format", "json"))
-    custom = shared_runner(*only, "--format", "table {{.ID}}\t{{.Labels}}").splitlines()
-
-    assert table[0].split("   ")[0] == "CONTAINER ID"
-    assert table[1].startswith(container[:12])
-    assert document["Names"] == "listed"
-    assert document["State"] == "created"
-    assert [line.split() for line in custom] == [
-        ["CONTAINER", "ID", "LABELS"],
-        [container[:12], "a=b"],
-    ]
-    shared_runner("rm", "listed")
-
-
-def test_pausing_holds_a_container_still(shared_runner: Runner) -> None:
-    shared_runner("run", "-d", "--name", "still", "busybox", "sleep", "60")
-
-    shared_runner("pause", "still")
-    paused = shared_runner("ps", "--filter", "name=still", "--format", "{{.Status}}")
-    shared_runner("unpause", "still")
-
-    assert "(Paused)" in paused
-    assert shared_runner("inspect", "-f", "{{.State.Paused}}", "still") == "false\n"
-    shared_runner("rm", "-f", "still")
-
-
 def test_killing_the_daemon_leaves_containers_running(own_runner: Runner) -> None:
     script = "echo before; while [ ! -e /go ]; do sleep 0.05; done; echo after; exit 6"
     own_runner("run", "-d", "--name", "survivor", "busybox", "sh", "-c", script)
@@ -279,16 +183,6 @@ def test_input_that_nobody_reads_costs_no_output_and_no_exit_code(shared_runner:
     )
 
     assert (done.stdout, done.returncode) == (b"answer\n", 5)
-
-
-def test_much_goes_both_ways_at_once(shared_runner: Runner) -> None:
-    shared_runner("run", "-d", "--name", "echoes", "busybox", "sleep", "60")
-    script = "head -c 8000000 /dev/zero; wc -c"
-
-    done = shared_runner.try_("exec", "-i", "echoes", "sh", "-c", script, stdin=bytes(4_000_000))
-
-    assert (len(done.stdout), done.stdout[-8:], done.returncode) == (8_000_008, b"4000000\n", 0)
-    shared_runner("rm", "-f", "echoes")
 
 
 def test_stopping_the_daemon_leaves_containers_running(own_runner: Runner) -> None:

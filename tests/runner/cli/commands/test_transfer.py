@@ -1,22 +1,18 @@
 """pull, push, import, save, load, login through the real command and a real registry."""
 
-import json
 import os
 import signal
 import subprocess
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.runner.cli.test_terminal import Terminal
-from tests.support.images import Image, a_busybox_image, a_busybox_layer
+from tests.support.images import a_busybox_image, a_busybox_layer
 from tests.support.processes import RegistryServer
 from tests.support.runner.runners import Runner
+from tests.support.runner.slow_registry import a_slow_registry
 
 pytestmark = pytest.mark.needs_root
 
@@ -100,99 +96,6 @@ def test_a_file_that_is_no_archive_is_refused(shared_runner: Runner, archive: by
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_login_keeps_and_logout_forgets(
-    shared_runner: Runner, shared_registry: RegistryServer, tmp_path: Path
-) -> None:
-    environment = {**os.environ, "HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)}
-    environment.pop("REGISTRY_AUTH_FILE", None)
-
-    def command(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(  # noqa: S603  (a fixed command of the test's own)
-            shared_runner.argv(*words), input=stdin, capture_output=True, env=environment
-        )
-
-    logged_in = command(
-        "login", "-u", "me", "--password-stdin", shared_registry.host, stdin=b"secret\n"
-    )
-    kept = json.loads((tmp_path / "config.json").read_text())
-    logged_out = command("logout", shared_registry.host)
-
-    assert logged_in.returncode == 0, logged_in.stderr
-    # The registry of these tests is open to anyone.
-    unchecked = b"the registry asks for no credentials, these were not checked"
-    assert logged_in.stdout == b"Login Succeeded: " + unchecked + b"\n"
-    assert list(kept["auths"]) == [shared_registry.host]
-    assert logged_out.stdout.startswith(b"Removing login credentials")
-    assert json.loads((tmp_path / "config.json").read_text())["auths"] == {}
-
-
-@contextmanager
-def a_slow_registry(image: Image, name: str) -> Iterator[tuple[str, threading.Event, list[str]]]:
-    """Serves one image; a layer stops in its middle until the event is set.
-
-    The list gets the Range header of every request for the layer.
-    """
-    go_on, ranges = threading.Event(), list[str]()
-    layer = image.layers[0]
-    paths = {f"/v2/{name}/blobs/{digest}": content for digest, content in image.blobs.items()}
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if "/manifests/" in self.path:
-                self._send(image.manifest, image.media_type)
-            elif self.path in paths:
-                self._send_blob(paths[self.path])
-            else:
-                self._send(b"{}", "application/json")
-
-        do_HEAD = do_GET  # noqa: N815  (the name that the library calls)
-
-        def _send(self, content: bytes, media_type: str) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(content)
-
-        def _send_blob(self, content: bytes) -> None:
-            if content is not layer.blob:
-                self._send(content, "application/octet-stream")
-                return
-            asked = self.headers.get("Range", "")
-            ranges.append(asked)
-            start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
-            self.send_response(206 if asked else 200)
-            if asked:
-                last = len(content) - 1
-                self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            middle = max(start, len(content) // 2)
-            self.wfile.write(content[start:middle])
-            self.wfile.flush()
-            go_on.wait(60)
-            # A client that was interrupted is gone by now.
-            with suppress(ConnectionError):
-                self.wfile.write(content[middle:])
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: what the test needs to know is in the list."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", go_on, ranges
-    finally:
-        go_on.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_an_interrupted_pull_goes_on_where_it_was(shared_runner: Runner) -> None:
     image = a_busybox_image({"etc/large": os.urandom(4_000_000)})
     with a_slow_registry(image, "slow") as (host, go_on, ranges):
@@ -234,25 +137,6 @@ def test_an_interrupted_command_says_one_line(shared_runner: Runner) -> None:
         _, errors = pulling.communicate(timeout=60)
 
     assert (errors, pulling.returncode) == (b"Interrupted\n", 130)
-
-
-def test_a_terminal_sees_a_bar_for_each_layer(
-    shared_runner: Runner, shared_registry: RegistryServer
-) -> None:
-    with a_slow_registry(a_busybox_image({"etc/l": os.urandom(3_000_000)}), "slow") as (
-        host,
-        go_on,
-        _,
-    ):
-        terminal = Terminal(shared_runner.argv("pull", f"{host}/slow:3"), (40, 120))
-        try:
-            terminal.expect("━".encode())
-            go_on.set()
-            terminal.expect(f"{host}/slow:3\r\n".encode())
-            assert terminal.process.wait(60) == 0
-        finally:
-            terminal.close()
-    shared_runner("rmi", f"{host}/slow:3")
 
 
 def test_every_tag_is_pulled_when_asked(
