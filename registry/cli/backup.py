@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from registry import offline
 from registry.cli.common import administer, config_file, handle_errors, load, root_directory
 from registry.cli.integrity import MARK, WRONG, format_finding
 
@@ -62,11 +63,8 @@ def restore(root: Path, directory: Path) -> None:
     command is repeated.  Serve the restored registry with `registry serve --root PATH`.
     """
     settings = load(None, {"storage.root": str(root)})
-
-    from registry.offline import restore
-
     wrong = 0
-    for line in restore(settings, directory):
+    for line in offline.restore(settings, directory):
         if "finding" in line:
             click.echo(format_finding(line["finding"]))
         if "summary" in line:

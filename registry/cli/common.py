@@ -1,25 +1,22 @@
-"""Common parts of the commands: options, errors and exit status.
-
-Commands import most modules when they run, so that ``registry --help`` is quick.
-"""
+"""Common parts of the commands: options, errors and exit status."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import click
 
-if TYPE_CHECKING:
-    from registry.config import Settings
+from oci.errors import OCIError
+from registry import offline
+from registry.config import Settings, SettingsInvalid, load_settings
+from registry.errors import CommandRefused, StartupError
 
 P = ParamSpec("P")
 
 REFUSED = 1
-# A shell's exit status for a command that SIGINT ended.
-INTERRUPTED = 130
 
 config_file = click.option(
     "--config",
@@ -37,19 +34,6 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            run_translated(*args, **kwargs)
-        except KeyboardInterrupt:  # also in the middle of an import
-            click.echo(
-                "Interrupted; run the command again to continue or to begin again.", err=True
-            )
-            sys.exit(INTERRUPTED)
-
-    def run_translated(*args: P.args, **kwargs: P.kwargs) -> None:
-        from oci.errors import OCIError
-        from registry.config import SettingsInvalid
-        from registry.errors import CommandRefused, StartupError
-
-        try:
             command(*args, **kwargs)
         except SettingsInvalid as error:
             exit_with_errors(*error.problems)
@@ -57,12 +41,6 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
             exit_with_errors(str(error))
         except BrokenPipeError:
             raise  # the reader of stdout is gone: click exits quietly
-        except ImportError as error:
-            if (error.name or "").partition(".")[0] != "uvicorn":
-                raise
-            exit_with_errors(
-                f"this uvicorn is not one that the registry's server can build on: {error}"
-            )
         except OSError as error:
             exit_with_errors(_format_os_error(error))
 
@@ -80,9 +58,7 @@ def exit_with_errors(*problems: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def load(config: Path | None, flags: dict[str, str]) -> "Settings":
-    from registry.config import load_settings
-
+def load(config: Path | None, flags: dict[str, str]) -> Settings:
     return load_settings(config, os.environ, flags)
 
 
@@ -94,11 +70,8 @@ def administer(
     An argument of None counts as missing.
     """
     settings = load(config, {} if root is None else {"storage.root": root})
-
-    from registry.offline import administer
-
     given = {key: value for key, value in arguments.items() if value is not None}
-    yield from administer(settings, command, given)
+    yield from offline.administer(settings, command, given)
 
 
 def format_duration(seconds: float) -> str:

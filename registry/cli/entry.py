@@ -1,79 +1,69 @@
-"""Entry point of ``registry``: serve, check-config, and the other commands."""
+"""The command tree of ``registry``: a command's module is imported when the command is used.
 
-from pathlib import Path
+Most of them import the whole server: ``registry --help`` needs none of it.
+"""
+
+import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from registry.cli.backup import backup, restore
-from registry.cli.common import config_file, handle_errors, load, root_directory
-from registry.cli.garbage import gc, undelete
-from registry.cli.integrity import fsck, scrub, unlatch
-from registry.cli.repositories import repository, tag
-from registry.cli.uploads import upload
+# Command -> its place under registry.cli, and its summary in `registry --help`.
+COMMANDS = {
+    "backup": ("backup.backup", "Back up a registry into DIRECTORY."),
+    "check-config": ("serve.check_config", "Check a file of settings and the environment."),
+    "fsck": ("integrity.fsck", "Compare the database's rows with the files."),
+    "gc": ("garbage.gc", "Collect garbage now."),
+    "repo": ("repositories.repository", "List, measure and delete repositories."),
+    "restore": ("backup.restore", "Restore the backup in DIRECTORY into a new root."),
+    "scrub": ("integrity.scrub", "Read every blob and manifest, and mark what is corrupt."),
+    "serve": ("serve.serve", "Serve the registry until SIGTERM or SIGINT."),
+    "tag": ("repositories.tag", "Show the history of tags."),
+    "undelete": ("garbage.undelete", "Undelete a blob, a manifest or a tag."),
+    "unlatch": ("integrity.unlatch", "Allow writing again after the disk has failed."),
+    "upload": ("uploads.upload", "List and cancel open uploads."),
+}
+
+# A shell's exit status for a command that SIGINT ended.
+INTERRUPTED = 130
 
 
-def _check_listen(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    from registry.config import Address
+class Commands(click.Group):
+    """The commands in COMMANDS."""
 
-    if value is not None:
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(".")
+        command: click.Command = getattr(import_module(f"registry.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the summaries, without the modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            Address.parse(value)
-        except ValueError as error:
-            raise click.BadParameter(f"{value!r}: {error}") from None
-    return value
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # also in the middle of an import
+            click.echo(
+                "Interrupted; run the command again to continue or to begin again.", err=True
+            )
+            sys.exit(INTERRUPTED)
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != "uvicorn":
+                raise
+            raise click.ClickException(
+                f"this uvicorn is not one that the registry's server can build on: {error}"
+            ) from error
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(package_name="slipway", prog_name="registry")
 def main() -> None:
     """A private registry for container images and other OCI artifacts."""
-
-
-@main.command()
-@config_file
-@root_directory
-@click.option(
-    "--listen",
-    metavar="HOST:PORT",
-    callback=_check_listen,
-    help="Address to listen on; 127.0.0.1:5000 by default.",
-)
-@click.option(
-    "--anonymous",
-    type=click.Choice(["none", "pull", "push"]),
-    help="Access of callers without an identity.",
-)
-@handle_errors
-def serve(config: Path | None, root: str | None, listen: str | None, anonymous: str | None) -> None:
-    """Serve the registry until SIGTERM or SIGINT."""
-    flags = {"storage.root": root, "server.listen": listen, "access.anonymous": anonymous}
-    settings = load(config, {key: text for key, text in flags.items() if text is not None})
-
-    from registry.app import serve
-
-    serve(settings)
-
-
-@main.command("check-config")
-@config_file
-@handle_errors
-def check_config(config: Path | None) -> None:
-    """Check a file of settings and the environment, and report every mistake in them."""
-    settings = load(config, {})
-
-    from registry.app import policy_of
-
-    click.echo(f"The settings are good: on {settings.server.listen}, {policy_of(settings)}.")
-
-
-main.add_command(fsck)
-main.add_command(scrub)
-main.add_command(backup)
-main.add_command(restore)
-main.add_command(unlatch)
-main.add_command(gc)
-main.add_command(undelete)
-main.add_command(repository)
-main.add_command(tag)
-main.add_command(upload)

@@ -5,6 +5,8 @@ import select
 import signal
 import socket
 import sys
+import termios
+import tty
 from collections.abc import Callable, Iterable
 
 _READ_BYTES = 64 * 1024
@@ -254,9 +256,6 @@ def parse_detach_keys(text: str) -> bytes:
 
 def _raw_terminal() -> Callable[[], None]:
     """Set the terminal to raw mode; returns a function that restores it."""
-    import termios
-    import tty
-
     before = termios.tcgetattr(0)
     # TCSANOW does not flush: input typed ahead belongs to the container.
     tty.setraw(0, termios.TCSANOW)

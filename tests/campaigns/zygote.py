@@ -171,10 +171,11 @@ def _lives(pid: int) -> bool:
 def main() -> None:
     import registry
     from registry.cli import main as command
+    from registry.cli.entry import COMMANDS
 
-    # Modules that the commands import only when they run.
-    for module in ("registry.offline", "registry.admin.control", "registry.admin.commands"):
-        importlib.import_module(module)
+    # Modules that are imported only when a command is used.
+    for place, _ in COMMANDS.values():
+        importlib.import_module(f"registry.cli.{place.partition('.')[0]}")
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)

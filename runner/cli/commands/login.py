@@ -1,9 +1,11 @@
 """login, logout: save and remove a registry's credentials."""
 
 import sys
+from getpass import getpass
 
 from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.client import DaemonClient
+from runner.credentials import Credentials, CredentialStore
 
 
 def _login_arguments(parser: Parser) -> None:
@@ -19,8 +21,6 @@ def _login_arguments(parser: Parser) -> None:
 
 
 def _login(daemon: DaemonClient, args: Arguments) -> int:
-    from runner.credentials import Credentials, CredentialStore
-
     server = args.server or str(daemon.info()["IndexServerAddress"])
     username, password = _prompt_credentials(args)
     answer = daemon.auth({"username": username, "password": password, "serveraddress": server})
@@ -47,8 +47,6 @@ def _prompt_credentials(args: Arguments) -> tuple[str, str]:
         sys.stderr.write("WARNING: --password is seen by every user of this machine\n")
     if (args.username is None or args.password is None) and not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: use --username and --password-stdin")
-    from getpass import getpass
-
     username = args.username if args.username is not None else input("Username: ")
     return username, args.password if args.password is not None else getpass("Password: ")
 
@@ -58,8 +56,6 @@ def _logout_arguments(parser: Parser) -> None:
 
 
 def _logout(daemon: DaemonClient, args: Arguments) -> int:
-    from runner.credentials import CredentialStore
-
     server = args.server or str(daemon.info()["IndexServerAddress"])
     if CredentialStore().remove(server):
         sys.stdout.write(f"Removing login credentials for {server}\n")

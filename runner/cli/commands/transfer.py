@@ -4,10 +4,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
+from oci.errors import OCIError
+from oci.reference import Reference
 from runner.cli.arguments import Arguments, Parser, UsageError
 from runner.cli.commands.images import split_reference
 from runner.cli.progress import show
 from runner.client import DaemonClient
+from runner.credentials import CredentialStore
 
 _READ_BYTES = 1024 * 1024
 
@@ -22,10 +25,6 @@ def credentials_for(daemon: DaemonClient, reference: str) -> str | None:
     Parses the reference exactly as the daemon does: another grammar could send one host's
     credentials to another.
     """
-    from oci.errors import OCIError
-    from oci.reference import Reference
-    from runner.credentials import CredentialStore
-
     try:
         parsed = Reference.parse(reference, default_host=_DEFAULT_HOST)
     except OCIError:

@@ -1,40 +1,40 @@
-"""How a command ends, whatever ends it."""
+"""Errors of a command: one line for each mistake, and exit status 1."""
 
-import sys
-import types
-from typing import Any
+import errno
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from registry.cli.common import INTERRUPTED, handle_errors
+from registry.cli.common import handle_errors
+from registry.config import SettingsInvalid
+from registry.errors import CommandRefused, StartupError
 
 
-class Interrupted(types.ModuleType):
-    """A module in whose import ctrl-C is pressed."""
+@pytest.mark.parametrize(
+    ("error", "output"),
+    [
+        (SettingsInvalid(["a: wrong", "b: wrong"]), "Error: a: wrong\nError: b: wrong\n"),
+        (StartupError("the root is in use"), "Error: the root is in use\n"),
+        (CommandRefused("unknown command"), "Error: unknown command\n"),
+        (OSError(errno.ENOENT, "No such file", "/a/file"), "Error: /a/file: No such file\n"),
+        (OSError(errno.EIO, "Input/output error"), "Error: Input/output error\n"),
+        (OSError("a sentence"), "Error: a sentence\n"),
+    ],
+)
+def test_an_error_is_one_line_for_each_mistake(error: Exception, output: str) -> None:
+    def fails() -> None:
+        raise error
 
-    def __getattr__(self, name: str) -> Any:
-        raise KeyboardInterrupt
+    result = CliRunner().invoke(click.command()(handle_errors(fails)))
+
+    assert (result.exit_code, result.output) == (1, output)
 
 
-def interrupted() -> None:
-    raise KeyboardInterrupt
+def test_another_exception_is_a_fault_and_not_hidden() -> None:
+    def fails() -> None:
+        raise LookupError("a bug")
 
+    result = CliRunner().invoke(click.command()(handle_errors(fails)))
 
-def completed() -> None:
-    return
-
-
-@pytest.mark.parametrize("is_in_import", [True, False])
-def test_an_interrupt_says_what_to_do_next(
-    monkeypatch: pytest.MonkeyPatch, is_in_import: bool
-) -> None:
-    if is_in_import:
-        monkeypatch.setitem(sys.modules, "registry.errors", Interrupted("registry.errors"))
-    command = click.command()(handle_errors(completed if is_in_import else interrupted))
-
-    result = CliRunner().invoke(command)
-
-    assert result.exit_code == INTERRUPTED
-    assert result.output == "Interrupted; run the command again to continue or to begin again.\n"
+    assert isinstance(result.exception, LookupError)

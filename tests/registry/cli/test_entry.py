@@ -7,14 +7,18 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from registry.cli import main
+from registry.cli.entry import COMMANDS, INTERRUPTED
 from registry.storage.backup_directory import Backup, Label
 from tests.support import http
 from tests.support.ports import free_port
@@ -47,8 +51,18 @@ def test_help_is_quick_and_names_the_commands() -> None:
 
     assert "serve" in result.stdout
     assert "check-config" in result.stdout
-    for heavy in ("starlette", "sqlalchemy", "uvicorn", "structlog"):
+    for heavy in ("starlette", "sqlalchemy", "uvicorn", "structlog", "registry.app", "oci"):
         assert f" {heavy}" not in result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_summary_begins_its_own_help(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert command.name == name
+    summary = COMMANDS[name][1].removesuffix(".")
+    assert (command.help or "").startswith(summary)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +224,23 @@ def test_an_os_error_is_reported_in_one_line(tmp_path: Path) -> None:
     assert len(result.output.splitlines()) == 1
 
 
+class Interrupted(types.ModuleType):
+    """A module in whose import ctrl-C is pressed."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_in_an_import_says_what_to_do_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "registry.cli.repositories"
+    monkeypatch.setitem(sys.modules, name, Interrupted(name))
+
+    result = run("repo", "list")
+
+    assert result.exit_code == INTERRUPTED
+    assert result.output == "Interrupted; run the command again to continue or to begin again.\n"
+
+
 def test_a_command_that_is_interrupted_says_so_and_ends_with_130(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +251,7 @@ def test_a_command_that_is_interrupted_says_so_and_ends_with_130(
 
     result = run("repo", "list", "--root", tmp_path)
 
-    assert (result.exit_code, result.output.partition(";")[0]) == (130, "Interrupted")
+    assert (result.exit_code, result.output.partition(";")[0]) == (INTERRUPTED, "Interrupted")
 
 
 def test_a_second_server_on_the_same_root_is_one_line(tmp_path: Path) -> None:

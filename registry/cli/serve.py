@@ -1,0 +1,51 @@
+"""registry serve, check-config."""
+
+from pathlib import Path
+
+import click
+
+from registry import app
+from registry.cli.common import config_file, handle_errors, load, root_directory
+from registry.config import Address
+
+
+def _check_listen(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None:
+        try:
+            Address.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r}: {error}") from None
+    return value
+
+
+@click.command()
+@config_file
+@root_directory
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=_check_listen,
+    help="Address to listen on; 127.0.0.1:5000 by default.",
+)
+@click.option(
+    "--anonymous",
+    type=click.Choice(["none", "pull", "push"]),
+    help="Access of callers without an identity.",
+)
+@handle_errors
+def serve(config: Path | None, root: str | None, listen: str | None, anonymous: str | None) -> None:
+    """Serve the registry until SIGTERM or SIGINT."""
+    flags = {"storage.root": root, "server.listen": listen, "access.anonymous": anonymous}
+    app.serve(load(config, {key: text for key, text in flags.items() if text is not None}))
+
+
+@click.command("check-config")
+@config_file
+@handle_errors
+def check_config(config: Path | None) -> None:
+    """Check a file of settings and the environment, and report every mistake in them."""
+    settings = load(config, {})
+    policy = app.policy_of(settings)
+    click.echo(f"The settings are good: on {settings.server.listen}, {policy}.")
