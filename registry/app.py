@@ -82,12 +82,9 @@ def serve(settings: Settings) -> None:
         server.run()
 
 
-def build_application(
-    settings: Settings, root: Root, background: BackgroundTasks | None = None
-) -> Application:
+def build_application(settings: Settings, root: Root, background: BackgroundTasks) -> Application:
     """The ASGI application over a root that is open and has the newest schema."""
     policy = policy_of(settings)
-    background = background or BackgroundTasks()
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:

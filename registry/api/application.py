@@ -45,10 +45,10 @@ class Application:
         router: Router,
         lifespan: Lifespan,
         requests: RequestLog | None,
-        background: BackgroundTasks | None = None,
+        background: BackgroundTasks,
     ) -> None:
         self._router = router
-        self._background = background or BackgroundTasks()
+        self._background = background
         self._held = HeldBytes()
         self._lifespan = lifespan
         self._requests = requests

@@ -60,9 +60,9 @@ class Scheduler:
     A job that raises is logged once, tried again at its next interval, and logged once it recovers.
     """
 
-    def __init__(self, jobs: Sequence[Job], background: BackgroundTasks | None = None) -> None:
+    def __init__(self, jobs: Sequence[Job], background: BackgroundTasks) -> None:
         self._jobs = jobs
-        self._background = background or BackgroundTasks()
+        self._background = background
         self.statuses = {job.name: JobStatus() for job in jobs}
 
     async def run(self) -> None:

@@ -43,12 +43,12 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         *,
         limits: Limits,
+        background: BackgroundTasks,
         ssl_context: ssl.SSLContext | None = None,
-        background: BackgroundTasks | None = None,
     ) -> None:
         check_internals()
         self.limits = limits = fit_to_fd_limit(limits)
-        self._background = background or BackgroundTasks()
+        self._background = background
         self._lifespan = Lifespan(app)
         self.listener = listener
         self.on_ready: Callable[[str, int], None] = lambda host, port: None

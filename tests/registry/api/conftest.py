@@ -9,6 +9,7 @@ import pytest
 
 from registry.api.application import Application
 from registry.app import build_application
+from registry.background import BackgroundTasks
 from registry.config import (
     AccessSettings,
     Anonymous,
@@ -49,7 +50,9 @@ def open_registry(root: Path) -> Opener:
         )
         with Root.open(root) as opened_root:
             upgrade(opened_root.database)
-            async with lived(build_application(settings, opened_root)) as application:
+            async with lived(
+                build_application(settings, opened_root, BackgroundTasks())
+            ) as application:
                 yield client_of(application)
 
     return opened

@@ -18,6 +18,7 @@ from registry.api.application import Application
 from registry.api.routes import ENDPOINTS, Endpoint
 from registry.api.routing import Router
 from registry.app import build_application
+from registry.background import BackgroundTasks
 from registry.config import LogSettings, Settings, StorageSettings
 from registry.errors import StorageFull
 from registry.logs import RequestLog, configure_logs
@@ -44,7 +45,7 @@ async def application(root: Path, log: io.StringIO) -> AsyncIterator[Application
     settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
     with Root.open(root) as opened_root:
         upgrade(opened_root.database)
-        application = build_application(settings, opened_root)
+        application = build_application(settings, opened_root, BackgroundTasks())
         broken = [
             Endpoint("x", "GET", "/broken", "open", broken_before),
             Endpoint("x", "GET", "/gone", "open", gone),

@@ -54,7 +54,7 @@ async def test_a_directory_that_is_removed_makes_it_not_ready(root: Path, name: 
     settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
     with Root.open(root) as opened:
         upgrade(opened.database)
-        async with lived(build_application(settings, opened)) as application:
+        async with lived(build_application(settings, opened, BackgroundTasks())) as application:
             client = client_of(application)
             assert (await client.get("/readyz")).status_code == 200
 

@@ -14,6 +14,7 @@ from oci.mediatype import OCI_CONFIG, OCI_MANIFEST
 from registry.api.application import Application
 from registry.api.held_bytes import FREE_BYTES, HeldBytes, Hold
 from registry.app import build_application
+from registry.background import BackgroundTasks
 from registry.config import LogSettings, Settings, StorageSettings
 from registry.errors import TooManyRequests
 from registry.storage.disk.root import Root
@@ -29,7 +30,7 @@ async def application(root: Path) -> AsyncIterator[Application]:
     settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
     with Root.open(root) as opened:
         upgrade(opened.database)
-        async with lived(build_application(settings, opened)) as application:
+        async with lived(build_application(settings, opened, BackgroundTasks())) as application:
             yield application
 
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from oci.digest import Digest
 from registry.app import build_application
+from registry.background import BackgroundTasks
 from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.server import Server
 from registry.storage.disk.root import Root
@@ -51,7 +52,7 @@ def server(root: Path, sent_by: str) -> Iterator[Server]:
     )
     with Root.open(root) as opened:
         upgrade(opened.database)
-        with running(build_application(settings, opened)) as server:
+        with running(build_application(settings, opened, BackgroundTasks())) as server:
             yield server
 
 

@@ -22,7 +22,7 @@ async def test_ops_1_a_failing_job_is_logged_once_and_tried_again() -> None:
         if turns < 4:
             raise ValueError("garbage on the disk")
 
-    scheduler = Scheduler([job := Job("fails", 1, fails)])
+    scheduler = Scheduler([job := Job("fails", 1, fails)], BackgroundTasks())
     with structlog.testing.capture_logs() as logs:
         for _ in range(5):
             await scheduler.run_once(job)
@@ -49,7 +49,7 @@ async def test_a_refusal_is_one_line_without_a_traceback(refusal: OCIError) -> N
     async def refused() -> None:
         raise turns.pop(0)
 
-    scheduler = Scheduler([job := Job("epoch", 1, refused)])
+    scheduler = Scheduler([job := Job("epoch", 1, refused)], BackgroundTasks())
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
             await scheduler.run_once(job)
@@ -70,7 +70,9 @@ async def test_a_failing_job_does_not_stop_the_others() -> None:
         done.set()
         return {"count": 1}
 
-    scheduler = Scheduler([Job("fails", 0.001, fails), Job("works", 0.01, works)])
+    scheduler = Scheduler(
+        [Job("fails", 0.001, fails), Job("works", 0.01, works)], BackgroundTasks()
+    )
     with structlog.testing.capture_logs():
         working = asyncio.create_task(scheduler.run())
         await asyncio.wait_for(done.wait(), 60)
@@ -110,7 +112,7 @@ async def test_the_scheduler_ends_at_once_in_the_middle_of_a_job() -> None:
         begun.set()
         await asyncio.sleep(3600)
 
-    working = asyncio.create_task(Scheduler([Job("endless", 0, endless)]).run())
+    working = asyncio.create_task(Scheduler([Job("endless", 0, endless)], BackgroundTasks()).run())
     await begun.wait()
     working.cancel()
 
@@ -129,7 +131,7 @@ async def test_ops_1_any_garbage_on_the_disk_is_survived(gc_service: GcService) 
     (root / "uploads" / "..garbage").write_bytes(b"x")
 
     with structlog.testing.capture_logs():
-        scheduler = Scheduler([job := Job("gc", 1, collect(gc_service))])
+        scheduler = Scheduler([job := Job("gc", 1, collect(gc_service))], BackgroundTasks())
         await scheduler.run_once(job)
 
     assert scheduler.statuses["gc"].failures == 0

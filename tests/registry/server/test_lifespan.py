@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from registry.background import BackgroundTasks
 from registry.errors import StartupError
 from registry.server import ApplicationFailed, Server, listen
 from registry.server.lifespan import Lifespan
@@ -13,7 +14,7 @@ from tests.support.registry.settings import default_limits
 
 
 def serve(app: Any) -> None:
-    Server(app, listen("127.0.0.1", 0), limits=default_limits()).run()
+    Server(app, listen("127.0.0.1", 0), limits=default_limits(), background=BackgroundTasks()).run()
 
 
 def test_an_application_that_cannot_start_is_reported() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from registry.background import BackgroundTasks
 from registry.server import (
     Server,
     SlipwayProtocol,
@@ -26,12 +27,16 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from typing import Any
+from registry.background import BackgroundTasks
 from registry.server import Server, listen
 from tests.support.registry.raw_http import Probe
 from tests.support.registry.settings import default_limits
 
 limits = default_limits(shutdown_seconds=float(sys.argv[2]))
-server = Server(Probe(Path(sys.argv[1])), listen("127.0.0.1", 0), limits=limits)
+listener = listen("127.0.0.1", 0)
+server = Server(
+    Probe(Path(sys.argv[1])), listener, limits=limits, background=BackgroundTasks()
+)
 server.on_ready = lambda host, port: print(port, flush=True)
 server.run()
 print("finished", flush=True)
@@ -161,7 +166,12 @@ def test_a_server_admits_no_more_connections_than_it_has_descriptors_for(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: None)
 
-    server = Server(Probe(), listen("127.0.0.1", 0), limits=default_limits(connections=10_000))
+    server = Server(
+        Probe(),
+        listen("127.0.0.1", 0),
+        limits=default_limits(connections=10_000),
+        background=BackgroundTasks(),
+    )
     server.listener.close()
 
     assert server.limits.connections == 45

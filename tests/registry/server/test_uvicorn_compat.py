@@ -5,6 +5,7 @@ import uvicorn.server
 from uvicorn.protocols.http import flow_control, httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from registry.background import BackgroundTasks
 from registry.errors import StartupError
 from registry.server import Server, ServerIncompatible, listen
 from registry.server.uvicorn_compat import check_internals, missing_internals
@@ -21,7 +22,7 @@ def test_a_server_does_not_start_on_another_uvicorn(monkeypatch: pytest.MonkeyPa
     monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
 
     with listen("127.0.0.1", 0) as listener, pytest.raises(ServerIncompatible) as refused:
-        Server(Probe(), listener, limits=default_limits())
+        Server(Probe(), listener, limits=default_limits(), background=BackgroundTasks())
 
     assert isinstance(refused.value, StartupError)
     assert str(refused.value) == (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from registry.background import BackgroundTasks
 from registry.server import Limits, Server, SlipwayProtocol, listen
 from tests.support.registry.settings import default_limits
 
@@ -183,7 +184,13 @@ def running(
     """A server in a thread of its own, stopped gracefully at the end."""
     ready = threading.Event()
     listener = listener or listen("127.0.0.1", 0)
-    server = Server(app, listener, limits=limits or default_limits(), ssl_context=ssl_context)
+    server = Server(
+        app,
+        listener,
+        limits=limits or default_limits(),
+        background=BackgroundTasks(),
+        ssl_context=ssl_context,
+    )
     server.on_ready = lambda host, port: ready.set()
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()
