@@ -107,15 +107,6 @@ def test_an_address_beyond_loopback_needs_an_access_setting(
     assert not (tmp_path / "root").exists()
 
 
-@pytest.mark.parametrize("anonymous", ["none", "pull", "push"])
-def test_check_config_prints_the_access_policy(anonymous: str) -> None:
-    result = run("check-config", environment={"REGISTRY_ACCESS__ANONYMOUS": anonymous})
-
-    assert result.exit_code == 0
-    assert "127.0.0.1:5000" in result.output
-    assert ("nobody may pull or push" in result.output) is (anonymous == "none")
-
-
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
