@@ -86,7 +86,8 @@ class Volumes:
         self._records = records
         self._events = events
         self._held: Counter[str] = Counter()
-        # A removal deletes the record, then the files: no create may come in between.
+        # A removal deletes the record, then the files: no create may come in between.  Of two
+        # fills only one may copy.
         self._locks = KeyedLocks[str]()
         self._users = users
 
@@ -199,11 +200,13 @@ class Volumes:
     async def fill(self, name: str, source: Path) -> None:
         """Copy an image's content into a volume, if that is empty and unused.
 
-        Atomic, even if the daemon is killed meanwhile.
+        Atomic, even if the daemon is killed meanwhile.  Containers made at the same time may share
+        a new volume: one fills it, and the others find it filled or used.
         """
-        volume = self.find(name)
-        if not self.users_of(name):
-            await in_thread(_fill, volume.mountpoint, source)
+        async with self._locks.hold(name):
+            volume = self.find(name)
+            if not self.users_of(name):
+                await in_thread(_fill, volume.mountpoint, source)
 
     @contextmanager
     def hold(self, names: Sequence[str]) -> Iterator[None]:

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 
 from runner.errors import BadRequest, Conflict, NoSuchVolume
 from runner.services.events import Events
+from runner.services.volumes.copy_up import copy_tree
 from runner.services.volumes.volumes import Volumes
 from runner.storage.records.sqlite import Records
 
@@ -167,3 +170,48 @@ async def test_a_volume_made_while_one_of_its_name_is_removed_has_its_directory(
 
         assert volumes.find("store") == made
         assert made.mountpoint.is_dir()
+
+
+async def test_of_fills_at_the_same_time_one_copies_and_all_succeed(
+    volumes: Volumes, tmp_path: Path
+) -> None:
+    source = tmp_path / "image"
+    source.mkdir()
+    for number in range(40):
+        (source / f"f{number}").write_bytes(b"x" * 2000)
+
+    for number in range(10):
+        volume = await volumes.create(f"store{number}")
+        with volumes.hold([volume.name]):
+            await asyncio.gather(*(volumes.fill(volume.name, source) for _ in range(3)))
+
+        assert len(os.listdir(volume.mountpoint)) == 40
+        assert os.listdir(volume.mountpoint.parent) == ["_data"]
+
+
+async def test_a_volume_that_got_a_user_while_another_fill_copied_is_not_filled(
+    volumes: Volumes, users: list[AUser], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, full = tmp_path / "empty", tmp_path / "full"
+    for directory in (empty, full):
+        directory.mkdir()
+    (full / "file").touch()
+    volume = await volumes.create("store")
+    loop, copying, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def copy(source: Path, target: Path) -> None:
+        if source == empty:
+            loop.call_soon_threadsafe(copying.set)
+            go_on.wait()
+        copy_tree(source, target)
+
+    monkeypatch.setattr("runner.services.volumes.volumes.copy_tree", copy)
+    first = asyncio.create_task(volumes.fill("store", empty))
+    await copying.wait()
+    second = asyncio.create_task(volumes.fill("store", full))
+    await asyncio.sleep(0)
+    users.append(AUser("c1", [AMount("store")]))
+    go_on.set()
+    await asyncio.gather(first, second)
+
+    assert os.listdir(volume.mountpoint) == []
