@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+import structlog
+
 from runner.errors import NoSuchContainer, NotModified, RunnerError
 from runner.runtime import processes
 from runner.runtime.errors import NotRunning
@@ -26,6 +28,8 @@ from runner.storage.snapshots.changes import usage
 from runner.tasks.shielded import ShieldedTasks
 
 __all__ = ["Condition", "Container", "Containers", "MountPoint", "Waiter"]
+
+log = structlog.get_logger()
 
 _Operation = Callable[[ContainerHandle], Awaitable[None]]
 
@@ -182,7 +186,10 @@ class Containers:
         return waiter
 
     async def recover(self) -> None:
-        """At the daemon's start: load every container and update its observed state."""
+        """At the daemon's start: load every container and update its observed state.
+
+        A container whose recovery fails is logged and left in its state: the others need a daemon.
+        """
         for record in self._deps.records.containers.all():
             paths = self._deps.paths(record.id)
             self._table.add(ContainerHandle.from_record(record, paths))
@@ -190,7 +197,7 @@ class Containers:
         known = self._table.handles()
         await self._supervisor.sweep({handle.id for handle in known})
         # In parallel: each needs a call of the runtime.
-        await asyncio.gather(*map(self._supervisor.recover, known))
+        await asyncio.gather(*map(self._recover, known))
 
     async def close(self) -> None:
         """At the daemon's stop: finish operations in progress.  Containers keep running.
@@ -204,6 +211,12 @@ class Containers:
                 streams.fail()
             if handle.run is not None:
                 handle.run.disconnect()
+
+    async def _recover(self, handle: ContainerHandle) -> None:
+        try:
+            await self._supervisor.recover(handle)
+        except (RunnerError, OSError) as error:
+            log.exception("container not recovered", container=handle.id, error=str(error))
 
     async def _restart(
         self, handle: ContainerHandle, grace_seconds: int | None, signal: int | None

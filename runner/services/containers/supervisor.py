@@ -67,21 +67,24 @@ class Supervisor:
             self._deps.monitor.discard_exit(handle.id)
 
     async def sweep(self, known: set[str]) -> None:
-        """At the daemon's start: clean up after containers that have no record."""
+        """At the daemon's start: clean up after containers that have no record.
+
+        A failed removal is logged and left to the next start.
+        """
         settings, snapshotter = self._deps.settings, self._deps.snapshotter
         containers = settings.root / "containers"
         await in_thread(containers.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, containers):
             if name not in known:
-                await in_thread(remove, containers / name)
+                await _attempt(name, in_thread(remove, containers / name))
         existing = set[str]()
         for kind in ("b", "r", "exits", "runc"):
             existing |= set(await in_thread(_names, settings.run_dir / kind))
         for name in existing - known:
-            await self._release_unknown(name)
+            await _attempt(name, self._release_unknown(name))
         for key in await snapshotter.keys():
             if not owner(key) and key not in known:
-                await snapshotter.remove(key)
+                await _attempt(key, snapshotter.remove(key))
 
     async def handle_exit(self, handle: ContainerHandle, status: ExitStatus) -> None:
         """Record the exit, notify waiters, then clean up the run."""
@@ -191,6 +194,14 @@ class Supervisor:
     def _drop(self, container: str, task: asyncio.Task[None]) -> None:
         if self._watches.get(container) is task:
             del self._watches[container]
+
+
+async def _attempt(name: str, removal: Awaitable[None]) -> None:
+    """Remove an orphan; a failure is logged."""
+    try:
+        await removal
+    except (RunnerError, OSError) as error:
+        log.warning("orphan not removed", name=name, error=str(error))
 
 
 def _names(directory: Path) -> list[str]:

@@ -1,15 +1,22 @@
 import asyncio
+import errno
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from runner.errors import BadRequest, Conflict, NoSuchContainer, NotModified
-from runner.runtime.errors import CommandNotExecutable, CommandNotFound
+from runner.runtime.errors import CommandNotExecutable, CommandNotFound, RuntimeRefused
+from runner.services.containers import removal, supervisor
 from runner.services.containers.containers import Condition
 from runner.services.containers.lifecycle import State
+from runner.storage.files.deletion import remove
 from tests.support.mounts import is_mounted
 from tests.support.runner import programs
-from tests.support.runner.runner_containers import RunnerContainers, leftovers
+from tests.support.runner.fake_runtime import FakeHost
+from tests.support.runner.runner_containers import RunnerContainers, leftovers, runner_containers
 
 
 async def test_a_container_runs_and_its_output_and_exit_code_are_kept(
@@ -275,3 +282,69 @@ async def test_many_containers_live_beside_each_other(runner: RunnerContainers) 
 
     assert [(code, stdout) for code, stdout, _ in outcomes] == [(n, f"{n}\n") for n in range(8)]
     assert leftovers(runner) == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ("runtime", "cannot delete container: device or resource busy"),
+        ("disk", "Operation not permitted"),
+    ],
+)
+async def test_a_container_that_cannot_be_removed_does_not_keep_the_daemon_from_starting(
+    tmp_path: Path,
+    fake_host: FakeHost,
+    monkeypatch: pytest.MonkeyPatch,
+    cause: str,
+    reason: str,
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    async with runner_containers(tmp_path, tmp_path / "run", fake=fake_host) as runner:
+        stuck = await runner.create("true", name="stuck")
+        handle = runner.containers.handle(stuck)
+        await runner.deps.observe(handle, state=State.REMOVING)
+        ended = await runner.create("sleep", "100", name="ended")
+        await runner.containers.start(ended)
+    fake_host.kill_all()
+    with monkeypatch.context() as patches, capture_logs() as logs:
+        if cause == "runtime":
+            fake_host.refusing["delete"] = RuntimeRefused(reason)
+        else:
+            patches.setattr(removal, "remove_tree", refuse)
+
+        async with runner_containers(tmp_path, tmp_path / "run", fake=fake_host) as runner:
+            waiter = await runner.containers.wait(ended)
+            async with asyncio.timeout(60):
+                await waiter.result()
+            states = {one.name: one.state for one in runner.containers.list()}
+
+    assert states == {"stuck": State.REMOVING, "ended": State.EXITED}
+    reported = [each for each in logs if each["event"] == "container not recovered"]
+    assert [each["container"] for each in reported] == [stuck]
+    assert reason in reported[0]["error"]
+
+    fake_host.refusing.clear()
+    async with runner_containers(tmp_path, tmp_path / "run", fake=fake_host) as runner:
+        assert [one.name for one in runner.containers.list()] == ["ended"]
+
+
+async def test_files_without_a_record_that_cannot_be_removed_do_not_keep_the_daemon_from_starting(
+    tmp_path: Path, fake_host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_one(path: Path) -> None:
+        if path.name == "b" * 64:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        remove(path)
+
+    for letter in "abc":
+        (tmp_path / "containers" / (letter * 64)).mkdir(parents=True)
+    monkeypatch.setattr(supervisor, "remove", refuse_one)
+
+    with capture_logs() as logs:
+        async with runner_containers(tmp_path, tmp_path / "run", fake=fake_host):
+            left = os.listdir(tmp_path / "containers")
+
+    assert left == ["b" * 64]
+    assert [(each["event"], each["name"]) for each in logs] == [("orphan not removed", "b" * 64)]
