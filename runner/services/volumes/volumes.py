@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from runner.errors import Conflict, NoSuchVolume
+import structlog
+
+from runner.errors import Conflict, NoSuchVolume, RunnerError
 from runner.services.events import Events
 from runner.services.names import check_name, new_id
 from runner.services.volumes.copy_up import copy_tree
@@ -23,6 +25,8 @@ from runner.storage.records.contract import RecordStore
 from runner.storage.records.values import VolumeRecord
 from runner.tasks.keyed_locks import KeyedLocks
 from runner.tasks.threads import in_thread
+
+log = structlog.get_logger()
 
 _DATA = "_data"
 _TEMPORARY_SUFFIX = ".copying"
@@ -221,15 +225,22 @@ class Volumes:
     async def recover(self) -> None:
         """At the daemon's start: finish interrupted creations and removals.
 
-        Files without a record are kept: losing a record must not lose data.
+        Files without a record are kept: losing a record must not lose data.  A volume that cannot
+        be finished is logged and left to the next start.
         """
         await in_thread(self._root.mkdir, parents=True, exist_ok=True, mode=0o711)
         for name in await in_thread(os.listdir, self._root):
-            await in_thread(_finish_removal, self._root / name)
-            if self._records.volumes.get(name) is None:
-                await in_thread(_remove_if_empty, self._root / name)
-            elif await in_thread((self._root / name / _REMOVABLE).exists):
-                await self._keep_or_remove(name)
+            try:
+                await self._recover(name)
+            except (RunnerError, OSError) as error:
+                log.warning("volume not recovered", volume=name, error=str(error))
+
+    async def _recover(self, name: str) -> None:
+        await in_thread(_finish_removal, self._root / name)
+        if self._records.volumes.get(name) is None:
+            await in_thread(_remove_if_empty, self._root / name)
+        elif await in_thread((self._root / name / _REMOVABLE).exists):
+            await self._keep_or_remove(name)
 
     async def _keep_or_remove(self, name: str) -> None:
         if self.users_of(name):

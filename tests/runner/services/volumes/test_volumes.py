@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -6,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from runner.errors import BadRequest, Conflict, NoSuchVolume
 from runner.services.events import Events
 from runner.services.volumes.copy_up import copy_tree
 from runner.services.volumes.volumes import Volumes
+from runner.storage.files.deletion import remove
 from runner.storage.records.sqlite import Records
 
 
@@ -158,6 +161,30 @@ async def test_half_done_changes_are_cleared_away_and_files_without_a_record_are
     assert volume.mountpoint.exists()
     assert sorted(path.name for path in root.iterdir()) == ["precious", "store"]
     assert (root / "precious" / "_data" / "file").read_text() == "x"
+
+
+async def test_a_volume_that_cannot_be_finished_does_not_keep_the_others_from_it(
+    volumes: Volumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "volumes"
+    removable = await volumes.create(keep=False)
+    for name in (".gone-a", ".gone-b", ".gone-c"):
+        (root / name).mkdir()
+
+    def refuse_one(path: Path) -> None:
+        if path.name in (".gone-b", f".gone-{removable.name}"):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        remove(path)
+
+    monkeypatch.setattr("runner.services.volumes.volumes.remove", refuse_one)
+    with capture_logs() as logs:
+        await volumes.recover()
+
+    assert set(os.listdir(root)) == {".gone-b", f".gone-{removable.name}"}
+    assert {(each["volume"], each["event"]) for each in logs} == {
+        (name, "volume not recovered") for name in (".gone-b", removable.name)
+    }
+    assert "Operation not permitted" in logs[0]["error"]
 
 
 async def test_a_volume_made_while_one_of_its_name_is_removed_has_its_directory(
