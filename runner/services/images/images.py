@@ -7,7 +7,7 @@ Composition::
     images = Images(store, registries, snapshotter, events, settings.root / "tmp", users=index.list)
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -241,16 +241,16 @@ class Images:
         """At the daemon's start: unpack layers lost in a power cut from their blobs.
 
         A layer without an intact blob is left to the next pull.  Temporary archives of a killed
-        daemon are removed.
+        daemon are removed; those that cannot be are logged.
         """
-        await in_thread(drop_spooled, self._scratch)
+        await _attempt(in_thread(drop_spooled, self._scratch))
         for image_id in {record.image_id for record in self._store.records.all()}:
             try:
                 await self._restore(image_id)
             except (RunnerError, OCIError, OSError) as error:
                 # Start anyway: using the image will report the error.
                 log.warning("image not restored", image=str(image_id), error=str(error))
-        await self._store.content.partial.discard(PARTIAL_SECONDS)
+        await _attempt(self._store.content.partial.discard(PARTIAL_SECONDS))
         self._layer_sync.begin()
 
     async def close(self) -> None:
@@ -284,3 +284,11 @@ class Images:
             action = "untag" if item.untagged else "delete"
             named = str(item.image_id)
             self._events.publish("image", action, named, {"name": item.untagged or named})
+
+
+async def _attempt(removal: Awaitable[object]) -> None:
+    """Remove partial files; a failure is logged: the daemon can work beside them."""
+    try:
+        await removal
+    except OSError as error:
+        log.warning("partial files not removed", error=str(error))

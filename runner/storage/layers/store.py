@@ -186,7 +186,7 @@ class DirectoryLayerStore:
             place = self._place(diff_id)
             try:
                 boot_id = json.loads((place / "layer.json").read_bytes())["boot_id"]
-            except (FileNotFoundError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 boot_id = ""
             if boot_id == self._boot_id:
                 self._unsynced[diff_id] = object()

@@ -1,8 +1,10 @@
 """Images: found, listed, shown, and there again after a restart."""
 
+import errno
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from runner.errors import BadRequest, Conflict
 from runner.services.images.records import ImageCorrupt
@@ -37,6 +39,27 @@ async def test_a_layer_lost_to_a_power_cut_is_unpacked_again(
 
     assert runner.store.layers.has(source.layers[0].diff_id)
     assert registry.seen == []
+
+
+async def test_partial_files_that_cannot_be_removed_do_not_keep_the_daemon_from_starting(
+    runner: RunnerImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse_content(idle_seconds: float = 0) -> int:
+        raise PermissionError(errno.EPERM, "of a blob")
+
+    def refuse_scratch(scratch: Path) -> None:
+        raise PermissionError(errno.EPERM, "of an archive")
+
+    monkeypatch.setattr(runner.store.content.partial, "discard", refuse_content)
+    monkeypatch.setattr("runner.services.images.images.drop_spooled", refuse_scratch)
+
+    with capture_logs() as logs:
+        await runner.images.recover()
+
+    assert [(each["event"], each["error"]) for each in logs] == [
+        ("partial files not removed", "[Errno 1] of an archive"),
+        ("partial files not removed", "[Errno 1] of a blob"),
+    ]
 
 
 async def test_lists_are_filtered_by_label_reference_and_age(

@@ -202,7 +202,7 @@ async def test_after_a_power_cut_what_was_not_settled_is_dropped(tmp_path: Path)
     assert not second.has(other)
 
 
-@pytest.mark.parametrize("torn", [b"", b"{", b"{}"])
+@pytest.mark.parametrize("torn", [b"", b"{", b"{}", b"[]"])
 async def test_a_layer_whose_description_was_torn_is_dropped(torn: bytes, tmp_path: Path) -> None:
     await write(DirectoryLayerStore(tmp_path), LAYER)
     _description(tmp_path).write_bytes(torn)
