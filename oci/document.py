@@ -46,27 +46,38 @@ def parse_document(content: bytes) -> dict[str, object]:
         raise InvalidDocument(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidDocument(f"expected an object, found {json_type(document)}")
-    try:
-        if has_lone_surrogate(text, document):
-            raise InvalidDocument("a string holds half of a surrogate pair")
-    except RecursionError:
-        raise InvalidDocument("arrays and objects are nested too deeply") from None
+    _check_encodable(text, document)
     return document
 
 
-def has_lone_surrogate(text: str, document: object) -> bool:
-    """Whether a string in the document, parsed from this text, is not valid UTF-8 when encoded.
+def parse_json(text: str) -> object:
+    """Read any JSON value that can be encoded as UTF-8 again; InvalidDocument for another text.
+
+    Less strict than ``parse_document``: the last of duplicate keys counts, and NaN is a number.
+    """
+    try:
+        document: object = json.loads(text)
+    except RecursionError:
+        raise InvalidDocument("arrays and objects are nested too deeply") from None
+    except ValueError as error:
+        raise InvalidDocument(f"not JSON: {error}") from None
+    _check_encodable(text, document)
+    return document
+
+
+def _check_encodable(text: str, document: object) -> None:
+    """Raise InvalidDocument if a string in the document, parsed from this text, is not Unicode.
 
     https://www.rfc-editor.org/rfc/rfc8259 section 8.2: "\\uD800" alone is half of a pair.
-    Raises RecursionError for a document that is nested too deeply.
     """
     if not _SURROGATE.search(text):
-        return False
+        return
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        raise InvalidDocument("a string holds half of a surrogate pair") from None
+    except RecursionError:
+        raise InvalidDocument("arrays and objects are nested too deeply") from None
 
 
 def json_type(value: object) -> str:

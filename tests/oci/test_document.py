@@ -1,10 +1,11 @@
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oci.document import MAX_VALUES, InvalidDocument, json_type, parse_document
+from oci.document import MAX_VALUES, InvalidDocument, json_type, parse_document, parse_json
 
 integers = st.integers(-(2**63) + 1, 2**63 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -53,3 +54,38 @@ def test_a_long_text_is_no_structure() -> None:
     content = json.dumps({"x": "y" * 4_000_000}).encode()
 
     assert len(str(parse_document(content)["x"])) == 4_000_000
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_json_that_can_be_encoded_again_or_is_refused(text: str) -> None:
+    try:
+        json.dumps(parse_json(text), ensure_ascii=False).encode()
+    except InvalidDocument as refusal:
+        assert str(refusal)
+
+
+def test_other_programs_may_repeat_keys_and_write_nan() -> None:
+    assert parse_json('{"a": 1, "a": [2], "b": "\\ud83d\\ude00"}') == {"a": [2], "b": "\U0001f600"}
+    assert str(parse_json("NaN")) == "nan"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"x":"\\ud800"}', "half of a surrogate pair"),
+        ('{"\\udfff":1}', "half of a surrogate pair"),
+        ("1" * 5000, "not JSON"),
+        ("{", "not JSON"),
+    ],
+)
+def test_json_that_could_not_be_encoded_again_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidDocument, match=reason):
+        parse_json(text)
+
+
+def test_at_every_depth_a_text_is_parsed_or_refused() -> None:
+    """Near the limit some documents can be parsed, and not be encoded."""
+    for depth in range(800, 1000):
+        with suppress(InvalidDocument):
+            parse_json("[" * depth + '"\\ud83d\\ude00"' + "]" * depth)

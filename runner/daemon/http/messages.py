@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from oci.document import has_lone_surrogate
+from oci.document import InvalidDocument, parse_json
 from runner.errors import BadRequest, RunnerError
 
 JSON = "application/json"
@@ -162,17 +162,17 @@ def _filter_values(key: str, values: object) -> list[str]:
 def _decode(content: bytes, where: str) -> dict[str, Any]:
     try:
         text = content.decode()
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        # Half of a surrogate pair in a label could not be encoded in a response.
+        document = parse_json(text)
+    except UnicodeDecodeError as error:
         raise BadRequest(f"{where}: not JSON: {error}") from error
+    except InvalidDocument as error:
+        raise BadRequest(f"{where}: {error}") from error
     # Before any other look at it, which may be recursive.
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(document, MAX_DEPTH):
         raise BadRequest(f"{where}: nested too deeply, expected at most {MAX_DEPTH} levels")
     if not isinstance(document, dict):
         raise BadRequest(f"{where}: expected an object, found {type(document).__name__}")
-    # Stored in a label, it could not be encoded in a response.
-    if has_lone_surrogate(text, document):
-        raise BadRequest(f"{where}: a string holds half of a surrogate pair")
     return document
 
 

@@ -86,9 +86,7 @@ async def test_a_body_that_is_nested_too_deeply_is_refused(
     # A surrogate pair is looked for in all that is nested.
     innermost = r'"\ud83d\udea2"'
 
-    with pytest.raises(
-        BadRequest, match=r"body: not JSON|body: nested too deeply, expected at most 100"
-    ):
+    with pytest.raises(BadRequest, match=r"body: .*nested too deeply"):
         await a_request((opening * depth + innermost + closing * depth).encode()).json()
 
 
