@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oci.docker_hub import DOCKER_HUB
+from oci.document import InvalidDocument, parse_json
 from runner.credentials.values import CredentialsInvalid, canonical
 
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
@@ -55,9 +56,12 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CredentialsInvalid(f"{path}: {error.strerror}") from error
     try:
-        document = json.loads(content or b"{}")
-    except ValueError as error:
+        # Some editors write a byte order mark.
+        document = parse_json(content.decode(json.detect_encoding(content)) or "{}")
+    except UnicodeDecodeError as error:
         raise CredentialsInvalid(f"{path}: not JSON: {error}") from error
+    except InvalidDocument as error:
+        raise CredentialsInvalid(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise CredentialsInvalid(f"{path}: found {type(document).__name__}, expected an object")
     return document

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 
+from oci.document import InvalidDocument, parse_json
 from runner.credentials.values import Credentials, CredentialsInvalid, text
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
@@ -22,8 +23,8 @@ def get(helper: str, server: str) -> Credentials | None:
         return None
     where = f"docker-credential-{helper}"
     try:
-        document = json.loads(answer)
-    except ValueError as error:
+        document = parse_json(answer)
+    except InvalidDocument as error:
         raise CredentialsInvalid(f"{where}: the answer is not JSON") from error
     if not isinstance(document, dict):
         raise CredentialsInvalid(f"{where}: the answer is not a JSON object")
@@ -61,6 +62,8 @@ def _run(helper: str, action: str, given: str) -> str | None:
         raise CredentialsInvalid(f"{program} is configured, but not in PATH") from error
     except subprocess.TimeoutExpired as error:
         raise CredentialsInvalid(f"{program} {action}: no answer in {TIMEOUT_SECONDS} s") from error
+    except UnicodeDecodeError as error:
+        raise CredentialsInvalid(f"{program} {action}: the answer is not text") from error
     if done.returncode == 0:
         return done.stdout
     output = (done.stdout or done.stderr).strip()

@@ -4,13 +4,13 @@ https://docs.docker.com/engine/api/v1.44/#section/Authentication
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from oci import docker_hub
+from oci.document import parse_json
 
 
 class CredentialsInvalid(Exception):
@@ -41,7 +41,7 @@ class Credentials:
             username=username,
             password=password,
             identity_token=text(entry, "identitytoken", where),
-            registry_token=text(entry, "registrytoken", where),
+            registry_token=_header_text(entry, "registrytoken", where),
         )
 
     def to_entry(self) -> dict[str, str]:
@@ -67,11 +67,13 @@ class Credentials:
             return cls()
         try:
             padded = header.strip() + "=" * (-len(header.strip()) % 4)
-            document = json.loads(base64.b64decode(padded, altchars=b"-_"))
-        except (binascii.Error, ValueError) as error:
+            document = parse_json(base64.b64decode(padded, altchars=b"-_").decode())
+        except ValueError as error:
             raise CredentialsInvalid(f"X-Registry-Auth is not base64 of JSON: {error}") from error
-        found = cls.from_entry(document or {}, "X-Registry-Auth")
-        meant = text(document or {}, "serveraddress", "X-Registry-Auth")
+        entry = document or {}
+        found = cls.from_entry(entry, "X-Registry-Auth")
+        assert isinstance(entry, dict)
+        meant = text(entry, "serveraddress", "X-Registry-Auth")
         return found if not (host and meant) or server(meant) == server(host) else cls()
 
     def to_header(self, host: str) -> str:
@@ -110,12 +112,20 @@ def text(entry: Mapping[str, object], key: str, where: str) -> str:
     return value
 
 
+def _header_text(entry: Mapping[str, object], key: str, where: str) -> str:
+    """The string under ``key``, which is sent in a header as it is."""
+    value = text(entry, key, where)
+    if not (value.isascii() and value.isprintable()):
+        raise CredentialsInvalid(f"{where}: {key} has a character that no header may have")
+    return value
+
+
 def _decode_pair(auth: str, where: str) -> tuple[str, str]:
     try:
         # Some tools break the line after 76 characters, as MIME does.
         joined = auth.replace("\r", "").replace("\n", "").strip()
         pair = base64.b64decode(joined, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CredentialsInvalid(f"{where}: auth is not base64 of user:password") from error
     username, colon, password = pair.partition(":")
     if not colon:

@@ -112,3 +112,29 @@ def test_an_empty_file_is_an_empty_store(home: Path) -> None:
     write(home / ".docker/config.json", "")
 
     assert CredentialStore({"HOME": str(home)}).find("registry.test") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"auths":' * 4000, "nested too deeply"),
+        ('{"auths":{"registry.test":{"username":"\\ud800","password":"p"}}}', "surrogate pair"),
+        ("{", "not JSON"),
+    ],
+)
+def test_a_file_that_could_not_be_sent_on_is_refused_by_its_name(
+    home: Path, content: str, reason: str
+) -> None:
+    file = home / ".docker/config.json"
+    write(file, content)
+
+    with pytest.raises(CredentialsInvalid, match=reason) as refused:
+        CredentialStore({"HOME": str(home)}).find("registry.test")
+
+    assert str(refused.value).startswith(f"{file}: ")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(home: Path) -> None:
+    write(home / ".docker/config.json", "\ufeff" + json.dumps(entry(ALICE)))
+
+    assert CredentialStore({"HOME": str(home)}).find("registry.test") == ALICE

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from runner.credentials import CredentialStore
+import pytest
+
+from runner.credentials import CredentialsInvalid, CredentialStore
 from tests.runner.credentials.conftest import ALICE, TOKEN, write
 
 
@@ -30,3 +32,21 @@ def test_a_store_for_every_host_is_asked_too(home: Path) -> None:
 
     assert store.find("docker.io") == TOKEN
     assert (home / "bin/secret-https___index.docker.io_v1_").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("head -c 40000 /dev/zero | tr '\\0' '['", "not JSON"),
+        ("""printf '{"Username":"\\\\ud800","Secret":"s"}'""", "not JSON"),
+        ('printf \'{"Username":"\\377"}\'', "not text"),
+    ],
+)
+def test_a_helpers_answer_that_could_not_be_sent_on_is_refused(
+    home: Path, answer: str, reason: str
+) -> None:
+    (home / "bin/docker-credential-test").write_text(f"#!/bin/sh\n{answer}\n")
+    write(home / ".docker/config.json", {"credsStore": "test"})
+
+    with pytest.raises(CredentialsInvalid, match=reason):
+        CredentialStore({"HOME": str(home)}).find("registry.test")

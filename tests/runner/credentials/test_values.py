@@ -1,6 +1,7 @@
 """Credentials: the X-Registry-Auth header, read back."""
 
 import base64
+import json
 
 import pytest
 from hypothesis import given
@@ -70,3 +71,44 @@ def test_credentials_for_another_server_are_nobodys(meant: str, host: str, kept:
     header = Credentials("me", "secret").to_header(meant)
 
     assert bool(Credentials.from_header(header, host)) is kept
+
+
+def header(document: bytes) -> str:
+    return base64.urlsafe_b64encode(document).decode()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" * 4000,
+        b'{"username":' * 4000,
+        b'{"username":"\\ud800","password":"p"}',
+        b'{"username":"me","password":"\\udfff"}',
+        b'{"username":' + b"1" * 5000 + b"}",
+        b'{"username":"\xff"}',
+        '{"registrytoken":"t\xf6ken"}'.encode(),
+        b'{"registrytoken":"a\\r\\nHost: evil.test"}',
+    ],
+)
+def test_a_header_that_could_not_be_sent_on_is_refused(document: bytes) -> None:
+    with pytest.raises(CredentialsInvalid, match="X-Registry-Auth"):
+        Credentials.from_header(header(document))
+
+
+@given(
+    st.binary(max_size=60)
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            key: st.text(max_size=10) | st.none() | st.integers()
+            for key in ("username", "password", "auth", "identitytoken", "registrytoken")
+        },
+    ).map(lambda document: json.dumps(document).encode())
+)
+def test_any_header_gives_credentials_that_can_be_sent_or_is_refused(document: bytes) -> None:
+    try:
+        found = Credentials.from_header(header(document))
+    except CredentialsInvalid:
+        return
+    f"{found.username}:{found.password}{found.identity_token}".encode()
+    found.registry_token.encode("ascii")
