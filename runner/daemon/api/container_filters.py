@@ -3,7 +3,9 @@
 https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerList and ContainerPrune
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from runner.errors import BadRequest
 from runner.schema import filters
@@ -13,11 +15,12 @@ from runner.services.containers.lifecycle import State
 
 # Valid states in docker that containers here never have: they match nothing.
 _UNUSED_STATES = ("restarting", "dead")
+_EXIT_CODE: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 def _exited(values: Sequence[str]) -> Predicate[Container]:
     for value in values:
-        if not value.removeprefix("-").isdecimal():
+        if not _EXIT_CODE.fullmatch(value):
             raise BadRequest(f"invalid filter 'exited={value}': expected an exit code")
     codes = {int(value) for value in values}
     return lambda one: not codes or (one.state == State.EXITED and one.exit_code in codes)
@@ -26,7 +29,8 @@ def _exited(values: Sequence[str]) -> Predicate[Container]:
 def _ancestor(container: Container, value: str) -> bool:
     image = container.options.image
     named = image == value or image.removesuffix(":latest") == value.removesuffix(":latest")
-    return named or container.image_id.encoded.startswith(value.removeprefix("sha256:"))
+    prefix = value.removeprefix("sha256:")
+    return named or (prefix != "" and container.image_id.encoded.startswith(prefix))
 
 
 def _volume(container: Container, value: str) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from runner.daemon.api.container_filters import select
 from runner.daemon.services import Services
+from runner.errors import BadRequest
 from tests.support.runner.asked import MIDDLE, NEW, OLD, FakeContainers, ask
 
 
@@ -16,7 +17,11 @@ from tests.support.runner.asked import MIDDLE, NEW, OLD, FakeContainers, ask
         ({"label": ["team"]}, "web-2 old"),
         ({"label": ["team=blue", "keep"]}, "old"),
         ({"ancestor": ["app"]}, "web-1 old"),
+        ({"ancestor": [""]}, ""),
+        ({"ancestor": ["sha256:"]}, ""),
+        ({"ancestor": [str(OLD.image_id)[:15]], "name": ["old"]}, "old"),
         ({"exited": ["3"]}, "web-1"),
+        ({"exited": ["-3", "137"]}, ""),
         ({"id": [NEW.id[:8]]}, "web-2"),
         ({"network": ["host"]}, "web-2"),
         ({"status": ["exited", "dead"]}, "web-1"),
@@ -35,6 +40,12 @@ async def test_a_list_of_containers_shows_what_its_filters_say(
     documents = await ask(services, "GET", "/containers/json", filters)
 
     assert [one["Names"][0][1:] for one in documents] == listed.split()
+
+
+@pytest.mark.parametrize("value", ["", "-", "x", "\uff13", "1_0", "9" * 5000])
+async def test_an_exit_code_is_a_short_number(value: str, services: Services) -> None:
+    with pytest.raises(BadRequest, match="expected an exit code"):
+        await ask(services, "GET", "/containers/json", {"exited": [value]})
 
 
 def test_a_stopped_container_bounds_a_list_of_running_ones() -> None:
