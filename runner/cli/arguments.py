@@ -4,12 +4,14 @@ docs/decisions/0005 has the numbers behind argparse.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 Arguments = argparse.Namespace
 
+_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 
 _COMMAND_HELP = "then the command to run, and its arguments"
 
@@ -99,10 +101,7 @@ def size(text: str) -> int:
     digits = number.rstrip("bkmgtpi")
     suffix = number[len(digits) :].removesuffix("b").removesuffix("i")
     powers = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-    try:
-        value = float(digits)
-    except ValueError:
-        value = -1.0
+    value = _decimal(digits.rstrip())
     if suffix not in powers or not 0 <= value < 1e15:
         raise argparse.ArgumentTypeError(f"invalid size {text!r}: expected a number and b, k, m, g")
     return int(value * 1024 ** powers[suffix])
@@ -118,15 +117,20 @@ def number(text: str) -> int:
 
 def nano_cpus(text: str) -> int:
     """A number of CPUs, such as 1.5, in units of 10⁻⁹."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _decimal(text)
     if not 0 <= value < 1e6:
         raise argparse.ArgumentTypeError(
             f"invalid number of CPUs {text!r}: expected for example 1.5"
         )
     return int(value * 1_000_000_000)
+
+
+def _decimal(text: str) -> float:
+    """Parse digits with or without a fraction; -1 for another text.
+
+    ``float`` also takes underscores, exponents, words and the digits of other scripts.
+    """
+    return float(text) if _DECIMAL.fullmatch(text) else -1.0
 
 
 def assignment(text: str) -> tuple[str, str]:

@@ -282,8 +282,8 @@ def _ulimit(text: str) -> dict[str, Any]:
     name, equals, values = text.partition("=")
     soft, _, hard = values.partition(":")
     try:
-        limits = {"Soft": int(soft), "Hard": int(hard or soft)}
-    except ValueError:
+        limits = {"Soft": number(soft), "Hard": number(hard or soft)}
+    except ArgumentTypeError:
         equals = ""
     if not equals:
         raise UsageError(f"--ulimit: invalid {text!r}: expected NAME=SOFT[:HARD]")

@@ -26,6 +26,7 @@ _SECONDS = {
     "h": 3600,
     "d": 86400,
 }
+_SECONDS_SINCE_1970 = re.compile(r"-?[0-9]+(?:\.[0-9]*)?")
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(_SECONDS, key=len, reverse=True))})")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
@@ -43,14 +44,12 @@ def parse_time(text: str) -> datetime | None:
     if text in ("", "0"):
         return None
     try:
-        return datetime.fromtimestamp(float(text), UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    try:
+        if _SECONDS_SINCE_1970.fullmatch(text):
+            return datetime.fromtimestamp(float(text), UTC)
         when = datetime.fromisoformat(text)
         # Out of range if it is of another zone, and in UTC before the year 1 or after 9999.
         return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         expected = "expected seconds since 1970 or a time like 2026-11-21T09:00:00Z"
         raise BadRequest(f"invalid time {text!r}: {expected}") from error
 

@@ -58,7 +58,10 @@ def test_a_size_is_in_powers_of_1024(text: str, value: int) -> None:
     assert size(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "k", "1x", "1kk", "-2", "nan", "inf", "1e16", "1bb"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "k", "1x", "1kk", "-2", "nan", "inf", "1e16", "1bb", "1_000", "\uff11\uff12", "+1", "."],
+)
 def test_a_size_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="invalid size"):
         size(text)
@@ -71,7 +74,8 @@ def test_numbers_cpus_and_assignments() -> None:
     )  # fmt: skip
     for parse, text in (
         (number, "1.0"), (number, "\u0663"), (number, "9" * 19),
-        (nano_cpus, "-1"), (nano_cpus, "nan"), (assignment, "=b"),
+        (nano_cpus, "-1"), (nano_cpus, "nan"), (nano_cpus, "1_0"),
+        (nano_cpus, "\uff11"), (assignment, "=b"),
     ):  # fmt: skip
         with pytest.raises(ArgumentTypeError, match="invalid"):
             parse(text)

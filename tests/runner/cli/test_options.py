@@ -199,6 +199,8 @@ def test_a_relative_source_is_a_path_from_here(
         (["--pids-limit", "\u0661", "alpine"], "invalid number '\u0661'"),
         (["--pull", "sometimes", "alpine"], "invalid choice: 'sometimes'"),
         (["-e", "=x", "alpine"], "invalid environment variable '=x'"),
+        (["--mount", "type=tmpfs,target=/t,tmpfs-size=1_000", "alpine"], "invalid size '1_000'"),
+        (["--ulimit", "nofile=1_0", "alpine"], "--ulimit: invalid 'nofile=1_0'"),
         (["--label", "=x", "alpine"], "--label: invalid '=x'"),
         (["--name"], "expected one argument"),
     ],

@@ -58,7 +58,8 @@ def test_a_template_is_filled(template: str, text: str) -> None:
 @pytest.mark.parametrize(
     "template",
     ["{{.ID", "{{if .ID}}x", "{{end}}", "{{}}", "{{nonsense .ID}}", "{{ID}}", "{{(.ID}}",
-     "{{.ID)}}", "{{.Absent}}", "{{.State.Absent}}", "{{index .Mounts 9}}", "{{template}}"],
+     "{{.ID)}}", "{{.Absent}}", "{{.State.Absent}}", "{{index .Mounts 9}}", "{{template}}",
+     "{{index .Mounts \u00b2}}", "{{--1}}"],
 )  # fmt: skip
 def test_an_unknown_field_is_a_usage_error(template: str) -> None:
     with pytest.raises(UsageError, match="template: "):
