@@ -6,12 +6,14 @@ memory files, so that nothing needs to be read while the child runs.
 
 import asyncio
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from runner.linux.processes import kill_tree
+from runner.linux.processes import kill_tree, reap
 from runner.runtime.errors import RuntimeTimedOut
 
 # The whole environment of a child: nothing from the daemon's or an image's.
@@ -75,12 +77,17 @@ class Child:
     def signal(self, number: int) -> None:
         """Send a signal; no error if the process has exited."""
         if not self._ended.done():
-            self._process.send_signal(number)
+            # Not by Popen, which would reap a process that has exited.
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
+        code = reap(self._pidfd)
         os.close(self._pidfd)
-        self._ended.set_result(self._process.wait())
+        # ``kill_tree`` reaps as well, and may have been first; Popen would then say 0.
+        self._process.returncode = -signal.SIGKILL if code is None else code
+        self._ended.set_result(self._process.returncode)
 
 
 async def run(args: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> CompletedChild:

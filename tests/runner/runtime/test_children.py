@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from runner.linux.processes import reap
 from runner.runtime.children import Child, finish, run
 from runner.runtime.errors import RuntimeTimedOut
 
@@ -82,8 +83,21 @@ async def test_a_child_that_takes_too_long_is_killed_with_its_descendants() -> N
     # The end of the pipe: nobody holds it any more.
     async with asyncio.timeout(60):
         assert await asyncio.to_thread(os.read, read, 1) == b""
-        await child.wait()
+        assert await child.wait() == -signal.SIGKILL
     os.close(read)
+
+
+async def test_a_killed_child_has_the_code_of_its_signal_whoever_reaps_it() -> None:
+    child = Child(["/bin/sleep", "1000"])
+    pidfd = os.pidfd_open(child.pid)
+    child.signal(signal.SIGKILL)
+    # As the callback of kill_tree does, if it comes first.
+    while reap(pidfd) is None:
+        os.sched_yield()
+    os.close(pidfd)
+
+    async with asyncio.timeout(60):
+        assert await child.wait() == -signal.SIGKILL
 
 
 async def test_a_cancelled_command_is_killed_with_its_descendants() -> None:
