@@ -24,6 +24,8 @@ from runner.tasks.threads import in_thread
 
 # Ended execs kept per container, so that their exit codes can be inspected.
 MAX_ENDED: Final = 32
+# Execs kept per container that have not been started.  Clients start theirs at once.
+MAX_NOT_STARTED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,10 @@ class Exec:
 
 
 class Execs:
-    """The execs of this daemon: created, started once, kept while their container exists."""
+    """The execs of this daemon: created, started once, kept while their container exists.
+
+    Of the ended ones and of those never started, each container keeps only the newest.
+    """
 
     def __init__(self, containers: Containers, runtime: OCIRuntime, events: Events) -> None:
         self._containers = containers
@@ -129,9 +134,11 @@ class Execs:
         self._publish(handle, "exec_die", execID=exec_id, exitCode=str(code))
 
     def _drop_old(self, handle: ContainerHandle) -> None:
-        """Drop all but the last ended execs, and those of removed containers."""
-        ended = [one for one in handle.exec_ids if self._all[one].exit_code is not None]
-        for exec_id in ended[:-MAX_ENDED]:
+        """Drop all but the newest of those that do not run, and those of removed containers."""
+        idle = [one for one in handle.exec_ids if not self._all[one].running]
+        ended = [one for one in idle if self._all[one].exit_code is not None]
+        not_started = [one for one in idle if self._all[one].exit_code is None]
+        for exec_id in (*ended[:-MAX_ENDED], *not_started[:-MAX_NOT_STARTED]):
             handle.exec_ids.remove(exec_id)
             del self._all[exec_id]
         present = {container.id for container in self._containers.list()}

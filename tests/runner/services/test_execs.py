@@ -6,6 +6,7 @@ from runner.errors import BadRequest, Conflict, NoSuchExec
 from runner.runtime.contract import StdStream
 from runner.runtime.errors import RuntimeRefused
 from runner.schema import ExecOptions
+from runner.services import execs
 from tests.support.runner.runner_containers import RunnerContainers, text_of
 
 pytestmark = pytest.mark.needs_root
@@ -244,3 +245,23 @@ async def test_an_exec_that_could_not_be_started_has_not_run(
     streams = await runner.execs.start(exec_id)
     assert streams is not None
     assert text_of([frame async for frame in streams.frames()]) == "late\n"
+
+
+async def test_of_the_execs_that_are_never_started_the_newest_are_kept(
+    fake_runner: RunnerContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execs, "MAX_NOT_STARTED", 2)
+    container = await fake_runner.start("sleep", "100")
+    running = await fake_runner.execs.create(container, ExecOptions(("sleep", "100")))
+    await fake_runner.execs.start(running, detach=True)
+
+    created = [
+        await fake_runner.execs.create(container, ExecOptions(("sleep", "100"))) for _ in range(5)
+    ]
+
+    assert fake_runner.containers.find(container).exec_ids == (running, *created[-2:])
+    for gone in created[:-2]:
+        with pytest.raises(NoSuchExec):
+            await fake_runner.execs.start(gone)
+    await fake_runner.execs.start(created[-1], detach=True)
+    assert fake_runner.execs.find(created[-1]).running
