@@ -113,8 +113,10 @@ class Authorizer:
     async def _token(self, challenge: Challenge, scopes: frozenset[str]) -> Token:
         # One request at a time: an image's layers need the same token at once.
         async with self._lock:
+            now = time.monotonic()
+            self._tokens = {key: kept for key, kept in self._tokens.items() if kept.expires > now}
             kept = self._tokens.get(scopes)
-            if kept is None or kept.expires <= time.monotonic():
+            if kept is None:
                 kept = self._tokens[scopes] = await self._fetch(challenge, sorted(scopes))
             return kept
 

@@ -4,8 +4,9 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 
 import httpx2
@@ -17,9 +18,10 @@ from runner.remote.auth import Authorizer, AuthResponse
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
 from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
+from runner.remote.pools import Pools
 from runner.remote.retry import RetryPolicy
 from runner.remote.schemes import Schemes, without_verification
-from runner.remote.tls import TrustState, plaintext_context, tls_context, trust_state
+from runner.remote.tls import plaintext_context, tls_context, trust_state
 from runner.remote.wire import (
     RESPONSE_SECONDS,
     challenges,
@@ -30,6 +32,8 @@ from runner.remote.wire import (
 )
 
 MAX_HOPS = 5
+# One for each server and credentials; each has tokens.
+MAX_AUTHORIZERS = 128
 USER_AGENT = "slipway-runner"
 TIMEOUT = httpx2.Timeout(connect=15, read=60, write=60, pool=None)
 LIMITS = httpx2.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
@@ -52,7 +56,7 @@ class Request:
 
 
 class RegistryClients:
-    """Connection pools, one per server, until ``aclose``.
+    """Connection pools, one per server, until ``aclose``; the most recently used are kept.
 
     Loopback and insecure registries use plain HTTP unless they speak TLS; all others HTTPS.
     """
@@ -66,7 +70,8 @@ class RegistryClients:
         self.retry_policy = retry_policy or RetryPolicy()
         self.schemes = Schemes(insecure)
         self._auth_hosts = {**AUTH_HOSTS, **(auth_hosts or {})}
-        self._pools: dict[tuple[Origin, bool, TrustState], httpx2.AsyncClient] = {}
+        self._pools = Pools()
+        # The least recently used one first.
         self._authorizers: dict[tuple[Origin, Credentials], Authorizer] = {}
 
     def registry(self, host: str, credentials: Credentials | None = None) -> "RemoteRegistry":
@@ -80,56 +85,62 @@ class RegistryClients:
     def authorizer(self, host: str, credentials: Credentials) -> Authorizer:
         origin = self.schemes.origin(host)
         key = (origin, credentials)
-        if key not in self._authorizers:
-            self._authorizers[key] = Authorizer(
-                origin,
-                credentials,
-                self._auth_hosts.get(host, ()),
-                self._ask,
-            )
-        return self._authorizers[key]
+        found = self._authorizers.pop(key, None) or Authorizer(
+            origin,
+            credentials,
+            self._auth_hosts.get(host, ()),
+            self._ask,
+        )
+        self._authorizers[key] = found
+        if len(self._authorizers) > MAX_AUTHORIZERS:
+            del self._authorizers[next(iter(self._authorizers))]
+        return found
 
-    def pool(self, origin: Origin, *, pinned: bool = False) -> httpx2.AsyncClient:
-        """The server's pool; a ``pinned`` one resolves no names and accepts only pinned requests.
+    def pool(
+        self, origin: Origin, *, pinned: bool = False
+    ) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+        """The server's pool, open inside the block.
 
-        A new certificate authority makes a new pool; the old one is closed with its last request.
+        A ``pinned`` one resolves no names and accepts only pinned requests.  A new certificate
+        authority makes a new pool; the old one is closed with its last request.
         """
-        secure = origin.scheme == "https"
-        key = (origin, pinned, trust_state(origin.authority) if secure else ())
-        if key not in self._pools:
-            checked = self.schemes.is_checked(origin)
-            # Plain HTTP needs no proxy, and loading certificates would take 30 ms.
-            verify = tls_context(origin.authority) if secure else plaintext_context()
-            if not checked:
-                verify = without_verification(verify)
-            # A proxy resolves the name itself, and cannot reach this host's services.
-            proxy = environment_proxy(origin.host) if pinned and secure else None
-            direct = pinned and proxy is None
-            self._pools[key] = httpx2.AsyncClient(
-                timeout=TIMEOUT,
-                limits=LIMITS,
-                follow_redirects=False,
-                trust_env=secure and checked and not pinned,
-                verify=verify,
-                proxy=proxy,
-                transport=PinnedTransport(verify=verify, limits=LIMITS) if direct else None,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            )
-        return self._pools[key]
+        trust = trust_state(origin.authority) if origin.scheme == "https" else ()
+        return self._pools.use(
+            (origin, pinned), trust, partial(self._make_pool, origin, pinned=pinned)
+        )
 
     async def aclose(self) -> None:
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.aclose()
+        await self._pools.aclose()
+
+    def _make_pool(self, origin: Origin, *, pinned: bool) -> httpx2.AsyncClient:
+        secure = origin.scheme == "https"
+        checked = self.schemes.is_checked(origin)
+        # Plain HTTP needs no proxy, and loading certificates would take 30 ms.
+        verify = tls_context(origin.authority) if secure else plaintext_context()
+        if not checked:
+            verify = without_verification(verify)
+        # A proxy resolves the name itself, and cannot reach this host's services.
+        proxy = environment_proxy(origin.host) if pinned and secure else None
+        direct = pinned and proxy is None
+        return httpx2.AsyncClient(
+            timeout=TIMEOUT,
+            limits=LIMITS,
+            follow_redirects=False,
+            trust_env=secure and checked and not pinned,
+            verify=verify,
+            proxy=proxy,
+            transport=PinnedTransport(verify=verify, limits=LIMITS) if direct else None,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
 
     async def _ask(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes
     ) -> AuthResponse:
         """Send a request to a token endpoint; redirects are not followed."""
-        pool = self.pool(Origin.of(url))
-        request = pool.build_request(method, url, headers=dict(headers), content=content)
-        async with send(pool, request, "give a token", RESPONSE_SECONDS) as response:
-            return AuthResponse(response.status_code, await read_limited(response))
+        async with self.pool(Origin.of(url)) as pool:
+            request = pool.build_request(method, url, headers=dict(headers), content=content)
+            async with send(pool, request, "give a token", RESPONSE_SECONDS) as response:
+                return AuthResponse(response.status_code, await read_limited(response))
 
 
 class RemoteRegistry:
@@ -222,18 +233,18 @@ class RemoteRegistry:
         header: str | None,
         addresses: Addresses | None = None,
     ) -> AsyncIterator[httpx2.Response]:
-        pool = self._clients.pool(Origin.of(url), pinned=addresses is not None)
         headers = dict(request.headers)
         if header is not None:
             headers["Authorization"] = header
         content = request.body() if callable(request.body) else request.body
-        built = pool.build_request(request.method, url, headers=headers, content=content)
-        if addresses is not None:
-            pin(built, addresses)
         # No limit for requests with a body; others must get a response soon.
         limit = None if callable(request.body) else RESPONSE_SECONDS
-        async with send(pool, built, request.action, limit) as response:
-            yield response
+        async with self._clients.pool(Origin.of(url), pinned=addresses is not None) as pool:
+            built = pool.build_request(request.method, url, headers=headers, content=content)
+            if addresses is not None:
+                pin(built, addresses)
+            async with send(pool, built, request.action, limit) as response:
+                yield response
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,15 @@ async def test_a_pool_is_made_anew_when_another_authority_is_trusted(
     system = tmp_path / "system.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(system))
     clients, origin = RegistryClients(), Origin("https", "registry.test", 443)
-    first = clients.pool(origin)
-
     tls_contexts(tmp_path)
-    (tmp_path / "certificate.pem").rename(system)
 
-    assert clients.pool(origin) is not first
-    assert clients.pool(origin) is clients.pool(origin)
+    async with clients.pool(origin) as first:
+        (tmp_path / "certificate.pem").rename(system)
+        async with clients.pool(origin) as second, clients.pool(origin) as third:
+            assert first is not second
+            assert second is third
+        closed = [first.is_closed]
+
+    closed += [first.is_closed, second.is_closed]
     await clients.aclose()
+    assert [*closed, second.is_closed] == [False, True, False, True]
