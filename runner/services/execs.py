@@ -6,9 +6,9 @@ https://docs.docker.com/engine/api/v1.44/#tag/Exec
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from runner.errors import Conflict, NoSuchExec
 from runner.runtime.contract import ExecProcess, Frame, OCIRuntime, ProcessSpec, StdStream, Streams
@@ -20,6 +20,7 @@ from runner.services.containers.handle import ContainerHandle
 from runner.services.containers.lifecycle import Operation
 from runner.services.events import Events
 from runner.services.names import new_id
+from runner.tasks import background
 from runner.tasks.threads import in_thread
 
 # Ended execs kept per container, so that their exit codes can be inspected.
@@ -88,7 +89,11 @@ class Execs:
         self._processes[exec_id] = process
         self._all[exec_id] = replace(found, running=True, pid=process.pid)
         self._publish(handle, f"exec_start: {' '.join(options.command)}", execID=exec_id)
-        end = self._track(self._watch_exit(exec_id, process, handle))
+        end = background.start(
+            self._watch_exit(exec_id, process, handle), f"watch exec {exec_id[:12]}"
+        )
+        self._tasks.add(end)
+        end.add_done_callback(self._tasks.discard)
         if detach:
             await process.aclose()
             return None
@@ -148,12 +153,6 @@ class Execs:
 
     def _publish(self, handle: ContainerHandle, action: str, **more: str) -> None:
         self._events.publish("container", action, handle.id, handle.attributes(**more))
-
-    def _track(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 class _ChosenStreams:

@@ -15,6 +15,7 @@ import structlog
 
 from runner.runtime.log_files import rotate, rotated
 from runner.schema.logging import LogOptions
+from runner.tasks import background
 
 log = structlog.get_logger()
 
@@ -42,8 +43,8 @@ class LogRotation:
     def add(self, container: str, written: ContainerLog) -> None:
         """Register a running container's log, until ``remove``."""
         self._logs[container] = written
-        if self._task is None:
-            self._task = asyncio.create_task(self._look(), name="log rotation")
+        if self._task is None or self._task.done():
+            self._task = background.start(self._look(), "log rotation")
 
     def remove(self, container: str) -> None:
         self._logs.pop(container, None)

@@ -1,7 +1,8 @@
-"""No task of the registry ends unheard: each is made where somebody takes its outcome.
+"""No task ends unheard: each is made where somebody takes its outcome.
 
-``registry.background`` supervises what runs until shutdown.  Everywhere else a task is awaited,
-or given a callback that logs, by the function that made it.
+``registry.background`` supervises what runs until shutdown, ``runner.tasks.background`` logs the
+failures of what nobody awaits.  Everywhere else a task is awaited, or given a callback that takes
+its outcome, by the function that made it.
 """
 
 import ast
@@ -11,9 +12,14 @@ from pathlib import Path
 import pytest
 
 import registry
+import runner
 
-ROOT = Path(registry.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
+ROOT = Path(registry.__file__).parents[1]
+FILES = sorted(
+    path
+    for package in (registry, runner)
+    for path in Path(str(package.__file__)).parent.rglob("*.py")
+)
 MAKES_TASK = {"create_task", "ensure_future", "run_coroutine_threadsafe"}
 # Calls that take a task's outcome, or are told of its end.
 TAKES_OUTCOME = {"gather", "wait", "wait_for", "shield", "add_done_callback", "TaskGroup"}
@@ -31,6 +37,15 @@ def tasks_of(tree: ast.AST) -> Iterator[tuple[ast.Call, bool]]:
             yield node, id(node) in bare
 
 
+def takes_outcome(call: ast.Call) -> bool:
+    """Whether the call takes a task's outcome; a callback that only drops the task does not."""
+    drops = any(
+        isinstance(each, ast.Lambda) or (isinstance(each, ast.Attribute) and each.attr == "discard")
+        for each in call.args
+    )
+    return name_of(call) in TAKES_OUTCOME and not (name_of(call) == "add_done_callback" and drops)
+
+
 def unheard(tree: ast.AST) -> list[str]:
     """Tasks whose outcome nobody takes in the scope that made them, by line."""
     found = []
@@ -38,9 +53,10 @@ def unheard(tree: ast.AST) -> list[str]:
         if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         nodes = [node for node in ast.walk(scope) if isinstance(node, ast.Call | ast.Await)]
-        takes = any(isinstance(node, ast.Call) and name_of(node) in TAKES_OUTCOME for node in nodes)
+        takes = any(isinstance(node, ast.Call) and takes_outcome(node) for node in nodes)
         takes |= any(
-            isinstance(node, ast.Await) and isinstance(node.value, ast.Name) for node in nodes
+            isinstance(node, ast.Await) and isinstance(node.value, ast.Name | ast.Attribute)
+            for node in nodes
         )
         in_group = any(
             isinstance(node, ast.Attribute) and node.attr == "TaskGroup" for node in ast.walk(scope)
@@ -64,7 +80,13 @@ def test_every_task_has_somebody_who_takes_its_outcome() -> None:
         ("def f():\n    t = asyncio.create_task(g())", ["line 2"]),
         ("def f(self):\n    self.t = loop.create_task(g())", ["line 2"]),
         ("async def f():\n    asyncio.ensure_future(g())\n    await asyncio.wait([t])", ["line 2"]),
+        (
+            "def f(s):\n    t = asyncio.create_task(g())\n    t.add_done_callback(s.discard)",
+            ["line 2"],
+        ),
+        ("def f():\n    t = create_task(g())\n    t.add_done_callback(lambda _: h())", ["line 2"]),
         ("async def f():\n    t = asyncio.create_task(g())\n    await t", []),
+        ("async def f(s):\n    s.t = asyncio.create_task(g())\n    await s.t", []),
         ("def f():\n    t = asyncio.create_task(g())\n    t.add_done_callback(log)", []),
     ],
 )

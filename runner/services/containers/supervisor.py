@@ -22,6 +22,7 @@ from runner.services.log_rotation import LogRotation
 from runner.storage.files.deletion import remove
 from runner.storage.records.contract import NotRecorded
 from runner.storage.snapshots.contract import owner
+from runner.tasks import background
 from runner.tasks.threads import in_thread
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Supervisor:
     def watch(self, handle: ContainerHandle) -> None:
         """Start watching for the container's exit."""
         self._rotation.add(handle.id, handle.log)
-        task = asyncio.create_task(self._watch(handle), name=f"watch {handle.id[:12]}")
+        task = background.start(self._watch(handle), f"watch {handle.id[:12]}")
         self._watches[handle.id] = task
         task.add_done_callback(lambda _: self._drop(handle.id, task))
 
@@ -124,11 +125,14 @@ class Supervisor:
         assert handle.monitored is not None
         status = await handle.monitored.wait()
         self._rotation.remove(handle.id)
-        ending = asyncio.create_task(self.handle_exit(handle, status))
+        ending = asyncio.create_task(self._end(handle, status))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self, handle: ContainerHandle, status: ExitStatus) -> None:
         try:
-            await asyncio.shield(ending)
+            await self.handle_exit(handle, status)
         except (RunnerError, OSError) as error:
             log.exception("container cleanup failed", container=handle.id, error=str(error))
 

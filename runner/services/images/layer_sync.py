@@ -5,11 +5,11 @@ before the pull returned.
 """
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
 from runner.storage.layers.contract import LayerStore
+from runner.tasks import background
 
 log = structlog.get_logger()
 
@@ -28,14 +28,13 @@ class LayerSync:
     def begin(self) -> None:
         """Schedule a sync for new layers; returns at once."""
         if self._layers.unsynced and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._sync(), name="sync layers")
+            self._task = background.start(self._sync(), "sync layers")
 
     async def close(self) -> None:
         """Cancel a scheduled sync: the daemon syncs when it stops."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _sync(self) -> None:
         # Layers added during a sync need another.

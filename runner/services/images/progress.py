@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from oci.descriptor import Descriptor
 from runner.schema import ProgressEvent
+from runner.tasks import background
 
 INTERVAL_SECONDS = 0.1
 # Interval of reminders during a long wait.
@@ -73,8 +74,9 @@ async def reminders(
             await asyncio.sleep(seconds)
             report(ProgressEvent(status))
 
-    reminding = asyncio.create_task(remind())
+    reminding = background.start(remind(), f"remind of {status}")
     try:
         yield
     finally:
         reminding.cancel()
+        await asyncio.gather(reminding, return_exceptions=True)
