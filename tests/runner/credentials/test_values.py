@@ -53,6 +53,31 @@ def test_any_other_header_is_refused(header: str) -> None:
         Credentials.from_header(header)
 
 
+TOKENS = st.text(st.characters(codec="ascii"), max_size=60)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.just("\ud800"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["username", "password", "auth", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+DOCUMENTS = JSON.map(json.dumps) | st.integers(1, 5_000).map(lambda depth: "[" * depth)
+
+
+@given(st.text() | TOKENS | DOCUMENTS.map(str.encode).map(base64.b64encode).map(bytes.decode))
+def test_any_header_is_credentials_or_refused(header: str) -> None:
+    try:
+        credentials = Credentials.from_header(header, "registry.test")
+    except CredentialsInvalid as refusal:
+        assert str(refusal).startswith("X-Registry-Auth")
+        return
+
+    assert Credentials.from_header(credentials.to_header("")) == credentials
+    # They are sent as UTF-8.
+    f"{credentials.username}:{credentials.password}{credentials.identity_token}".encode()
+
+
 @pytest.mark.parametrize(
     ("meant", "host", "kept"),
     [
