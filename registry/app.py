@@ -37,8 +37,7 @@ from registry.storage.blobs.filesystem.store import FilesystemBlobStore
 from registry.storage.database.contract import Database
 from registry.storage.database.read_only import Snapshot
 from registry.storage.database.sqlite import SQLiteDatabase
-from registry.storage.database.sqlite_version import problem_of
-from registry.storage.database.startup_errors import startup_errors
+from registry.storage.database.startup_errors import sqlite_problem, startup_errors
 from registry.storage.disk.filesystem_type import check_local, is_read_only
 from registry.storage.disk.free_space import MinimumFree
 from registry.storage.disk.root import DATABASE, Root
@@ -69,7 +68,7 @@ def serve(settings: Settings) -> None:
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
             log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
-            if (problem := problem_of()) is not None:
+            if (problem := sqlite_problem()) is not None:
                 log.warning(problem)
 
         background = BackgroundTasks()

@@ -18,7 +18,7 @@ from oci.http import Challenge
 from runner.credentials import Credentials
 from runner.errors import RunnerError, Unauthorized
 from runner.remote.errors import RemoteUntrusted, refusal
-from runner.remote.origin import Origin
+from runner.remote.transport.origin import Origin
 
 CLIENT_ID = "slipway-runner"
 DEFAULT_EXPIRY_SECONDS = 60

@@ -16,12 +16,12 @@ from runner.credentials import Credentials
 from runner.errors import Unavailable
 from runner.remote.auth import Authorizer, AuthResponse
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.origin import AUTH_HOSTS, Origin, check_hop
-from runner.remote.pinned import Addresses, PinnedTransport, environment_proxy, pin
-from runner.remote.pools import Pools
 from runner.remote.retry import RetryPolicy
 from runner.remote.schemes import Schemes, without_verification
-from runner.remote.tls import plaintext_context, tls_context, trust_state
+from runner.remote.transport.origin import AUTH_HOSTS, Origin, check_hop
+from runner.remote.transport.pinned import Addresses, PinnedTransport, environment_proxy, pin
+from runner.remote.transport.pools import Pools
+from runner.remote.transport.tls import plaintext_context, tls_context, trust_state
 from runner.remote.wire import (
     RESPONSE_SECONDS,
     challenges,

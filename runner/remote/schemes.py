@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx2
 
-from runner.remote.origin import DEFAULT_PORTS, Origin
+from runner.remote.transport.origin import DEFAULT_PORTS, Origin
 
 _HANDSHAKE_SECONDS: Final = 2
 # Time between attempts at a TLS handshake.

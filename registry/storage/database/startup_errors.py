@@ -1,4 +1,4 @@
-"""Startup errors: one sentence for each reason that a database cannot be opened.
+"""Startup errors: one sentence for each reason that a database cannot be opened, or trusted.
 
 https://www.sqlite.org/rescode.html
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,6 +30,8 @@ SENTENCES: Mapping[int, str] = MappingProxyType(
         sqlite3.SQLITE_LOCKED: "is in use by another program: end that one first",
     }
 )
+# https://www.sqlite.org/wal.html#walresetbug
+FIXED_SQLITE = (3, 51, 3)
 OTHER = "cannot be used as it is: restore a backup"
 
 
@@ -43,3 +45,14 @@ def startup_errors(database: Path) -> Iterator[None]:
         raise StartupError(f"{database} {sentence} ({getattr(error, 'orig', error)})") from error
     except CommandError as error:
         raise StartupError(f"{database} {OTHER} ({error})") from error
+
+
+def sqlite_problem(version: Sequence[int] = sqlite3.sqlite_version_info) -> str | None:
+    """A sentence if this SQLite is older than its fix of a bug that damages databases."""
+    if tuple(version) >= FIXED_SQLITE:
+        return None
+    found, expected = (".".join(map(str, each)) for each in (version, FIXED_SQLITE))
+    return (
+        f"SQLite {found} can damage a database that several connections write, expected "
+        f"{expected} or newer: this registry writes with one, an administrator's tools might not"
+    )

@@ -26,9 +26,9 @@ from runner.services.images.archives.loads import Loader
 from runner.services.images.archives.saves import Saver
 from runner.services.images.details import HistoryStep, ImageDetails, ImageSummary
 from runner.services.images.image import CorruptImage, Image, ImageUser
-from runner.services.images.layer_download import restore
-from runner.services.images.layer_files import drop_spooled
-from runner.services.images.layer_sync import LayerSync
+from runner.services.images.layers.download import restore
+from runner.services.images.layers.files import drop_spooled
+from runner.services.images.layers.sync import LayerSync
 from runner.services.images.protection import PARTIAL_SECONDS
 from runner.services.images.pulls import Puller
 from runner.services.images.pushes import Pusher

@@ -13,8 +13,8 @@ from oci.mediatype import OCI_CONFIG
 from runner.errors import BadRequest
 from runner.schema import ProgressEvent
 from runner.services.images.image import Image
-from runner.services.images.layer_download import LayerDownload
-from runner.services.images.layer_files import LayerFile
+from runner.services.images.layers.download import LayerDownload
+from runner.services.images.layers.files import LayerFile
 from runner.services.images.progress import LOADING
 from runner.services.images.store import ImageStore
 from runner.storage.content.contract import put_document

@@ -22,7 +22,7 @@ from runner.remote.contract import Registries, RegistryRepository, RemoteManifes
 from runner.remote.errors import RemoteUntrusted
 from runner.schema import ProgressEvent
 from runner.services.images.image import Image
-from runner.services.images.layer_download import LayerDownload
+from runner.services.images.layers.download import LayerDownload
 from runner.services.images.progress import reminders
 from runner.services.images.store import ImageStore
 from runner.storage.content.contract import put_document

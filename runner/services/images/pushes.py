@@ -16,7 +16,7 @@ from runner.errors import BadRequest, NotFound, RunnerError
 from runner.remote.contract import PushResult, Registries, RegistryRepository
 from runner.schema import ProgressEvent, PushedManifest
 from runner.services.images.image import Image, is_tag
-from runner.services.images.layer_files import FileRange
+from runner.services.images.layers.files import FileRange
 from runner.services.images.progress import LayerProgress
 from runner.services.images.store import ImageStore
 from runner.storage.records.values import ImageRecord

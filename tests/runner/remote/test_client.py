@@ -7,7 +7,7 @@ import pytest
 from runner.credentials import Credentials
 from runner.errors import Unauthorized
 from runner.remote.client import RegistryClients, check_login
-from runner.remote.origin import Origin
+from runner.remote.transport.origin import Origin
 from tests.runner.remote.conftest import ALICE, BASIC, needs_basic
 from tests.support.runner.fake_registry import FakeRegistry, Reply
 from tests.support.tls import tls_contexts

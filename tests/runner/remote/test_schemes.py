@@ -12,9 +12,9 @@ from oci.reference import RepositoryName, Tag
 from runner.errors import Unavailable
 from runner.remote.client import RegistryClients
 from runner.remote.fetch import fetch_manifest
-from runner.remote.origin import Origin
 from runner.remote.retry import RetryPolicy
 from runner.remote.schemes import Schemes
+from runner.remote.transport.origin import Origin
 from tests.support.images import an_image
 from tests.support.ports import free_port
 from tests.support.runner.fake_registry import FakeRegistry

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from oci.digest import Digest
 from runner.errors import BadRequest
-from runner.services.images.layer_files import FileRange
+from runner.services.images.layers.files import FileRange
 from runner.storage.tar.errors import InvalidArchive
 from runner.storage.tar.reader import HARD_LINK, REGULAR, SYMLINK, Member
 from runner.storage.tar.tar_file import members

@@ -16,7 +16,7 @@ from runner.schema import ProgressEvent
 from runner.services.images.archives.changes import ProcessDefaults, apply_changes
 from runner.services.images.image import Image
 from runner.services.images.ingest import LocalImage, ingest_image
-from runner.services.images.layer_files import FileRange, decompress_in_place, measure_layer, spool
+from runner.services.images.layers.files import FileRange, decompress_in_place, measure_layer, spool
 from runner.services.images.search import parse_platform, parse_tag_reference
 from runner.services.images.store import ImageStore
 from runner.tasks.threads import in_thread

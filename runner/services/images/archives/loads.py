@@ -26,7 +26,7 @@ from runner.services.images.archives.files import (
 )
 from runner.services.images.image import Image
 from runner.services.images.ingest import LocalImage, ingest_image
-from runner.services.images.layer_files import (
+from runner.services.images.layers.files import (
     FileRange,
     LayerFile,
     decompress_in_place,

@@ -13,7 +13,7 @@ from oci.encoding import image_index
 from runner.errors import NoSuchImage, NotFound
 from runner.services.images.archives.files import NAME_ANNOTATION, TAG_ANNOTATION, blob_name
 from runner.services.images.image import Image
-from runner.services.images.layer_files import FileRange
+from runner.services.images.layers.files import FileRange
 from runner.services.images.search import find, is_id, parse_reference
 from runner.services.images.store import ImageStore
 from runner.storage.records.values import ImageRecord

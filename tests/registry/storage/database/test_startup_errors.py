@@ -8,7 +8,13 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DatabaseError
 
 from registry.errors import StartupError
-from registry.storage.database.startup_errors import OTHER, SENTENCES, startup_errors
+from registry.storage.database.startup_errors import (
+    FIXED_SQLITE,
+    OTHER,
+    SENTENCES,
+    sqlite_problem,
+    startup_errors,
+)
 
 PATH = Path("/root/registry.db")
 
@@ -44,3 +50,16 @@ def test_any_other_is_no_reason_to_guess(error: Exception) -> None:
 def test_an_error_of_the_program_is_left_alone() -> None:
     with pytest.raises(ZeroDivisionError), startup_errors(PATH):
         raise ZeroDivisionError
+
+
+def test_an_older_version_is_a_problem_that_names_both() -> None:
+    problem = sqlite_problem((3, 40, 1))
+
+    assert problem is not None
+    assert problem.startswith("SQLite 3.40.1 can damage a database")
+    assert "expected 3.51.3 or newer" in problem
+
+
+@pytest.mark.parametrize("version", [FIXED_SQLITE, (3, 51, 4), (3, 60, 0), (4, 0, 0)])
+def test_a_fixed_version_is_none(version: tuple[int, int, int]) -> None:
+    assert sqlite_problem(version) is None

@@ -8,7 +8,7 @@ import pytest
 from oci.digest import Digest
 from runner.errors import BadRequest
 from runner.services.images.ingest import LocalImage, ingest_image
-from runner.services.images.layer_files import FileRange, LayerFile
+from runner.services.images.layers.files import FileRange, LayerFile
 from tests.support.images import Layer, an_image
 from tests.support.runner.runner_images import RunnerImages
 

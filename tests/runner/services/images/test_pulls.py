@@ -11,7 +11,7 @@ from oci.digest import Digest
 from oci.encoding import image_manifest
 from oci.mediatype import DOCKER_FOREIGN_GZIP, OCI_CONFIG
 from runner.errors import BadRequest, NoSuchImage, NotFound
-from runner.services.images.layer_download import rechunked
+from runner.services.images.layers.download import rechunked
 from tests.support.images import a_layer, an_image, an_index
 from tests.support.runner.fake_registry import FakeRegistry
 from tests.support.runner.memory_registries import MemoryRegistries

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -11,7 +10,7 @@ from oci.digest import Digest
 from registry.storage.blobs.filesystem.listing import LISTED, files_in
 from registry.storage.blobs.names import blob_path, physical_name
 
-SESSION = str(uuid4())
+SESSION = "6f1f1f6e-58f0-4f0b-9d3f-5a1f0c2b7a11"
 NAME = physical_name(Digest.of(b"content"), SESSION)
 
 

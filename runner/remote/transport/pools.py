@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import httpx2
 
-from runner.remote.origin import Origin
-from runner.remote.tls import TrustState
+from runner.remote.transport.origin import Origin
+from runner.remote.transport.tls import TrustState
 
 MAX_POOLS = 64
 

@@ -8,8 +8,8 @@ import pytest
 from runner.credentials import Credentials
 from runner.remote import client
 from runner.remote.client import RegistryClients
-from runner.remote.origin import Origin
-from runner.remote.pools import Pools
+from runner.remote.transport.origin import Origin
+from runner.remote.transport.pools import Pools
 
 TRUST = (("ca.crt", 1, 1),)
 

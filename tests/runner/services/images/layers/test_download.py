@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 from runner.errors import Unavailable
 from runner.schema import ProgressEvent
-from runner.services.images.layer_download import LayerDownload
+from runner.services.images.layers.download import LayerDownload
 from runner.services.images.progress import PULLING
 from tests.support.images import a_layer
 from tests.support.runner.runner_images import RunnerImages

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.services.images.layer_sync import LayerSync
+from runner.services.images.layers.sync import LayerSync
 from runner.storage.layers.store import DirectoryLayerStore
 from tests.support.images import Layer, a_layer
 

@@ -11,7 +11,7 @@ import httpx2
 
 from oci import docker_hub
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.pinned import Addresses
+from runner.remote.transport.pinned import Addresses
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ENDPOINTS = dict.fromkeys(docker_hub.NAMES, docker_hub.SERVER)

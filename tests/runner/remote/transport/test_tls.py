@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.tls import tls_context, trust_state
+from runner.remote.transport.tls import tls_context, trust_state
 from tests.support.tls import tls_contexts
 
 

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from runner.remote.errors import RemoteUntrusted
-from runner.remote.origin import Origin, check_hop, is_loopback
+from runner.remote.transport.origin import Origin, check_hop, is_loopback
 
 REGISTRY = Origin("https", "registry.test", 443)
 LOCAL = Origin("http", "127.0.0.1", 5000)

@@ -20,8 +20,8 @@ from runner.remote import client as remote_client
 from runner.remote.client import RegistryClients
 from runner.remote.errors import RemoteUntrusted
 from runner.remote.fetch import fetch_blob
-from runner.remote.pinned import environment_proxy
 from runner.remote.retry import RetryPolicy
+from runner.remote.transport.pinned import environment_proxy
 from tests.support.runner.fake_registry import FakeRegistry, Reply
 from tests.support.tls import tls_contexts
 

@@ -11,7 +11,7 @@ import pytest
 from backports import zstd
 
 from runner.errors import BadRequest
-from runner.services.images.layer_files import decompress_in_place, drop_spooled
+from runner.services.images.layers.files import decompress_in_place, drop_spooled
 from runner.storage.tar.decompress import InflationLimit
 
 LIMIT = InflationLimit(ratio=10, free_bytes=1 << 20)

@@ -1,0 +1,1 @@
+"""How a registry is connected to: pinned addresses, certificates, pools of connections."""
