@@ -32,8 +32,9 @@ class Features:
 def detect(mounts: Path = Path("/proc/self/mounts")) -> Features:
     """Detect the mounted controllers and their features from the mount table."""
     hierarchies: dict[str, Path] = {}
-    for line in mounts.read_text(encoding="utf-8").splitlines():
-        _, place, kind, options, *_ = line.split(" ")
+    # Not splitlines: the kernel escapes no line ends but its own, and no name need be UTF-8.
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+        _, place, kind, options, *_ = (*line.split(" "), "", "", "", "")
         if kind == "cgroup2":
             hierarchies.setdefault("", Path(place))
         elif kind == "cgroup":

@@ -79,7 +79,7 @@ def pattern(key: str, names: Callable[[T], Sequence[str]]) -> Filter[T]:
     def read(values: Sequence[str]) -> Predicate[T]:
         try:
             compiled = [re.compile(value) for value in values]
-        except (re.error, OverflowError) as error:
+        except (re.error, OverflowError, RecursionError) as error:
             shown = ", ".join(values)
             raise BadRequest(
                 f"invalid filter '{key}={shown}': no regular expression: {error}"

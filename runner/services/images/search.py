@@ -4,6 +4,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from oci.descriptor import Platform
 from oci.digest import Digest
@@ -90,9 +91,9 @@ def parse_platform(text: str | None) -> Platform | None:
         raise BadRequest(str(error)) from error
 
 
-def created(image: Image) -> str:
-    """The image's creation time as a sort key: RFC 3339 in UTC sorts as text."""
-    return image.config.created or ""
+def created(image: Image) -> datetime:
+    """The image's creation time as a sort key; the oldest of all without one."""
+    return read_rfc3339(image.config.created) or datetime.min.replace(tzinfo=UTC)
 
 
 def _find_id(store: ImageStore, name: str) -> Digest:

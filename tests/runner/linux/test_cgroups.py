@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.linux import cgroups
 from runner.linux.cgroups import Features
@@ -49,6 +51,18 @@ def test_a_hybrid_host_is_version_1_with_all_its_places(tmp_path: Path) -> None:
     assert set(found.hierarchies) == {"memory", "cpu", "cpuacct", "systemd", ""}
     assert found.hierarchies["cpu"] == found.hierarchies["cpuacct"]
     assert (found.swap_limit, found.block_io_weight, found.freezer) == (True, False, False)
+
+
+@given(lines=st.binary(max_size=200))
+def test_any_other_lines_of_a_mount_table_are_passed_over(
+    lines: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mounts = tmp_path_factory.mktemp("any") / "mounts"
+    mounts.write_bytes(
+        b"/dev/sdb /mnt/Sch\xf6n ext4 rw 0 0\n" + lines + b"\ncgroup2 /cg cgroup2 rw 0 0\n"
+    )
+
+    assert cgroups.detect(mounts).hierarchies[""] is not None
 
 
 def test_a_process_enters_every_hierarchy_but_cpuset(legacy: Features, tmp_path: Path) -> None:

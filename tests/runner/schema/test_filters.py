@@ -85,6 +85,7 @@ def test_a_thing_of_unknown_age_is_not_older_than_anything() -> None:
         ({"until": ["1h", "2h"]}, "invalid filter 'until': expected one time, found 2"),
         ({"until": ["soon"]}, "invalid time 'soon'"),
         ({"name": ["("]}, "invalid filter 'name=(': no regular expression"),
+        ({"name": ["(" * 3000 + ")" * 3000]}, "invalid filter 'name=(((("),
         ({"colour": ["green"]}, "invalid filter 'colour=green': expected one of red, blue"),
     ],
 )

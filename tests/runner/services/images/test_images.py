@@ -83,6 +83,27 @@ async def test_lists_are_filtered_by_label_reference_and_age(
         tags(colour=["blue"])
 
 
+async def test_before_and_since_compare_times_whatever_their_offset(
+    registry: FakeRegistry, runner: RunnerImages
+) -> None:
+    """As texts, the first would be the newest of all."""
+    times = (
+        "2026-01-01T09:00:00+09:00",
+        "2026-01-01T01:00:00Z",
+        "2026-01-01T01:00:00.5Z",
+        "no time",
+    )
+    for number, text in enumerate(times):
+        registry.put(an_image(seed=f"{number}", created=text), f"{number}")
+        await runner.images.pull(f"app:{number}", progress=runner.on_progress)
+
+    def tags(**filters: list[str]) -> list[str]:
+        return sorted(t for image in runner.images.list(filters) for t in image.tags)
+
+    assert tags(before=["app:1"]) == ["app:0", "app:3"]
+    assert tags(since=["app:1"]) == ["app:2"]
+
+
 async def test_history_and_inspect_show_the_layers(
     registry: FakeRegistry, runner: RunnerImages
 ) -> None:
