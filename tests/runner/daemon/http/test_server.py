@@ -199,7 +199,7 @@ async def test_a_failure_nobody_foresaw_is_an_answer_too(served: Served) -> None
         (b"{", "body: not JSON"),
         (b"[1]", "body: expected an object, found list"),
         (b"\xff\xfe", "body: not JSON"),
-        (b"[" * 100_000, "body: not JSON"),
+        (b"[" * 100_000, "body: arrays and objects are nested too deeply"),
     ],
 )
 async def test_a_body_that_is_not_an_object_is_refused(
