@@ -31,7 +31,7 @@ async def commit_blob(
     """
     present = await check_existing_bytes(context, digest)
 
-    def unit(connection: Connection) -> bool:
+    def unit(connection: Connection) -> tuple[bool, bool]:
         if not uploads.end(connection, context.name, session):
             raise BlobUploadUnknown(session)
         change = context.begin_change(connection)
@@ -39,12 +39,12 @@ async def commit_blob(
         taken = blobs.add(connection, change, digest, new, corrupt=present.corrupt)
         if present.verified is not None:
             blobs.mark_verified(connection, [present.verified], change.at)
-        blobs.add_member(connection, change, repository, digest, session)
+        has_more = blobs.add_member(connection, change, repository, digest, session)
         audit.append(connection, change, "blob.push", str(context.name), str(digest))
-        return taken
+        return taken, has_more
 
     try:
-        taken = await context.database.write(unit, on=context.name)
+        taken, has_more = await context.database.write(unit, on=context.name)
     except (StorageFailed, CommitUnknown):
         # The commit may have happened, or the next start may apply it from the write-ahead log: the
         # file must exist then.  Otherwise the file is swept as an orphan.
@@ -54,7 +54,8 @@ async def commit_blob(
         raise
     if not taken:
         await delete_file(context, new)
-    await link_rest(context.database, context.name, digest)
+    if has_more:
+        await link_rest(context.database, context.name, digest)
 
 
 @dataclass(frozen=True, slots=True)

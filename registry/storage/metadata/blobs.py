@@ -178,10 +178,10 @@ def add(
 
 def add_member(
     connection: Connection, change: Change, repository: int, digest: Digest, session: str | None
-) -> None:
-    """Add the membership, set its lease, and link some of the edges that waited for the blob.
+) -> bool:
+    """Add the membership, set its lease, and link edges that name the blob; true if some are left.
 
-    One that exists has its lease renewed (rule GC-2).  ``edges.UNLINKED`` says if edges are left.
+    One that exists has its lease renewed (rule GC-2).
     """
     key = (memberships.c.repository_id == repository) & (memberships.c.digest == str(digest))
     values = {
@@ -193,7 +193,7 @@ def add_member(
     if renewed.rowcount == 0:
         values |= {"repository_id": repository, "digest": str(digest), "pushed_at": change.at}
         connection.execute(insert(memberships).values(**values))
-    edges.link_blob(connection, repository, digest)
+    return edges.link_blob(connection, repository, digest)
 
 
 def remove_member(connection: Connection, change: Change, repository: int, digest: Digest) -> bool:
