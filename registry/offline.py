@@ -31,10 +31,8 @@ def administer(settings: Settings, name: str, arguments: Arguments) -> Iterator[
 
     Raises CommandRefused, or StartupError if neither is possible.
     """
-    if not settings.storage.root.is_dir():
-        existing_root(settings)
     try:
-        yield from send_command(settings.storage.root, name, arguments)
+        yield from send_command(existing_root(settings), name, arguments)
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
         command = find(name, arguments)

@@ -4,14 +4,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runner.linux.inotify import FileWatch
-from runner.runtime.contract import ContainerState, Frame, StdStream, Streams
+from runner.runtime.contract import ContainerState, StdStream, Streams
 from runner.runtime.errors import (
     CommandNotExecutable,
     CommandNotFound,
@@ -21,27 +20,9 @@ from runner.runtime.errors import (
 )
 from tests.runner.runtime.conftest import Box, Engine
 from tests.support.runner import programs
+from tests.support.runner.streams import collected, until
 
 OUT, ERR = StdStream.STDOUT, StdStream.STDERR
-
-
-async def collected(streams: Streams) -> dict[StdStream, bytes]:
-    found = {OUT: b"", ERR: b""}
-    async with asyncio.timeout(60):
-        async for frame in streams.frames():
-            found[frame.stream] += frame.content
-    return found
-
-
-async def until(frames: AsyncIterator[Frame], text: bytes) -> bytes:
-    """Read until the text has been seen."""
-    seen = b""
-    async with asyncio.timeout(20):
-        async for frame in frames:
-            seen += frame.content
-            if text in seen:
-                return seen
-    raise AssertionError(f"the output ended with {seen!r}")
 
 
 async def started(engine: Engine, *command: str, **options: Any) -> tuple[Box, Streams]:

@@ -1,37 +1,18 @@
 """Processes beside a container's first one, under real runc."""
 
-import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from runner.runtime.contract import Frame, StdStream, Streams
+from runner.runtime.contract import StdStream
 from tests.runner.runtime.conftest import Engine
+from tests.support.runner.streams import collected, until
 
 pytestmark = pytest.mark.needs_root
 # Says a terminal's size at first and whenever it changes.
 SAY_SIZE = "trap 'stty size' WINCH; stty size; while sleep 0.05; do :; done"
-
-
-async def collected(streams: Streams) -> dict[StdStream, bytes]:
-    found = {StdStream.STDOUT: b"", StdStream.STDERR: b""}
-    async for frame in streams.frames():
-        found[frame.stream] += frame.content
-    return found
-
-
-async def until(frames: AsyncIterator[Frame], text: bytes) -> bytes:
-    """Read until the text has been seen."""
-    seen = b""
-    async with asyncio.timeout(60):
-        async for frame in frames:
-            seen += frame.content
-            if text in seen:
-                return seen
-    raise AssertionError(f"the output ended with {seen!r}")
 
 
 def of_process(pid: int, name: str) -> str:
