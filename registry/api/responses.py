@@ -30,6 +30,24 @@ NEVER = "private, no-store"
 ZERO_COPY = "http.response.zerocopysend"
 
 
+class ContentResponse(Response):
+    """Sends a manifest with exactly these headers and its length.
+
+    Starlette's own looks for headers to add: 5 % of the CPU of a small GET.
+    """
+
+    def __init__(self, content: bytes, headers: Mapping[str, str]) -> None:
+        self.status_code = HTTPStatus.OK
+        self.background = None
+        self.body = content
+        self.raw_headers = encode_headers(headers)
+        self.raw_headers.append((b"content-length", b"%d" % len(content)))
+
+
+def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
 def content_headers(digest: Digest, *, cache: str = FOREVER) -> dict[str, str]:
     """The headers of every response about content with this digest, 304 included."""
     return {
@@ -102,8 +120,9 @@ class BlobResponse(Response):
             headers["Content-Type"] = self._in_parts(ranges, blob.size)
         length = sum(len(head) + part.size for head, part in self._parts) + len(self._tail)
         headers["Content-Length"] = str(length)
-        status = HTTPStatus.OK if ranges is None else HTTPStatus.PARTIAL_CONTENT
-        super().__init__(status_code=status, headers=headers)
+        self.status_code = HTTPStatus.OK if ranges is None else HTTPStatus.PARTIAL_CONTENT
+        self.background = None
+        self.raw_headers = encode_headers(headers)
 
     def _in_parts(self, ranges: Sequence[ByteRange], size: int) -> str:
         """Put a head before each part (RFC 9110 section 14.6); returns the media type."""

@@ -19,7 +19,14 @@ from registry.api.conditions import (
 )
 from registry.api.errors import TooManyTags
 from registry.api.requests import RegistryRequest
-from registry.api.responses import FOREVER, NEVER, content_headers, not_modified, warning
+from registry.api.responses import (
+    FOREVER,
+    NEVER,
+    ContentResponse,
+    content_headers,
+    not_modified,
+    warning,
+)
 from registry.errors import ManifestUnknown, NameUnknown
 from registry.services.manifests import PushedManifest
 from registry.services.repositories import Repository
@@ -53,7 +60,7 @@ async def pull_manifest(request: RegistryRequest, repository: Repository) -> Res
     request.hold.add(len(found.content))
     headers = content_headers(found.digest, cache=cache)
     headers["Content-Type"] = found.media_type
-    return Response(found.content, headers=headers)
+    return ContentResponse(found.content, headers)
 
 
 async def push_manifest(request: RegistryRequest, repository: Repository) -> Response:

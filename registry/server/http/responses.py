@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from functools import lru_cache
 from itertools import chain
 from typing import IO, Any
 
@@ -98,9 +99,9 @@ class RespondingCycle(RequestResponseCycle):
         lines = [STATUS_LINE[status]]
         closes = False
         for given, value in chain(self.default_headers, headers):
-            if HEADER_RE.search(given) or HEADER_VALUE_RE.search(value):
-                raise RuntimeError(f"invalid response header {given!r}: {value!r}")
-            name = given.lower()
+            name = _header_name(given)
+            if HEADER_VALUE_RE.search(value):
+                raise RuntimeError(f"invalid value of response header {given!r}: {value!r}")
             if name == b"content-length":
                 self._remaining_bytes = int(value)
             elif name == b"transfer-encoding":
@@ -282,3 +283,12 @@ class RespondingCycle(RequestResponseCycle):
         self.message_event.set()
         if self.writer is not None:
             self.writer.wake()
+
+
+# The program has few names, and sends some of them in every response.
+@lru_cache(maxsize=256)
+def _header_name(given: bytes) -> bytes:
+    """The name in lower case.  Raises RuntimeError if it is none."""
+    if HEADER_RE.search(given):
+        raise RuntimeError(f"invalid name of a response header: {given!r}")
+    return given.lower()

@@ -14,6 +14,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from registry.storage.disk.openat2 import open_below
+
 # O_NONBLOCK has no effect on a regular file's reads and writes.
 FLAGS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -46,17 +48,56 @@ def open_regular(
     anything that is no regular file, DirectoryUnusable where a directory on the way below
     ``directory`` is none, and what ``os.open`` raises.
     """
+    return open_with_status(path, access, directory=directory, mode=mode)[0]
+
+
+def open_with_status(
+    path: str | os.PathLike[str], access: int, *, directory: int | None = None, mode: int = 0o600
+) -> tuple[int, os.stat_result]:
+    """``open_regular``, with what ``os.fstat`` says of the file."""
+    fd = None
+    if directory is not None and not access & os.O_CREAT:
+        # One call instead of three: at each, a thread may have to wait for another one's turn.
+        fd = open_below(directory, os.fspath(path), access | FLAGS)
+    if fd is None:
+        fd = _open_in_steps(path, access, directory, mode)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise NotRegular(path)
+    return fd, status
+
+
+def open_cached(path: str, directory: int) -> tuple[int, os.stat_result] | None:
+    """Open a regular file to read it, if that does not block: its first byte is in memory too.
+
+    None if it might block, or if anything else is there: ``open_with_status`` says which.
+    """
+    fd = open_below(directory, path, os.O_RDONLY | FLAGS, only_cached=True)
+    if fd is None:
+        return None
+    try:
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode):
+            os.preadv(fd, [bytearray(1)], 0, os.RWF_NOWAIT)
+            return fd, status
+    except OSError:  # EAGAIN, or a file system without RWF_NOWAIT
+        pass
+    os.close(fd)
+    return None
+
+
+def _open_in_steps(
+    path: str | os.PathLike[str], access: int, directory: int | None, mode: int
+) -> int:
+    """Open each directory on the way: an error names the one that is at fault."""
     with parent_of(os.fspath(path), directory) as (parent, name):
         try:
-            fd = os.open(name, access | FLAGS, mode, dir_fd=parent)
+            return os.open(name, access | FLAGS, mode, dir_fd=parent)
         except OSError as error:
             if error.errno in _OTHER:
                 raise NotRegular(path) from None
             raise
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise NotRegular(path)
-    return fd
 
 
 def size_of(path: str, directory: int) -> int | None:

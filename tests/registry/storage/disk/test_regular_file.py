@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from registry.storage.disk.regular_file import DirectoryUnusable, NotRegular, open_regular, size_of
+from registry.storage.disk.regular_file import (
+    DirectoryUnusable,
+    NotRegular,
+    open_cached,
+    open_regular,
+    size_of,
+)
 
 
 def a_link(path: Path) -> None:
@@ -107,6 +113,28 @@ def test_a_file_some_directories_down_is_opened(root: int, tmp_path: Path) -> No
     assert opened("parts/ab/file", root) == b"12"
 
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_a_file_in_memory_is_opened_without_blocking(root: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12")
+
+    found = open_cached("file", root)
+
+    assert found is not None
+    fd, status = found
+    with open(fd, "rb") as file:
+        assert (file.read(), status.st_size) == (b"12", 2)
+
+
+@pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS.keys())
+def test_anything_else_is_not_opened_without_blocking(
+    root: int, make: Callable[[Path], None], path: Path
+) -> None:
+    make(path)
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert open_cached("file", root) is None
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def opened(path: str, root: int) -> bytes:

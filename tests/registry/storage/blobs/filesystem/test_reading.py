@@ -24,14 +24,39 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         await store.aclose()
 
 
+class ColdStore(FilesystemBlobStore):
+    """A store whose files are not in memory: each is opened in a thread."""
+
+    def _open_cached(self, physical: str, size: int) -> None:
+        return None
+
+
+@pytest.fixture(params=[FilesystemBlobStore, ColdStore])
+async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    with Root.open(tmp_path) as root:
+        store: FilesystemBlobStore = request.param(root, MemoryGuard())
+        yield Place(store)
+        await store.aclose()
+
+
+async def test_a_missing_blob_or_a_name_that_is_none_is_not_opened(either: Place) -> None:
+    physical, size = await either.a_blob(b"hello")
+
+    whole = await either.store.reader(physical, size)
+    assert whole is not None
+    await whole.aclose()
+    assert await either.store.reader(physical[:-1] + "?", size) is None
+    assert await either.store.reader("../" + physical, size) is None
+
+
 @pytest.mark.parametrize("size", [0, 4, 6])
-async def test_a_blob_of_another_size_is_not_opened(place: Place, size: int) -> None:
-    physical, _ = await place.a_blob(b"hello")
+async def test_a_blob_of_another_size_is_not_opened(either: Place, size: int) -> None:
+    physical, _ = await either.a_blob(b"hello")
     before = len(os.listdir("/proc/self/fd"))
 
-    assert await place.store.reader(physical, size) is None
+    assert await either.store.reader(physical, size) is None
     assert len(os.listdir("/proc/self/fd")) == before
-    whole = await place.store.reader(physical, 5)
+    whole = await either.store.reader(physical, 5)
     assert whole is not None
     assert await read_all(whole) == b"hello"
 
