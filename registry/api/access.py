@@ -67,7 +67,8 @@ def _identify(request: Request) -> Identity:
     Credentials are checked for form and otherwise ignored: a client that sends an old token may do
     as much as one without.
     """
-    parse_credentials(request.headers.getlist("authorization"))
+    if any(name == b"authorization" for name, _ in request.scope["headers"]):
+        parse_credentials(request.headers.getlist("authorization"))
     return ANONYMOUS
 
 

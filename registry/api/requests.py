@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope
 from oci.digest import LENGTHS, Digest, InvalidDigest
 from oci.errors import quoted
 from oci.http import InvalidNumber, parse_digits
-from oci.ranges import parse_content_range
+from oci.ranges import ByteRange, parse_content_range
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
+from registry.api.conditions import is_not_modified, requested_ranges
 from registry.api.errors import QueryInvalid
 from registry.api.held_bytes import Hold
 from registry.background import BackgroundTasks
@@ -77,6 +78,18 @@ class RegistryRequest(Request):
     def upload_session(self) -> str:
         session: str = self.path_params["session"]
         return session
+
+    def is_not_modified(self, digest: Digest) -> bool:
+        """Whether the client has this content already; raises PreconditionFailed."""
+        return self._has(b"if-match", b"if-none-match") and is_not_modified(self.headers, digest)
+
+    def ranges(self, digest: Digest, size: int) -> tuple[ByteRange, ...] | None:
+        """The ranges of the content to send, or None for all; raises RangeNotSatisfiable."""
+        return requested_ranges(self.headers, digest, size) if self._has(b"range") else None
+
+    def _has(self, *names: bytes) -> bool:
+        """Whether one of the headers is given; costs less than Starlette's first look at them."""
+        return any(name in names for name, _ in self.scope["headers"])
 
     @property
     def length(self) -> int | None:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 
 from starlette.responses import Response
 
-from registry.api.conditions import is_not_modified, requested_ranges
 from registry.api.requests import RegistryRequest
 from registry.api.responses import BlobResponse, blob_headers, not_modified
 from registry.services.blobs import probe, translate_read_errors
@@ -18,7 +17,7 @@ async def check_blob(request: RegistryRequest, repository: Repository) -> Respon
     """end-2: HEAD a blob."""
     digest = request.digest
     size = await repository.blobs.stat(digest)
-    if is_not_modified(request.headers, digest):
+    if request.is_not_modified(digest):
         return not_modified(digest)
     return Response(headers={**blob_headers(digest), "Content-Length": str(size)})
 
@@ -32,9 +31,9 @@ async def pull_blob(request: RegistryRequest, repository: Repository) -> Respons
     blob = await repository.blobs.open(digest)
     async with AsyncExitStack() as undo:
         undo.push_async_callback(blob.aclose)
-        if is_not_modified(request.headers, digest):
+        if request.is_not_modified(digest):
             return not_modified(digest)
-        ranges = requested_ranges(request.headers, digest, blob.size)
+        ranges = request.ranges(digest, blob.size)
         if ranges is not None:
             with translate_read_errors(digest):
                 await probe(blob, ranges[0].start)

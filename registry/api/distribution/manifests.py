@@ -13,7 +13,6 @@ from oci.mediatype import without_parameters
 from oci.reference import Tag
 from registry.api.conditions import (
     has_conditions,
-    is_not_modified,
     require_match,
     require_none,
 )
@@ -39,7 +38,7 @@ async def check_manifest(request: RegistryRequest, repository: Repository) -> Re
     reference = request.reference
     found = await repository.manifests.stat(reference)
     cache = _cache(reference)
-    if is_not_modified(request.headers, found.digest):
+    if request.is_not_modified(found.digest):
         return not_modified(found.digest, cache=cache)
     headers = content_headers(found.digest, cache=cache)
     headers["Content-Type"] = found.media_type
@@ -55,7 +54,7 @@ async def pull_manifest(request: RegistryRequest, repository: Repository) -> Res
     reference = request.reference
     found = await repository.manifests.pull(reference)
     cache = _cache(reference)
-    if is_not_modified(request.headers, found.digest):
+    if request.is_not_modified(found.digest):
         return not_modified(found.digest, cache=cache)
     request.hold.add(len(found.content))
     headers = content_headers(found.digest, cache=cache)

@@ -22,7 +22,7 @@ from oci.digest import LENGTHS, Digest, Digester, DigestMismatch, InvalidDigest
 from runner.storage.content.contract import BlobUnknown, SizeMismatch
 from runner.storage.files.durable import publish, sync_directory
 from runner.tasks.keyed_locks import KeyedLocks
-from runner.tasks.threads import in_thread
+from runner.tasks.threads import in_thread, opened_in_thread
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -138,7 +138,7 @@ class FileIngest:
         self.offset = self._digester.size
 
     async def arrived(self) -> AsyncIterator[bytes]:
-        with await in_thread(self._open) as file:
+        async with opened_in_thread(self._open) as file:
             remaining = self.offset
             while remaining:
                 chunk = await in_thread(file.read, min(_CHUNK_BYTES, remaining))

@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from anyio.to_thread import run_sync
 
-from runner.tasks.threads import in_thread
+from runner.tasks.threads import in_thread, opened_in_thread
 
 
 class Step:
@@ -42,6 +44,35 @@ async def test_a_cancellation_is_raised_after_the_step_has_ended() -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert step.done
+
+
+async def test_a_file_that_is_opened_for_nobody_any_more_is_closed(tmp_path: Path) -> None:
+    step, files = Step(), list[BinaryIO]()
+
+    def open_file() -> BinaryIO:
+        step()
+        files.append((tmp_path / "file").open("wb"))
+        return files[0]
+
+    async def use() -> None:
+        async with opened_in_thread(open_file):
+            pytest.fail("the caller was cancelled")
+
+    caller = asyncio.create_task(use())
+    await asyncio.to_thread(step.began.wait)
+    caller.cancel()
+    step.go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert files[0].closed
+
+
+async def test_a_file_is_closed_at_the_end_of_the_block(tmp_path: Path) -> None:
+    async with opened_in_thread((tmp_path / "file").open, "wb") as file:
+        file.write(b"content")
+
+    assert file.closed
 
 
 async def test_anyios_thread_is_left_by_a_cancellation_of_its_task() -> None:

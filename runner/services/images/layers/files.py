@@ -26,7 +26,7 @@ from runner.storage.tar.decompress import (
     Members,
     inflate,
 )
-from runner.tasks.threads import in_thread
+from runner.tasks.threads import in_thread, opened_in_thread
 
 CHUNK_BYTES = 1024 * 1024
 GZIP_WINDOW = 31  # 15 bits, and a gzip header without a time in it
@@ -92,7 +92,7 @@ async def spool(stream: AsyncIterator[bytes], scratch: Path) -> AsyncIterator[Pa
     await in_thread(scratch.mkdir, parents=True, exist_ok=True)
     path = scratch / f"arriving-{os.urandom(8).hex()}"
     try:
-        with await in_thread(open, path, "xb") as file:
+        async with opened_in_thread(path.open, "xb") as file:
             async for chunk in stream:
                 await in_thread(file.write, chunk)
         yield path
