@@ -15,7 +15,7 @@ from registry.api.access import Authorizer
 from registry.api.application import Application
 from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
-from registry.auth.policy import Policy
+from registry.auth.roles import Role
 from registry.background import BackgroundTasks
 from registry.config import Address, Settings
 from registry.errors import StartupError
@@ -25,7 +25,12 @@ from registry.gc.jobs import GcJobs
 from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
 from registry.server import Limits, Server, listen
-from registry.services.context import ManifestPolicy, RegistryState, UploadLimits
+from registry.services.context import Identities, ManifestPolicy, RegistryState, UploadLimits
+from registry.services.identity.authentication import Authentication
+from registry.services.identity.authorization import Authorization
+from registry.services.identity.startup import load_identities, signing_key
+from registry.services.identity.token_service import TokenService
+from registry.services.identity.token_uses import TokenUses, recording_uses, uses_job
 from registry.services.operator.stopped import StoppedRegistry
 from registry.services.repositories import Registry
 from registry.services.sessions import Sessions
@@ -48,10 +53,15 @@ from registry.storage.prepare import check_database, prepare_database
 from registry.storage.retention import Retention
 from registry.storage.system_clock import SystemClock
 
+NOBODY = (
+    "nobody can sign in yet: make the first user with `registry setup --owner NAME`, or let "
+    "anyone in with --anonymous push"
+)
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.  Raises StartupError, having changed nothing."""
-    policy = policy_of(settings)
+    check_exposure(settings)
     configure_logs(settings.logs.format, settings.logs.level)
     with ExitStack() as held:
         root = held.enter_context(Root.open(settings.storage.root))
@@ -67,7 +77,8 @@ def serve(settings: Settings) -> None:
 
         def tell(host: str, port: int) -> None:
             log = structlog.get_logger()
-            log.info(f"listening on {Address(host, port)}: {policy}", root=str(root.path))
+            access = describe_access(settings)
+            log.info(f"listening on {Address(host, port)}: {access}", root=str(root.path))
             if (problem := sqlite_problem()) is not None:
                 log.warning(problem)
 
@@ -83,21 +94,33 @@ def serve(settings: Settings) -> None:
 
 def build_application(settings: Settings, root: Root, background: BackgroundTasks) -> Application:
     """The ASGI application over a root that is open and has the newest schema."""
-    policy = policy_of(settings)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:
+        uses = TokenUses()
         async with (
             open_registry(settings, root) as opened,
             watching_epochs(opened.state),
-            run_jobs(Scheduler(jobs(opened), background), background),
+            recording_uses(opened.state, uses),
+            run_jobs(
+                Scheduler((*jobs(opened), uses_job(opened.state, uses)), background), background
+            ),
             disk.check_after_crash(opened, background),
             serve_commands(opened),
         ):
-            yield Authorizer(opened.registry, policy)
+            authorizer = await authorizer_of(opened, uses)
+            if not opened.state.identities.exist and authorizer.everyone is None:
+                structlog.get_logger().info(NOBODY, root=str(root.path))
+            yield authorizer
 
     requests = RequestLog(settings.logs.format) if settings.logs.requests else None
-    return Application(Router(ENDPOINTS), lifespan, requests, background)
+    return Application(
+        Router(ENDPOINTS),
+        lifespan,
+        requests,
+        background,
+        external_url=settings.server.external_url.rstrip("/"),
+    )
 
 
 @asynccontextmanager
@@ -184,17 +207,42 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
     return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened))
 
 
-def policy_of(settings: Settings) -> Policy:
-    """The access policy.  Raises StartupError if it must be set and is not."""
-    anonymous, address = settings.access.anonymous, settings.server.listen
-    if anonymous != "auto":
-        return Policy(anonymous)
-    if not address.is_loopback:
-        raise StartupError(
-            f"{address} can be reached from other machines, and no identities are configured yet: "
-            "say what anyone there may do with --anonymous none, pull or push"
-        )
-    return Policy("push")
+async def authorizer_of(opened: OpenRegistry, uses: TokenUses) -> Authorizer:
+    """What decides every request; reads whether there is anybody to sign in, and the key."""
+    state, everyone = opened.state, opened.state.identities.everyone
+    await load_identities(state)
+    authorization = Authorization(state.database, state.clock, everyone)
+    authentication = Authentication(
+        state.database, state.clock, state.identities.passwords, await signing_key(state), uses
+    )
+    tokens = TokenService(authentication, authorization)
+    return Authorizer(opened.registry, authentication, authorization, tokens, everyone)
+
+
+def everyone_of(settings: Settings) -> Role | None:
+    """The role that anyone holds on every repository; None for none."""
+    return {"none": None, "pull": Role.PULL, "push": Role.MAINTAIN}[settings.access.anonymous]
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raise StartupError if passwords would cross a network that anybody can read."""
+    server = settings.server
+    is_encrypted = server.external_url.startswith("https://")
+    if server.listen.is_loopback or is_encrypted or server.plain_http:
+        return
+    raise StartupError(
+        f"{server.listen} can be reached from other machines, and passwords would be sent there "
+        "unencrypted: put a proxy with TLS in front and give its address, server.external_url = "
+        '"https://HOST"; or insist with --plain-http'
+    )
+
+
+def describe_access(settings: Settings) -> str:
+    return {
+        "none": "callers sign in",
+        "pull": "anyone who can connect may pull, and signs in to push",
+        "push": "anyone who can connect may pull, push and delete",
+    }[settings.access.anonymous]
 
 
 def state_of(
@@ -210,6 +258,7 @@ def state_of(
         limits=upload_limits_of(settings),
         clock=clock,
         sessions=Sessions(clock),
+        identities=Identities(everyone=everyone_of(settings)),
     )
 
 

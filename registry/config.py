@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 PREFIX = "REGISTRY_"
 MAX_QUOTED = 100
 
-Anonymous = Literal["auto", "none", "pull", "push"]
+Anonymous = Literal["none", "pull", "push"]
 Sparse = Literal["refuse", "index", "any"]
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -59,6 +59,28 @@ class Address:
             return self.host == "localhost"
 
 
+class ExternalURL(str):
+    """The address that clients use, as ``https://HOST[:PORT]``; empty for the request's own.
+
+    >>> ExternalURL.parse("https://registry.example/")
+    'https://registry.example'
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        stem = text.removesuffix("/")
+        scheme, separator, host = stem.partition("://")
+        is_plain = host and all(part.isalnum() or part in "-.:[]_" for part in host)
+        if scheme not in ("http", "https") or not separator or not is_plain or not host.isascii():
+            raise ValueError("expected https://HOST or https://HOST:PORT, without a path")
+        return cls(stem)
+
+
+# No address of its own: each request's Host is used.
+OWN_URL = ExternalURL("")
+
 # Upper bounds of durations: longer than useful, and safe to add to any time in milliseconds.
 YEAR_SECONDS = 365 * 86_400.0
 CENTURY_DAYS = 36_500.0
@@ -88,6 +110,8 @@ def bounded(least: float, most: float, default: float) -> Any:
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     listen: Address = Address("127.0.0.1", 5000)
+    external_url: ExternalURL = OWN_URL
+    plain_http: bool = False
     header_seconds: float = bounded(0.1, HOUR_SECONDS, 10.0)
     idle_seconds: float = bounded(0.1, DAY_SECONDS, 95.0)
     body_bytes_per_second: int = bounded(0, TERABYTE, 1024)
@@ -96,7 +120,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings:
-    anonymous: Anonymous = "auto"
+    anonymous: Anonymous = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +296,8 @@ def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
         return _decode_number(kind, value, is_text=is_text)
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("expected a text that is not empty")
+    if kind is ExternalURL:
+        return ExternalURL.parse(value)
     return Address.parse(value) if kind is Address else Path(value)
 
 

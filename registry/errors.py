@@ -23,6 +23,8 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
       |   + TooManyRequests
       |   + PreconditionFailed
       |   + Unauthorized
+      |   + TagLocked                     a lock holds the tag
+      |   + TagMoveDenied                 the caller may create tags, and not move them
       |   + StorageFull                   the disk is full
       |   + StorageFailed                 a write failed
       |   + StorageUnreadable             a read failed
@@ -34,6 +36,9 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
       |   + RootInUse
       |   + SchemaTooNew
       + CommandRefused                    ends an administrative command with one sentence
+          + Invalid                       a value is none that there can be
+          + Absent                        what is named does not exist
+          + Conflict                      what exists forbids it
 """
 
 from __future__ import annotations
@@ -163,9 +168,44 @@ class NameUnknown(OCIError):
 
 
 class Unauthorized(OCIError):
-    """No identity, or one without the permission; answered with a challenge."""
+    """No identity, or one without the permission; answered with a challenge.
+
+    ``scope``: the scope that the access needs, for the client to ask a token for; empty for none.
+    """
 
     code = ErrorCode.UNAUTHORIZED
+
+    def __init__(self, message: str, *, scope: str = "", error: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.error = error
+        """RFC 6750 3.1: invalid_token, insufficient_scope, or empty without credentials."""
+
+
+class TagLocked(OCIError):
+    """A lock holds the tag: it may be created, and then neither moved nor deleted."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, tag: str, *, lock: str, glob: str) -> None:
+        super().__init__(
+            f"tag {tag} exists and lock {lock} ({glob}) holds it: it can be neither moved nor "
+            "deleted; a new tag is accepted"
+        )
+
+
+class TagMoveDenied(OCIError):
+    """The caller may create tags, and the tag exists and points to another manifest."""
+
+    code = ErrorCode.DENIED
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, tag: str, digest: str) -> None:
+        super().__init__(
+            f"tag {tag} exists and points to {digest}: moving it needs role push, and you hold "
+            "create; a new tag is accepted"
+        )
 
 
 class BlobInUse(OCIError):
@@ -322,3 +362,15 @@ class SchemaTooNew(StartupError):
 
 class CommandRefused(Exception):
     """An administrative command cannot be run, with the reason in one sentence."""
+
+
+class Invalid(CommandRefused):
+    """A value that cannot be: the message says what was found and what was expected."""
+
+
+class Absent(CommandRefused):
+    """What a command names does not exist."""
+
+
+class Conflict(CommandRefused):
+    """What exists already, or would be left, forbids the change."""

@@ -11,7 +11,10 @@ from typing import Any
 
 from registry.admin.command import Document
 from registry.admin.control import socket_path
-from registry.errors import CommandRefused
+from registry.errors import Absent, CommandRefused, Conflict, Invalid
+
+# The refusals that a command's exit status tells apart, by the name that the server sends.
+REFUSALS = {each.__name__: each for each in (Invalid, Absent, Conflict)}
 
 
 class NotRunning(Exception):
@@ -35,7 +38,7 @@ def send_command(root: Path, command: str, arguments: dict[str, Any]) -> Iterato
             if document.get("done") is True:
                 return
             if "refused" in document:
-                raise CommandRefused(document["refused"])
+                raise REFUSALS.get(document.get("kind", ""), CommandRefused)(document["refused"])
             yield document
     raise CommandRefused(
         f"the server closed the control socket after {received} lines, "

@@ -6,7 +6,16 @@ from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from registry.admin import backup, disk, garbage, integrity, repositories, uploads
+from registry.admin import (
+    backup,
+    disk,
+    garbage,
+    identities,
+    integrity,
+    permissions,
+    repositories,
+    uploads,
+)
 from registry.admin.command import Command, Document, Stopped
 from registry.admin.open_registry import OpenRegistry
 from registry.errors import CommandRefused
@@ -24,16 +33,48 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             Stopped(integrity.fsck_stopped, lambda given, _: not given.get("repair")),
         ),
         "gc": Command(garbage.collect, {"dry_run": bool, "all_orphans": bool}),
+        "grant add": Command(permissions.add_grant, {"who": str, "role": str, "pattern": str}),
+        "grant explain": Command(
+            permissions.explain, {"who": str, "action": str, "name": str, "tag": str}
+        ),
+        "grant list": Command(permissions.list_grants, {"who": str}),
+        "grant remove": Command(permissions.remove_grant, {"who": str, "pattern": str}),
+        "group add": Command(identities.add_group, {"name": str}),
+        "group list": Command(identities.list_groups),
+        "group member add": Command(identities.add_member, {"name": str, "member": str}),
+        "group member remove": Command(identities.remove_member, {"name": str, "member": str}),
+        "group remove": Command(identities.remove_group, {"name": str}),
+        "lock add": Command(permissions.add_lock, {"name": str, "repository": str, "tags": str}),
+        "lock list": Command(permissions.list_locks),
+        "lock remove": Command(permissions.remove_lock, {"name": str}),
         "repo delete": Command(repositories.delete, {"name": str}),
         "repo list": Command(repositories.show),
         "repo size": Command(repositories.size, {"name": str, "tag": str}),
         "repo undelete": Command(garbage.undelete_repository, {"name": str}),
+        "robot add": Command(identities.add_robot, {"name": str, "grants": list, "life_ms": int}),
+        "robot list": Command(identities.list_robots),
+        "robot remove": Command(identities.remove_robot, {"name": str}),
         "scrub": Command(integrity.scrub, {"rate": int, "max_duration": float}),
+        "setup": Command(identities.set_up, {"name": str, "password": str}),
         "tag history": Command(repositories.tag_history, {"name": str, "tag": str}),
+        "token add": Command(
+            identities.mint_token, {"name": str, "label": str, "limits": list, "life_ms": int}
+        ),
+        "token list": Command(identities.list_tokens, {"name": str}),
+        "token revoke": Command(identities.revoke_token, {"id": str}),
         "undelete": Command(garbage.undelete, {"what": str}),
         "unlatch": Command(disk.unlatch),
         "upload cancel": Command(uploads.cancel, {"ids": list, "address": str, "every": bool}),
         "upload list": Command(uploads.show),
+        "user add": Command(
+            identities.add_user, {"name": str, "password": str, "owner": bool, "auditor": bool}
+        ),
+        "user change": Command(
+            identities.change_user, {"name": str, "disabled": bool, "owner": bool, "auditor": bool}
+        ),
+        "user list": Command(identities.list_users),
+        "user password": Command(identities.set_password, {"name": str, "password": str}),
+        "user remove": Command(identities.remove_user, {"name": str}),
     }
 )
 

@@ -25,6 +25,9 @@ from registry.errors import CommandRefused, StartupError
 SOCKET = "control.sock"
 MAX_LINE = 64 * 1024
 
+SECRETS = frozenset({"password"})
+"""The arguments of commands that are not written to the log."""
+
 log = structlog.get_logger()
 
 
@@ -136,18 +139,26 @@ async def run_command(
     """Run one command; yields its documents, then its end or its refusal."""
     try:
         request = parse(line)
-        log.info("command", command=request.get("command"), arguments=request.get("arguments"))
+        log.info("command", command=request.get("command"), arguments=shown(request))
         command = start(opened, request.get("command"), request.get("arguments", {}), commands)
         async with contextlib.aclosing(command) as documents:
             async for document in documents:
                 yield document
     except (CommandRefused, OCIError) as error:
-        yield {"refused": str(error)}
+        yield {"refused": str(error), "kind": type(error).__name__}
     except Exception as error:
         log.exception("command failed")
         yield {"refused": f"the command failed, and the server's log has more: {error!r}"}
     else:
         yield {"done": True}
+
+
+def shown(request: Mapping[str, Any]) -> object:
+    """The arguments, for the log, without those that hold secrets (rule LG-1)."""
+    arguments = request.get("arguments")
+    if not isinstance(arguments, Mapping):
+        return arguments
+    return {key: value for key, value in arguments.items() if key not in SECRETS}
 
 
 def parse(line: bytes) -> dict[str, Any]:

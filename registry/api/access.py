@@ -6,70 +6,174 @@ https://distribution.github.io/distribution/spec/auth/token/ describes the chall
 """
 
 import ipaddress
+from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.requests import Request
 
 from oci.errors import OCIError
 from oci.reference import RepositoryName
-from registry.auth.credentials import parse_credentials
-from registry.auth.policy import ANONYMOUS, Access, Identity, Policy
-from registry.errors import Unauthorized
+from registry.auth.credentials import BasicCredentials, BearerToken, parse_credentials
+from registry.auth.passwords import TooManyLogins
+from registry.auth.roles import ACTIONS, NEEDED, Access, Role
+from registry.auth.scopes import CATALOG, REPOSITORY, Scope
+from registry.errors import TooManyRequests, Unauthorized
+from registry.services.identity.authentication import Authentication
+from registry.services.identity.authorization import Authorization, effective_role, without_scope
+from registry.services.identity.identity import ANONYMOUS, Identity
+from registry.services.identity.token_service import TokenService
 from registry.services.repositories import Caller, Registry, Repository
 
+# Asked for together, as distribution does: a client that may push pulls too.
+_ASKED = {"pull": ("pull",), "push": ("pull", "push"), "delete": ("delete",), "*": ("*",)}
 
+
+NOBODY = (
+    "nobody can sign in yet: the operator of this registry makes the first user with "
+    "`registry setup`, or lets anyone in with --anonymous"
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Authorizer:
     """Creates every Repository that a handler gets, and decides every access (rule AZ-1)."""
 
-    def __init__(self, registry: Registry, policy: Policy) -> None:
-        self._registry = registry
-        self._policy = policy
+    registry: Registry
+    authentication: Authentication
+    authorization: Authorization
+    tokens: TokenService
+    everyone: Role | None
+    """The role of all callers on every repository, by ``access.anonymous``."""
 
     async def authorize(self, request: Request, access: Access) -> Registry:
         """The registry, for endpoints without a repository; raises Unauthorized."""
-        self._require(_identify(request), access, "this registry")
-        return self._registry
+        if access == "open":
+            return self.registry
+        identity = await self.identify(request)
+        if access == "check" and (identity.is_anonymous and not self._is_open(request)):
+            # Also where anyone may pull: a client that is not challenged here never signs in.
+            known = self.registry.has_identities
+            raise Unauthorized("sign in, or ask for an anonymous token" if known else NOBODY)
+        if access == "catalog":
+            await self._require_catalog(request, identity)
+        return self.registry
 
     async def authorize_in(self, request: Request, access: Access, name: str) -> Repository:
         """The repository of that name; raises Unauthorized or InvalidName."""
-        identity = _identify(request)
-        self._require(identity, access, "this repository")
-        return self._registry.repository(
-            RepositoryName.parse(name),
-            identity.name,
-            may_push=self._policy.allows(identity, "push"),
-            caller=Caller(network_of(request), is_anonymous=identity.name == ANONYMOUS.name),
-        )
+        identity = await self.identify(request)
+        repository = RepositoryName.parse(name)
+        role = await self._require(request, identity, access, repository)
+        return self._repository(request, identity, repository, role)
 
     async def source(self, request: Request, name: str) -> Repository | None:
-        """The repository to mount a blob from; None, without a reason, if not (rule AZ-5)."""
+        """The repository to mount a blob from; None, without a reason, if not (rule AZ-5).
+
+        Decided from live grants, and not from the scope: clients ask for one of the target.
+        """
         try:
-            return await self.authorize_in(request, "pull", name)
+            identity = without_scope(await self.identify(request))
+            repository = RepositoryName.parse(name)
+            role = await self._require(request, identity, "pull", repository)
         except OCIError:
             return None
+        return self._repository(request, identity, repository, role)
 
-    def is_source(self, request: Request, name: RepositoryName) -> bool:
+    async def is_source(self, request: Request, name: RepositoryName) -> bool:
         """Whether a blob may be mounted from that repository."""
-        return self._policy.allows(_identify(request), "pull")
+        return await self.source(request, str(name)) is not None
 
-    def _require(self, identity: Identity, access: Access, what: str) -> None:
-        # 401 and never 403: clients with a token for less ask for more only at a challenge.
-        if not self._policy.allows(identity, access):
+    async def identify(self, request: Request) -> Identity:
+        """The caller; raises Unauthorized for credentials that are wrong.
+
+        Credentials are checked for form and otherwise ignored where nobody can sign in: a client
+        that sends an old token may do as much as one without.
+        """
+        found = request.scope.get("identity")
+        if isinstance(found, Identity):
+            return found
+        identity = ANONYMOUS
+        if any(name == b"authorization" for name, _ in request.scope["headers"]):
+            credentials = parse_credentials(request.headers.getlist("authorization"))
+            if credentials is not None and self.registry.has_identities:
+                identity = await self.sign_in(credentials, network_of(request))
+        request.scope["identity"] = identity
+        return identity
+
+    async def sign_in(self, credentials: BasicCredentials | BearerToken, address: str) -> Identity:
+        """The caller; raises Unauthorized or TooManyRequests."""
+        try:
+            return await self.authentication.identify(credentials, address)
+        except TooManyLogins:
+            raise TooManyRequests("too many passwords are being checked: try again") from None
+
+    def _is_open(self, request: Request) -> bool:
+        """Whether a caller without credentials has nothing to sign in to, or has a token."""
+        if self.registry.has_identities:
+            return "authorization" in request.headers
+        return self.everyone is not None
+
+    async def _require_catalog(self, request: Request, identity: Identity) -> None:
+        if identity.is_anonymous and not self._is_open(request):
+            raise Unauthorized("sign in to list repositories", scope=f"{CATALOG}:*")
+        token = identity.access_token
+        if token is not None and not token.allows("registry", "catalog", "*"):
             raise Unauthorized(
-                f"{identity.name} callers may not {access} in {what}, "
-                "and no identities are configured yet: its operator decides with --anonymous"
+                "the access token's scope lacks the catalog",
+                scope=f"{CATALOG}:*",
+                error="insufficient_scope",
+            )
+        standing = await self.authorization.standing(identity, None)
+        if standing.is_disabled or standing.credential_problem:
+            raise Unauthorized(
+                standing.credential_problem or f"{identity.name} is disabled",
+                scope=f"{CATALOG}:*",
+                error="invalid_token",
             )
 
+    async def _require(
+        self, request: Request, identity: Identity, access: Access, name: RepositoryName
+    ) -> Role:
+        """The caller's role in the repository; raises Unauthorized."""
+        if identity is ANONYMOUS and self.everyone is not None and self.everyone >= NEEDED[access]:
+            return self.everyone  # of everyone, so no row can change it
+        at = 0
+        if identity.access_token is not None and (session := _session_of(request)) is not None:
+            at = await self.registry.upload_began(name, session, identity.name) or 0
+        decision, standing = await self.authorization.decide(identity, access, name, at=at)
+        role = effective_role(standing, str(name))
+        if not decision.is_allowed:
+            reason = decision.reason
+            if not self.registry.has_identities:
+                reason = NOBODY
+            raise _unauthorized(identity, access, name, reason)
+        return Role.PULL if role is None else role
 
-def _identify(request: Request) -> Identity:
-    """The caller's identity: there are no accounts yet, so it is the anonymous one.
+    def _repository(
+        self, request: Request, identity: Identity, name: RepositoryName, role: Role
+    ) -> Repository:
+        return self.registry.repository(
+            name,
+            identity.name,
+            may_push=role >= Role.CREATE,
+            caller=Caller(network_of(request), is_anonymous=identity.is_anonymous),
+            role=role,
+        )
 
-    Credentials are checked for form and otherwise ignored: a client that sends an old token may do
-    as much as one without.
-    """
-    if any(name == b"authorization" for name, _ in request.scope["headers"]):
-        parse_credentials(request.headers.getlist("authorization"))
-    return ANONYMOUS
+
+def _unauthorized(
+    identity: Identity, access: Access, name: RepositoryName, reason: str
+) -> Unauthorized:
+    # 401 and never 403: clients with a token for less ask for more only at a challenge.
+    scope = str(Scope(REPOSITORY, str(name), _ASKED[ACTIONS[access]]))
+    if identity.is_anonymous and reason != NOBODY:
+        # An anonymous caller learns no more than that.
+        return Unauthorized(f"sign in to {access} in this repository", scope=scope)
+    return Unauthorized(reason, scope=scope, error="insufficient_scope")
+
+
+def _session_of(request: Request) -> str | None:
+    session = request.scope.get("path_params", {}).get("session")
+    return session if isinstance(session, str) else None
 
 
 def network_of(request: Request) -> str:

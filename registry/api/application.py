@@ -14,12 +14,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from oci.errors import OCIError
 from registry.api.access import Authorizer
+from registry.api.challenges import challenge
 from registry.api.errors import fail, refuse
 from registry.api.held_bytes import HeldBytes, Hold
 from registry.api.requests import RegistryRequest
 from registry.api.routing import Router, decoded_path
 from registry.background import BackgroundTasks
-from registry.errors import StorageUnreadable
+from registry.errors import StorageUnreadable, Unauthorized
 from registry.logs import RequestLine, RequestLog
 
 # nginx's status for a client that closed the connection before the response.
@@ -46,8 +47,11 @@ class Application:
         lifespan: Lifespan,
         requests: RequestLog | None,
         background: BackgroundTasks,
+        *,
+        external_url: str = "",
     ) -> None:
         self._router = router
+        self._external_url = external_url
         self._background = background
         self._held = HeldBytes()
         self._lifespan = lifespan
@@ -90,7 +94,10 @@ class Application:
             if isinstance(error, StorageUnreadable):
                 # Logged here: a failed read trips no latch.
                 log.error(str(error), request_id=line.request_id)
-            return refuse(scope["path"], error)
+            asked = None
+            if isinstance(error, Unauthorized):
+                asked = challenge(scope, error, self._external_url)
+            return refuse(scope["path"], error, asked)
         except ClientDisconnect:
             raise
         except Exception:

@@ -19,7 +19,6 @@ from registry.errors import (
     Unauthorized,
 )
 
-CHALLENGE = Challenge("Basic", {"realm": "slipway", "charset": "UTF-8"})
 RETRY_AFTER_SECONDS = 5
 JSON = "application/json"
 
@@ -67,15 +66,18 @@ class TooManyTags(OCIError):
         super().__init__(f"{found} tags, expected at most {limit}")
 
 
-def refuse(path: str, error: OCIError) -> Response:
-    """The response for an error: the spec's error envelope, with the error's own code."""
+def refuse(path: str, error: OCIError, challenge: Challenge | None = None) -> Response:
+    """The response for an error: the spec's error envelope, with the error's own code.
+
+    ``challenge``: that of a 401.
+    """
     errors: Sequence[OCIError] = (
         error.errors if isinstance(error, ManifestReferencesMissing) else (error,)
     )
     return Response(
         encode_errors(errors),
         status_code=error.status or error.code.status,
-        headers=_headers(path, error),
+        headers=_headers(path, error, challenge),
     )
 
 
@@ -86,11 +88,12 @@ def fail(request_id: str) -> Response:
     return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, headers=ERROR_HEADERS)
 
 
-def _headers(path: str, error: OCIError) -> dict[str, str]:
+def _headers(path: str, error: OCIError, challenge: Challenge | None) -> dict[str, str]:
     headers = dict(ERROR_HEADERS)
+    if challenge is not None:
+        headers["WWW-Authenticate"] = challenge.format()
     match error:
         case Unauthorized():
-            headers["WWW-Authenticate"] = CHALLENGE.format()
             headers["Docker-Distribution-API-Version"] = "registry/2.0"
         case MethodNotAllowed():
             headers["Allow"] = error.allowed

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
@@ -12,6 +11,7 @@ from oci.errors import quoted
 from oci.http import InvalidNumber, parse_digits
 from oci.ranges import ByteRange, parse_content_range
 from oci.reference import RepositoryName, Tag, parse_tag_or_digest
+from registry.api.access import Authorizer
 from registry.api.conditions import is_not_modified, requested_ranges
 from registry.api.errors import QueryInvalid
 from registry.api.held_bytes import Hold
@@ -20,18 +20,6 @@ from registry.errors import SizeInvalid, TooLarge
 from registry.services.repositories import Repository
 
 MAX_PAGE = 1000
-
-
-class MountSources(Protocol):
-    """Finds the repositories that a blob may be mounted from."""
-
-    async def source(self, request: Request, name: str) -> Repository | None:
-        """The repository, or None if the caller may not pull from it, or it has no such name."""
-        ...
-
-    def is_source(self, request: Request, name: RepositoryName) -> bool:
-        """Whether the caller may pull from that repository."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +37,14 @@ class RegistryRequest(Request):
         self,
         scope: Scope,
         receive: Receive,
-        sources: MountSources,
+        authorizer: Authorizer,
         background: BackgroundTasks,
         hold: Hold,
         *,
         is_stopping: bool = False,
     ) -> None:
         super().__init__(scope, receive)
-        self._sources = sources
+        self.authorizer = authorizer
         self.background = background
         self.hold = hold
         self.is_stopping = is_stopping
@@ -139,11 +127,11 @@ class RegistryRequest(Request):
 
     async def source(self, name: str) -> Repository | None:
         """Another repository, for a mount, if the caller may pull from it."""
-        return await self._sources.source(self, name)
+        return await self.authorizer.source(self, name)
 
-    def may_pull(self, name: RepositoryName) -> bool:
+    async def may_pull(self, name: RepositoryName) -> bool:
         """Whether the caller may pull from a repository, for a mount without ``from``."""
-        return self._sources.is_source(self, name)
+        return await self.authorizer.is_source(self, name)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises ClientDisconnect if the client goes away."""

@@ -12,11 +12,13 @@ import click
 from oci.errors import OCIError
 from registry import offline
 from registry.config import Settings, SettingsInvalid, load_settings
-from registry.errors import CommandRefused, StartupError
+from registry.errors import Absent, CommandRefused, Conflict, StartupError
 
 P = ParamSpec("P")
 
 REFUSED = 1
+ABSENT = 3
+CONFLICT = 4
 
 config_file = click.option(
     "--config",
@@ -37,6 +39,10 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except SettingsInvalid as error:
             exit_with_errors(*error.problems)
+        except Absent as error:
+            exit_with_errors(str(error), status=ABSENT)
+        except Conflict as error:
+            exit_with_errors(str(error), status=CONFLICT)
         except (StartupError, CommandRefused, OCIError) as error:
             exit_with_errors(str(error))
         except BrokenPipeError:
@@ -52,10 +58,10 @@ def _format_os_error(error: OSError) -> str:
     return what if error.filename is None else f"{error.filename}: {what}"
 
 
-def exit_with_errors(*problems: str) -> NoReturn:
+def exit_with_errors(*problems: str, status: int = REFUSED) -> NoReturn:
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
-    sys.exit(REFUSED)
+    sys.exit(status)
 
 
 def load(config: Path | None, flags: dict[str, str]) -> Settings:

@@ -15,14 +15,21 @@ COMMANDS = {
     "check-config": ("serve.check_config", "Check a file of settings and the environment."),
     "fsck": ("integrity.fsck", "Compare the database's rows with the files."),
     "gc": ("garbage.gc", "Collect garbage now."),
+    "grant": ("permissions.grant", "Give and take roles; explain what somebody may do."),
+    "group": ("identities.group", "Manage groups and their members."),
+    "lock": ("permissions.lock", "Manage locks: tags that are never moved."),
     "repo": ("repositories.repository", "List, measure and delete repositories."),
     "restore": ("backup.restore", "Restore the backup in DIRECTORY into a new root."),
+    "robot": ("identities.robot", "Manage robots: accounts of programs."),
     "scrub": ("integrity.scrub", "Read every blob and manifest, and mark what is corrupt."),
     "serve": ("serve.serve", "Serve the registry until SIGTERM or SIGINT."),
+    "setup": ("identities.setup", "Make the first user, who owns the registry."),
     "tag": ("repositories.tag", "Show the history of tags."),
+    "token": ("identities.token", "Mint, list and revoke tokens."),
     "undelete": ("garbage.undelete", "Undelete a blob, a manifest or a tag."),
     "unlatch": ("integrity.unlatch", "Allow writing again after the disk has failed."),
     "upload": ("uploads.upload", "List and cancel open uploads."),
+    "user": ("identities.user", "Manage users."),
 }
 
 # A shell's exit status for a command that SIGINT ended.

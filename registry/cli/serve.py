@@ -32,12 +32,28 @@ def _check_listen(
 @click.option(
     "--anonymous",
     type=click.Choice(["none", "pull", "push"]),
-    help="Access of callers without an identity.",
+    help="What anyone may do who can connect; nothing by default.",
+)
+@click.option(
+    "--plain-http",
+    is_flag=True,
+    help="Listen beyond this machine without TLS: passwords can be read on the way.",
 )
 @handle_errors
-def serve(config: Path | None, root: str | None, listen: str | None, anonymous: str | None) -> None:
+def serve(
+    config: Path | None,
+    root: str | None,
+    listen: str | None,
+    anonymous: str | None,
+    plain_http: bool,
+) -> None:
     """Serve the registry until SIGTERM or SIGINT."""
-    flags = {"storage.root": root, "server.listen": listen, "access.anonymous": anonymous}
+    flags = {
+        "storage.root": root,
+        "server.listen": listen,
+        "access.anonymous": anonymous,
+        "server.plain_http": "true" if plain_http else None,
+    }
     app.serve(load(config, {key: text for key, text in flags.items() if text is not None}))
 
 
@@ -47,5 +63,6 @@ def serve(config: Path | None, root: str | None, listen: str | None, anonymous: 
 def check_config(config: Path | None) -> None:
     """Check a file of settings and the environment, and report every mistake in them."""
     settings = load(config, {})
-    policy = app.policy_of(settings)
-    click.echo(f"The settings are good: on {settings.server.listen}, {policy}.")
+    app.check_exposure(settings)
+    access = app.describe_access(settings)
+    click.echo(f"The settings are good: on {settings.server.listen}, {access}.")

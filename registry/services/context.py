@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from oci.digest import Digest
 from oci.reference import RepositoryName
+from registry.auth.passwords import Passwords
+from registry.auth.roles import Role
 from registry.config import Sparse
 from registry.services.sessions import Sessions
 from registry.storage.blobs.claims import Progress
@@ -48,6 +50,17 @@ class CommittedSessions:
 
     def has(self, session: str, name: RepositoryName, digest: Digest) -> bool:
         return self._blobs.get(session) == (name, digest)
+
+
+@dataclass(slots=True)
+class Identities:
+    """Whether there is anybody to sign in, and the threads that check passwords."""
+
+    exist: bool = False
+    """Set at the start and by the first user or robot.  Without one, credentials mean nothing."""
+    everyone: Role | None = None
+    """The role that all callers hold on every repository, by ``access.anonymous``."""
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 class Backups:
@@ -102,6 +115,7 @@ class RegistryState:
     sessions: Sessions
     epochs: EpochWatch = field(default_factory=EpochWatch)
     committed: CommittedSessions = field(default_factory=CommittedSessions)
+    identities: Identities = field(default_factory=Identities)
     # Held while files of the trash are removed: no undelete and no backup begins meanwhile.
     trash_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     backups: Backups = field(default_factory=Backups)
@@ -144,6 +158,8 @@ class RepositoryContext:
     # The caller may push: a positive answer must also renew the lease.
     may_push: bool = False
     caller: Caller = UNKNOWN_CALLER
+    # The caller's role; None for the registry's own work, which no role limits.
+    role: Role | None = None
 
     @property
     def database(self) -> Database:

@@ -20,6 +20,7 @@ from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_push as steps
 from registry.services.context import RepositoryContext
 from registry.services.edge_links import link_rest
+from registry.services.identity.locks import check_move
 from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
@@ -96,6 +97,7 @@ class Manifests:
             repository = repositories.ensure(connection, change, context.name)
             here = edges.find_present(connection, repository, named)
             absent = steps.check_references(named, here, context.state.policy.sparse)
+            check_move(connection, context.name, repository, pointed, digest, context.role)
             steps.store_manifest(connection, change, repository, new, named, here)
             steps.set_tags(connection, change, context.name, repository, digest, pointed)
             return absent
@@ -145,6 +147,7 @@ def require_repository(connection: Connection, name: RepositoryName) -> int:
 def untag(context: RepositoryContext, tag: Tag, connection: Connection) -> None:
     repository = require_repository(connection, context.name)
     change = context.begin_change(connection)
+    check_move(connection, context.name, repository, [tag], None, context.role)
     if not tags.set_tag(connection, change, repository, tag, None):
         raise ManifestUnknown(tag)
     audit.append(connection, change, "tag.delete", str(context.name), str(tag))
@@ -166,6 +169,7 @@ def delete_some(
     if manifests.media_type(connection, repository, digest) is None:
         raise ManifestUnknown(digest)
     some = tags.tags_of(connection, repository, digest, limit=TAGS_PER_BATCH)
+    check_move(connection, name, repository, some, None, None)
     tags.change_all(connection, change, repository, some, None)
     detail = json.dumps({"tags": [str(tag) for tag in some]}) if some else ""
     if len(some) == TAGS_PER_BATCH:

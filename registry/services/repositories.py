@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oci.reference import RepositoryName
+from registry.auth.roles import Role
 from registry.services.blobs import Blobs
 from registry.services.context import (
     UNKNOWN_CALLER,
@@ -18,7 +19,8 @@ from registry.services.pages import Page, limit
 from registry.services.referrers import Referrers
 from registry.services.tags import Tags
 from registry.services.uploads import Uploads
-from registry.storage.metadata import repositories
+from registry.storage.blobs.names import is_session
+from registry.storage.metadata import repositories, uploads
 
 __all__ = ["Caller", "ManifestPolicy", "Page", "Registry", "Repository"]
 
@@ -67,9 +69,22 @@ class Registry:
         *,
         may_push: bool = False,
         caller: Caller = UNKNOWN_CALLER,
+        role: Role | None = None,
     ) -> Repository:
         """The repository, whether or not it exists yet.  For the authorizer alone."""
-        return Repository(RepositoryContext(name, identity, self._state, may_push, caller))
+        return Repository(RepositoryContext(name, identity, self._state, may_push, caller, role))
+
+    @property
+    def has_identities(self) -> bool:
+        """Whether there is anybody to sign in."""
+        return self._state.identities.exist
+
+    async def upload_began(self, name: RepositoryName, session: str, identity: str) -> int | None:
+        """When an identity's upload session began, in milliseconds; None if there is none."""
+        if not is_session(session):
+            return None
+        found = await self._state.database.look(uploads.FIND, session, name)
+        return None if found is None or found.identity != identity else found.created_at
 
     async def names(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
         """The repositories in byte order, after ``last``."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -35,7 +35,7 @@ from registry.storage.metadata import audit, blobs, repositories, uploads
 from registry.storage.metadata.blobs import StoredBlob
 from registry.storage.metadata.uploads import Counts, StoredUpload
 
-MayPull = Callable[[RepositoryName], bool]
+MayPull = Callable[[RepositoryName], Awaitable[bool]]
 
 SOURCES_PER_BATCH = 100
 # Candidates for a mount without a source; if none is found, the client uploads the blob.
@@ -182,7 +182,7 @@ class Uploads:
             )
             names = await self._context.database.read(find)
             for name in names:
-                if readable is None or readable(name):
+                if readable is None or await readable(name):
                     return name
             if len(names) < SOURCES_PER_BATCH:
                 break
@@ -212,11 +212,14 @@ class Uploads:
             raise
 
     async def _find(self, session: str) -> StoredUpload:
-        """The session's row; raises BlobUploadUnknown, also for another repository's session."""
+        """The session's row; raises BlobUploadUnknown.
+
+        Another repository's session, and another identity's, are as unknown as none (rule AZ-7).
+        """
         found = None
         if is_session(session):
             found = await self._context.database.look(uploads.FIND, session, self._context.name)
-        if found is None:
+        if found is None or found.identity != self._context.identity:
             raise BlobUploadUnknown(session)
         return found
 

@@ -23,6 +23,8 @@ class StoredUpload:
     algorithm: str
     touched_at: int
     """Approximate time of its last request, in milliseconds of wall time."""
+    identity: str = ""
+    created_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,18 @@ _TOUCHED_AT = func.coalesce(uploads.c.touched_at, uploads.c.created_at)
 _TOUCHED_EPOCH = func.coalesce(uploads.c.touched_epoch, uploads.c.idle_epoch)
 
 FIND = PointRead(
-    select(uploads.c.id, uploads.c.algorithm, _TOUCHED_AT)
+    select(
+        uploads.c.id,
+        uploads.c.algorithm,
+        _TOUCHED_AT,
+        uploads.c.identity,
+        uploads.c.created_at,
+    )
     .where(uploads.c.id == bindparam("id"))
     .where(uploads.c.repository == bindparam("repository")),
     "id",
     "repository",
-    into=lambda row: StoredUpload(row[0], row[1], row[2]),
+    into=lambda row: StoredUpload(*row),
 )
 
 

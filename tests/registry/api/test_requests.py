@@ -1,26 +1,20 @@
 """RegistryRequest: parameters of a request, and its body up to a limit."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.requests import ClientDisconnect
 
 from oci.digest import InvalidDigest
+from registry.api.access import Authorizer
 from registry.api.errors import QueryInvalid
 from registry.api.held_bytes import HeldBytes, Hold
 from registry.api.requests import MAX_PAGE, Chunk, RegistryRequest
 from registry.background import BackgroundTasks
 from registry.errors import SizeInvalid, TooLarge
 
-
-class NoSources:
-    """Mount sources of a caller that may pull from no other repository."""
-
-    async def source(self, request: object, name: str) -> None:
-        return None
-
-    def is_source(self, request: object, name: object) -> bool:
-        return False
+# No request here asks who its caller is.
+AUTHORIZER = cast(Authorizer, None)
 
 
 def a_request(
@@ -44,7 +38,7 @@ def a_request(
             (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
         ],
     }
-    return RegistryRequest(scope, receive, NoSources(), BackgroundTasks(), Hold(HeldBytes()))
+    return RegistryRequest(scope, receive, AUTHORIZER, BackgroundTasks(), Hold(HeldBytes()))
 
 
 @pytest.mark.parametrize(

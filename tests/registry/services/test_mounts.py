@@ -48,7 +48,10 @@ async def test_without_a_source_any_readable_repository_will_do(
 ) -> None:
     hidden, target = service.repository("hidden"), service.repository("target")
 
-    assert not await hidden.uploads.mount(DIGEST, None, readable=lambda name: name != source.name)
+    async def readable(name: RepositoryName) -> bool:
+        return name != source.name
+
+    assert not await hidden.uploads.mount(DIGEST, None, readable=readable)
     assert await target.uploads.mount(DIGEST, None)
 
     assert await target.blobs.stat(DIGEST) == len(CONTENT)
@@ -77,7 +80,7 @@ async def test_of_many_repositories_the_first_that_may_be_read_is_found(
     monkeypatch.setattr(uploads, "SOURCES_PER_BATCH", 2)
     asked: list[str] = []
 
-    def readable(name: RepositoryName) -> bool:
+    async def readable(name: RepositoryName) -> bool:
         # Never under the write lock, whose thread is another.
         assert threading.current_thread() is threading.main_thread()
         asked.append(str(name))
@@ -95,7 +98,7 @@ async def test_of_very_many_repositories_some_are_asked_for(
     monkeypatch.setattr(uploads, "MAX_SOURCES", 4)
     asked: list[str] = []
 
-    def readable(name: RepositoryName) -> bool:
+    async def readable(name: RepositoryName) -> bool:
         asked.append(str(name))
         return False
 

@@ -1,0 +1,103 @@
+"""AccessToken: what ``/token`` gives and a Bearer header brings, signed by this registry.
+
+It is opaque to clients: ``<payload>.<signature>`` in base64url, HMAC-SHA256 with one key.  This
+registry issues and verifies it; there is no algorithm in it to choose (rule AN-1).  It says who
+asked and for what.  What they may do is decided from live rows at each request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from registry.auth.scopes import Scope
+
+LIFETIME_SECONDS: Final = 300
+REFRESH_SECONDS: Final = 90 * 86_400
+# Clients send it in a header, which has a limit.
+MAX_LENGTH: Final = 12 * 1024
+KEY_BYTES: Final = 32
+
+_GRAMMAR = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
+# What is signed begins so: the same key signs nothing else that could be taken for a token.
+_CONTEXT: Final = b"slipway access token v1\0"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """The verified contents of an access token."""
+
+    principal: int
+    """The row id of the principal, which no other one ever has."""
+    name: str
+    """The principal's name, for messages."""
+    credential: str
+    """The id of the token that it was got with; empty for a password, and for anonymous."""
+    password: int | None
+    """The principal's version, if it was got with a password: a change of the account ends it."""
+    scopes: tuple[Scope, ...]
+    service: str
+    issued_at: int
+    """Seconds since 1970, as ``expires_at``."""
+    expires_at: int
+
+    def allows(self, type: str, name: str, action: str) -> bool:
+        return any(scope.allows(type, name, action) for scope in self.scopes)
+
+
+def sign(token: AccessToken, key: bytes) -> str:
+    payload = json.dumps(
+        [
+            token.principal,
+            token.name,
+            token.credential,
+            token.password,
+            [[scope.type, scope.name, *scope.actions] for scope in token.scopes],
+            token.service,
+            token.issued_at,
+            token.expires_at,
+        ],
+        separators=(",", ":"),
+    ).encode()
+    encoded = _encode(payload)
+    return f"{encoded}.{_encode(_signature(encoded, key))}"
+
+
+# Clients send one token with many requests.  That this registry signed it stays true.
+@lru_cache(maxsize=1024)
+def verify(text: str, key: bytes, service: str) -> AccessToken | None:
+    """The token, if this registry signed it for this service; None for anything else.
+
+    Whether it has expired is for the caller to ask.
+    """
+    if len(text) > MAX_LENGTH:
+        return None
+    found = _GRAMMAR.fullmatch(text)
+    if found is None:
+        return None
+    encoded, signature = found[1], found[2]
+    if not hmac.compare_digest(_encode(_signature(encoded, key)), signature):
+        return None
+    # Signed here, so it has the form that ``sign`` gives.
+    payload = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    principal, name, credential, password, scopes, audience, issued_at, expires_at = payload
+    if audience != service:
+        return None
+    parsed = tuple(Scope(type, name, tuple(actions)) for type, name, *actions in scopes)
+    return AccessToken(
+        principal, name, credential, password, parsed, audience, issued_at, expires_at
+    )
+
+
+def _signature(encoded: str, key: bytes) -> bytes:
+    return hmac.digest(key, _CONTEXT + encoded.encode(), hashlib.sha256)
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

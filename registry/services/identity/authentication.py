@@ -1,0 +1,81 @@
+"""Authentication: a caller's credentials to an identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from registry.auth.access_token import verify
+from registry.auth.credentials import BasicCredentials, BearerToken
+from registry.auth.passwords import Passwords
+from registry.auth.secrets import TokenSecret, parse_token
+from registry.errors import Unauthorized
+from registry.services.identity.identity import ANONYMOUS, Identity
+from registry.services.identity.token_uses import TokenUses
+from registry.storage.clock import Clock
+from registry.storage.database.contract import Database
+from registry.storage.metadata.identity import principals, tokens
+
+# The name of this service in challenges and in access tokens.
+SERVICE = "slipway"
+
+# The same for an unknown user and a wrong password (rule AN-2).
+_WRONG = "unknown user, or wrong password or token"
+_EXPIRED = "the access token is not valid here, or has expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Checks passwords, tokens and access tokens."""
+
+    database: Database
+    clock: Clock
+    passwords: Passwords
+    key: bytes = field(repr=False)
+    uses: TokenUses
+    service: str = SERVICE
+
+    async def identify(
+        self, credentials: BasicCredentials | BearerToken | None, address: str
+    ) -> Identity:
+        """The caller; raises Unauthorized for credentials that are wrong."""
+        match credentials:
+            case None:
+                return ANONYMOUS
+            case BearerToken(text):
+                secret = parse_token(text)
+                if secret is not None:
+                    return await self._by_token(secret, None, address)
+                return self.by_access_token(text)
+            case BasicCredentials(user, password):
+                secret = parse_token(password)
+                if secret is not None:
+                    return await self._by_token(secret, user, address)
+                return await self._by_password(user, password)
+
+    def by_access_token(self, text: str) -> Identity:
+        """The caller that an access token was issued to; it may have expired since.
+
+        Raises Unauthorized for any other text.
+        """
+        token = verify(text, self.key, self.service)
+        if token is None:
+            raise Unauthorized(_EXPIRED, error="invalid_token")
+        return Identity(token.principal, token.name, token.credential, access_token=token)
+
+    async def _by_token(self, secret: TokenSecret, user: str | None, address: str) -> Identity:
+        found = await self.database.look(tokens.BY_ID, secret.id)
+        if found is None or not secret.is_of(found.hash) or user not in (None, found.principal):
+            raise Unauthorized(_WRONG)
+        now = self.clock.wall_ms()
+        if found.expires_at is not None and found.expires_at <= now:
+            raise Unauthorized("the token has expired")
+        self.uses.add(secret.id, now, address)
+        return Identity(found.principal_id, found.principal, secret.id)
+
+    async def _by_password(self, user: str, password: str) -> Identity:
+        found = await self.database.look(principals.BY_NAME, user)
+        stored = None if found is None else found.password
+        is_right = await self.passwords.check(password, stored)
+        if not is_right or found is None or found.disabled_at is not None:
+            raise Unauthorized(_WRONG)
+        return Identity(found.id, found.name, password=found.version)

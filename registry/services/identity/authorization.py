@@ -1,0 +1,130 @@
+"""Authorization: decide an access from live rows, by one point read (rules AZ-1 and AZ-10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from oci.reference import RepositoryName
+from registry.auth.decision import Decision, Standing, decide
+from registry.auth.patterns import matching
+from registry.auth.roles import ACTIONS, Access, Role
+from registry.auth.scopes import REPOSITORY
+from registry.services.identity.identity import Identity
+from registry.services.pages import Page, limit
+from registry.storage.clock import Clock
+from registry.storage.database.contract import Connection, Database
+from registry.storage.metadata.identity import grants
+from registry.storage.metadata.identity.standing import FoundStanding, by_patterns
+from registry.storage.metadata.repositories import names
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Decides what callers may do."""
+
+    database: Database
+    clock: Clock
+    everyone: Role | None = None
+    """The role that all callers hold on every repository, by ``access.anonymous``."""
+
+    async def decide(
+        self, identity: Identity, access: Access, name: RepositoryName, *, at: int = 0
+    ) -> tuple[Decision, Standing]:
+        """Every step to one access to one repository, and what the rows said.
+
+        ``at``: an access token counts that was valid then, in milliseconds; 0 for now.
+        """
+        standing = await self.standing(identity, str(name), at=at)
+        token = identity.access_token
+        scope = None if token is None else token.allows(REPOSITORY, str(name), ACTIONS[access])
+        return decide(standing, access, str(name), scope), standing
+
+    async def role(self, identity: Identity, name: str) -> Role | None:
+        """The highest role that counts on a repository; None without any."""
+        standing = await self.standing(identity, name)
+        if standing.is_disabled or standing.credential_problem:
+            return None
+        return effective_role(standing, name)
+
+    async def standing(self, identity: Identity, name: str | None, *, at: int = 0) -> Standing:
+        """What the rows say of a caller now, for a repository or for none."""
+        patterns = () if name is None else matching(name, identity.name)
+        token = identity.access_token
+        credential = identity.credential if token is None else token.credential
+        found = await self.database.look(
+            by_patterns(len(patterns)), identity.principal, credential, *patterns
+        )
+        if found is None:
+            return Standing(identity.name, credential_problem=f"{identity.name} is removed")
+        role = found.role
+        if self.everyone is not None and (role is None or self.everyone > role):
+            role = self.everyone
+        return Standing(
+            found.name,
+            is_disabled=found.is_disabled,
+            is_owner=found.is_owner,
+            is_auditor=found.is_auditor,
+            credential_problem=self._problem(identity, found, at or self.clock.wall_ms()),
+            narrowing=found.limits,
+            role=role,
+        )
+
+    async def visible(
+        self, identity: Identity, *, last: str | None, n: int | None
+    ) -> Page[RepositoryName]:
+        """The repositories that the caller may see, in byte order, after ``last``."""
+        standing = await self.standing(identity, None)
+        if standing.is_disabled or standing.credential_problem:
+            return Page.of([], n)
+        within = (
+            None if standing.narrowing is None else [each.pattern for each in standing.narrowing]
+        )
+        sees_all = standing.is_owner or standing.is_auditor or self.everyone is not None
+
+        def unit(connection: Connection) -> list[RepositoryName]:
+            if sees_all and within is None:
+                return names(connection, last=last, limit=limit(n))
+            if sees_all:
+                ranges = grants.merged(set(within or ()))
+                return grants.in_ranges(connection, ranges, last=last, limit=limit(n))
+            return grants.visible_names(
+                connection, identity.principal, identity.name, within, last=last, limit=limit(n)
+            )
+
+        return Page.of(await self.database.read(unit), n)
+
+    def _problem(self, identity: Identity, found: FoundStanding, now: int) -> str:
+        """The reason that the caller's credential counts no more."""
+        token = identity.access_token
+        if token is not None and token.expires_at * 1000 <= now:
+            return "the access token has expired"
+        credential = identity.credential if token is None else token.credential
+        if credential:
+            if not found.has_token:
+                return "the token is revoked"
+            if found.expires_at is not None and found.expires_at <= self.clock.wall_ms():
+                return "the token has expired"
+            return ""
+        password = identity.password if token is None else token.password
+        if password is not None and password != found.version and not identity.is_anonymous:
+            return "the account has changed since the password was checked"
+        return ""
+
+
+def effective_role(standing: Standing, name: str) -> Role | None:
+    """The role by grants, by owner, and by the limits of the token."""
+    role = Role.ADMIN if standing.is_owner else standing.role
+    if role is None or standing.narrowing is None:
+        return role
+    wide = [each.role for each in standing.narrowing if each.pattern.matches(name, standing.name)]
+    return min(role, max(wide)) if wide else None
+
+
+def without_scope(identity: Identity) -> Identity:
+    """The same caller by their live grants, whatever their access token was asked for."""
+    token = identity.access_token
+    if token is None:
+        return identity
+    return replace(
+        identity, access_token=None, credential=token.credential, password=token.password
+    )

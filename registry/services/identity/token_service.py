@@ -1,0 +1,124 @@
+"""TokenService: access tokens with the granted part of what is asked, and refresh tokens.
+
+https://distribution.github.io/distribution/spec/auth/token/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from oci.errors import OCIError
+from oci.reference import RepositoryName
+from registry.auth.access_token import (
+    LIFETIME_SECONDS,
+    REFRESH_SECONDS,
+    AccessToken,
+    sign,
+    verify,
+)
+from registry.auth.roles import Role
+from registry.auth.scopes import REPOSITORY, Scope
+from registry.errors import Unauthorized
+from registry.services.identity.authentication import Authentication
+from registry.services.identity.authorization import Authorization
+from registry.services.identity.identity import Identity
+
+# The actions of a scope, with the role that each needs; ``*`` asks for all of them (rule AZ-9).
+_ACTIONS = {"pull": Role.PULL, "push": Role.CREATE, "delete": Role.MAINTAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """What a client gets: an access token with its scopes, and a refresh token if asked for."""
+
+    text: str = field(repr=False)
+    scopes: tuple[Scope, ...]
+    issued_at: int
+    lifetime: int
+    refresh: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenService:
+    """Issues tokens."""
+
+    authentication: Authentication
+    authorization: Authorization
+
+    async def issue(
+        self, identity: Identity, asked: Sequence[Scope], *, offline: bool
+    ) -> IssuedToken:
+        """An access token with the granted subset of the scopes: less is no failure."""
+        granted = tuple([scope for each in asked if (scope := await self._granted(identity, each))])
+        now = self.authentication.clock.wall_ms() // 1000
+        return IssuedToken(
+            self._sign(identity, granted, now, now + LIFETIME_SECONDS),
+            granted,
+            now,
+            LIFETIME_SECONDS,
+            self._refresh_token(identity, now) if offline and not identity.is_anonymous else None,
+        )
+
+    async def refresh(self, text: str) -> Identity:
+        """The identity of a refresh token; raises Unauthorized if it counts no more."""
+        own = self.authentication
+        token = verify(text, own.key, _refreshing(own.service))
+        if token is None or token.expires_at * 1000 <= own.clock.wall_ms():
+            raise Unauthorized("the refresh token is not valid here, or has expired: sign in again")
+        identity = Identity(token.principal, token.name, token.credential, token.password)
+        standing = await self.authorization.standing(identity, None)
+        if standing.is_disabled or standing.credential_problem:
+            raise Unauthorized(standing.credential_problem or f"{identity.name} is disabled")
+        return identity
+
+    async def _granted(self, identity: Identity, asked: Scope) -> Scope | None:
+        if (asked.type, asked.name) == ("registry", "catalog"):
+            return Scope(asked.type, asked.name, ("*",)) if "*" in asked.actions else None
+        if asked.type != REPOSITORY:
+            return None
+        try:
+            name = RepositoryName.parse(asked.name)
+        except OCIError:
+            return None
+        role = await self.authorization.role(identity, str(name))
+        actions = tuple(_actions(asked, role))
+        return Scope(REPOSITORY, str(name), actions) if actions else None
+
+    def _refresh_token(self, identity: Identity, now: int) -> str:
+        service = _refreshing(self.authentication.service)
+        return self._sign(identity, (), now, now + REFRESH_SECONDS, service)
+
+    def _sign(
+        self,
+        identity: Identity,
+        scopes: tuple[Scope, ...],
+        issued_at: int,
+        expires_at: int,
+        service: str | None = None,
+    ) -> str:
+        own, token = self.authentication, identity.access_token
+        return sign(
+            AccessToken(
+                identity.principal,
+                identity.name,
+                identity.credential if token is None else token.credential,
+                identity.password if token is None else token.password,
+                scopes,
+                service or own.service,
+                issued_at,
+                expires_at,
+            ),
+            own.key,
+        )
+
+
+def _actions(asked: Scope, role: Role | None) -> Iterator[str]:
+    for action, needed in _ACTIONS.items():
+        if role is not None and role >= needed and ({action, "*"} & set(asked.actions)):
+            yield action
+
+
+def _refreshing(service: str) -> str:
+    """The audience of refresh tokens: none of them is an access token, nor the other way."""
+    return f"{service} refresh"

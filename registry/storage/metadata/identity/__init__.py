@@ -1,0 +1,1 @@
+"""Rows of identities: principals, groups, grants, tokens, locks, and signing keys."""

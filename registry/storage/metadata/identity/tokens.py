@@ -1,0 +1,118 @@
+"""Tokens: rows of hashes; the secret itself is nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from registry.auth.decision import Narrowing
+from registry.auth.secrets import TokenSecret
+from registry.storage.database.point_read import PointRead
+from registry.storage.metadata.audit import Change
+from registry.storage.metadata.identity.standing import format_limits, parse_limits
+from registry.storage.metadata.identity.tables import principals, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token's row, with its principal's name and kind."""
+
+    id: str
+    principal_id: int
+    principal: str
+    kind: str
+    hash: str
+    label: str
+    limits: tuple[Narrowing, ...] | None
+    created_at: int
+    created_by: str
+    expires_at: int | None
+    last_used_at: int | None
+    last_used_from: str | None
+
+
+_COLUMNS = (
+    tokens.c.id,
+    tokens.c.principal_id,
+    principals.c.name,
+    principals.c.kind,
+    tokens.c.hash,
+    tokens.c.label,
+    tokens.c.limits,
+    tokens.c.created_at,
+    tokens.c.created_by,
+    tokens.c.expires_at,
+    tokens.c.last_used_at,
+    tokens.c.last_used_from,
+)
+_ROWS = select(*_COLUMNS).join(principals, principals.c.id == tokens.c.principal_id)
+
+
+def _token(row: Any) -> StoredToken:
+    values = list(row)
+    values[6] = None if row[6] is None else parse_limits(row[6])
+    return StoredToken(*values)
+
+
+BY_ID = PointRead(_ROWS.where(tokens.c.id == bindparam("id")), "id", into=_token)
+
+
+def add(
+    connection: Connection,
+    change: Change,
+    principal: int,
+    secret: TokenSecret,
+    *,
+    label: str,
+    limits: Sequence[Narrowing] | None,
+    expires_at: int | None,
+) -> None:
+    connection.execute(
+        insert(tokens).values(
+            id=secret.id,
+            principal_id=principal,
+            hash=secret.hash,
+            label=label,
+            limits=None if limits is None else format_limits(limits),
+            created_at=change.at,
+            created_by=change.identity,
+            expires_at=expires_at,
+        )
+    )
+
+
+def remove(connection: Connection, id: str) -> bool:
+    """Revoke a token; False if there is none."""
+    return connection.execute(delete(tokens).where(tokens.c.id == id)).rowcount == 1
+
+
+def of_principal(connection: Connection, principal: int | None = None) -> list[StoredToken]:
+    """The tokens of one principal, or all, oldest first."""
+    query = _ROWS.order_by(tokens.c.created_at, tokens.c.id)
+    if principal is not None:
+        query = query.where(tokens.c.principal_id == principal)
+    return [_token(row) for row in connection.execute(query)]
+
+
+def count_alive(connection: Connection, principal: int, now: int) -> int:
+    """The principal's tokens that have not expired."""
+    row = tokens.c
+    query = (
+        select(func.count())
+        .select_from(tokens)
+        .where(row.principal_id == principal)
+        .where(row.expires_at.is_(None) | (row.expires_at > now))
+    )
+    return connection.scalar(query) or 0
+
+
+def record_uses(connection: Connection, uses: Mapping[str, tuple[int, str]]) -> None:
+    """Record when, and from which address, tokens were last used; revoked ones are skipped."""
+    row = tokens.c
+    for id, (at, address) in uses.items():
+        connection.execute(
+            update(tokens).where(row.id == id).values(last_used_at=at, last_used_from=address)
+        )
