@@ -26,6 +26,8 @@ from registry.services.repositories import Caller, Registry, Repository
 
 # Asked for together, as distribution does: a client that may push pulls too.
 _ASKED = {"pull": ("pull",), "push": ("pull", "push"), "delete": ("delete",), "*": ("*",)}
+# The actions, as a person reads them.
+_VERBS = {"pull": "pull from", "push": "push to", "delete": "delete from", "*": "administer"}
 
 
 NOBODY = (
@@ -165,9 +167,10 @@ def _unauthorized(
 ) -> Unauthorized:
     # 401 and never 403: clients with a token for less ask for more only at a challenge.
     scope = str(Scope(REPOSITORY, str(name), _ASKED[ACTIONS[access]]))
-    if identity.is_anonymous and reason != NOBODY:
+    if identity.is_anonymous:
         # An anonymous caller learns no more than that.
-        return Unauthorized(f"sign in to {access} in this repository", scope=scope)
+        sign_in = f"sign in to {_VERBS[ACTIONS[access]]} this repository"
+        return Unauthorized(reason if reason == NOBODY else sign_in, scope=scope)
     return Unauthorized(reason, scope=scope, error="insufficient_scope")
 
 

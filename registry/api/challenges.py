@@ -12,6 +12,9 @@ from registry.services.identity.authentication import SERVICE
 
 TOKEN_PATH = "/token"  # noqa: S105  # a path, no password
 
+# https://www.rfc-editor.org/rfc/rfc6750#section-3 allows ASCII without " and \.
+_NOT_IN_DESCRIPTIONS = {ord('"'): "'", ord("\\"): "/"}
+
 BASIC = Challenge("Basic", {"realm": SERVICE, "charset": "UTF-8"})
 
 
@@ -28,6 +31,8 @@ def challenge(scope: Scope, error: Unauthorized, external_url: str) -> Challenge
         parameters["scope"] = error.scope
     if error.error:
         parameters["error"] = error.error
+        # Docker shows this text, and for a HEAD, which has no body, no other one.
+        parameters["error_description"] = str(error).translate(_NOT_IN_DESCRIPTIONS)
     return Challenge("Bearer", parameters)
 
 

@@ -110,12 +110,6 @@ def _steps(
         not standing.credential_problem,
         standing.credential_problem or "the credential is valid",
     )
-    if scope is not None:
-        yield Step(
-            "scope",
-            scope,
-            f"the access token's scope {'has' if scope else 'lacks'} {access} in {repository}",
-        )
     if standing.narrowing is not None:
         wide = [
             limit
@@ -129,6 +123,14 @@ def _steps(
             + ("" if wide else f", expected {needed} on {repository}"),
         )
     yield _grants(standing, access, repository, needed)
+    # After the grants: a caller whose role is too low is told so, and not that the token's scope,
+    # which is never wider than the grants, lacks something.
+    if scope is not None:
+        yield Step(
+            "scope",
+            scope,
+            f"the access token's scope {'has' if scope else 'lacks'} {access} in {repository}",
+        )
     if tag is not None and access in ("create", "push", "maintain"):
         yield _tag(access, tag)
 
