@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('user', 'robot', 'group', 'everyone', 'anonymous')",
-            name="ck_principals_kind",
+            name=op.f("ck_principals_kind"),
         ),
         sa.PrimaryKeyConstraint("id", name="pk_principals"),
         sa.UniqueConstraint("name", name="uq_principals_name"),
@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.Column("pattern", NAME, nullable=False),
         sa.Column("role", sa.Integer(), nullable=False),
         *created(),
-        sa.CheckConstraint("role BETWEEN 1 AND 5", name="ck_grants_role"),
+        sa.CheckConstraint("role BETWEEN 1 AND 5", name=op.f("ck_grants_role")),
         foreign("grants", "principal_id"),
         sa.PrimaryKeyConstraint("id", name="pk_grants"),
         sqlite_strict=True,

@@ -95,7 +95,10 @@ def explain(
 
 @click.group()
 def lock() -> None:
-    """Manage locks: tags that can be created, and then neither moved nor deleted."""
+    """Manage locks: tags that can be created, and never moved.
+
+    A locked tag cannot be deleted either, nor can the manifest it points to.
+    """
 
 
 @lock.command("add")

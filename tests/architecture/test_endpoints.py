@@ -37,7 +37,14 @@ OURS = {
     "<name>": "{name}",
     "<digest>": "{digest}",
 }
-ACCESS_OF_METHOD = {"HEAD": "pull", "GET": "pull", "DELETE": "delete"}
+ACCESS_OF_METHOD = {"HEAD": "pull", "GET": "pull", "DELETE": "maintain"}
+# Lists show names, and no content: an auditor may see them.
+OWN = {
+    "/v2/": "check",
+    "/v2/_catalog": "catalog",
+    "/v2/{name}/tags/list": "see",
+    "/v2/{name}/referrers/{digest}": "see",
+}
 # Paths under an upload session concern only those who push.
 UPLOAD = "/v2/{name}/blobs/uploads/"
 
@@ -73,10 +80,10 @@ def test_every_endpoint_of_the_spec_is_a_row_and_no_other_bears_its_ids() -> Non
 def test_the_access_column_follows_from_method_and_path(row: Endpoint) -> None:
     if not row.path.startswith("/v2/"):
         expected = "open"
-    elif row.path == "/v2/_catalog":
-        expected = "catalog"
+    elif row.path in OWN:
+        expected = OWN[row.path]
     elif row.path.startswith(UPLOAD) or row.method in ("PUT", "POST", "PATCH"):
-        expected = "push"
+        expected = "create"
     else:
         expected = ACCESS_OF_METHOD[row.method]
 

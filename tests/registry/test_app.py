@@ -38,6 +38,29 @@ OTHERS = (
     ("tag", "history", "team/app"),
     ("upload", "list"),
     ("upload", "cancel", "--all"),
+    ("user", "list"),
+    ("user", "add", "ada", "--no-password"),
+    ("user", "password", "ada", "--password-file", "/dev/null"),
+    ("user", "set", "ada", "--disable"),
+    ("user", "remove", "ada"),
+    ("group", "list"),
+    ("group", "add", "web"),
+    ("group", "join", "web", "ada"),
+    ("group", "leave", "web", "ada"),
+    ("group", "remove", "web"),
+    ("robot", "list"),
+    ("robot", "add", "ci"),
+    ("robot", "remove", "ci"),
+    ("token", "list"),
+    ("token", "add", "ci"),
+    ("token", "revoke", "0123456789ab"),
+    ("grant", "list"),
+    ("grant", "add", "ada", "pull", "*"),
+    ("grant", "remove", "ada", "*"),
+    ("grant", "explain", "ada", "pull", "team/app"),
+    ("lock", "list"),
+    ("lock", "add", "releases", "--repository", "*", "--tags", "v*"),
+    ("lock", "remove", "releases"),
 )
 
 
@@ -164,10 +187,10 @@ def port_is_taken(start: Start) -> None:
 
 
 def host_is_unknown(start: Start) -> None:
-    start.arguments = ["--anonymous", "none", "--listen", "no-such-host.invalid:0"]
+    start.arguments = ["--plain-http", "--listen", "no-such-host.invalid:0"]
 
 
-def other_machines_are_not_decided_on(start: Start) -> None:
+def passwords_would_be_sent_unencrypted(start: Start) -> None:
     start.arguments = ["--listen", "0.0.0.0:0"]
 
 
@@ -201,7 +224,7 @@ CASES: tuple[tuple[Callable[[Start], None], tuple[tuple[str, ...], ...], str], .
     (control_socket_is_a_directory, SERVE, "control.sock: Is a directory"),
     (port_is_taken, SERVE, "address already in use"),
     (host_is_unknown, SERVE, "no such host; give an address of this machine"),
-    (other_machines_are_not_decided_on, SERVE, "--anonymous none, pull or push"),
+    (passwords_would_be_sent_unencrypted, SERVE, "or insist with --plain-http"),
     (given_config("a = ["), ALL, "not TOML"),
     (given_config("a = " + "[" * 5000), ALL, "not TOML"),
     (given_config("[server]\nlistn = 1"), ALL, "server.listn: no such setting"),
@@ -235,4 +258,4 @@ def test_the_table_has_every_command_that_opens_a_root() -> None:
     words |= {(name, word) for name, group in groups.items() for word in group.commands}
     has = {command[: 2 if command[0] in groups else 1] for command in (*ALL, *OTHERS)}
 
-    assert words - has == {("check-config",), ("restore",)}
+    assert words - has == {("check-config",), ("restore",), ("setup",)}

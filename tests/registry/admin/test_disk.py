@@ -72,13 +72,9 @@ def wait_for_log(server: RegistryServer, text: str) -> None:
 
 def fill(disk: Path, *, leaving: int = 0) -> Path:
     filler = disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(64 * 1024))
-                file.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(64 * 1024))
     if leaving:
         with filler.open("r+b") as file:
             file.truncate(filler.stat().st_size - leaving)

@@ -19,7 +19,7 @@ from registry.api.routes import ENDPOINTS, Endpoint
 from registry.api.routing import Router
 from registry.app import build_application
 from registry.background import BackgroundTasks
-from registry.config import LogSettings, Settings, StorageSettings
+from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.errors import StorageFull
 from registry.logs import RequestLog, configure_logs
 from registry.services.uploads import Uploads
@@ -42,7 +42,11 @@ def log() -> Iterator[io.StringIO]:
 @pytest.fixture
 async def application(root: Path, log: io.StringIO) -> AsyncIterator[Application]:
     """The real application with two more endpoints, which fail."""
-    settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
+    settings = Settings(
+        access=AccessSettings("push"),
+        storage=StorageSettings(root),
+        logs=LogSettings(requests=False),
+    )
     with Root.open(root) as opened_root:
         upgrade(opened_root.database)
         application = build_application(settings, opened_root, BackgroundTasks())

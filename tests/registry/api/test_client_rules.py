@@ -224,7 +224,8 @@ async def test_docker_chooses_its_scheme_from_the_challenge_at_v2(open_registry:
 
     refused(answer, 401, "UNAUTHORIZED")
     (challenge,) = parse_challenge(answer.headers["www-authenticate"])
-    assert challenge.scheme == "Basic"
+    assert challenge.scheme == "Bearer"
+    assert challenge.parameters["realm"] == "http://registry.test/token"
     assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
 
 

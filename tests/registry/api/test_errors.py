@@ -31,10 +31,7 @@ PATH = "/v2/team/app/blobs/uploads/1"
         (
             Unauthorized("no"),
             401,
-            {
-                "www-authenticate": 'Basic realm="slipway",charset="UTF-8"',
-                "docker-distribution-api-version": "registry/2.0",
-            },
+            {"docker-distribution-api-version": "registry/2.0"},
         ),
         (MethodNotAllowed("PUT", ["GET", "HEAD"]), 405, {"allow": "GET, HEAD"}),
         (RangeNotSatisfiable("bytes=10-", 10), 416, {"content-range": "bytes */10"}),

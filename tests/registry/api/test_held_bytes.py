@@ -15,7 +15,7 @@ from registry.api.application import Application
 from registry.api.held_bytes import FREE_BYTES, HeldBytes, Hold
 from registry.app import build_application
 from registry.background import BackgroundTasks
-from registry.config import LogSettings, Settings, StorageSettings
+from registry.config import AccessSettings, LogSettings, Settings, StorageSettings
 from registry.errors import TooManyRequests
 from registry.storage.disk.root import Root
 from tests.registry.api.conftest import client_of
@@ -27,7 +27,11 @@ MANIFEST = f"/v2/{NAME}/manifests"
 
 @pytest.fixture
 async def application(root: Path) -> AsyncIterator[Application]:
-    settings = Settings(storage=StorageSettings(root), logs=LogSettings(requests=False))
+    settings = Settings(
+        access=AccessSettings("push"),
+        storage=StorageSettings(root),
+        logs=LogSettings(requests=False),
+    )
     with Root.open(root) as opened:
         upgrade(opened.database)
         async with lived(build_application(settings, opened, BackgroundTasks())) as application:

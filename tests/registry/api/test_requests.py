@@ -90,9 +90,3 @@ async def test_a_body_that_its_client_leaves_unfinished_is_none() -> None:
 
     with pytest.raises(ClientDisconnect):
         await request.read(3)
-
-
-async def test_a_source_of_a_mount_is_asked_of_the_authorizer() -> None:
-    request = a_request()
-
-    assert await request.source("team/app") is None

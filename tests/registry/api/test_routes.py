@@ -12,10 +12,10 @@ def test_each_method_of_a_path_is_there_once() -> None:
     assert len(keys) == len(set(keys)) > 15
 
 
-def test_only_health_needs_no_access() -> None:
+def test_only_health_and_tokens_need_no_access() -> None:
     opened = {endpoint.path for endpoint in ENDPOINTS if endpoint.access == "open"}
 
-    assert opened == {"/healthz", "/readyz"}
+    assert opened == {"/healthz", "/readyz", "/token"}
 
 
 def test_an_unknown_access_is_refused() -> None:

@@ -64,7 +64,7 @@ def test_every_name_is_found_again_in_every_path(name: str, row: Endpoint) -> No
         *("/", "/v2", "/v1/", "/v2/a", "/v2/a/blobs", "/v2/a/blobs/", "/v2/a/blobs/uploads"),
         *("/v2/blobs/uploads/", "/v2//tags/list", "/v2/a/tags", "/v2/a/tags/", "/v2/_catalog/"),
         *("/v2/a/manifests/", "/v2/a/manifests/b/", "/v2/_catalog/x", "//v2/", "/V2/", "/healthz/"),
-        *("/v2/manifests/latest", "/token", "/v2/a/tags/list/x"),
+        *("/v2/manifests/latest", "/tokens", "/v2/a/tags/list/x"),
     ],
 )
 async def test_an_unknown_path_is_refused_in_the_envelope(

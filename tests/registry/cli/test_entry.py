@@ -92,7 +92,7 @@ def test_every_mistake_in_the_settings_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
 @pytest.mark.parametrize("command", ["serve", "check-config"])
-def test_an_address_beyond_loopback_needs_an_access_setting(
+def test_an_address_beyond_loopback_needs_tls_or_that_somebody_insists(
     tmp_path: Path, listen: str, command: str
 ) -> None:
     environment = {
@@ -102,7 +102,7 @@ def test_an_address_beyond_loopback_needs_an_access_setting(
 
     result = run(command, environment=environment)
 
-    refused(result, 1, listen, "--anonymous none, pull or push")
+    refused(result, 1, listen, "unencrypted", "server.external_url", "--plain-http")
     assert len(result.output.splitlines()) == 1
     assert not (tmp_path / "root").exists()
 
@@ -260,7 +260,7 @@ def test_the_first_log_line_has_the_access_policy(tmp_path: Path) -> None:
 
     line = json.loads(first)
     assert line["event"] == (
-        f"listening on {registry.host}: anyone who can connect may pull, nobody may push or delete"
+        f"listening on {registry.host}: anyone who can connect may pull, and signs in to push"
     )
     assert line["root"] == str(tmp_path / "root")
 

@@ -20,4 +20,4 @@ def test_check_config_prints_the_access_policy(anonymous: str) -> None:
 
     assert result.exit_code == 0
     assert "127.0.0.1:5000" in result.output
-    assert ("nobody may pull or push" in result.output) is (anonymous == "none")
+    assert ("callers sign in" in result.output) is (anonymous == "none")

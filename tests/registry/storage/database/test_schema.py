@@ -56,7 +56,8 @@ def definitions(database: Path) -> dict[str, list[str]]:
     """Each table's columns and constraints, in an order of their own."""
     connection = sqlite3.connect(database)
     rows = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+        " AND name NOT IN ('alembic_version', 'sqlite_sequence')"
     ).fetchall()
     connection.close()
     return {name: sorted(line.strip(" ,") for line in sql.splitlines()) for name, sql in rows}

@@ -10,7 +10,9 @@ from tests.support.registry.rows import EARLY, LATE, NAME, OTHER
 def test_a_session_is_one_of_its_own_repository_only(connection: Connection) -> None:
     uploads.add(connection, EARLY, NAME, "one", "sha512", "10.0.0.1")
 
-    assert uploads.FIND.first(connection, "one", NAME) == StoredUpload("one", "sha512", EARLY.at)
+    assert uploads.FIND.first(connection, "one", NAME) == StoredUpload(
+        "one", "sha512", EARLY.at, EARLY.identity, EARLY.at
+    )
     assert uploads.FIND.first(connection, "one", OTHER) is None
     assert not uploads.end(connection, OTHER, "one")
 
