@@ -22,7 +22,7 @@ from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization, effective_role, without_scope
 from registry.services.identity.identity import ANONYMOUS, Identity
 from registry.services.identity.token_service import TokenService
-from registry.services.repositories import Caller, Registry, Repository
+from registry.services.repositories import Caller, Page, Registry, Repository
 
 # Asked for together, as distribution does: a client that may push pulls too.
 _ASKED = {"pull": ("pull",), "push": ("pull", "push"), "delete": ("delete",), "*": ("*",)}
@@ -56,6 +56,8 @@ class Authorizer:
             # Also where anyone may pull: a client that is not challenged here never signs in.
             known = self.registry.has_identities
             raise Unauthorized("sign in, or ask for an anonymous token" if known else NOBODY)
+        if access == "check":
+            await self.require_valid(identity)
         if access == "catalog":
             await self._require_catalog(request, identity)
         return self.registry
@@ -101,12 +103,27 @@ class Authorizer:
         request.scope["identity"] = identity
         return identity
 
+    async def visible(
+        self, request: Request, *, last: str | None, n: int | None
+    ) -> Page[RepositoryName]:
+        """The repositories that the caller may see, in byte order, after ``last`` (rule AZ-8)."""
+        return await self.authorization.visible(await self.identify(request), last=last, n=n)
+
     async def sign_in(self, credentials: BasicCredentials | BearerToken, address: str) -> Identity:
         """The caller; raises Unauthorized or TooManyRequests."""
         try:
             return await self.authentication.identify(credentials, address)
         except TooManyLogins:
             raise TooManyRequests("too many passwords are being checked: try again") from None
+
+    async def require_valid(self, identity: Identity, *, scope: str = "") -> None:
+        """Raise Unauthorized unless the caller's account and credential count now."""
+        if identity is ANONYMOUS:
+            return
+        standing = await self.authorization.standing(identity, None)
+        if standing.is_disabled or standing.credential_problem:
+            reason = standing.credential_problem or f"{identity.name} is disabled"
+            raise Unauthorized(reason, scope=scope, error="invalid_token")
 
     def _is_open(self, request: Request) -> bool:
         """Whether a caller without credentials has nothing to sign in to, or has a token."""
@@ -124,13 +141,7 @@ class Authorizer:
                 scope=f"{CATALOG}:*",
                 error="insufficient_scope",
             )
-        standing = await self.authorization.standing(identity, None)
-        if standing.is_disabled or standing.credential_problem:
-            raise Unauthorized(
-                standing.credential_problem or f"{identity.name} is disabled",
-                scope=f"{CATALOG}:*",
-                error="invalid_token",
-            )
+        await self.require_valid(identity, scope=f"{CATALOG}:*")
 
     async def _require(
         self, request: Request, identity: Identity, access: Access, name: RepositoryName
@@ -139,7 +150,8 @@ class Authorizer:
         if identity is ANONYMOUS and self.everyone is not None and self.everyone >= NEEDED[access]:
             return self.everyone  # of everyone, so no row can change it
         at = 0
-        if identity.access_token is not None and (session := _session_of(request)) is not None:
+        if self._has_expired(identity) and (session := _session_of(request)) is not None:
+            # An upload is not broken off by the end of the token that it began with.
             at = await self.registry.upload_began(name, session, identity.name) or 0
         decision, standing = await self.authorization.decide(identity, access, name, at=at)
         role = effective_role(standing, str(name))
@@ -147,8 +159,14 @@ class Authorizer:
             reason = decision.reason
             if not self.registry.has_identities:
                 reason = NOBODY
-            raise _unauthorized(identity, access, name, reason)
+            is_credential = decision.steps[-1].name in ("identity", "credential")
+            error = "invalid_token" if is_credential else "insufficient_scope"
+            raise _unauthorized(identity, access, name, reason, error)
         return Role.PULL if role is None else role
+
+    def _has_expired(self, identity: Identity) -> bool:
+        token = identity.access_token
+        return token is not None and token.expires_at * 1000 <= self.authorization.clock.wall_ms()
 
     def _repository(
         self, request: Request, identity: Identity, name: RepositoryName, role: Role
@@ -163,7 +181,7 @@ class Authorizer:
 
 
 def _unauthorized(
-    identity: Identity, access: Access, name: RepositoryName, reason: str
+    identity: Identity, access: Access, name: RepositoryName, reason: str, error: str
 ) -> Unauthorized:
     # 401 and never 403: clients with a token for less ask for more only at a challenge.
     scope = str(Scope(REPOSITORY, str(name), _ASKED[ACTIONS[access]]))
@@ -171,7 +189,7 @@ def _unauthorized(
         # An anonymous caller learns no more than that.
         sign_in = f"sign in to {_VERBS[ACTIONS[access]]} this repository"
         return Unauthorized(reason if reason == NOBODY else sign_in, scope=scope)
-    return Unauthorized(reason, scope=scope, error="insufficient_scope")
+    return Unauthorized(reason, scope=scope, error=error)
 
 
 def _session_of(request: Request) -> str | None:

@@ -17,7 +17,7 @@ from registry.api.errors import QueryInvalid
 from registry.api.held_bytes import Hold
 from registry.background import BackgroundTasks
 from registry.errors import SizeInvalid, TooLarge
-from registry.services.repositories import Repository
+from registry.services.repositories import Page, Repository
 
 MAX_PAGE = 1000
 
@@ -124,6 +124,10 @@ class RegistryRequest(Request):
         if len(values) > 1:
             raise QueryInvalid(f"{name} is given {len(values)} times, expected once")
         return values[0] or None if values else None
+
+    async def visible(self, *, last: str | None, n: int | None) -> Page[RepositoryName]:
+        """The repositories that the caller may see."""
+        return await self.authorizer.visible(self, last=last, n=n)
 
     async def source(self, name: str) -> Repository | None:
         """Another repository, for a mount, if the caller may pull from it."""

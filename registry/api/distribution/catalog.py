@@ -12,12 +12,12 @@ from registry.services.repositories import Registry
 
 
 async def list_repositories(request: RegistryRequest, registry: Registry) -> Response:
-    """GET the names of the repositories; ``last`` need not exist."""
+    """GET the names of the repositories that the caller may see; ``last`` need not exist."""
     n, last = request.page_size, request.query("last")
     if last is not None:
         RepositoryName.parse(last)
     size = MAX_PAGE if n is None else n
-    found = await registry.names(last=last, n=size)
+    found = await request.visible(last=last, n=size)
     names = [str(name) for name in found.items]
     more = found.more and size > 0
     return page(
