@@ -4,6 +4,8 @@ https://distribution.github.io/distribution/spec/auth/token/
 https://www.rfc-editor.org/rfc/rfc6750#section-3
 """
 
+import re
+
 from starlette.types import Scope
 
 from oci.http import Challenge
@@ -14,6 +16,8 @@ TOKEN_PATH = "/token"  # noqa: S105  # a path, no password
 
 # https://www.rfc-editor.org/rfc/rfc6750#section-3 allows ASCII without " and \.
 _NOT_IN_DESCRIPTIONS = {ord('"'): "'", ord("\\"): "/"}
+# A name or an address, with a port.  The server accepts more (rule HT-2).
+_HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
 
 BASIC = Challenge("Basic", {"realm": SERVICE, "charset": "UTF-8"})
 
@@ -37,9 +41,9 @@ def challenge(scope: Scope, error: Unauthorized, external_url: str) -> Challenge
 
 
 def own_address(scope: Scope) -> str:
-    """Scheme and host of a request; the server has checked its Host header."""
+    """Scheme and host of a request; a Host that is no name or address is not repeated."""
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    if not host:
+    if _HOST.fullmatch(host) is None:
         address, port = scope.get("server") or ("localhost", None)
         host = f"{address}:{port}".encode() if port else address.encode()
-    return f"{scope['scheme']}://{host.decode('latin-1')}"
+    return f"{scope['scheme']}://{host.decode()}"
