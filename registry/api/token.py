@@ -23,6 +23,7 @@ from registry.services.identity.identity import Identity
 from registry.services.repositories import Registry
 
 MAX_FORM_BYTES = 64 * 1024
+MAX_FIELDS = 200
 
 Form = dict[str, list[str]]
 
@@ -30,6 +31,9 @@ Form = dict[str, list[str]]
 async def get_token(request: RegistryRequest, registry: Registry) -> Response:
     """GET: an access token for the caller of Basic credentials, or for anonymous."""
     identity = await request.authorizer.identify(request)
+    if identity.access_token is not None:
+        # It is for less than its owner may have, and for minutes: it gets no other token.
+        raise Unauthorized("an access token gets no other: sign in with a password or a token")
     query = request.query_params
     scopes = parse_scopes(query.getlist("scope"))
     offline = query.get("offline_token", "").lower() in ("true", "1")
@@ -59,6 +63,7 @@ async def post_token(request: RegistryRequest, registry: Registry) -> Response:
 async def _issue(
     request: RegistryRequest, identity: Identity, scopes: Sequence[Scope], *, offline: bool
 ) -> Response:
+    await request.authorizer.require_valid(identity)
     issued = await request.authorizer.tokens.issue(identity, scopes, offline=offline)
     began = datetime.fromtimestamp(issued.issued_at, UTC)
     document = {
@@ -76,7 +81,7 @@ async def _issue(
 async def _form(request: RegistryRequest) -> Form:
     content = await request.read(MAX_FORM_BYTES)
     try:
-        return parse_qs(content.decode(), keep_blank_values=True, max_num_fields=200)
+        return parse_qs(content.decode(), True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise QueryInvalid("the body is no form of application/x-www-form-urlencoded") from None
 

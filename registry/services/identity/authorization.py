@@ -39,13 +39,6 @@ class Authorization:
         scope = None if token is None else token.allows(REPOSITORY, str(name), ACTIONS[access])
         return decide(standing, access, str(name), scope), standing
 
-    async def role(self, identity: Identity, name: str) -> Role | None:
-        """The highest role that counts on a repository; None without any."""
-        standing = await self.standing(identity, name)
-        if standing.is_disabled or standing.credential_problem:
-            return None
-        return effective_role(standing, name)
-
     async def standing(self, identity: Identity, name: str | None, *, at: int = 0) -> Standing:
         """What the rows say of a caller now, for a repository or for none."""
         patterns = () if name is None else matching(name, identity.name)
@@ -76,9 +69,9 @@ class Authorization:
         standing = await self.standing(identity, None)
         if standing.is_disabled or standing.credential_problem:
             return Page.of([], n)
-        within = (
-            None if standing.narrowing is None else [each.pattern for each in standing.narrowing]
-        )
+        within = None
+        if standing.narrowing is not None:
+            within = [each.pattern.for_user(identity.name) for each in standing.narrowing]
         sees_all = standing.is_owner or standing.is_auditor or self.everyone is not None
 
         def unit(connection: Connection) -> list[RepositoryName]:

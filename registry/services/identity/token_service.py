@@ -5,7 +5,7 @@ https://distribution.github.io/distribution/spec/auth/token/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oci.errors import OCIError
@@ -17,15 +17,20 @@ from registry.auth.access_token import (
     sign,
     verify,
 )
-from registry.auth.roles import Role
+from registry.auth.decision import decide
+from registry.auth.roles import Access
 from registry.auth.scopes import REPOSITORY, Scope
 from registry.errors import Unauthorized
 from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization
 from registry.services.identity.identity import Identity
 
-# The actions of a scope, with the role that each needs; ``*`` asks for all of them (rule AZ-9).
-_ACTIONS = {"pull": Role.PULL, "push": Role.CREATE, "delete": Role.MAINTAIN}
+# The actions of a scope, with the least that each is for; ``*`` asks for all of them (rule AZ-9).
+_ACTIONS: Mapping[str, Access] = {"pull": "see", "push": "create", "delete": "maintain"}
+
+# The scopes of one token, as text: it must fit into a header (access_token.MAX_LENGTH).
+MAX_SCOPE_BYTES = 6 * 1024
+_OVERHEAD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class TokenService:
         self, identity: Identity, asked: Sequence[Scope], *, offline: bool
     ) -> IssuedToken:
         """An access token with the granted subset of the scopes: less is no failure."""
-        granted = tuple([scope for each in asked if (scope := await self._granted(identity, each))])
+        granted = await self._granted(identity, asked)
         now = self.authentication.clock.wall_ms() // 1000
         return IssuedToken(
             self._sign(identity, granted, now, now + LIFETIME_SECONDS),
@@ -72,7 +77,15 @@ class TokenService:
             raise Unauthorized(standing.credential_problem or f"{identity.name} is disabled")
         return identity
 
-    async def _granted(self, identity: Identity, asked: Scope) -> Scope | None:
+    async def _granted(self, identity: Identity, asked: Sequence[Scope]) -> tuple[Scope, ...]:
+        granted, left = [], MAX_SCOPE_BYTES
+        for each in asked:
+            scope = await self._granted_of(identity, each)
+            if scope is not None and (left := left - len(str(scope)) - _OVERHEAD) >= 0:
+                granted.append(scope)
+        return tuple(granted)
+
+    async def _granted_of(self, identity: Identity, asked: Scope) -> Scope | None:
         if (asked.type, asked.name) == ("registry", "catalog"):
             return Scope(asked.type, asked.name, ("*",)) if "*" in asked.actions else None
         if asked.type != REPOSITORY:
@@ -81,8 +94,13 @@ class TokenService:
             name = RepositoryName.parse(asked.name)
         except OCIError:
             return None
-        role = await self.authorization.role(identity, str(name))
-        actions = tuple(_actions(asked, role))
+        standing = await self.authorization.standing(identity, str(name))
+        actions = tuple(
+            action
+            for action, access in _ACTIONS.items()
+            if {action, "*"} & set(asked.actions)
+            and decide(standing, access, str(name), None).is_allowed
+        )
         return Scope(REPOSITORY, str(name), actions) if actions else None
 
     def _refresh_token(self, identity: Identity, now: int) -> str:
@@ -111,12 +129,6 @@ class TokenService:
             ),
             own.key,
         )
-
-
-def _actions(asked: Scope, role: Role | None) -> Iterator[str]:
-    for action, needed in _ACTIONS.items():
-        if role is not None and role >= needed and ({action, "*"} & set(asked.actions)):
-            yield action
 
 
 def _refreshing(service: str) -> str:
