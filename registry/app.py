@@ -208,7 +208,7 @@ def jobs(opened: OpenRegistry) -> Sequence[Job]:
 
 
 async def authorizer_of(opened: OpenRegistry, uses: TokenUses) -> Authorizer:
-    """What decides every request; reads whether there is anybody to sign in, and the key."""
+    """The authorizer of every request; reads whether there is anybody to sign in, and the key."""
     state, everyone = opened.state, opened.state.identities.everyone
     await load_identities(state)
     authorization = Authorization(state.database, state.clock, everyone)

@@ -369,8 +369,8 @@ class Invalid(CommandRefused):
 
 
 class Absent(CommandRefused):
-    """What a command names does not exist."""
+    """A name in a command that nothing has."""
 
 
 class Conflict(CommandRefused):
-    """What exists already, or would be left, forbids the change."""
+    """A change that the rows forbid: the name is taken, or nobody would be left."""

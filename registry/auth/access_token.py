@@ -2,7 +2,7 @@
 
 It is opaque to clients: ``<payload>.<signature>`` in base64url, HMAC-SHA256 with one key.  This
 registry issues and verifies it; there is no algorithm in it to choose (rule AN-1).  It says who
-asked and for what.  What they may do is decided from live rows at each request.
+asked and for what.  Access is decided from live rows at each request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_LENGTH: Final = 12 * 1024
 KEY_BYTES: Final = 32
 
 _GRAMMAR = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
-# What is signed begins so: the same key signs nothing else that could be taken for a token.
+# The first bytes that are signed: the same key signs nothing else that looks like a token.
 _CONTEXT: Final = b"slipway access token v1\0"
 
 

@@ -14,7 +14,7 @@ from registry.auth.roles import NEEDED, Access, Role
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What a token is for at most: a role on a pattern."""
+    """A limit of a token: at most this role on this pattern."""
 
     role: Role
     pattern: Pattern
@@ -22,7 +22,7 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the live rows say of a caller, for one repository or for none."""
+    """A caller by the live rows, for one repository or for none."""
 
     name: str
     is_disabled: bool = False

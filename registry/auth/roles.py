@@ -17,7 +17,7 @@ Access = Literal["open", "check", "see", "pull", "create", "push", "maintain", "
 
 
 class Role(IntEnum):
-    """What a grant allows on its pattern."""
+    """The access that a grant gives on its pattern."""
 
     PULL = 1
     CREATE = 2

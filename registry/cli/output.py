@@ -49,7 +49,7 @@ def show(
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for title, _ in columns:
-        table.add_column(title, overflow="fold")
+        table.add_column(title)
     count = 0
     for document in documents:
         table.add_row(*(text(document) for _, text in columns))

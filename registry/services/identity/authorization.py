@@ -40,7 +40,7 @@ class Authorization:
         return decide(standing, access, str(name), scope), standing
 
     async def standing(self, identity: Identity, name: str | None, *, at: int = 0) -> Standing:
-        """What the rows say of a caller now, for a repository or for none."""
+        """The caller by the rows as they are now, for a repository or for none."""
         patterns = () if name is None else matching(name, identity.name)
         token = identity.access_token
         credential = identity.credential if token is None else token.credential

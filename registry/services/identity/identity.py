@@ -11,7 +11,7 @@ from registry.storage.metadata.identity.tables import ANONYMOUS_ID
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller.  What they may do is not in it: that is read from live rows."""
+    """A caller.  Access is not in it: that is read from live rows."""
 
     principal: int
     name: str

@@ -35,7 +35,7 @@ _OVERHEAD = 16
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """What a client gets: an access token with its scopes, and a refresh token if asked for."""
+    """An access token with its scopes, and a refresh token if one was asked for."""
 
     text: str = field(repr=False)
     scopes: tuple[Scope, ...]
