@@ -28,11 +28,10 @@ class Role(IntEnum):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with the roles that there are."""
-        try:
-            return cls[text.upper()] if text == text.lower() else cls[""]
-        except KeyError:
-            names = ", ".join(str(role) for role in cls)
-            raise ValueError(f"role is {quoted(text)}, expected one of {names}") from None
+        names = {str(role): role for role in cls}
+        if text not in names:
+            raise ValueError(f"role is {quoted(text)}, expected one of {', '.join(names)}")
+        return names[text]
 
     def __str__(self) -> str:
         return self.name.lower()
