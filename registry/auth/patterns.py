@@ -18,10 +18,15 @@ USER = "{user}"
 ALL = "*"
 MAX_LENGTH = 255
 
-_EXPECTED = "expected a repository's name, a prefix such as team/*, or *"
+# ``{user}`` is among the first so many components, and no prefix with it is longer: or else a name
+# such as a/a/a/... would match thousands of patterns, and each is a value in a query.
+MAX_USER_DEPTH = 8
+
+_EXPECTED = (
+    "expected a repository's name, a prefix such as team/*, or *; {user} may stand for one whole "
+    f"component of at most {MAX_USER_DEPTH}"
+)
 _STAND_IN = "user"
-# Each component of a name beyond these counts as part of the last one.
-_MAX_COMPONENTS = 128
 _USER_COMPONENT = re.compile(r"(?:(?<=/)|\A)\{user\}(?=/|\Z)", re.ASCII)
 
 
@@ -40,13 +45,10 @@ class Pattern:
         """Raises ValueError for anything that could never match a repository's name."""
         if text == ALL:
             return cls(text)
-        stem = _USER_COMPONENT.sub(_STAND_IN, text.removesuffix("/*"), count=1)
-        if len(text) > MAX_LENGTH or "*" in stem or "{" in stem:
+        stem, users = _USER_COMPONENT.subn(_STAND_IN, text.removesuffix("/*"), count=1)
+        is_deep = users and stem.count("/") >= MAX_USER_DEPTH
+        if len(text) > MAX_LENGTH or is_deep or not _is_name(stem):
             raise ValueError(f"pattern is {quoted(text)}, {_EXPECTED}")
-        try:
-            RepositoryName.parse(stem)
-        except OCIError:
-            raise ValueError(f"pattern is {quoted(text)}, {_EXPECTED}") from None
         return cls(text)
 
     @property
@@ -55,7 +57,7 @@ class Pattern:
 
     def for_user(self, user: str) -> Pattern:
         """The pattern with the user's name in it."""
-        return Pattern(_USER_COMPONENT.sub(user, self.text))
+        return Pattern(_USER_COMPONENT.sub(lambda _: user, self.text))
 
     def matches(self, name: str, user: str | None = None) -> bool:
         """Whether a repository is among the pattern's; one with ``{user}`` needs the user."""
@@ -103,7 +105,7 @@ def matching(name: str, user: str | None = None) -> tuple[str, ...]:
     found = [*_without_user(name)]
     if user is not None:
         parts = name.split("/")
-        for place, part in enumerate(parts):
+        for place, part in enumerate(parts[:MAX_USER_DEPTH]):
             if part == user:
                 found += _with_user(parts, place)
     return (*found, ALL)
@@ -119,6 +121,15 @@ def _without_user(name: str) -> Iterator[str]:
 
 def _with_user(parts: list[str], place: int) -> Iterator[str]:
     replaced = [*parts[:place], USER, *parts[place + 1 :]]
-    yield "/".join(replaced)
-    for end in range(place + 1, len(parts)):
+    if len(parts) <= MAX_USER_DEPTH:
+        yield "/".join(replaced)
+    for end in range(place + 1, min(len(parts) - 1, MAX_USER_DEPTH) + 1):
         yield "/".join(replaced[:end]) + "/*"
+
+
+def _is_name(text: str) -> bool:
+    try:
+        RepositoryName.parse(text)
+    except OCIError:
+        return False
+    return True
