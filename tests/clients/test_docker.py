@@ -114,4 +114,4 @@ def test_docker_shows_its_user_why_it_was_refused(
         run("docker", "tag", "test/busybox:v1", there, environment=daemon)
         output = run("docker", verb, there, environment=daemon, check=False)
 
-    assert "no identities are configured yet" in output or "no basic auth credentials" in output
+    assert "nobody can sign in yet: the operator of this registry makes the first user" in output
