@@ -28,6 +28,11 @@ from registry.server import Limits, Server, listen
 from registry.services.context import Identities, ManifestPolicy, RegistryState, UploadLimits
 from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization
+from registry.services.identity.failed_logins import (
+    FailedLogins,
+    failures_job,
+    recording_failures,
+)
 from registry.services.identity.startup import load_identities, signing_key
 from registry.services.identity.token_service import TokenService
 from registry.services.identity.token_uses import TokenUses, recording_uses, uses_job
@@ -97,18 +102,17 @@ def build_application(settings: Settings, root: Root, background: BackgroundTask
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Authorizer]:
-        uses = TokenUses()
+        uses, failures = TokenUses(), FailedLogins()
         async with (
             open_registry(settings, root) as opened,
             watching_epochs(opened.state),
             recording_uses(opened.state, uses),
-            run_jobs(
-                Scheduler((*jobs(opened), uses_job(opened.state, uses)), background), background
-            ),
+            recording_failures(opened.state, failures),
+            run_jobs(Scheduler(jobs(opened, uses, failures), background), background),
             disk.check_after_crash(opened, background),
             serve_commands(opened),
         ):
-            authorizer = await authorizer_of(opened, uses)
+            authorizer = await authorizer_of(opened, uses, failures)
             if not opened.state.identities.exist and authorizer.everyone is None:
                 structlog.get_logger().info(NOBODY, root=str(root.path))
             yield authorizer
@@ -120,6 +124,7 @@ def build_application(settings: Settings, root: Root, background: BackgroundTask
         requests,
         background,
         external_url=settings.server.external_url.rstrip("/"),
+        trusted_proxies=settings.server.trusted_proxies,
     )
 
 
@@ -198,22 +203,26 @@ async def run_jobs(scheduler: Scheduler, background: BackgroundTasks) -> AsyncIt
         yield
 
 
-def jobs(opened: OpenRegistry) -> Sequence[Job]:
+def jobs(opened: OpenRegistry, uses: TokenUses, failures: FailedLogins) -> Sequence[Job]:
     """All background jobs, in the order of the settings."""
     gc = opened.settings.gc
     gc_jobs = GcJobs(
         opened.state, opened.collector, interval=gc.interval_seconds, sweep=gc.sweep_seconds
     )
-    return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened))
+    records = (uses_job(opened.state, uses), failures_job(opened.state, failures))
+    return (*gc_jobs.jobs(), *disk.jobs(opened), *integrity.jobs(opened), *records)
 
 
-async def authorizer_of(opened: OpenRegistry, uses: TokenUses) -> Authorizer:
+async def authorizer_of(
+    opened: OpenRegistry, uses: TokenUses, failures: FailedLogins
+) -> Authorizer:
     """The authorizer of every request; reads whether there is anybody to sign in, and the key."""
     state, everyone = opened.state, opened.state.identities.everyone
     await load_identities(state)
     authorization = Authorization(state.database, state.clock, everyone)
+    key = await signing_key(state)
     authentication = Authentication(
-        state.database, state.clock, state.identities.passwords, await signing_key(state), uses
+        state.database, state.clock, state.identities.passwords, key, uses, failures
     )
     tokens = TokenService(authentication, authorization)
     return Authorizer(opened.registry, authentication, authorization, tokens, everyone)

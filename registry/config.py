@@ -59,6 +59,27 @@ class Address:
             return self.host == "localhost"
 
 
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Networks(tuple[IPNetwork, ...]):
+    """Networks of IP addresses, written with commas between them.
+
+    >>> len(Networks.parse("127.0.0.1, 10.0.0.0/8"))
+    2
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        try:
+            return cls(ipaddress.ip_network(part.strip()) for part in text.split(","))
+        except ValueError:
+            expected = "expected addresses or networks, such as 127.0.0.1, 10.0.0.0/8"
+            raise ValueError(expected) from None
+
+
 class ExternalURL(str):
     """The address that clients use, as ``https://HOST[:PORT]``; empty for the request's own.
 
@@ -77,6 +98,8 @@ class ExternalURL(str):
             raise ValueError("expected https://HOST or https://HOST:PORT, without a path")
         return cls(stem)
 
+
+NO_NETWORKS = Networks()
 
 # No address of its own: each request's Host is used.
 OWN_URL = ExternalURL("")
@@ -111,6 +134,7 @@ def bounded(least: float, most: float, default: float) -> Any:
 class ServerSettings:
     listen: Address = Address("127.0.0.1", 5000)
     external_url: ExternalURL = OWN_URL
+    trusted_proxies: Networks = NO_NETWORKS
     plain_http: bool = False
     header_seconds: float = bounded(0.1, HOUR_SECONDS, 10.0)
     idle_seconds: float = bounded(0.1, DAY_SECONDS, 95.0)
@@ -298,6 +322,8 @@ def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
         raise ValueError("expected a text that is not empty")
     if kind is ExternalURL:
         return ExternalURL.parse(value)
+    if kind is Networks:
+        return Networks.parse(value)
     return Address.parse(value) if kind is Address else Path(value)
 
 

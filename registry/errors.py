@@ -21,6 +21,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
       |   + SizeInvalid
       |   + TooLarge
       |   + TooManyRequests
+      |   |   + LoginDelayed              after failed logins
       |   + PreconditionFailed
       |   + Unauthorized
       |   + TagLocked                     a lock holds the tag
@@ -43,6 +44,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -235,6 +237,17 @@ class TooManyRequests(OCIError):
     """A limit is reached; the client may try again later."""
 
     code = ErrorCode.TOOMANYREQUESTS
+
+
+class LoginDelayed(TooManyRequests):
+    """Earlier logins failed: this one may be tried after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.retry_after = math.ceil(seconds)
+        super().__init__(
+            f"too many logins failed for this account or from this address: try again in "
+            f"{self.retry_after} s"
+        )
 
 
 class StorageFull(OCIError):

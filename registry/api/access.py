@@ -5,14 +5,13 @@ Deny by default; no decision is cached between requests (rule AZ-10).
 https://distribution.github.io/distribution/spec/auth/token/ describes the challenge of a 401
 """
 
-import ipaddress
 from dataclasses import dataclass
-from functools import lru_cache
 
 from starlette.requests import Request
 
 from oci.errors import OCIError
 from oci.reference import RepositoryName
+from registry.api.client_address import network_of
 from registry.auth.credentials import BasicCredentials, BearerToken, parse_credentials
 from registry.auth.passwords import TooManyLogins
 from registry.auth.roles import ACTIONS, NEEDED, Access, Role
@@ -99,7 +98,7 @@ class Authorizer:
         if any(name == b"authorization" for name, _ in request.scope["headers"]):
             credentials = parse_credentials(request.headers.getlist("authorization"))
             if credentials is not None and self.registry.has_identities:
-                identity = await self.sign_in(credentials, network_of(request))
+                identity = await self.sign_in(credentials, network_of(request.scope))
         request.scope["identity"] = identity
         return identity
 
@@ -112,7 +111,7 @@ class Authorizer:
     async def sign_in(self, credentials: BasicCredentials | BearerToken, address: str) -> Identity:
         """The caller; raises Unauthorized or TooManyRequests."""
         try:
-            return await self.authentication.identify(credentials, address)
+            return await self.authentication.sign_in(credentials, address)
         except TooManyLogins:
             raise TooManyRequests("too many passwords are being checked: try again") from None
 
@@ -175,7 +174,7 @@ class Authorizer:
             name,
             identity.name,
             may_push=role >= Role.CREATE,
-            caller=Caller(network_of(request), is_anonymous=identity.is_anonymous),
+            caller=Caller(network_of(request.scope), is_anonymous=identity.is_anonymous),
             role=role,
         )
 
@@ -195,27 +194,3 @@ def _unauthorized(
 def _session_of(request: Request) -> str | None:
     session = request.scope.get("path_params", {}).get("session")
     return session if isinstance(session, str) else None
-
-
-def network_of(request: Request) -> str:
-    """The network of the connected client: an IPv4 address, or the /64 of an IPv6 address.
-
-    A host owns a whole /64, and may use another address of it for every request.  Behind a proxy it
-    is the proxy's network.
-    """
-    client = request.scope.get("client")
-    return "" if client is None else _network_of_host(client[0])
-
-
-# Parsing an address took 7 % of the CPU of a small GET: a client sends many requests.
-@lru_cache(maxsize=4096)
-def _network_of_host(host: str) -> str:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -4,7 +4,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -15,11 +15,13 @@ from starlette.types import Message, Receive, Scope, Send
 from oci.errors import OCIError
 from registry.api.access import Authorizer
 from registry.api.challenges import challenge
+from registry.api.client_address import apply_forwarded
 from registry.api.errors import fail, refuse
 from registry.api.held_bytes import HeldBytes, Hold
 from registry.api.requests import RegistryRequest
 from registry.api.routing import Router, decoded_path
 from registry.background import BackgroundTasks
+from registry.config import IPNetwork
 from registry.errors import StorageUnreadable, Unauthorized
 from registry.logs import RequestLine, RequestLog
 
@@ -49,9 +51,11 @@ class Application:
         background: BackgroundTasks,
         *,
         external_url: str = "",
+        trusted_proxies: Sequence[IPNetwork] = (),
     ) -> None:
         self._router = router
         self._external_url = external_url
+        self._trusted_proxies = tuple(trusted_proxies)
         self._background = background
         self._held = HeldBytes()
         self._lifespan = lifespan
@@ -73,6 +77,8 @@ class Application:
         Hot path: small.
         """
         started = time.perf_counter()
+        if self._trusted_proxies:
+            apply_forwarded(scope, self._trusted_proxies)
         exchange = ResponseRecorder(scope, send, f"{self._run_id}{next(self._numbers):08x}")
         hold = Hold(self._held)
         try:

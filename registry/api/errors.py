@@ -13,6 +13,7 @@ from oci.http import ERROR_HEADERS, Challenge, ErrorEntry, encode_entries, encod
 from oci.ranges import RangeNotSatisfiable, format_upload_range
 from registry.errors import (
     CommitUnknown,
+    LoginDelayed,
     ManifestReferencesMissing,
     RangeInvalid,
     TooManyRequests,
@@ -103,6 +104,8 @@ def _headers(path: str, error: OCIError, challenge: Challenge | None) -> dict[st
             # regctl resumes from any 4xx with the session's Location and Range.
             headers["Location"] = path
             headers["Range"] = format_upload_range(error.offset)
+        case LoginDelayed():
+            headers["Retry-After"] = str(error.retry_after)
         case TooManyRequests() | CommitUnknown():
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return headers

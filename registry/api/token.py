@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
-from registry.api.access import network_of
+from registry.api.client_address import network_of
 from registry.api.errors import JSON, QueryInvalid
 from registry.api.requests import RegistryRequest
 from registry.api.responses import NEVER
@@ -52,7 +52,7 @@ async def post_token(request: RegistryRequest, registry: Registry) -> Response:
         if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
             raise Unauthorized("the user or the password is too long")
         credentials = BasicCredentials(user, password)
-        identity = await request.authorizer.sign_in(credentials, network_of(request))
+        identity = await request.authorizer.sign_in(credentials, network_of(request.scope))
     else:
         return _oauth_error("unsupported_grant_type", "expected password or refresh_token")
     offline = _optional(form, "access_type") == "offline"

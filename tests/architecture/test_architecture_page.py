@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
-MAX_LINES = 240
+MAX_LINES = 245
 MAX_CHARACTERS = 100
 
 _HEADING = re.compile(r"^##.*?(?:\(`(?P<package>\w+)/`\))?$")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from registry.auth.access_token import verify
+from registry.auth.backoff import Backoff
 from registry.auth.credentials import BasicCredentials, BearerToken
 from registry.auth.passwords import Passwords
 from registry.auth.secrets import TokenSecret, parse_token
-from registry.errors import Unauthorized
+from registry.errors import LoginDelayed, Unauthorized
+from registry.services.identity.failed_logins import FailedLogins
 from registry.services.identity.identity import ANONYMOUS, Identity
 from registry.services.identity.token_uses import TokenUses
 from registry.storage.clock import Clock
@@ -32,6 +34,8 @@ class Authentication:
     passwords: Passwords
     key: bytes = field(repr=False)
     uses: TokenUses
+    failures: FailedLogins
+    backoff: Backoff = field(default_factory=Backoff)
     service: str = SERVICE
 
     async def identify(
@@ -61,6 +65,28 @@ class Authentication:
         if token is None:
             raise Unauthorized(_EXPIRED, error="invalid_token")
         return Identity(token.principal, token.name, token.credential, access_token=token)
+
+    async def sign_in(self, credentials: BasicCredentials | BearerToken, address: str) -> Identity:
+        """``identify``, made to wait after failures.
+
+        Raises Unauthorized; LoginDelayed while an earlier failure keeps the account waiting; or
+        TooManyLogins.  An access token is no guess at a password: it is never delayed.
+        """
+        user = credentials.user if isinstance(credentials, BasicCredentials) else ""
+        if not user:
+            return await self.identify(credentials, address)
+        now = self.clock.monotonic_ms() / 1000
+        wait = self.backoff.wait(user, address, now)
+        if wait > 0:
+            raise LoginDelayed(wait)
+        try:
+            identity = await self.identify(credentials, address)
+        except Unauthorized:
+            self.backoff.fail(user, address, now)
+            self.failures.add(user, address)
+            raise
+        self.backoff.succeed(user, address)
+        return identity
 
     async def _by_token(self, secret: TokenSecret, user: str | None, address: str) -> Identity:
         found = await self.database.look(tokens.BY_ID, secret.id)

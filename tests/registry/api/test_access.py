@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.requests import Request
 
 from oci.digest import Digest
 from registry.api import access
@@ -256,23 +255,3 @@ async def test_az_10_access_taken_away_is_gone_with_the_next_request(
 
     refused(answer, 401, "UNAUTHORIZED")
     assert envelope(answer)
-
-
-@pytest.mark.parametrize(
-    ("host", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("testclient", ""),
-        (None, ""),
-    ],
-)
-def test_a_caller_is_bounded_by_the_network_it_has_to_itself(
-    host: str | None, network: str
-) -> None:
-    client = None if host is None else (host, 12345)
-
-    assert access.network_of(Request({"type": "http", "headers": [], "client": client})) == network
