@@ -95,6 +95,8 @@ class Authentication:
         now = self.clock.wall_ms()
         if found.expires_at is not None and found.expires_at <= now:
             raise Unauthorized("the token has expired")
+        if found.is_disabled:
+            raise Unauthorized(f"{found.principal} is disabled")
         self.uses.add(secret.id, now, address)
         return Identity(found.principal_id, found.principal, secret.id)
 

@@ -32,6 +32,8 @@ class StoredToken:
     expires_at: int | None
     last_used_at: int | None
     last_used_from: str | None
+    is_disabled: bool
+    """Whether its principal is disabled."""
 
 
 _COLUMNS = (
@@ -47,6 +49,7 @@ _COLUMNS = (
     tokens.c.expires_at,
     tokens.c.last_used_at,
     tokens.c.last_used_from,
+    principals.c.disabled_at,
 )
 _ROWS = select(*_COLUMNS).join(principals, principals.c.id == tokens.c.principal_id)
 
@@ -54,6 +57,7 @@ _ROWS = select(*_COLUMNS).join(principals, principals.c.id == tokens.c.principal
 def _token(row: Any) -> StoredToken:
     values = list(row)
     values[6] = None if row[6] is None else parse_limits(row[6])
+    values[12] = row[12] is not None
     return StoredToken(*values)
 
 
@@ -112,7 +116,10 @@ def count_alive(connection: Connection, principal: int, now: int) -> int:
 def record_uses(connection: Connection, uses: Mapping[str, tuple[int, str]]) -> None:
     """Record when, and from which address, tokens were last used; revoked ones are skipped."""
     row = tokens.c
-    for id, (at, address) in uses.items():
-        connection.execute(
-            update(tokens).where(row.id == id).values(last_used_at=at, last_used_from=address)
-        )
+    found = [{"used": id, "at": at, "address": address} for id, (at, address) in uses.items()]
+    connection.execute(
+        update(tokens)
+        .where(row.id == bindparam("used"))
+        .values(last_used_at=bindparam("at"), last_used_from=bindparam("address")),
+        found,
+    )
