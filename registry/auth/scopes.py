@@ -18,6 +18,8 @@ CATALOG = "registry:catalog"
 
 # resourceclass is deprecated, and ignored: repository(plugin).
 _TYPE = re.compile(r"([a-z0-9]+)(?:\([a-z0-9]+\))?", re.ASCII)
+# The characters of a name in docker's grammar, with those of a host and its port.
+_NAME = re.compile(r"[A-Za-z0-9._/:-]+", re.ASCII)
 _ACTION = re.compile(r"[a-z]+|\*", re.ASCII)
 
 
@@ -43,10 +45,13 @@ class Scope:
         kind, _, rest = text.partition(":")
         name, colon, actions = rest.rpartition(":")
         found = _TYPE.fullmatch(kind)
-        if found is None or not colon or not name:
-            raise ValueError("expected TYPE:NAME:ACTION,...")
         parts = [part for part in actions.split(",") if part]
-        if any(_ACTION.fullmatch(part) is None for part in parts):
+        if (
+            found is None
+            or not colon
+            or _NAME.fullmatch(name) is None
+            or any(_ACTION.fullmatch(part) is None for part in parts)
+        ):
             raise ValueError("expected TYPE:NAME:ACTION,...")
         return cls(found[1], name, tuple(dict.fromkeys(parts)))
 
@@ -62,21 +67,20 @@ def parse_scopes(texts: Iterable[str]) -> tuple[Scope, ...]:
 
     A request is never refused for its scopes: what it may not have it does not get.
     """
-    found: dict[tuple[str, str], Scope] = {}
+    # Actions are gathered first: a scope that is made anew for each part takes quadratic time.
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for text in texts:
-        for part in text[: MAX_SCOPES * MAX_SCOPE_LENGTH].split():
-            if len(part) > MAX_SCOPE_LENGTH or len(found) >= MAX_SCOPES:
+        for part in text.split(" "):
+            if len(part) > MAX_SCOPE_LENGTH:
                 continue
             try:
                 scope = Scope.parse(part)
             except ValueError:
                 continue
-            same = found.get((scope.type, scope.name))
-            actions = (*(same.actions if same else ()), *scope.actions)
-            found[scope.type, scope.name] = Scope(
-                scope.type, scope.name, tuple(dict.fromkeys(actions))
-            )
-    return tuple(found.values())
+            key = (scope.type, scope.name)
+            if key in found or len(found) < MAX_SCOPES:
+                found.setdefault(key, {}).update(dict.fromkeys(scope.actions))
+    return tuple(Scope(type, name, tuple(actions)) for (type, name), actions in found.items())
 
 
 def format_scopes(scopes: Iterable[Scope]) -> str:
