@@ -14,6 +14,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from types import NoneType
 from typing import Final
 
 from registry.auth.scopes import Scope
@@ -27,6 +28,8 @@ KEY_BYTES: Final = 32
 _GRAMMAR = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})", re.ASCII)
 # The first bytes that are signed: the same key signs nothing else that looks like a token.
 _CONTEXT: Final = b"slipway access token v1\0"
+# The fields of the payload, in the order of AccessToken.  True is no int, nor is 1.0.
+_TYPES: Final = ((int,), (str,), (str,), (int, NoneType), (list,), (str,), (int,), (int,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,6 @@ def sign(token: AccessToken, key: bytes) -> str:
     return f"{encoded}.{_encode(_signature(encoded, key))}"
 
 
-# Clients send one token with many requests.  That this registry signed it stays true.
-@lru_cache(maxsize=1024)
 def verify(text: str, key: bytes, service: str) -> AccessToken | None:
     """The token, if this registry signed it for this service; None for anything else.
 
@@ -78,21 +79,43 @@ def verify(text: str, key: bytes, service: str) -> AccessToken | None:
     """
     if len(text) > MAX_LENGTH:
         return None
+    try:
+        token = _verified(text, key)
+    except (ValueError, RecursionError):
+        return None
+    return token if token.service == service else None
+
+
+# Clients send one token with many requests.  That this registry signed it stays true.  Raised for
+# any other text, which is then not kept: a caller without a token fills no memory with them.
+@lru_cache(maxsize=1024)
+def _verified(text: str, key: bytes) -> AccessToken:
     found = _GRAMMAR.fullmatch(text)
-    if found is None:
-        return None
-    encoded, signature = found[1], found[2]
-    if not hmac.compare_digest(_encode(_signature(encoded, key)), signature):
-        return None
-    # Signed here, so it has the form that ``sign`` gives.
-    payload = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    principal, name, credential, password, scopes, audience, issued_at, expires_at = payload
-    if audience != service:
-        return None
-    parsed = tuple(Scope(type, name, tuple(actions)) for type, name, *actions in scopes)
+    if found is None or not hmac.compare_digest(_encode(_signature(found[1], key)), found[2]):
+        raise ValueError("expected a payload and its signature")
+    encoded = found[1]
+    return _parse(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+
+
+def _parse(content: bytes) -> AccessToken:
+    """The payload that ``sign`` gives.  Raises ValueError for another, as of another version."""
+    payload = json.loads(content.decode())
+    if not isinstance(payload, list) or len(payload) != len(_TYPES):
+        raise ValueError(f"expected {len(_TYPES)} fields")
+    if any(type(value) not in types for value, types in zip(payload, _TYPES, strict=True)):
+        raise ValueError("expected a field of another type")
+    principal, name, credential, password, scopes, service, issued_at, expires_at = payload
+    parsed = tuple(map(_scope, scopes))
     return AccessToken(
-        principal, name, credential, password, parsed, audience, issued_at, expires_at
+        principal, name, credential, password, parsed, service, issued_at, expires_at
     )
+
+
+def _scope(value: object) -> Scope:
+    if not isinstance(value, list) or len(value) < 2 or {*map(type, value)} != {str}:
+        raise ValueError("expected a scope's type, name and actions")
+    kind, name, *actions = value
+    return Scope(kind, name, tuple(actions))
 
 
 def _signature(encoded: str, key: bytes) -> bytes:
