@@ -313,7 +313,8 @@ def test_an_1_any_other_text_is_no_token(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text() | st.integers(), st.lists))
 def test_an_1_any_other_document_is_no_token(value: object) -> None:
     assert verify(signed(document(value)), KEY, SERVICE) is None
-    assert verify(signed(document(with_field(4, [value]))), KEY, SERVICE) is None
+    assert verify(signed(document([*FIELDS, value])), KEY, SERVICE) is None
+    assert verify(signed(document(with_field(4, [[value, "name"], None]))), KEY, SERVICE) is None
 
 
 def test_an_1_a_token_counts_for_its_own_service_and_key_also_after_it_was_verified() -> None:
