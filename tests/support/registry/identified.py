@@ -38,6 +38,8 @@ from tests.support.registry.wire import lived
 ACTOR = "operator"
 PASSWORD = "correct horse battery"  # noqa: S105  # of tests
 
+QUIET = LogSettings(requests=False)
+
 Headers = dict[str, str]
 
 
@@ -115,7 +117,11 @@ def secret_of(headers: Headers) -> str:
 
 @asynccontextmanager
 async def identified(
-    root: Path, anonymous: Anonymous = "none", external_url: str = ""
+    root: Path,
+    anonymous: Anonymous = "none",
+    external_url: str = "",
+    *,
+    logs: LogSettings = QUIET,
 ) -> AsyncIterator[Identified]:
     """Open the registry in ``root``; as often as a test likes, each time with other settings."""
     server = ServerSettings(external_url=ExternalURL.parse(external_url)) if external_url else None
@@ -123,7 +129,7 @@ async def identified(
         server=server or ServerSettings(),
         access=AccessSettings(anonymous),
         storage=StorageSettings(root),
-        logs=LogSettings(requests=False),
+        logs=logs,
     )
     with Root.open(root) as opened:
         upgrade(opened.database)
