@@ -352,9 +352,9 @@ async def test_no_answer_and_no_log_line_has_a_secret(
             await opened.client.get("/v2/team/app/tags/list", headers=basic("ada", wrong)),
         ]
 
-    written = capfd.readouterr()
-    assert written.out.count("/token") >= 8, "the log has the requests"
-    assert token not in written.out + written.err
+    written = "".join(capfd.readouterr())
+    assert written.count("/token") >= 8, "the log has the requests"
+    assert token not in written
     for answer in answers:
         assert 400 <= answer.status_code < 500
         assert token not in answer.text
