@@ -21,7 +21,7 @@ RUN apt-get update \
  && useradd --system --uid 10001 --home-dir /var/lib/slipway --create-home slipway \
  && install -d -o slipway -g slipway -m 0700 /var/lib/slipway/registry
 COPY --from=build /opt/slipway /opt/slipway
-# So that docker exec runs `registry gc` on the same root, without a flag.
+# So that docker exec runs `registry setup` and `registry gc` on the same root, without a flag.
 ENV PATH=/opt/slipway/bin:$PATH PYTHONUNBUFFERED=1 \
     REGISTRY_STORAGE__ROOT=/var/lib/slipway/registry
 USER slipway
@@ -31,5 +31,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python3", "-c", \
   "import urllib.request; urllib.request.urlopen('http://127.0.0.1:5000/readyz', timeout=4)"]
 ENTRYPOINT ["registry"]
-# Listening beyond the loopback is refused until somebody says who may do what: --anonymous.
+# Listening beyond the loopback is refused without TLS: set REGISTRY_SERVER__EXTERNAL_URL to the https
+# address of the proxy in front, or add --plain-http.  Nobody may do anything before `registry setup`.
 CMD ["serve", "--listen", "0.0.0.0:5000", "--root", "/var/lib/slipway/registry"]

@@ -318,6 +318,8 @@ def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
         return named
     if kind in (int, float):
         return _decode_number(kind, value, is_text=is_text)
+    if kind in (ExternalURL, Networks) and value == "":
+        return OWN_URL if kind is ExternalURL else NO_NETWORKS
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("expected a text that is not empty")
     if kind is ExternalURL:

@@ -225,3 +225,35 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     except ValueError:
         return
     assert Address.parse(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("https://registry.example", "https://registry.example"),
+        ("https://registry.example:8443/", "https://registry.example:8443"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+    ],
+)
+def test_an_external_url_is_scheme_and_host_or_nothing(text: str, expected: str) -> None:
+    settings = load_settings(environment={"REGISTRY_SERVER__EXTERNAL_URL": text})
+
+    assert settings.server.external_url == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registry.example",
+        "ftp://registry.example",
+        "https://",
+        "https://registry.example/v2",
+        "https://me@registry.example",
+        'https://registry.example"',
+        "https://r\N{LATIN SMALL LETTER E WITH ACUTE}gistry.example",
+    ],
+)
+def test_another_external_url_is_refused(text: str) -> None:
+    with pytest.raises(SettingsInvalid, match="expected https://HOST"):
+        load_settings(flags={"server.external_url": text})

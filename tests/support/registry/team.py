@@ -61,9 +61,11 @@ class Team:
 def team(directory: Path, *, behind_nginx: bool = False) -> Iterator[Team]:
     """A registry with its first owner; with a proxy, clients reach it only by its external URL."""
     port = free_port()
-    environment = (
-        {"REGISTRY_SERVER__EXTERNAL_URL": f"https://localhost:{port}"} if behind_nginx else {}
-    )
+    proxied = {
+        "REGISTRY_SERVER__EXTERNAL_URL": f"https://localhost:{port}",
+        "REGISTRY_SERVER__TRUSTED_PROXIES": "127.0.0.1",
+    }
+    environment = proxied if behind_nginx else {}
     root = directory / "registry"
     with registry_server(root, anonymous="none", environment=environment) as registry:
         made = Team(registry, registry.host, None)
