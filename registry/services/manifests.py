@@ -20,7 +20,7 @@ from registry.errors import ManifestUnknown, NameUnknown
 from registry.services import manifest_push as steps
 from registry.services.context import RepositoryContext
 from registry.services.edge_links import link_rest
-from registry.services.identity.locks import check_move
+from registry.services.identity.locks import check_manifest, check_move
 from registry.services.leases import check_manifest_and_renew
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, edges, manifests, repositories, tags
@@ -111,13 +111,14 @@ class Manifests:
 
         A manifest with many tags, children or referrers is deleted in several short transactions,
         itself in the last.  If the registry ends in between, some tags are gone, and repeating the
-        delete continues.
+        delete continues.  Raises TagLocked, with all tags there, if a lock holds one of them.
         """
         context = self._context
 
         if isinstance(reference, Tag):
             await context.database.write(partial(untag, context, reference), on=context.name)
             return
+        await check_manifest(context.state, context.name, reference)
         removed: list[Tag] = []
         is_gone = False
 

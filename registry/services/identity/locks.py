@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from oci.digest import Digest
 from oci.reference import RepositoryName, Tag
 from registry.auth.decision import TagFacts
 from registry.auth.globs import Glob
-from registry.auth.patterns import Pattern
+from registry.auth.patterns import USER, Pattern
 from registry.auth.roles import Role
-from registry.errors import Absent, TagLocked, TagMoveDenied
+from registry.errors import Absent, Conflict, Invalid, TagLocked, TagMoveDenied
 from registry.services.context import RegistryState
 from registry.services.identity.principals import parse_name
 from registry.storage.database.contract import Connection
@@ -18,16 +20,26 @@ from registry.storage.metadata import audit, repositories, tags
 from registry.storage.metadata.identity import locks
 from registry.storage.metadata.identity.locks import Lock
 
+MAX_LOCKS = 1000
+TAGS_PER_PAGE = 1000
+
 
 async def put_lock(
     state: RegistryState, actor: str, name: str, pattern: Pattern, glob: Glob
 ) -> bool:
-    """Add a lock, or replace the one of this name; True if it is new.  Raises Invalid."""
+    """Add a lock, or replace the one of this name; True if it is new.
+
+    Raises Invalid, and Conflict if there are as many as there may be.
+    """
     checked = str(parse_name(name))
+    if pattern.has_user:
+        raise Invalid(f"pattern is {pattern}, expected one without {USER}: a lock holds for all")
 
     def unit(connection: Connection) -> bool:
         change = state.begin_change(connection, actor)
         is_new = locks.put(connection, change, checked, pattern, glob)
+        if is_new and len(locks.listed(connection)) > MAX_LOCKS:
+            raise Conflict(f"there are {MAX_LOCKS} locks, the most that there may be")
         audit.append(connection, change, "lock.put", str(pattern), name, str(glob))
         return is_new
 
@@ -78,6 +90,76 @@ def check_move(
             raise TagLocked(tag, lock=lock.name, glob=str(lock.tags))
         if digest is not None and role is not None and role < Role.PUSH:
             raise TagMoveDenied(tag, current[tag])
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """No tag of a repository was locked, as some pages read: by these locks, up to this change."""
+
+    held: list[Lock]
+    newest: int
+
+    def is_current(self, connection: Connection, name: RepositoryName, repository: int) -> bool:
+        """Whether the same locks hold in this transaction; raises TagLocked for a tag since."""
+        if locks.of_repository(connection, name) != self.held:
+            return False
+        if self.held:
+            check_unlocked(self.held, tags.changed_since(connection, repository, self.newest))
+        return True
+
+
+async def check_repository(state: RegistryState, name: RepositoryName) -> Unlocked:
+    """Raise TagLocked if a lock holds a tag of the repository.
+
+    Reads the tags page by page, however many there are, without the write lock.  The transaction
+    that removes them asks ``Unlocked.is_current`` for the rest.
+    """
+
+    def begin(connection: Connection) -> Unlocked:
+        return Unlocked(locks.of_repository(connection, name), tags.newest_change(connection))
+
+    def page(last: str | None, connection: Connection) -> list[Tag]:
+        repository = repositories.find(connection, name)
+        if repository is None:
+            return []
+        return tags.names(connection, repository, last=last, limit=TAGS_PER_PAGE)
+
+    found = await state.database.read(begin)
+    if found.held:
+        await check_pages(state, found.held, page)
+    return found
+
+
+async def check_manifest(state: RegistryState, name: RepositoryName, digest: Digest) -> None:
+    """Raise TagLocked if a lock holds a tag of the manifest: before the first of many is gone."""
+
+    def page(last: str | None, connection: Connection) -> list[Tag]:
+        repository = repositories.find(connection, name)
+        if repository is None:
+            return []
+        return tags.tags_of(connection, repository, digest, last=last, limit=TAGS_PER_PAGE)
+
+    held = await state.database.read(lambda connection: locks.of_repository(connection, name))
+    if held:
+        await check_pages(state, held, page)
+
+
+async def check_pages(
+    state: RegistryState,
+    held: Sequence[Lock],
+    page: Callable[[str | None, Connection], list[Tag]],
+) -> None:
+    last: str | None = None
+    while found := await state.database.read(partial(page, last)):
+        check_unlocked(held, found)
+        last = str(found[-1])
+
+
+def check_unlocked(held: Sequence[Lock], found: Sequence[Tag]) -> None:
+    for tag in found:
+        lock = locks.find(held, str(tag))
+        if lock is not None:
+            raise TagLocked(str(tag), lock=lock.name, glob=str(lock.tags))
 
 
 def tag_facts(connection: Connection, name: RepositoryName, tag: Tag) -> TagFacts:

@@ -113,13 +113,40 @@ def history(connection: Connection, name: RepositoryName, tag: Tag | None) -> li
     return [TagChange(*found) for found in connection.execute(query)]
 
 
-def tags_of(connection: Connection, repository: int, digest: Digest, *, limit: int) -> list[Tag]:
-    """The first tags that point to the manifest."""
+def tags_of(
+    connection: Connection,
+    repository: int,
+    digest: Digest,
+    *,
+    limit: int,
+    last: str | None = None,
+) -> list[Tag]:
+    """The first tags that point to the manifest, after ``last`` in byte order."""
     query = (
         select(tags.c.name)
         .where(tags.c.repository_id == repository, tags.c.digest == str(digest))
         .order_by(tags.c.name)
         .limit(limit)
+    )
+    if last is not None:
+        query = query.where(tags.c.name > last)
+    return [Tag(name) for name in connection.scalars(query)]
+
+
+def newest_change(connection: Connection) -> int:
+    """The id of the newest change of any tag; later ones have higher ids."""
+    return connection.scalar(select(func.max(tag_history.c.id))) or 0
+
+
+def changed_since(connection: Connection, repository: int, newest: int) -> list[Tag]:
+    """The tags that exist and were changed after that change."""
+    row = tag_history.c
+    query = (
+        select(tags.c.name)
+        .distinct()
+        .join(tag_history, (row.repository_id == tags.c.repository_id) & (row.tag == tags.c.name))
+        .where(row.id > newest, tags.c.repository_id == repository)
+        .order_by(tags.c.name)
     )
     return [Tag(name) for name in connection.scalars(query)]
 
