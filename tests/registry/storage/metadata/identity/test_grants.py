@@ -24,7 +24,8 @@ WHO = ["ada", "bob", "own", "other", "everyone", "anonymous"]
 
 given_grants = st.lists(
     st.tuples(st.sampled_from(WHO), st.sampled_from(PATTERNS), st.sampled_from(list(Role))),
-    max_size=6,
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -44,6 +45,7 @@ def visible(
     found: list[str] = []
     while True:
         page = grants.visible_names(connection, principal, "ada", within, last=last, limit=n)
+        assert len(page) <= n
         found += map(str, page)
         if len(page) < n:
             return found
