@@ -3,9 +3,10 @@
 Each test is the same for every client: skopeo, podman, buildah, docker and our own runner.
 """
 
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -58,8 +59,13 @@ def client(request: pytest.FixtureRequest, closed: Team, tmp_path: Path) -> Iter
             yield Runner(closed, home, {}, request.getfixturevalue("runner_socket"))
         case name:
             kind = Podman if name == "podman" else Buildah
-            with TemporaryDirectory(prefix="slipway-", dir="/run") as run_dir:
-                yield kind(closed, home, {}, Storage(tmp_path / "storage", Path(run_dir)))
+            # The names of images are made of its path, so that it has none of tempfile's names.
+            run_dir = Path("/run") / f"slipway-{secrets.token_hex(4)}"
+            run_dir.mkdir(mode=0o700)
+            try:
+                yield kind(closed, home, {}, Storage(tmp_path / "storage", run_dir))
+            finally:
+                shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.fixture
