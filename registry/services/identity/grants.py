@@ -29,10 +29,10 @@ async def add_grant(
 
     def unit(connection: Connection) -> Role | None:
         found = require_grantee(connection, name)
-        if grants.count_of(connection, found.id) >= MAX_GRANTS:
-            raise Conflict(f"{name} has {MAX_GRANTS} grants, the most that it may have")
         change = state.begin_change(connection, actor)
         before = grants.put(connection, change, found.id, role, pattern)
+        if before is None and grants.count_of(connection, found.id) > MAX_GRANTS:
+            raise Conflict(f"{name} has {MAX_GRANTS} grants, the most that it may have")
         if before != role:
             audit.append(connection, change, "grant.add", str(pattern), name, str(role))
         return before

@@ -130,16 +130,19 @@ async def add_group(state: RegistryState, actor: str, name: str) -> None:
 
 
 async def add_member(state: RegistryState, actor: str, group: str, member: str) -> bool:
-    """Add a user or robot to a group; False if it is in it.  Raises Absent or Invalid."""
+    """Add a user or robot to a group; False if it is in it.
+
+    Raises Absent, Invalid, or Conflict for a group that is full.
+    """
 
     def unit(connection: Connection) -> bool:
         found, one = require(connection, group, "group"), require(connection, member, None)
         if one.kind == "group":
             raise Invalid(f"{member} is a group, expected a user or a robot")
-        if len(principals.members_of(connection, found.id)) >= MAX_MEMBERS:
-            raise Invalid(f"group {group} has {MAX_MEMBERS} members, the most that it may have")
         if not principals.add_member(connection, found.id, one.id):
             return False
+        if len(principals.members_of(connection, found.id)) > MAX_MEMBERS:
+            raise Conflict(f"group {group} has {MAX_MEMBERS} members, the most that it may have")
         change = state.begin_change(connection, actor)
         audit.append(connection, change, "group.member.add", "", group, member)
         return True

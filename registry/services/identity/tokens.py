@@ -11,6 +11,7 @@ from registry.auth.roles import Role
 from registry.auth.secrets import TokenSecret, mint
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.context import RegistryState
+from registry.services.identity.grants import MAX_GRANTS
 from registry.services.identity.principals import parse_name, require, require_free
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
@@ -49,15 +50,18 @@ async def add_robot(
 ) -> MintedToken:
     """Add a robot with its grants and its first token.  Raises Invalid or Conflict."""
     checked, secret = parse_name(name), mint()
+    held = highest(given)
+    if len(held) > MAX_GRANTS:
+        raise Invalid(f"{len(held)} grants, expected at most {MAX_GRANTS}")
 
     def unit(connection: Connection) -> MintedToken:
         require_free(connection, name)
         change = state.begin_change(connection, actor)
         robot = principals.add(connection, change, checked, "robot")
-        for role, pattern in given:
+        for pattern, role in held.items():
             grants.put(connection, change, robot, role, pattern)
         expires_at = add_token(connection, change, robot, secret, "first", None, life_ms)
-        detail = ", ".join(f"{role} {pattern}" for role, pattern in given)
+        detail = ", ".join(f"{role} {pattern}" for pattern, role in held.items())
         audit.append(connection, change, "robot.add", "", name, detail)
         return MintedToken(name, secret, expires_at)
 
@@ -122,6 +126,14 @@ async def list_tokens(state: RegistryState, name: str | None) -> list[StoredToke
         return tokens.of_principal(connection, principal)
 
     return await state.database.read(unit)
+
+
+def highest(given: GivenGrants) -> dict[Pattern, Role]:
+    """The highest role given on each pattern: roles add up, in whichever order."""
+    held: dict[Pattern, Role] = {}
+    for role, pattern in given:
+        held[pattern] = max(role, held.get(pattern, role))
+    return held
 
 
 def add_token(

@@ -17,6 +17,7 @@ from registry.services import manifests as manifest_service
 from registry.services.identity import locks
 from registry.services.repositories import Repository
 from registry.storage.database.contract import Connection
+from registry.storage.metadata.identity import locks as lock_rows
 from registry.trash.repositories import delete_repository, undelete_repository
 from registry.trash.undelete import undelete_digest, undelete_tag
 from tests.support.images import Image, an_image
@@ -219,7 +220,7 @@ async def test_the_tags_are_not_read_under_the_write_lock(
     await push_image(repository, OLD, *(Tag(f"a{number}") for number in range(9)))
     await lock(service)
     matched = 0
-    find = locks.locks.find
+    find = lock_rows.find
 
     def counted(*given: Any) -> Any:
         nonlocal matched
@@ -227,7 +228,7 @@ async def test_the_tags_are_not_read_under_the_write_lock(
         return find(*given)
 
     unlocked = await locks.check_repository(service.state, NAME)
-    monkeypatch.setattr(locks.locks, "find", counted)
+    monkeypatch.setattr(lock_rows, "find", counted)
 
     def unit(connection: Connection) -> bool:
         return unlocked.is_current(connection, NAME, 1)
