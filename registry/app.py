@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -143,7 +143,7 @@ async def open_registry(settings: Settings, root: Root) -> AsyncIterator[OpenReg
         try:
             state = state_of(settings, database, store, guard)
             collector = GarbageCollector(state, share=settings.gc.lock_percent / 100)
-            with expecting_log(root):
+            with closing(state.identities.passwords), expecting_log(root):
                 yield OpenRegistry(settings, root, Registry(state), state, collector)
         finally:
             await store.aclose()

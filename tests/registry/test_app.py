@@ -1,9 +1,11 @@
 """Every reason not to start ends a command with one sentence and a code: never a traceback."""
 
+import asyncio
 import errno
 import os
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -14,7 +16,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from registry.app import open_registry
 from registry.cli import main
+from registry.config import load_settings
 from registry.storage import markers
 from registry.storage.database.sqlite import SQLiteDatabase
 from registry.storage.disk.root import DATABASE, Root
@@ -259,3 +263,20 @@ def test_the_table_has_every_command_that_opens_a_root() -> None:
     has = {command[: 2 if command[0] in groups else 1] for command in (*ALL, *OTHERS)}
 
     assert words - has == {("check-config",), ("restore",), ("setup",)}
+
+
+async def test_the_threads_that_check_passwords_end_with_the_registry(tmp_path: Path) -> None:
+    settings = load_settings(
+        flags={"storage.root": str(tmp_path / "root"), "disk.min_free_bytes": "0"}
+    )
+    with Root.open(settings.storage.root) as root:
+        prepare_database(root)
+        async with open_registry(settings, root) as opened:
+            before = {*threading.enumerate()}
+            await opened.state.identities.passwords.hash("correct horse battery")
+            begun = {*threading.enumerate()} - before
+
+    assert begun
+    for thread in begun:
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
