@@ -14,8 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
@@ -32,7 +31,11 @@ REMEMBERED_SECONDS = 60.0
 MAX_REMEMBERED = 1024
 
 # OWASP's second choice: 19 MiB, two passes, one lane.  A longer time is a longer queue of logins.
-_ARGON2 = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_PASSES: Final = 2
+_MEMORY_KIB: Final = 19 * 1024
+_ARGON2 = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+# Checked for a user who does not exist: as long as for one who does.  Of no password.
+_DUMMY: Final = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p=1${'A' * 22}${'A' * 43}"
 _BCRYPT_BYTES = 72
 
 
@@ -41,7 +44,7 @@ class TooManyLogins(Exception):
 
 
 class Passwords:
-    """Hashes and checks passwords, in as many threads as processors."""
+    """Hashes and checks passwords, in threads: one fewer than processors, and at least one."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._hasher = PasswordHash((_ARGON2, BcryptHasher()))
@@ -51,55 +54,55 @@ class Passwords:
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
-    @cached_property
-    def _dummy(self) -> str:
-        """Checked for a user who does not exist: as long as for one who does."""
-        return _ARGON2.hash(secrets.token_hex(16))
-
     async def hash(self, password: str) -> str:
-        return await self._run(_ARGON2.hash, password)
+        """The stored form of a new password.  Never refused: few change a password at once."""
+        return await self._run(_ARGON2.hash, _encoded(password))
 
     async def check(self, password: str, stored: str | None) -> bool:
-        """Whether it is the password; False, after the same time, without a stored hash.
+        """Whether it is the password; False, after the same work, without a stored hash.
 
         Raises TooManyLogins.
         """
-        key = self._digest(password, stored or "")
+        given = _encoded(password)
+        key = self._digest(given, stored or "")
         if stored is not None and self._is_remembered(key):
             return True
-        is_right = await self._run(self._check, password, stored)
-        if stored is None or not is_right:
-            return False
-        self._remember(key)
-        return True
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
-    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
         if self._waiting >= MAX_WAITING:
             raise TooManyLogins
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, step, *arguments)
+            is_right = await self._run(self._check, given, stored)
         finally:
             self._waiting -= 1
+        if is_right:
+            self._remember(key)
+        return is_right
 
-    def _check(self, password: str, stored: str | None) -> bool:
+    def close(self) -> None:
+        """End the threads.  Those who still wait are cancelled."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, step: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, step, *arguments)
+
+    def _check(self, password: bytes, stored: str | None) -> bool:
+        if stored is None:
+            return self._check_dummy(password)
         # bcrypt knows only the first bytes of a password: what follows would not count.
-        is_cut = (stored or "").startswith("$2") and len(password.encode()) > _BCRYPT_BYTES
-        if stored is None or is_cut:
-            self._hasher.verify(password, self._dummy)
-            return False
+        is_cut = stored.startswith("$2") and len(password) > _BCRYPT_BYTES
         try:
-            return self._hasher.verify(password, stored)
-        except UnknownHashError:
-            self._hasher.verify(password, self._dummy)
-            return False
+            is_right = self._hasher.verify(password[:_BCRYPT_BYTES] if is_cut else password, stored)
+        except (UnknownHashError, ValueError):
+            return self._check_dummy(password)
+        return is_right and not is_cut
 
-    def _digest(self, password: str, stored: str) -> bytes:
-        return hmac.digest(self._key, f"{stored}\0{password}".encode(), hashlib.sha256)
+    def _check_dummy(self, password: bytes) -> bool:
+        self._hasher.verify(password, _DUMMY)
+        return False
+
+    def _digest(self, password: bytes, stored: str) -> bytes:
+        return hmac.digest(self._key, stored.encode() + b"\0" + password, hashlib.sha256)
 
     def _is_remembered(self, key: bytes) -> bool:
         until = self._right.get(key)
@@ -118,6 +121,8 @@ class Passwords:
 
 def check_new_password(password: str) -> None:
     """Raise ValueError for a password that may not be chosen."""
+    if not _is_utf8(password):
+        raise ValueError("the password has bytes that are no UTF-8, expected text")
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise ValueError(
             f"the password has {len(password)} characters, expected {MIN_LENGTH} to {MAX_LENGTH}"
@@ -126,3 +131,16 @@ def check_new_password(password: str) -> None:
         raise ValueError("the password has a line break or NUL, expected none")
     if len(set(password)) < 5:
         raise ValueError("the password repeats a few characters, expected at least 5 different")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encoded(password: str) -> bytes:
+    # Half of a surrogate pair is in no password that may be chosen, and is no reason to raise.
+    return password.encode("utf-8", "surrogatepass")
