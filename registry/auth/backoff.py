@@ -56,7 +56,7 @@ class Backoff:
             self._failures.popitem(last=False)
 
     def succeed(self, account: str, address: str) -> None:
-        """Forget the failures of an account at an address; those of the address stay."""
+        """Clear the failures of an account at an address; those of the address stay."""
         self._failures.pop((account, address), None)
 
     def _wait(self, key: Key, free: int, now: float) -> float:

@@ -19,7 +19,7 @@ HINTS = {
     "no-space": "Make room: 'runner rm' and 'runner rmi' give it back.",
     "object-absent": "Try 'runner ps --all', 'runner images' or 'runner volume ls'.",
     "registry-unreachable": _REGISTRY,
-    "unauthorized": "Try 'runner login' with the registry's name.",
+    "unauthorized": "Try 'runner login' with this registry, or as another user.",
     "volume-absent": "Try 'runner volume ls'.",
     "volume-name-invalid": "A directory of this machine begins with '/' or './'.",
 }

@@ -28,7 +28,7 @@ def test_every_kind_of_refusal_has_its_hint_and_no_other_has() -> None:
         ("", "", ""),
         ("a-newer-daemons", "", ""),
         ("unauthorized", "login", "Are the user name and the password right?\n"),
-        ("unauthorized", "pull", "Try 'runner login' with the registry's name.\n"),
+        ("unauthorized", "pull", "Try 'runner login' with this registry, or as another user.\n"),
     ],
 )
 def test_a_complaint_says_what_to_try(kind: str, verb: str, hint: str) -> None:

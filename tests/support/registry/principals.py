@@ -38,7 +38,7 @@ def a_token(
 def standing_of(
     connection: Connection, principal: int, name: str = "", *, user: str = "ada", token: str = ""
 ) -> FoundStanding | None:
-    """What the rows say of a principal, for a repository or for none."""
+    """The rows of a principal, for a repository or for none."""
     patterns = matching(name, user) if name else ()
     return by_patterns(len(patterns)).first(connection, principal, token, *patterns)
 
