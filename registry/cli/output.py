@@ -11,7 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from registry.auth.passwords import MAX_LENGTH
+from registry.errors import Invalid
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+WIDTH = 4096
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])", re.ASCII)
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -55,7 +60,8 @@ def show(
         table.add_row(*(text(document) for _, text in columns))
         count += 1
     if count:
-        Console(highlight=False, markup=False).print(table)
+        # One line for each row, which a terminal may wrap; cells are text, and no smileys.
+        Console(highlight=False, markup=False, emoji=False, width=WIDTH).print(table)
 
 
 def say(documents: Iterable[Mapping[str, Any]], style: str, sentence: str) -> None:
@@ -72,9 +78,15 @@ def moment(milliseconds: int | None, none: str = "never") -> str:
 
 
 def read_password(file: str | None, prompt: str) -> str:
-    """A password from a file, from stdin (``-``), or asked for twice; never from an argument."""
+    """A password from a file, from stdin (``-``), or asked for twice; never from an argument.
+
+    Raises Invalid.
+    """
     if file is None:
         return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True))
-    with click.open_file(file, encoding="utf-8") as opened:
-        text: str = opened.read()
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
+            text: str = opened.read(MAX_LENGTH + 3)
+    except UnicodeDecodeError:
+        raise Invalid(f"the password in {file} is no UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -332,6 +332,25 @@ async def test_an_owner_and_an_auditor_see_every_name(
     assert [str(name) for name in page.items] == ["team/app"]
 
 
+async def test_a_token_for_the_users_own_repositories_sees_them_alone(
+    identified: IdentityServices,
+) -> None:
+    await ada_with(identified, (Role.PULL, "*"))
+
+    def unit(connection: Connection) -> None:
+        for name in NAMES:
+            a_repository(connection, RepositoryName(name))
+
+    await identified.state.database.write(unit, on=None)
+    secret = await identified.mint("ada", [(Role.PULL, "{user}/*")])
+
+    for is_owner in (False, True):
+        await principals.set_flags(identified.state, "op", "ada", is_owner=is_owner)
+        ada = await identified.by_token(secret)
+        page = await identified.authorization.visible(ada, last=None, n=None)
+        assert [str(name) for name in page.items] == ["ada/app"]
+
+
 async def test_a_disabled_caller_sees_nothing(identified: IdentityServices) -> None:
     await ada_with(identified, (Role.PULL, "*"))
     ada = await identified.by_password("ada")
