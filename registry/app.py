@@ -76,8 +76,7 @@ def serve(settings: Settings) -> None:
         listener = held.enter_context(
             listen(settings.server.listen.host, settings.server.listen.port)
         )
-        if not settings.storage.any_filesystem:
-            check_local(root.directory)
+        check_filesystem(settings, root)
         prepare_database(root)
 
         def tell(host: str, port: int) -> None:
@@ -163,9 +162,17 @@ async def open_stopped(settings: Settings) -> AsyncIterator[StoppedRegistry]:
 
 
 @contextmanager
-def hold_stopped(settings: Settings) -> Iterator[Root]:
-    """Hold a root that no server has, with the newest schema, for ``open_registry``."""
-    with Root.open(existing_root(settings)) as root:
+def hold_stopped(settings: Settings, *, makes_root: bool = False) -> Iterator[Root]:
+    """Hold a root that no server has, with the newest schema, for ``open_registry``.
+
+    ``makes_root``: make a new one, as ``serve`` does, where there is none.
+    """
+    path = settings.storage.root if makes_root else existing_root(settings)
+    with Root.open(path) as root:
+        if makes_root:
+            check_tree(root.directory)
+            check_database(root)
+            check_filesystem(settings, root)
         prepare_database(root)
         with startup_errors(root.database):
             yield root
@@ -189,6 +196,12 @@ def existing_root(settings: Settings) -> Path:
             "or make one by `registry serve`"
         )
     return path
+
+
+def check_filesystem(settings: Settings, root: Root) -> None:
+    """Raise StartupError for a network file system, unless the settings allow any."""
+    if not settings.storage.any_filesystem:
+        check_local(root.directory)
 
 
 def takes_no_write(settings: Settings) -> bool:

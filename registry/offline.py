@@ -31,17 +31,18 @@ def administer(settings: Settings, name: str, arguments: Arguments) -> Iterator[
 
     Raises CommandRefused, or StartupError if neither is possible.
     """
+    command = find(name, arguments)
+    root = settings.storage.root if command.makes_root else existing_root(settings)
     try:
-        yield from send_command(existing_root(settings), name, arguments)
+        yield from send_command(root, name, arguments)
     except NotRunning:
         configure_logs(settings.logs.format, settings.logs.level)
-        command = find(name, arguments)
         if command.stopped is not None and command.stopped.applies(
             arguments, takes_no_write(settings)
         ):
             yield from iterate(read_stopped(settings, command, arguments))
         else:
-            yield from run_here(settings, name, arguments)
+            yield from run_here(settings, name, arguments, makes_root=command.makes_root)
 
 
 def restore(settings: Settings, source: Path) -> Iterator[Document]:
@@ -64,11 +65,13 @@ async def read_stopped(
             yield document
 
 
-def run_here(settings: Settings, name: str, arguments: Arguments) -> Iterator[Document]:
+def run_here(
+    settings: Settings, name: str, arguments: Arguments, *, makes_root: bool = False
+) -> Iterator[Document]:
     """Run a command in this process, on a root that no server uses."""
     # No request waits for the lock meanwhile.
     settings = replace(settings, gc=replace(settings.gc, lock_percent=100.0))
-    with hold_stopped(settings) as root:
+    with hold_stopped(settings, makes_root=makes_root) as root:
 
         async def documents() -> AsyncGenerator[Document, None]:
             async with (

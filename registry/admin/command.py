@@ -35,3 +35,5 @@ class Command:
     run: Run
     arguments: Mapping[str, type] = field(default_factory=dict)
     stopped: Stopped | None = None
+    makes_root: bool = False
+    """Whether it may be the first command of all, which makes the root as ``serve`` does."""

@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "robot list": Command(identities.list_robots),
         "robot remove": Command(identities.remove_robot, {"name": str}),
         "scrub": Command(integrity.scrub, {"rate": int, "max_duration": float}),
-        "setup": Command(identities.set_up, {"name": str, "password": str}),
+        "setup": Command(identities.set_up, {"name": str, "password": str}, makes_root=True),
         "tag history": Command(repositories.tag_history, {"name": str, "tag": str}),
         "token add": Command(
             identities.mint_token, {"name": str, "label": str, "limits": list, "life_ms": int}

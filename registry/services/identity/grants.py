@@ -100,4 +100,6 @@ async def explain(
     if best is not None and best.role == standing.role:
         whose = "" if best.principal == name else f", as {best.principal}"
         standing = replace(standing, holder=f" on {best.pattern} (grant {best.id}{whose})")
+    elif standing.role is not None:
+        standing = replace(standing, holder=" by access.anonymous, as anyone")
     return decide(standing, access, str(repository), None, facts)

@@ -1,5 +1,7 @@
 """Grants: given, replaced, taken; and the explanation that is the decision itself."""
 
+from pathlib import Path
+
 import pytest
 
 from oci.reference import RepositoryName
@@ -9,7 +11,12 @@ from registry.auth.roles import NEEDED, Access, Role
 from registry.errors import Absent, Conflict
 from registry.services.identity import grants, locks, principals
 from registry.services.identity.identity import ANONYMOUS
-from tests.support.registry.identity_services import PASSWORD, IdentityServices
+from tests.support.registry.clocks import FakeClock
+from tests.support.registry.identity_services import (
+    PASSWORD,
+    IdentityServices,
+    identity_services,
+)
 
 NAME = RepositoryName("team/app")
 
@@ -103,6 +110,18 @@ async def test_an_explanation_names_the_grant_and_the_group(identified: Identity
     )  # fmt: skip
     await principals.remove_member(identified.state, "op", "leads", "ada")
     assert await explained(identified, "ada") == (True, f"ada holds pull on * (grant {ids['ada']})")
+
+
+async def test_a_role_by_the_settings_is_explained_by_them(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with identity_services(tmp_path / "other", clock, everyone=Role.PULL) as identified:
+        await identified.robot("ada", (Role.PUSH, "*"))
+
+        assert await explained(identified, "anonymous") == (
+            True, "anonymous holds pull by access.anonymous, as anyone",
+        )  # fmt: skip
+        assert (await explained(identified, "ada"))[1].startswith("ada holds push on * (grant")
 
 
 async def test_an_explanation_has_the_tag_and_its_lock(identified: IdentityServices) -> None:
