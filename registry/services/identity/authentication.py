@@ -70,23 +70,33 @@ class Authentication:
         """``identify``, made to wait after failures.
 
         Raises Unauthorized; LoginDelayed while an earlier failure keeps the account waiting; or
-        TooManyLogins.  An access token is no guess at a password: it is never delayed.
+        TooManyLogins.  A token is no guess at a password: it is neither delayed nor counted, or one
+        robot with an old token would keep all others of its network away.
         """
-        user = credentials.user if isinstance(credentials, BasicCredentials) else ""
-        if not user:
+        if isinstance(credentials, BearerToken):
             return await self.identify(credentials, address)
+        user = credentials.user
+        if parse_token(credentials.password) is not None:
+            return await self._recorded(credentials, address)
         now = self.clock.monotonic_ms() / 1000
         wait = self.backoff.wait(user, address, now)
         if wait > 0:
             raise LoginDelayed(wait)
         try:
-            identity = await self.identify(credentials, address)
+            identity = await self._recorded(credentials, address)
         except Unauthorized:
             self.backoff.fail(user, address, now)
-            self.failures.add(user, address)
             raise
         self.backoff.succeed(user, address)
         return identity
+
+    async def _recorded(self, credentials: BasicCredentials, address: str) -> Identity:
+        """``identify``, with a failure written to the audit."""
+        try:
+            return await self.identify(credentials, address)
+        except Unauthorized:
+            self.failures.add(credentials.user, address)
+            raise
 
     async def _by_token(self, secret: TokenSecret, user: str | None, address: str) -> Identity:
         found = await self.database.look(tokens.BY_ID, secret.id)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from oci.http import parse_challenge
 from registry.auth.access_token import MAX_LENGTH
+from registry.auth.secrets import mint
 from registry.config import LogSettings
 from registry.services.identity import principals, tokens
+from registry.storage.system_clock import SystemClock
 from tests.support.registry.identified import (
     ACTOR,
     PASSWORD,
@@ -112,6 +115,26 @@ async def test_an_2_wrong_credentials_have_one_answer(opened: Identified) -> Non
         (challenge,) = parse_challenge(answer.headers["www-authenticate"])
         assert challenge.scheme == "Basic"
     assert len({answer.text for answer in answers}) == 1
+
+
+async def test_failed_logins_make_passwords_wait_and_no_token(
+    opened: Identified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One robot with an old token must not keep away all others of its network."""
+    stopped = time.monotonic_ns() // 1_000_000
+    monkeypatch.setattr(SystemClock, "monotonic_ms", lambda _: stopped)
+    ada, old = await opened.token("ada"), basic("ada", mint().text)
+
+    for _ in range(30):
+        refused(await get(opened, old), 401, "UNAUTHORIZED")
+    granted(await get(opened, basic("ada", PASSWORD)))
+    answers = [await get(opened, basic("ada", "wrong")) for _ in range(6)]
+
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert (await get(opened, basic("ada", PASSWORD))).status_code == 429
+    granted(await get(opened, ada))
+    granted(await post(opened, grant_type="password", username="ada", password=secret_of(ada)))
 
 
 async def test_an_account_that_ended_gets_no_token(opened: Identified) -> None:
