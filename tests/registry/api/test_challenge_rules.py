@@ -98,6 +98,17 @@ async def test_too_little_scope_is_401_with_the_scope_and_never_403(
         assert answer.status_code not in (401, 403)
 
 
+async def test_the_catalog_is_listed_with_its_scope_and_never_without(root: Path) -> None:
+    async with identified(root, "pull") as opened:
+        ada = await opened.user("ada")
+        for headers in ({}, await opened.bearer(ada), await opened.bearer(None, "registry:x:*")):
+            answer = await opened.client.get("/v2/_catalog", headers=headers)
+            assert challenged(answer).parameters["scope"] == "registry:catalog:*"
+        for caller in (ada, None):
+            headers = await opened.bearer(caller, "registry:catalog:*")
+            assert (await opened.client.get("/v2/_catalog", headers=headers)).status_code == 200
+
+
 async def test_a_caller_whose_role_is_too_low_hears_of_it_at_401(root: Path) -> None:
     async with identified(root) as opened:
         ada = await opened.user("ada", "pull team/*")
