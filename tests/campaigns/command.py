@@ -12,6 +12,7 @@ from tests.campaigns.crash import crash_campaign
 from tests.campaigns.faults import fault_campaign
 from tests.campaigns.machine import machine_campaign
 from tests.campaigns.powerloss import powerloss_campaign
+from tests.campaigns.proxy import proxy_campaign
 from tests.campaigns.races import race_all
 from tests.campaigns.soak import gc_soak
 from tests.campaigns.tags import tag_campaign
@@ -159,6 +160,17 @@ def machine(examples: int, steps: int, directory: Path | None, source: Path | No
     with a_zygote(source) as zygote:
         machine_campaign(zygote, place, examples=examples, steps=steps)
     click.echo(f"{examples} sequences as the model says, {time.monotonic() - begun:.0f} s")
+
+
+@main.command()
+@click.option("--mebibytes", default=1127, show_default=True, help="The size of each blob.")
+@directory_option
+def proxy(mebibytes: int, directory: Path | None) -> None:
+    """Push and pull large blobs through nginx."""
+    _, place = _begin(None, directory)
+    complaints = proxy_campaign(place, mebibytes=mebibytes, tell=click.echo)
+    click.echo("\n".join(complaints) or "nginx wrote nothing to its own disk")
+    sys.exit(bool(complaints))
 
 
 def _begin(seed: int | None, directory: Path | None) -> tuple[int, Path]:

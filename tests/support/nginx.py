@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "proxies.md"
 _AROUND = """
 daemon off;
 pid {directory}/nginx.pid;
-error_log {directory}/error.log;
+error_log {directory}/error.log warn;
 {user}
 events {{ worker_connections 512; }}
 http {{
