@@ -18,7 +18,7 @@ from registry.auth.roles import ACTIONS, NEEDED, Access, Role
 from registry.auth.scopes import CATALOG, REPOSITORY, Scope
 from registry.errors import TooManyRequests, Unauthorized
 from registry.services.identity.authentication import Authentication
-from registry.services.identity.authorization import Authorization, effective_role, without_scope
+from registry.services.identity.authorization import Authorization, without_scope
 from registry.services.identity.identity import ANONYMOUS, Identity
 from registry.services.identity.token_service import TokenService
 from registry.services.repositories import Caller, Page, Registry, Repository
@@ -95,8 +95,9 @@ class Authorizer:
         if isinstance(found, Identity):
             return found
         identity = ANONYMOUS
-        if any(name == b"authorization" for name, _ in request.scope["headers"]):
-            credentials = parse_credentials(request.headers.getlist("authorization"))
+        given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+        if given:
+            credentials = parse_credentials([value.decode("latin-1") for value in given])
             if credentials is not None and self.registry.has_identities:
                 identity = await self.sign_in(credentials, network_of(request.scope))
         request.scope["identity"] = identity
@@ -152,16 +153,13 @@ class Authorizer:
         if self._has_expired(identity) and (session := _session_of(request)) is not None:
             # An upload is not broken off by the end of the token that it began with.
             at = await self.registry.upload_began(name, session, identity.name) or 0
-        decision, standing = await self.authorization.decide(identity, access, name, at=at)
-        role = effective_role(standing, str(name))
-        if not decision.is_allowed:
-            reason = decision.reason
-            if not self.registry.has_identities:
-                reason = NOBODY
-            is_credential = decision.steps[-1].name in ("identity", "credential")
-            error = "invalid_token" if is_credential else "insufficient_scope"
-            raise _unauthorized(identity, access, name, reason, error)
-        return Role.PULL if role is None else role
+        decided = await self.authorization.decide(identity, access, name, at=at)
+        if isinstance(decided, Role):
+            return decided
+        reason = decided.reason if self.registry.has_identities else NOBODY
+        is_credential = decided.steps[-1].name in ("identity", "credential")
+        error = "invalid_token" if is_credential else "insufficient_scope"
+        raise _unauthorized(identity, access, name, reason, error)
 
     def _has_expired(self, identity: Identity) -> bool:
         token = identity.access_token

@@ -92,6 +92,21 @@ def decide(
     return Decision(tuple(steps))
 
 
+def allows(standing: Standing, access: Access, repository: str, scope: bool | None) -> bool:
+    """``decide(…).is_allowed``, without the texts: most requests are allowed, and need none."""
+    if standing.is_disabled or standing.credential_problem or scope is False:
+        return False
+    needed = NEEDED[access]
+    if standing.narrowing is not None and not any(
+        limit.role >= needed and limit.pattern.matches(repository, standing.name)
+        for limit in standing.narrowing
+    ):
+        return False
+    if standing.is_owner or (access == "see" and standing.is_auditor):
+        return True
+    return standing.role is not None and standing.role >= needed
+
+
 def _steps(
     standing: Standing,
     access: Access,

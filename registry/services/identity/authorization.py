@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from oci.reference import RepositoryName
-from registry.auth.decision import Decision, Standing, decide
+from registry.auth.decision import Decision, Standing, allows, decide
 from registry.auth.patterns import matching
 from registry.auth.roles import ACTIONS, Access, Role
 from registry.auth.scopes import REPOSITORY
@@ -14,7 +14,7 @@ from registry.services.pages import Page, limit
 from registry.storage.clock import Clock
 from registry.storage.database.contract import Connection, Database
 from registry.storage.metadata.identity import grants
-from registry.storage.metadata.identity.standing import FoundStanding, by_patterns
+from registry.storage.metadata.identity.standing import FoundStanding, by_patterns, parse_limits
 from registry.storage.metadata.repositories import names
 
 
@@ -29,24 +29,26 @@ class Authorization:
 
     async def decide(
         self, identity: Identity, access: Access, name: RepositoryName, *, at: int = 0
-    ) -> tuple[Decision, Standing]:
-        """Every step to one access to one repository, and what the rows said.
+    ) -> Role | Decision:
+        """The caller's role in a repository if they may have the access, else every step to it.
 
         ``at``: an access token counts that was valid then, in milliseconds; 0 for now.
         """
-        standing = await self.standing(identity, str(name), at=at)
+        repository = str(name)
+        standing = await self.standing(identity, repository, at=at)
         token = identity.access_token
-        scope = None if token is None else token.allows(REPOSITORY, str(name), ACTIONS[access])
-        return decide(standing, access, str(name), scope), standing
+        scope = None if token is None else token.allows(REPOSITORY, repository, ACTIONS[access])
+        if allows(standing, access, repository, scope):
+            return effective_role(standing, repository) or Role.PULL
+        return decide(standing, access, repository, scope)
 
     async def standing(self, identity: Identity, name: str | None, *, at: int = 0) -> Standing:
         """The caller by the rows as they are now, for a repository or for none."""
         patterns = () if name is None else matching(name, identity.name)
         token = identity.access_token
         credential = identity.credential if token is None else token.credential
-        found = await self.database.look(
-            by_patterns(len(patterns)), identity.principal, credential, *patterns
-        )
+        read = by_patterns(len(patterns))
+        found = await self.database.look(read, identity.principal, credential, *patterns)
         if found is None:
             return Standing(identity.name, credential_problem=f"{identity.name} is removed")
         role = found.role
@@ -54,11 +56,11 @@ class Authorization:
             role = self.everyone
         return Standing(
             found.name,
-            is_disabled=found.is_disabled,
-            is_owner=found.is_owner,
-            is_auditor=found.is_auditor,
+            is_disabled=found.disabled_at is not None,
+            is_owner=bool(found.is_owner),
+            is_auditor=bool(found.is_auditor),
             credential_problem=self._problem(identity, found, at or self.clock.wall_ms()),
-            narrowing=found.limits,
+            narrowing=None if found.limits is None else parse_limits(found.limits),
             role=role,
         )
 
@@ -93,7 +95,7 @@ class Authorization:
             return "the access token has expired"
         credential = identity.credential if token is None else token.credential
         if credential:
-            if not found.has_token:
+            if found.token is None:
                 return "the token is revoked"
             if found.expires_at is not None and found.expires_at <= self.clock.wall_ms():
                 return "the token has expired"

@@ -60,13 +60,16 @@ class IdentityServices:
     async def decide(
         self, identity: Identity, access: Access = "pull", name: str = "team/app", *, at: int = 0
     ) -> Decision:
-        decision, _ = await self.authorization.decide(identity, access, RepositoryName(name), at=at)
-        return decision
+        """The steps of an access that is refused."""
+        decided = await self.authorization.decide(identity, access, RepositoryName(name), at=at)
+        assert isinstance(decided, Decision)
+        return decided
 
     async def may(
         self, identity: Identity, access: Access = "pull", name: str = "team/app", *, at: int = 0
     ) -> bool:
-        return (await self.decide(identity, access, name, at=at)).is_allowed
+        decided = await self.authorization.decide(identity, access, RepositoryName(name), at=at)
+        return isinstance(decided, Role)
 
     async def grant(self, who: str, role: Role, pattern: str) -> None:
         await grants.add_grant(self.state, "op", who, role, Pattern(pattern))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, bindparam, cast, func, literal_column, null, or_, select
+from sqlalchemy import Integer, Select, bindparam, case, cast, func, literal_column, null, select
 
 from registry.auth.decision import Narrowing
 from registry.auth.patterns import Pattern
@@ -33,19 +32,29 @@ _ANONYMOUS = literal_column(str(ANONYMOUS_ID), Integer)
 _LENGTHS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class FoundStanding:
+class FoundStanding(NamedTuple):
     """A principal's row, its token's, and its highest role among the patterns asked for."""
 
     name: str
-    is_disabled: bool
-    is_owner: bool
-    is_auditor: bool
+    disabled_at: int | None
+    is_owner: int
+    is_auditor: int
     version: int
-    has_token: bool
+    token: str | None
+    """Its id, if the principal has this token."""
     expires_at: int | None
-    limits: tuple[Narrowing, ...] | None
-    role: Role | None
+    limits: str | None
+    own_role: int | None
+    """The highest role of its own, of everyone's, and of anonymous' grants."""
+    group_role: int | None
+
+    @property
+    def role(self) -> Role | None:
+        role = max(self.own_role or 0, self.group_role or 0)
+        return ROLES[role] if role else None
+
+
+ROLES = {int(role): role for role in Role}
 
 
 def by_patterns(count: int) -> PointRead[FoundStanding]:
@@ -56,26 +65,25 @@ def by_patterns(count: int) -> PointRead[FoundStanding]:
 @lru_cache(maxsize=_LENGTHS)
 def _by_patterns(count: int) -> PointRead[FoundStanding]:
     names = [f"pattern{number}" for number in range(count)]
-    return PointRead(_select(names), "principal", "token", *names, into=_found)
+    return PointRead(_select(names), "principal", "token", *names, into=FoundStanding._make)
 
 
 def _select(names: Sequence[str]) -> Select[Any]:
     row, token = principals.c, tokens.c
     principal = cast(bindparam("principal"), Integer)
-    role = (
+    asked = grants.c.pattern.in_([bindparam(name) for name in names])
+    # Two, each a search of the index by principal and pattern: joined by OR, SQLite searches by
+    # pattern alone, and finds everybody's grants on ``*``.
+    own = select(func.max(grants.c.role)).where(
+        asked,
+        grants.c.principal_id.in_(
+            (principal, _ANONYMOUS, case((principal == _ANONYMOUS, _ANONYMOUS), else_=_EVERYONE))
+        ),
+    )
+    of_groups = (
         select(func.max(grants.c.role))
-        .where(
-            grants.c.pattern.in_([bindparam(name) for name in names]),
-            or_(
-                grants.c.principal_id == principal,
-                grants.c.principal_id == _ANONYMOUS,
-                (grants.c.principal_id == _EVERYONE) & (principal != _ANONYMOUS),
-                grants.c.principal_id.in_(
-                    select(members.c.group_id).where(members.c.member_id == principal)
-                ),
-            ),
-        )
-        .scalar_subquery()
+        .select_from(members.join(grants, grants.c.principal_id == members.c.group_id))
+        .where(asked, members.c.member_id == principal)
     )
     return (
         select(
@@ -87,7 +95,8 @@ def _select(names: Sequence[str]) -> Select[Any]:
             token.id,
             token.expires_at,
             token.limits,
-            role if names else null(),
+            own.scalar_subquery() if names else null(),
+            of_groups.scalar_subquery() if names else null(),
         )
         .select_from(
             principals.outerjoin(
@@ -95,21 +104,6 @@ def _select(names: Sequence[str]) -> Select[Any]:
             )
         )
         .where(row.id == principal)
-    )
-
-
-def _found(row: Any) -> FoundStanding:
-    name, disabled_at, owner, auditor, version, token, expires_at, limits, role = row
-    return FoundStanding(
-        name=name,
-        is_disabled=disabled_at is not None,
-        is_owner=bool(owner),
-        is_auditor=bool(auditor),
-        version=version,
-        has_token=token is not None,
-        expires_at=expires_at,
-        limits=None if limits is None else parse_limits(limits),
-        role=None if role is None else Role(role),
     )
 
 

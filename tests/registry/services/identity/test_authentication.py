@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from registry.auth.access_token import AccessToken, sign
+from registry.auth.backoff import FREE_FAILURES, FREE_OF_ADDRESS
+from registry.auth.credentials import BasicCredentials
 from registry.auth.passwords import Passwords
 from registry.auth.secrets import mint
-from registry.errors import Unauthorized
+from registry.errors import LoginDelayed, Unauthorized
 from registry.services.identity import principals, tokens
-from registry.services.identity.identity import ANONYMOUS
+from registry.services.identity.identity import ANONYMOUS, Identity
 from tests.support.registry.identity_services import ADDRESS, ANOTHER, PASSWORD, IdentityServices
 
 WRONG = "unknown user, or wrong password or token"
@@ -210,3 +212,27 @@ async def test_a_refresh_token_is_no_access_token(identified: IdentityServices) 
     await refused(identified.by_bearer(issued.refresh))
     with pytest.raises(Unauthorized):
         await identified.tokens.refresh(issued.text)
+
+
+async def sign_in(identified: IdentityServices, user: str, password: str) -> Identity:
+    return await identified.authentication.sign_in(BasicCredentials(user, password), ADDRESS)
+
+
+async def test_after_some_wrong_passwords_even_the_right_one_waits(
+    identified: IdentityServices,
+) -> None:
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(Unauthorized):
+            await sign_in(identified, "ada", "wrong")
+
+    with pytest.raises(LoginDelayed, match="try again in"):
+        await sign_in(identified, "ada", PASSWORD)
+
+
+async def test_a_revoked_token_makes_nobody_wait(identified: IdentityServices) -> None:
+    secret = await identified.robot("ci")
+    await tokens.revoke_token(identified.state, "op", secret.id)
+
+    for _ in range(FREE_OF_ADDRESS + 1):
+        with pytest.raises(Unauthorized, match="unknown user, or wrong password or token"):
+            await sign_in(identified, "ci", secret.text)
