@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.auth.decision import Narrowing, Standing, TagFacts, decide, limits
+from registry.auth.decision import Narrowing, Standing, TagFacts, allows, decide, limits
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Access, Role
 
@@ -137,6 +137,14 @@ drawn_cases = st.builds(
     st.sampled_from([None, False, True]),
     st.none(),
 )
+
+
+@pytest.mark.parametrize("access", RANKS)
+def test_the_quick_answer_is_that_of_the_steps(access: Access) -> None:
+    for case in cases():
+        decision = decide(case.standing, access, REPOSITORY, case.scope)
+
+        assert allows(case.standing, access, REPOSITORY, case.scope) == decision.is_allowed
 
 
 @given(drawn_cases, drawn_cases, st.sampled_from(list(RANKS)))
