@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 
 from oci.digest import Digest
+from tests.support.proxies import nginx
 from tests.support.registry.team import Account, Team, team
 
 MIB = 1024 * 1024
@@ -49,7 +50,7 @@ def proxy_campaign(
     directory: Path, *, mebibytes: int, tell: Callable[[str], object] = lambda _: None
 ) -> list[str]:
     """Push and pull blobs of this size; returns all that nginx complained of."""
-    with team(directory, behind_nginx=True) as made:
+    with team(directory, behind=nginx) as made:
         context = ssl.create_default_context(cafile=str(made.certificate))
         robot = made.robot("push", "team/*")
         with _client(made, robot, context) as client:
@@ -59,7 +60,7 @@ def proxy_campaign(
                     rate = mebibytes / passage.seconds
                     tell(f"{passage.way}: {passage.seconds:.1f} s, {rate:.0f} MiB/s")
     # At level warn nginx tells of each body that it has written to its own disk first.
-    return (directory / "nginx" / "error.log").read_text().splitlines()
+    return (directory / "proxy" / "error.log").read_text().splitlines()
 
 
 def _client(made: Team, robot: Account, context: ssl.SSLContext) -> httpx2.Client:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns.proxy import proxy_campaign
-from tests.support.nginx import PAGE
+from tests.support.proxies import PAGE
 
 
 def test_nginx_passes_large_blobs_on_while_they_come(place: Path) -> None:
@@ -23,7 +23,7 @@ def test_without_a_line_of_the_page_nginx_writes_them_down_first(
 ) -> None:
     other = place / "proxies.md"
     other.write_text(PAGE.read_text().replace(line, "", 1))
-    monkeypatch.setattr("tests.support.nginx.PAGE", other)
+    monkeypatch.setattr("tests.support.proxies.PAGE", other)
 
     complaints = proxy_campaign(place, mebibytes=24)
 

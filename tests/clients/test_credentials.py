@@ -12,6 +12,7 @@ import pytest
 
 from tests.clients.signing_in import Buildah, Client, Docker, Podman, Runner, Skopeo, Storage
 from tests.support.processes import docker_daemon
+from tests.support.proxies import nginx
 from tests.support.registry.team import Account, Team, team
 from tests.support.runner.runners import runner
 
@@ -29,7 +30,7 @@ def closed(
 ) -> Iterator[Team]:
     """The registry, as clients reach it."""
     place = tmp_path_factory.mktemp("team")
-    with team(place, behind_nginx=request.param == "nginx") as made:
+    with team(place, behind=nginx if request.param == "nginx" else None) as made:
         yield made
 
 

@@ -1,17 +1,19 @@
 """A registry that is closed to strangers, with an owner; robots, grants and locks as tests need."""
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from registry.config import load_settings
 from registry.offline import administer
-from tests.support.nginx import nginx
 from tests.support.ports import free_port
 from tests.support.processes import RegistryServer, registry_server
+from tests.support.proxies import Proxy
+
+OpenProxy = Callable[..., AbstractContextManager[Proxy]]
 
 OWNER = "ada"
 PASSWORD = "a password of the test's own"  # noqa: S105  (of a registry that ends with the test)
@@ -58,20 +60,20 @@ class Team:
 
 
 @contextmanager
-def team(directory: Path, *, behind_nginx: bool = False) -> Iterator[Team]:
+def team(directory: Path, *, behind: OpenProxy | None = None) -> Iterator[Team]:
     """A registry with its first owner; with a proxy, clients reach it only by its external URL."""
     port = free_port()
     proxied = {
         "REGISTRY_SERVER__EXTERNAL_URL": f"https://localhost:{port}",
         "REGISTRY_SERVER__TRUSTED_PROXIES": "127.0.0.1",
     }
-    environment = proxied if behind_nginx else {}
+    environment = proxied if behind else {}
     root = directory / "registry"
     with registry_server(root, anonymous="none", environment=environment) as registry:
         made = Team(registry, registry.host, None)
         made.administer("setup", name=OWNER, password=PASSWORD)
-        if not behind_nginx:
+        if behind is None:
             yield made
             return
-        with nginx(directory / "nginx", port=port, registry_port=registry.port) as proxy:
+        with behind(directory / "proxy", port=port, registry_port=registry.port) as proxy:
             yield Team(registry, proxy.host, proxy.certificate)

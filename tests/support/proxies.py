@@ -1,4 +1,4 @@
-"""nginx in front of a registry, with the very lines of docs/proxies.md."""
+"""nginx, or Caddy, in front of a registry, with the very lines of docs/proxies.md."""
 
 import os
 import re
@@ -31,10 +31,16 @@ http {{
 }}
 """
 
+_CADDY_OPTIONS = """{
+    admin off
+    auto_https disable_redirects
+}
+"""
+
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running nginx: the address that clients use, and the certificate that they must trust."""
+    """A running proxy: the address that clients use, and the certificate that they must trust."""
 
     port: int
     certificate: Path
@@ -87,6 +93,29 @@ def nginx(directory: Path, *, port: int, registry_port: int) -> Iterator[Proxy]:
     )
     command: list[str | Path] = [program, "-e", directory / "error.log", "-c", config]
     server = Server(command, directory / "nginx.log", lambda: _listens(port))
+    server.start()
+    try:
+        yield Proxy(port, certificate, directory)
+    finally:
+        server.stop()
+
+
+@contextmanager
+def caddy(directory: Path, *, port: int, registry_port: int) -> Iterator[Proxy]:
+    """Caddy on ``port`` with the tests' certificate, in front of the registry."""
+    program = needs_program("caddy")
+    directory.mkdir(parents=True, exist_ok=True)
+    tls_contexts(directory)
+    certificate = directory / "certificate.pem"
+    values = {
+        "registry.example {": f"localhost:{port} {{\n    tls {certificate} {directory}/key.pem",
+        "127.0.0.1:5000": f"127.0.0.1:{registry_port}",
+    }
+    config = directory / "Caddyfile"
+    config.write_text(_CADDY_OPTIONS + filled(snippet("caddy"), values))
+    command: list[str | Path] = [program, "run", "--adapter", "caddyfile", "--config", config]
+    home = {"HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
+    server = Server(command, directory / "caddy.log", lambda: _listens(port), home)
     server.start()
     try:
         yield Proxy(port, certificate, directory)
