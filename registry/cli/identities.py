@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from registry.auth.names import PrincipalName
+from registry.auth.passwords import check_new_password
 from registry.cli.common import administer, config_file, handle_errors, root_directory
 from registry.cli.output import Duration, moment, output_format, read_password, say, show
+from registry.errors import Invalid
 
 Command = Callable[..., None]
 
@@ -35,6 +38,11 @@ def setup(
     Owners may do everything, and make users, robots and grants.
     """
     password = read_password(password_file, f"Password of {owner}")
+    try:  # before a root is made for them
+        PrincipalName.parse(owner)
+        check_new_password(password)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
     done = administer(config, root, "setup", name=owner, password=password)
     say(done, style, "{name} owns this registry; sign in with `docker login -u {name}`")
 

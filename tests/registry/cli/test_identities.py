@@ -54,6 +54,19 @@ def test_the_first_owner_is_made_before_the_first_start(tmp_path: Path) -> None:
     assert "owner" in run(root, "user", "list")
 
 
+@pytest.mark.parametrize(("owner", "password"), [("Ada", PASSWORD), ("ada", "short")])
+def test_a_refused_setup_makes_no_root(tmp_path: Path, owner: str, password: str) -> None:
+    root = tmp_path / "root"
+
+    said = run(
+        root, "setup", "--owner", owner, "--password-file", "-", given=password, code=REFUSED
+    )
+
+    assert "expected" in said
+    assert password not in said
+    assert not root.exists()
+
+
 def test_no_other_command_makes_a_root(tmp_path: Path) -> None:
     said = run(tmp_path / "root", "user", "list", code=REFUSED)
 
