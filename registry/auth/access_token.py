@@ -112,7 +112,7 @@ def _parse(content: bytes) -> AccessToken:
 
 
 def _scope(value: object) -> Scope:
-    if not isinstance(value, list) or len(value) < 2 or {*map(type, value)} != {str}:
+    if not isinstance(value, list) or {*map(type, value)} != {str}:
         raise ValueError("expected a scope's type, name and actions")
     kind, name, *actions = value
     return Scope(kind, name, tuple(actions))

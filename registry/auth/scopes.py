@@ -43,12 +43,11 @@ class Scope:
         colon, and the actions begin after the last (rule AZ-9).
         """
         kind, _, rest = text.partition(":")
-        name, colon, actions = rest.rpartition(":")
+        name, _, actions = rest.rpartition(":")
         found = _TYPE.fullmatch(kind)
         parts = [part for part in actions.split(",") if part]
         if (
             found is None
-            or not colon
             or _NAME.fullmatch(name) is None
             or any(_ACTION.fullmatch(part) is None for part in parts)
         ):

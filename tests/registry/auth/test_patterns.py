@@ -79,6 +79,13 @@ def test_the_patterns_of_a_name_are_listed(
     assert list(matching(name, user)) == expected
 
 
+def test_a_name_of_the_most_components_has_its_users_whole_name() -> None:
+    parts = ["a"] * (MAX_USER_DEPTH - 1)
+
+    assert "/".join([*parts, "{user}"]) in matching("/".join([*parts, "ann"]), "ann")
+    assert "/".join(["{user}", *parts]) in matching("/".join(["ann", *parts]), "ann")
+
+
 def test_even_the_deepest_name_has_few_patterns() -> None:
     deepest = "/".join("a" * 128)
 
@@ -116,6 +123,25 @@ def test_a_pattern_is_within_another_exactly_by_its_bounds(one: Pattern, other: 
     (low, high), (other_low, other_high) = one.bounds, other.bounds
 
     assert one.is_within(other) is (other_low <= low and high <= other_high)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_within"),
+    [
+        ("team/app", "team/*", True),
+        ("team/app/*", "team/*", True),
+        ("team", "team/*", False),
+        ("team2/app", "team/*", False),
+        ("team2/*", "team/*", False),
+        ("*", "team/*", False),
+        ("team/*", "*", True),
+        ("team/*", "team/app", False),
+        ("home/{user}/*", "home/*", True),
+        ("home/*", "home/{user}/*", False),
+    ],
+)
+def test_a_prefix_holds_whole_components(one: str, other: str, is_within: bool) -> None:
+    assert Pattern.parse(one).is_within(Pattern.parse(other)) is is_within
 
 
 @given(patterns, patterns, users)
