@@ -63,7 +63,6 @@ async def post_token(request: RegistryRequest, registry: Registry) -> Response:
 async def _issue(
     request: RegistryRequest, identity: Identity, scopes: Sequence[Scope], *, offline: bool
 ) -> Response:
-    await request.authorizer.require_valid(identity)
     issued = await request.authorizer.tokens.issue(identity, scopes, offline=offline)
     began = datetime.fromtimestamp(issued.issued_at, UTC)
     document = {
