@@ -1,13 +1,13 @@
 """Tags: where they point, and the history of where they pointed."""
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from oci.digest import Digest
 from oci.reference import Tag
 from registry.storage.metadata import manifests, tags
 from registry.storage.metadata.tags import TagChange
-from tests.support.registry.rows import LATE, NAME, OTHER, a_manifest
+from tests.support.registry.rows import LATE, NAME, OTHER, a_manifest, a_repository
 
 V1, V2 = Tag("v1"), Tag("v2")
 
@@ -85,3 +85,35 @@ def test_the_tags_of_a_manifest_are_its_own(
     assert tags.tags_of(connection, repository, first, limit=9) == [V1, V2]
     assert tags.tags_of(connection, repository, first, limit=1) == [V1]
     assert tags.tags_of(connection, repository, second, limit=9) == []
+
+
+def test_the_tags_that_were_changed_since_are_those_of_the_repository_that_exist(
+    connection: Connection, repository: int, first: Digest, second: Digest
+) -> None:
+    before = tags.newest_change(connection)
+    assert tags.changed_since(connection, repository, before) == []
+
+    a_manifest(connection, a_repository(connection, OTHER), b"elsewhere", "v1", "v4")
+    tags.change_all(connection, LATE, repository, [V2, Tag("v3")], second)
+    tags.set_tag(connection, LATE, repository, V2, first)
+    tags.set_tag(connection, LATE, repository, V1, None)
+
+    assert tags.changed_since(connection, repository, before) == [V2, Tag("v3")]
+    assert tags.changed_since(connection, repository, tags.newest_change(connection)) == []
+
+
+def test_the_changes_since_are_found_without_those_before(
+    connection: Connection, repository: int, first: Digest
+) -> None:
+    """A repository has many tags and a long history; the write lock is held meanwhile."""
+    plans: list[str] = []
+
+    def explain(_: object, cursor: object, statement: str, given: object, *more: object) -> None:
+        if "tag_history" in statement and not statement.startswith("EXPLAIN"):
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)  # type: ignore[arg-type]
+            plans.extend(row[3] for row in rows)
+
+    event.listen(connection, "before_cursor_execute", explain)
+    tags.changed_since(connection, repository, 0)
+
+    assert plans == ["SEARCH tag_history USING INTEGER PRIMARY KEY (rowid>?)"]
