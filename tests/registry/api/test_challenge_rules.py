@@ -68,7 +68,11 @@ async def test_anyone_may_do_without_credentials_what_anonymous_may(
         if anonymous == "push":
             assert begun.status_code == 202
         else:
+            # Without credentials there is no error, and no role to tell of (RFC 6750 3.1).
             assert challenged(begun).parameters["scope"] == f"repository:{NAME}:pull,push"
+            assert set(challenged(begun).parameters) == {"realm", "service", "scope"}
+            message = refused(begun, 401, "UNAUTHORIZED")["message"]
+            assert message == "sign in to push to this repository"
 
 
 @pytest.mark.parametrize(
