@@ -7,12 +7,12 @@ https://docs.docker.com/engine/api/v1.44/#tag/Container/operation/ContainerPrune
 https://docs.docker.com/engine/api/v1.44/#tag/Image/operation/ImageList
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from runner.errors import BadRequest
+from runner.schema.linear_regex import InvalidRegex, LinearRegex
 from runner.schema.times import parse_time_or_age
 
 T = TypeVar("T")
@@ -74,12 +74,12 @@ def one_of(key: str, offered: Iterable[str], matches: Callable[[T, str], bool]) 
 
 
 def pattern(key: str, names: Callable[[T], Sequence[str]]) -> Filter[T]:
-    """A filter whose values are regular expressions, searched for in the names."""
+    """A filter whose values are regular expressions, searched for in the names (rule DS-3)."""
 
     def read(values: Sequence[str]) -> Predicate[T]:
         try:
-            compiled = [re.compile(value) for value in values]
-        except (re.error, OverflowError, RecursionError) as error:
+            compiled = [LinearRegex.compile(value) for value in values]
+        except InvalidRegex as error:
             shown = ", ".join(values)
             raise BadRequest(
                 f"invalid filter '{key}={shown}': no regular expression: {error}"
