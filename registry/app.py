@@ -24,7 +24,7 @@ from registry.gc.epochs import watching_epochs
 from registry.gc.jobs import GcJobs
 from registry.jobs.scheduler import Job, Scheduler
 from registry.logs import RequestLog, configure_logs
-from registry.server import Limits, Server, listen
+from registry.server import Certificate, Limits, Server, listen
 from registry.services.context import Identities, ManifestPolicy, RegistryState, UploadLimits
 from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization
@@ -67,6 +67,7 @@ NOBODY = (
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.  Raises StartupError, having changed nothing."""
     check_exposure(settings)
+    certificate = certificate_of(settings)
     configure_logs(settings.logs.format, settings.logs.level)
     with ExitStack() as held:
         root = held.enter_context(Root.open(settings.storage.root))
@@ -89,7 +90,11 @@ def serve(settings: Settings) -> None:
         background = BackgroundTasks()
         application = build_application(settings, root, background)
         server = Server(
-            cast(Any, application), listener, limits=limits_of(settings), background=background
+            cast(Any, application),
+            listener,
+            limits=limits_of(settings),
+            background=background,
+            certificate=certificate,
         )
         server.on_ready = tell
         application.is_stopping = lambda: server.should_exit
@@ -249,14 +254,25 @@ def everyone_of(settings: Settings) -> Role | None:
 def check_exposure(settings: Settings) -> None:
     """Raise StartupError if passwords would cross a network that anybody can read."""
     server = settings.server
-    is_encrypted = server.external_url.startswith("https://")
+    is_encrypted = server.external_url.startswith("https://") or bool(server.tls_certificate)
     if server.listen.is_loopback or is_encrypted or server.plain_http:
         return
     raise StartupError(
         f"{server.listen} can be reached from other machines, and passwords would be sent there "
-        "unencrypted: put a proxy with TLS in front and give its address, server.external_url = "
-        '"https://HOST"; or insist with --plain-http'
+        "unencrypted: give server.tls_certificate and server.tls_key; or put a proxy with TLS in "
+        'front and give its address, server.external_url = "https://HOST"; or insist with '
+        "--plain-http"
     )
+
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """The certificate to serve TLS with, read once; raises StartupError."""
+    server = settings.server
+    if not server.tls_certificate and not server.tls_key:
+        return None
+    if not server.tls_certificate or not server.tls_key:
+        raise StartupError("tls_certificate and tls_key belong together: one of them is not given")
+    return Certificate(Path(server.tls_certificate), Path(server.tls_key))
 
 
 def describe_access(settings: Settings) -> str:

@@ -2,13 +2,18 @@
 
 import dataclasses
 import difflib
-import ipaddress
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
+
+from registry.setting_values import NO_FILE, NO_NETWORKS, OWN_URL, OptionalFile
+from registry.setting_values import Address as Address
+from registry.setting_values import ExternalURL as ExternalURL
+from registry.setting_values import IPNetwork as IPNetwork
+from registry.setting_values import Networks as Networks
 
 PREFIX = "REGISTRY_"
 MAX_QUOTED = 100
@@ -26,83 +31,6 @@ class SettingsInvalid(Exception):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
 
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An address to listen on.
-
-    >>> str(Address.parse("[::1]:5000"))
-    '[::1]:5000'
-    """
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        host, colon, port = text.rpartition(":")
-        bare = host.removeprefix("[").removesuffix("]")
-        is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
-        if not colon or not bare or not is_port or (":" in bare) != host.startswith("["):
-            raise ValueError("expected HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000")
-        return cls(bare, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the address."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Networks(tuple[IPNetwork, ...]):
-    """Networks of IP addresses, written with commas between them.
-
-    >>> len(Networks.parse("127.0.0.1, 10.0.0.0/8"))
-    2
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        try:
-            return cls(ipaddress.ip_network(part.strip()) for part in text.split(","))
-        except ValueError:
-            expected = "expected addresses or networks, such as 127.0.0.1, 10.0.0.0/8"
-            raise ValueError(expected) from None
-
-
-class ExternalURL(str):
-    """The address that clients use, as ``https://HOST[:PORT]``; empty for the request's own.
-
-    >>> ExternalURL.parse("https://registry.example/")
-    'https://registry.example'
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        stem = text.removesuffix("/")
-        scheme, separator, host = stem.partition("://")
-        is_plain = host and all(part.isalnum() or part in "-.:[]_" for part in host)
-        if scheme not in ("http", "https") or not separator or not is_plain or not host.isascii():
-            raise ValueError("expected https://HOST or https://HOST:PORT, without a path")
-        return cls(stem)
-
-
-NO_NETWORKS = Networks()
-
-# No address of its own: each request's Host is used.
-OWN_URL = ExternalURL("")
 
 # Upper bounds of durations: longer than useful, and safe to add to any time in milliseconds.
 YEAR_SECONDS = 365 * 86_400.0
@@ -130,11 +58,16 @@ def bounded(least: float, most: float, default: float) -> Any:
     return field(default=default, metadata={"bounds": Bounds(least, most)})
 
 
+LOOPBACK = Address("127.0.0.1", 5000)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    listen: Address = Address("127.0.0.1", 5000)
+    listen: Address = LOOPBACK
     external_url: ExternalURL = OWN_URL
     trusted_proxies: Networks = NO_NETWORKS
+    tls_certificate: OptionalFile = NO_FILE
+    tls_key: OptionalFile = NO_FILE
     plain_http: bool = False
     header_seconds: float = bounded(0.1, HOUR_SECONDS, 10.0)
     idle_seconds: float = bounded(0.1, DAY_SECONDS, 95.0)
@@ -318,15 +251,21 @@ def _decode_as(kind: object, value: object, *, is_text: bool) -> object:
         return named
     if kind in (int, float):
         return _decode_number(kind, value, is_text=is_text)
-    if kind in (ExternalURL, Networks) and value == "":
-        return OWN_URL if kind is ExternalURL else NO_NETWORKS
+    if value == "" and kind in _EMPTY:
+        return _EMPTY[kind]
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("expected a text that is not empty")
-    if kind is ExternalURL:
-        return ExternalURL.parse(value)
-    if kind is Networks:
-        return Networks.parse(value)
-    return Address.parse(value) if kind is Address else Path(value)
+    if kind in (Address, ExternalURL, Networks, OptionalFile):
+        return kind.parse(value)
+    return Path(value)
+
+
+# The types that an empty text is a value of.
+_EMPTY: Mapping[object, object] = {
+    ExternalURL: OWN_URL,
+    Networks: NO_NETWORKS,
+    OptionalFile: NO_FILE,
+}
 
 
 def _decode_number(kind: object, value: object, *, is_text: bool) -> int | float:

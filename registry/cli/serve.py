@@ -64,5 +64,6 @@ def check_config(config: Path | None) -> None:
     """Check a file of settings and the environment, and report every mistake in them."""
     settings = load(config, {})
     app.check_exposure(settings)
+    app.certificate_of(settings)
     access = app.describe_access(settings)
     click.echo(f"The settings are good: on {settings.server.listen}, {access}.")

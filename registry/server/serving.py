@@ -8,7 +8,6 @@ import contextlib
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ import uvicorn
 from uvicorn._types import ASGI3Application
 
 from registry.background import BackgroundTasks
+from registry.server.certificate import Certificate
 from registry.server.config import ServerConfig
 from registry.server.descriptors import fit_to_fd_limit
 from registry.server.http.protocol import SlipwayProtocol
@@ -25,6 +25,7 @@ from registry.server.uvicorn_compat import check_internals
 
 _WATCH_SECONDS = 0.1
 _GRACE_SECONDS = 1.0
+_CERTIFICATE_SECONDS = 5.0
 
 log = logging.getLogger("registry.server")
 
@@ -44,11 +45,12 @@ class Server(uvicorn.Server):
         *,
         limits: Limits,
         background: BackgroundTasks,
-        ssl_context: ssl.SSLContext | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         check_internals()
         self.limits = limits = fit_to_fd_limit(limits)
         self._background = background
+        self._certificate = certificate
         self._lifespan = Lifespan(app)
         self.listener = listener
         self.on_ready: Callable[[str, int], None] = lambda host, port: None
@@ -59,7 +61,7 @@ class Server(uvicorn.Server):
                 http=SlipwayProtocol,
                 limits=limits,
                 executor=self._executor,
-                ssl_context=ssl_context,
+                ssl_context=None if certificate is None else certificate.context,
             )
         )
 
@@ -80,7 +82,10 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         try:
-            async with self._background.running("deadlines of connections", self._watch):
+            async with (
+                self._background.running("deadlines of connections", self._watch),
+                self._background.running("certificate", self._watch_certificate),
+            ):
                 await super().serve(sockets=sockets or [self.listener])
         finally:
             await self._lifespan.stop()
@@ -112,6 +117,13 @@ class Server(uvicorn.Server):
                 if isinstance(connection, SlipwayProtocol) and connection.deadline <= now:
                     self._enforce(connection, now)
 
+    async def _watch_certificate(self) -> None:
+        """Use a renewed certificate soon after its files have changed."""
+        while True:
+            await asyncio.sleep(_CERTIFICATE_SECONDS)
+            if self._certificate is not None:
+                self._certificate.reload_if_changed()
+
     def _enforce(self, connection: SlipwayProtocol, now: float) -> None:
         """Check one connection; its failure must not end the deadlines of others."""
         try:
@@ -122,19 +134,31 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT with exit status 0; uvicorn would raise them again."""
+        """Stop at SIGTERM and SIGINT with exit status 0; uvicorn would raise them again.
+
+        SIGHUP reads the certificate again.
+        """
         loop = asyncio.get_running_loop()
+        handlers = {
+            signal.SIGTERM: self._handle_signal,
+            signal.SIGINT: self._handle_signal,
+            signal.SIGHUP: self._handle_reload,
+        }
         try:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._handle_signal)
+            for number, handler in handlers.items():
+                loop.add_signal_handler(number, handler)
         except (ValueError, RuntimeError):  # not the main thread: the caller uses stop()
             yield
             return
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _handle_reload(self) -> None:
+        if self._certificate is not None:
+            self._certificate.reload()
 
     def _handle_signal(self) -> None:
         self.force_exit = self.should_exit

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.background import BackgroundTasks
-from registry.server import Limits, Server, SlipwayProtocol, listen
+from registry.server import Certificate, Limits, Server, SlipwayProtocol, listen
 from tests.support.registry.settings import default_limits
 
 TIMEOUT_SECONDS = 60.0
@@ -178,7 +177,7 @@ def running(
     app: Any,
     limits: Limits | None = None,
     *,
-    ssl_context: ssl.SSLContext | None = None,
+    certificate: Certificate | None = None,
     listener: socket.socket | None = None,
 ) -> Iterator[Server]:
     """A server in a thread of its own, stopped gracefully at the end."""
@@ -189,7 +188,7 @@ def running(
         listener,
         limits=limits or default_limits(),
         background=BackgroundTasks(),
-        ssl_context=ssl_context,
+        certificate=certificate,
     )
     server.on_ready = lambda host, port: ready.set()
     thread = threading.Thread(target=asyncio.run, args=(server.serve(),))

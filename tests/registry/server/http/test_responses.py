@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.server import Server
+from tests.support.registry.certificates import a_certificate
 from tests.support.registry.files_probe import LARGE, SMALL, files_probe, get, last
 from tests.support.registry.raw_http import (
     Probe,
@@ -21,7 +22,6 @@ from tests.support.registry.raw_http import (
 )
 from tests.support.registry.settings import default_limits
 from tests.support.registry.unreadable import BadPlace
-from tests.support.tls import tls_contexts
 
 
 @pytest.fixture
@@ -200,10 +200,10 @@ def test_ht_2_a_line_end_in_a_response_header_is_never_sent(server: Server) -> N
 
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_over_tls_files_are_copied(probe: Probe, tmp_path: Path, name: str) -> None:
-    ours, theirs = tls_contexts(tmp_path)
+    certificate, theirs = a_certificate(tmp_path)
     content = {"small": SMALL, "large": LARGE}[name]
     with (
-        running(probe, ssl_context=ours) as server,
+        running(probe, certificate=certificate) as server,
         connected(server) as connection,
         theirs.wrap_socket(connection, server_hostname="localhost") as secure,
     ):
@@ -221,10 +221,10 @@ def test_over_tls_a_read_that_fails_in_the_middle_breaks_the_connection(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ours, theirs = tls_contexts(tmp_path)
+    certificate, theirs = a_certificate(tmp_path)
     BadPlace(monkeypatch, tmp_path / "large", 1_000_000)
     with (
-        running(probe, ssl_context=ours) as server,
+        running(probe, certificate=certificate) as server,
         connected(server) as connection,
         theirs.wrap_socket(connection, server_hostname="localhost") as secure,
     ):
