@@ -72,6 +72,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "user change": Command(
             identities.change_user, {"name": str, "disabled": bool, "owner": bool, "auditor": bool}
         ),
+        "user import": Command(identities.import_users, {"entries": list}),
         "user list": Command(identities.list_users),
         "user password": Command(identities.set_password, {"name": str, "password": str}),
         "user remove": Command(identities.remove_user, {"name": str}),

@@ -25,7 +25,7 @@ from registry.errors import CommandRefused, StartupError
 SOCKET = "control.sock"
 MAX_LINE = 64 * 1024
 
-SECRETS = frozenset({"password"})
+SECRETS = frozenset({"entries", "password"})
 """The arguments of commands that are not written to the log."""
 
 log = structlog.get_logger()

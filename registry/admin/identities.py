@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from registry.admin.command import OPERATOR, Document
 from registry.admin.open_registry import OpenRegistry
 from registry.auth.decision import Narrowing
+from registry.auth.htpasswd import HtpasswdEntry
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Role
 from registry.errors import Invalid
@@ -36,6 +37,17 @@ async def add_user(
         opened.state, OPERATOR, name, password=password, is_owner=owner, is_auditor=auditor
     )
     yield {"name": name, "kind": "user"}
+
+
+async def import_users(opened: OpenRegistry, entries: Sequence[Sequence[str]]) -> Documents:
+    """Add users of an htpasswd file, given as pairs of a name and a hash."""
+    try:
+        parsed = [HtpasswdEntry(name, found) for name, found in entries]
+    except (TypeError, ValueError):
+        raise Invalid("entries are expected as pairs of a name and a hash") from None
+    await principals.import_users(opened.state, OPERATOR, parsed)
+    for entry in parsed:
+        yield {"name": entry.name, "kind": "user"}
 
 
 async def set_password(opened: OpenRegistry, name: str, password: str) -> Documents:

@@ -2,17 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from registry.auth.htpasswd import parse_htpasswd
 from registry.auth.names import PrincipalName
 from registry.auth.passwords import check_new_password
-from registry.cli.common import administer, config_file, handle_errors, root_directory
+from registry.cli.common import (
+    administer,
+    config_file,
+    exit_with_errors,
+    handle_errors,
+    root_directory,
+)
 from registry.cli.output import Duration, moment, output_format, read_password, say, show
 from registry.errors import Invalid
 
 Command = Callable[..., None]
+
+# As many as one line to the control socket holds.
+MAX_IMPORTED = 400
 
 password_file = click.option(
     "--password-file",
@@ -73,6 +83,28 @@ def add_user(
     password = None if no_password else read_password(password_file, f"Password of {name}")
     flags = {"owner": owner or None, "auditor": auditor or None}
     done = administer(config, root, "user add", name=name, password=password, **flags)
+    say(done, style, "user {name} is added")
+
+
+@user.command("import")
+@options
+@click.argument("file", type=click.File(encoding="utf-8"), metavar="HTPASSWD")
+def import_users(config: Path | None, root: str | None, style: str, file: TextIO) -> None:
+    """Add the users of an htpasswd file with bcrypt hashes; all or none.
+
+    They keep their passwords.  They may do nothing until `registry grant add`.
+    """
+    found = parse_htpasswd(file.read())
+    if found.problems:
+        exit_with_errors(*found.problems)
+    if not found.entries:
+        exit_with_errors(f"{file.name} has no users")
+    if len(found.entries) > MAX_IMPORTED:
+        exit_with_errors(
+            f"{file.name} has {len(found.entries)} users, expected at most {MAX_IMPORTED}: split it"
+        )
+    pairs = [[entry.name, entry.hash] for entry in found.entries]
+    done = administer(config, root, "user import", entries=pairs)
     say(done, style, "user {name} is added")
 
 

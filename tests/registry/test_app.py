@@ -43,6 +43,7 @@ OTHERS = (
     ("upload", "list"),
     ("upload", "cancel", "--all"),
     ("user", "list"),
+    ("user", "import", "/dev/null"),
     ("user", "add", "ada", "--no-password"),
     ("user", "password", "ada", "--password-file", "/dev/null"),
     ("user", "set", "ada", "--disable"),

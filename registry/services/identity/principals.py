@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from registry.auth.htpasswd import HtpasswdEntry, is_bcrypt
 from registry.auth.names import EVERYONE, PrincipalName
 from registry.auth.passwords import check_new_password
 from registry.errors import Absent, Conflict, Invalid
@@ -61,6 +63,27 @@ async def add_user(
             word for word, is_set in (("owner", is_owner), ("auditor", is_auditor)) if is_set
         )
         audit.append(connection, change, "user.add", "", name, flags)
+
+    await state.database.write(unit, on=None)
+    state.identities.exist = True
+
+
+async def import_users(state: RegistryState, actor: str, entries: Sequence[HtpasswdEntry]) -> None:
+    """Add users with hashes made elsewhere, all or none; the first login makes another hash.
+
+    Raises Invalid or Conflict.
+    """
+    names = [parse_name(entry.name) for entry in entries]
+    for entry in entries:
+        if not is_bcrypt(entry.hash):
+            raise Invalid(f"the password of {entry.name} is no bcrypt hash")
+
+    def unit(connection: Connection) -> None:
+        change = state.begin_change(connection, actor)
+        for name, entry in zip(names, entries, strict=True):
+            require_free(connection, entry.name)
+            principals.add(connection, change, name, "user", password=entry.hash)
+            audit.append(connection, change, "user.add", "", entry.name, "htpasswd")
 
     await state.database.write(unit, on=None)
     state.identities.exist = True

@@ -167,3 +167,22 @@ def test_no_secret_is_in_the_log_or_in_the_audit(server: RegistryServer) -> None
     body = made["secret"].split("_")[2]
     assert "robot.add" in output
     assert not any(secret in output for secret in (PASSWORD, ANOTHER, body, "argon2"))
+
+
+def test_users_of_an_htpasswd_file_keep_their_passwords(
+    server: RegistryServer, tmp_path: Path
+) -> None:
+    file, found = tmp_path / "htpasswd", "$2y$05$" + "a" * 53
+    file.write_text(f"bob:{found}\neve:{found}\n")
+
+    said = run(server.root, "user", "import", str(file))
+    again = run(server.root, "user", "import", str(file), code=CONFLICT)
+    file.write_text(f"bob:$apr1$x$y\nEve:{found}\n")
+    refused = run(server.root, "user", "import", str(file), code=REFUSED)
+
+    assert said.splitlines() == ["user bob is added", "user eve is added"]
+    assert "there is a user bob already" in again
+    assert "line 1: the password of bob is no bcrypt hash" in refused
+    assert "line 2: name is 'Eve'" in refused
+    if server.server.log.exists():
+        assert found not in server.server.log.read_text()

@@ -102,6 +102,14 @@ def change_row(connection: Connection, principal: int, **values: Any) -> None:
     )
 
 
+def replace_hash(connection: Connection, principal: int, old: str, new: str) -> None:
+    """Store another hash of the same password; the version stays, and with it access tokens."""
+    row = principals.c
+    connection.execute(
+        update(principals).where(row.id == principal, row.password == old).values(password=new)
+    )
+
+
 def remove(connection: Connection, principal: int) -> None:
     """Remove a principal with its grants, its tokens, and its memberships."""
     connection.execute(delete(grants).where(grants.c.principal_id == principal))

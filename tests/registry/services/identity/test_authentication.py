@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from pwdlib.hashers.bcrypt import BcryptHasher
 
 from registry.auth.access_token import AccessToken, sign
 from registry.auth.backoff import FREE_FAILURES, FREE_OF_ADDRESS
 from registry.auth.credentials import BasicCredentials
+from registry.auth.htpasswd import HtpasswdEntry
 from registry.auth.passwords import Passwords
 from registry.auth.secrets import mint
 from registry.errors import LoginDelayed, Unauthorized
@@ -236,3 +238,20 @@ async def test_a_revoked_token_makes_nobody_wait(identified: IdentityServices) -
     for _ in range(FREE_OF_ADDRESS + 1):
         with pytest.raises(Unauthorized, match="unknown user, or wrong password or token"):
             await sign_in(identified, "ci", secret.text)
+
+
+async def test_an_imported_hash_becomes_ours_at_the_first_right_login(
+    identified: IdentityServices,
+) -> None:
+    imported = BcryptHasher(rounds=4).hash("old secret")
+    await principals.import_users(identified.state, "op", [HtpasswdEntry("bob", imported)])
+    with pytest.raises(Unauthorized):
+        await identified.by_password("bob", "wrong")
+    assert (await principals.show(identified.state, "bob", "user")).password == imported
+
+    first = await identified.by_password("bob", "old secret")
+
+    kept = (await principals.show(identified.state, "bob", "user")).password
+    assert kept is not None
+    assert kept.startswith("$argon2id$")
+    assert await identified.by_password("bob", "old secret") == first

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from registry.auth.htpasswd import HtpasswdEntry
 from registry.auth.roles import Role
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.identity import grants, principals, tokens
@@ -300,3 +301,17 @@ async def test_the_grants_of_a_removed_group_end_with_it(identified: IdentitySer
     await principals.remove(identified.state, "op", "leads", "group")
 
     assert await grants.list_grants(identified.state) == []
+
+
+async def test_users_are_imported_all_or_none(service: Service) -> None:
+    found = "$2y$05$" + "a" * 53
+    await principals.add_user(service.state, "op", "ada", password=None)
+
+    with pytest.raises(Conflict, match="there is a user ada already"):
+        await principals.import_users(
+            service.state, "op", [HtpasswdEntry("bob", found), HtpasswdEntry("ada", found)]
+        )
+    with pytest.raises(Invalid, match="the password of bob is no bcrypt hash"):
+        await principals.import_users(service.state, "op", [HtpasswdEntry("bob", "plain")])
+
+    assert [one.name for one in await principals.list_principals(service.state, "user")] == ["ada"]
