@@ -30,6 +30,8 @@ class Standing:
     is_auditor: bool = False
     credential_problem: str = ""
     """The reason that its token or password counts no more; empty if it does."""
+    credential_until: int | None = None
+    """The time at which its token ends, in milliseconds; None for never."""
     narrowing: tuple[Narrowing, ...] | None = None
     """The limits of the token it came with; None if that has none."""
     role: Role | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from oci.errors import OCIError
 from registry.auth.access_token import verify
@@ -64,10 +65,7 @@ class Authentication:
 
         Raises Unauthorized for any other text.
         """
-        token = verify(text, self.key, self.service)
-        if token is None:
-            raise Unauthorized(_EXPIRED, error="invalid_token")
-        return Identity(token.principal, token.name, token.credential, access_token=token)
+        return _identity_of(text, self.key, self.service)
 
     async def sign_in(self, credentials: BasicCredentials | BearerToken, address: str) -> Identity:
         """``identify``, made to wait after failures.
@@ -131,3 +129,12 @@ class Authentication:
                 lambda connection: principals.replace_hash(connection, principal, stored, new),
                 on=None,
             )
+
+
+# The same identity for the same text: its decisions are found by it.  Raised for any other text.
+@lru_cache(maxsize=1024)
+def _identity_of(text: str, key: bytes, service: str) -> Identity:
+    token = verify(text, key, service)
+    if token is None:
+        raise Unauthorized(_EXPIRED, error="invalid_token")
+    return Identity(token.principal, token.name, token.credential, access_token=token)

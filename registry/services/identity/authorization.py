@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from oci.reference import RepositoryName
 from registry.auth.decision import Decision, Standing, allows, decide
@@ -17,6 +17,35 @@ from registry.storage.metadata.identity import grants
 from registry.storage.metadata.identity.standing import FoundStanding, by_patterns, parse_limits
 from registry.storage.metadata.repositories import names
 
+# Decisions of one version of the rows: some hundred bytes each.
+MAX_KNOWN = 10_000
+
+
+class _KnownRoles:
+    """Roles as decided since the database was last changed: they are still what its rows say."""
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        # With the identity itself: its id is another's once it is gone.
+        self._roles: dict[tuple[int, str, str], tuple[Identity, Role, int]] = {}
+
+    def find(
+        self, version: int | None, identity: Identity, access: Access, name: str, now: int
+    ) -> Role | None:
+        if version is None or version != self._version:
+            self._roles.clear()
+            self._version = version
+            return None
+        found = self._roles.get((id(identity), access, name))
+        if found is None or found[0] is not identity or found[2] <= now:
+            return None
+        return found[1]
+
+    def add(self, identity: Identity, access: Access, name: str, role: Role, until: int) -> None:
+        if len(self._roles) >= MAX_KNOWN:
+            self._roles.clear()
+        self._roles[id(identity), access, name] = identity, role, until
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
@@ -26,6 +55,7 @@ class Authorization:
     clock: Clock
     everyone: Role | None = None
     """The role that all callers hold on every repository, by ``access.anonymous``."""
+    _known: _KnownRoles = field(default_factory=_KnownRoles)
 
     async def decide(
         self, identity: Identity, access: Access, name: RepositoryName, *, at: int = 0
@@ -34,12 +64,25 @@ class Authorization:
 
         ``at``: an access token counts that was valid then, in milliseconds; 0 for now.
         """
-        repository = str(name)
+        repository, token = str(name), identity.access_token
+        version = None
+        if token is not None and not at:
+            # Read before the rows: a change in between makes it another one at the next request.
+            version = self.database.version()
+            now = self.clock.wall_ms()
+            known = self._known.find(version, identity, access, repository, now)
+            if known is not None:
+                return known
         standing = await self.standing(identity, repository, at=at)
-        token = identity.access_token
         scope = None if token is None else token.allows(REPOSITORY, repository, ACTIONS[access])
         if allows(standing, access, repository, scope):
-            return effective_role(standing, repository) or Role.PULL
+            role = effective_role(standing, repository) or Role.PULL
+            if token is not None and version is not None:
+                until = token.expires_at * 1000
+                if standing.credential_until is not None:
+                    until = min(until, standing.credential_until)
+                self._known.add(identity, access, repository, role, until)
+            return role
         return decide(standing, access, repository, scope)
 
     async def standing(self, identity: Identity, name: str | None, *, at: int = 0) -> Standing:
@@ -59,6 +102,7 @@ class Authorization:
             is_disabled=found.disabled_at is not None,
             is_owner=bool(found.is_owner),
             is_auditor=bool(found.is_auditor),
+            credential_until=found.expires_at,
             credential_problem=self._problem(identity, found, at or self.clock.wall_ms()),
             narrowing=None if found.limits is None else parse_limits(found.limits),
             role=role,

@@ -91,6 +91,14 @@ class Database(Rows, Protocol):
         """
         ...
 
+    def version(self) -> int | None:
+        """A number that is another one after any change of any row, by whichever process.
+
+        Rows that were read at one version are still so while it stays.  None where it cannot be had
+        in microseconds.
+        """
+        ...
+
     async def write(
         self,
         unit: Work[T],

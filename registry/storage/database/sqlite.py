@@ -65,6 +65,9 @@ class SQLiteDatabase:
         self.operator = Readers(long, OPERATOR_READERS, "database-operator")
         self._writer = Writer(self._writing, self._latch_if_failed)
         self._inline = reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver = self._inline.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._inline_driver = driver
 
     async def write(
         self,
@@ -111,6 +114,14 @@ class SQLiteDatabase:
 
     async def read(self, unit: Work[T]) -> T:
         return await self._readers.read(unit)
+
+    def version(self) -> int | None:
+        """SQLite's data_version: the connection that is asked never writes."""
+        try:
+            row = self._inline_driver.execute("PRAGMA data_version").fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return int(row[0])
 
     async def look(self, read: PointRead[T], *values: object) -> T | None:
         """Read on a connection that never writes, without leaving the loop."""

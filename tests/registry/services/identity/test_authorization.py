@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete
 
 from oci.reference import RepositoryName
+from registry.auth.decision import Standing
 from registry.auth.patterns import Pattern
 from registry.auth.roles import NEEDED, Access, Role
 from registry.auth.scopes import Scope
-from registry.services.identity import grants, principals, tokens
+from registry.services.identity import authorization, grants, principals, tokens
+from registry.services.identity.authorization import Authorization
 from registry.services.identity.identity import ANONYMOUS, Identity
 from registry.storage.metadata.identity.tables import grants as grants_table
 from registry.storage.metadata.identity.tables import tokens as tokens_table
@@ -360,3 +362,43 @@ async def test_a_disabled_caller_sees_nothing(identified: IdentityServices) -> N
     await principals.set_flags(identified.state, "op", "ada", is_disabled=True)
 
     assert not (await identified.authorization.visible(ada, last=None, n=None)).items
+
+
+async def test_a_decision_is_read_again_after_any_change_and_only_then(
+    identified: IdentityServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ada_with(identified, (Role.PULL, "*"))
+    bearer = await access_token(identified, await identified.by_password("ada"), PULL)
+    reads, standing = 0, Authorization.standing
+
+    async def counted(*given: Any, **more: Any) -> Standing:
+        nonlocal reads
+        reads += 1
+        return await standing(*given, **more)
+
+    monkeypatch.setattr(Authorization, "standing", counted)
+    for _ in range(3):
+        assert await identified.may(bearer)
+    assert reads == 1
+
+    await principals.add_group(identified.state, "op", "web")  # of no concern to ada
+
+    assert await identified.may(bearer)
+    assert reads == 2
+    assert not await identified.may(bearer, "push")
+    assert not await identified.may(bearer, "pull", "team/other")
+    assert reads == 4
+
+
+async def test_decisions_that_are_remembered_are_bounded(
+    identified: IdentityServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorization, "MAX_KNOWN", 2)
+    await ada_with(identified, (Role.PULL, "*"))
+    scopes = [Scope("repository", f"team/{letter}", ("pull",)) for letter in "abc"]
+    bearer = await access_token(identified, await identified.by_password("ada"), *scopes)
+
+    for name in ("team/a", "team/b", "team/c", "team/a"):
+        assert await identified.may(bearer, "pull", name)
+
+    assert len(identified.authorization._known._roles) <= 2

@@ -122,3 +122,21 @@ async def test_a_unit_that_does_more_than_compute_and_query_shows_when_it_runs_a
         await pair[0].write(twice(impure), on=NAME)
 
     assert await pair[1].read(names) == []
+
+
+async def test_the_version_changes_with_every_change_of_either_and_with_no_read(
+    pair: Pair,
+) -> None:
+    first, second = pair
+    before = second.version()
+    assert before is not None
+    await second.look(ID, NAME)
+    await second.read(names)
+    assert second.version() == before
+
+    await first.write(partial(add, NAME), on=NAME)
+    by_other = second.version()
+    await second.write(count_up, on=NAME)
+    by_itself = second.version()
+
+    assert len({before, by_other, by_itself}) == 3
