@@ -26,6 +26,7 @@ MAX_LIFE_MS = 10 * 365 * 86_400_000
 # Two, so that the second is in use everywhere before the first is revoked.
 MAX_ROBOT_TOKENS = 2
 MAX_USER_TOKENS = 100
+MAX_EXPIRED = 10
 MAX_LABEL = 100
 
 GivenGrants = Sequence[tuple[Role, Pattern]]
@@ -149,6 +150,8 @@ def add_token(
     if life_ms is not None and not 0 < life_ms <= MAX_LIFE_MS:
         raise Invalid("a token's life is from 1 second to 10 years")
     expires_at = None if life_ms is None else change.at + life_ms
+    # Those that ended lately tell why a client is refused; all others would grow without end.
+    tokens.remove_expired(connection, principal, change.at, keep=MAX_EXPIRED)
     tokens.add(
         connection, change, principal, secret, label=label, limits=limits, expires_at=expires_at
     )

@@ -113,6 +113,22 @@ def count_alive(connection: Connection, principal: int, now: int) -> int:
     return connection.scalar(query) or 0
 
 
+def remove_expired(connection: Connection, principal: int, now: int, *, keep: int) -> None:
+    """Remove a principal's expired tokens but the ``keep`` that expired last."""
+    row = tokens.c
+    kept = (
+        select(row.id)
+        .where(row.principal_id == principal, row.expires_at <= now)
+        .order_by(row.expires_at.desc(), row.id)
+        .limit(keep)
+    )
+    connection.execute(
+        delete(tokens).where(
+            row.principal_id == principal, row.expires_at <= now, row.id.not_in(kept)
+        )
+    )
+
+
 def record_uses(connection: Connection, uses: Mapping[str, tuple[int, str]]) -> None:
     """Record when, and from which address, tokens were last used; revoked ones are skipped."""
     row = tokens.c

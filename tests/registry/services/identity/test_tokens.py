@@ -8,6 +8,7 @@ from registry.auth.roles import Role
 from registry.auth.secrets import parse_token
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.identity import grants, principals, tokens
+from registry.services.identity.tokens import MAX_EXPIRED
 from tests.support.registry.identity_services import IdentityServices
 
 YEARS_10 = 10 * 365 * 86_400_000
@@ -161,3 +162,17 @@ async def test_each_change_of_tokens_is_one_row_of_audit_without_the_secret(
         assert secret.text.split("_")[2] not in written
         assert secret.hash not in written
         assert secret.text not in repr(secret)
+
+
+async def test_expired_tokens_do_not_grow_without_end(identified: IdentityServices) -> None:
+    await identified.robot("ci")
+    state = identified.state
+    minted = []
+    for _ in range(MAX_EXPIRED + 3):
+        found = await tokens.mint_token(state, "op", "ci", label="", limits=None, life_ms=1000)
+        minted.append(found.secret.id)
+        identified.clock.advance(2000)
+
+    found_ids = [each.id for each in await tokens.list_tokens(state, "ci")]
+
+    assert found_ids[1:] == minted[-MAX_EXPIRED - 1 :]
