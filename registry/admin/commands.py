@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from registry.admin import (
+    audit,
     backup,
     disk,
     garbage,
@@ -22,6 +23,9 @@ from registry.errors import CommandRefused
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "audit export": audit.EXPORT,
+        "audit list": audit.LIST,
+        "audit verify": audit.VERIFY,
         "backup": Command(
             backup.backup,
             {"directory": str, "copy": bool},

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "docs" / "rules.md"
 
 _ROW = re.compile(r"^\| ((?:[A-Z]+-|I)[0-9]+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
-_SPELLED = re.compile(r"\b((?:AZ|AN|IN|HT|DS|LG|SS|GC|PERF|C)-[0-9]+|I[1-9][0-9]?)\b")
-_TEST_NAME = re.compile(r"def test_(?:[a-z0-9_]*?_)?(az|an|in|ht|ds|lg|ss|gc|perf|c)_([0-9]+)_")
+_SPELLED = re.compile(r"\b((?:AZ|AN|IN|HT|DS|LG|SS|GC|PERF|WB|C)-[0-9]+|I[1-9][0-9]?)\b")
+_TEST_NAME = re.compile(r"def test_(?:[a-z0-9_]*?_)?(az|an|in|ht|ds|lg|ss|gc|perf|wb|c)_([0-9]+)_")
 _TEST_OF_INVARIANT = re.compile(r"def test_i([0-9]+)_")
 PROGRAMS = ("oci", "registry", "runner")
 SOURCES = (*PROGRAMS, "tests", "migrations", "bench")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from registry.storage.clock import Clock
 from registry.storage.metadata import epochs
@@ -14,6 +15,9 @@ from registry.storage.retention import Lease
 
 # The identity of changes by collection, in the audit and in the trash.
 GARBAGE_COLLECTOR = "garbage collector"
+
+FIELDS = ("at", "identity", "action", "repository", "target", "detail")
+"""The columns that a hash covers, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ class Change:
         return cls(identity, clock.wall_ms(), epochs.current(connection), lease_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row, as it is stored."""
+
+    id: int
+    at: int
+    identity: str
+    action: str
+    repository: str
+    target: str
+    detail: str
+    hash: str
+
+
 def append(
     connection: Connection,
     change: Change,
@@ -69,10 +87,43 @@ def append(
     connection.execute(insert(audit), row)
 
 
-def chained(previous: str, row: dict[str, object]) -> str:
+def chained(previous: str, row: Mapping[str, object]) -> str:
     """The hash of an audit row that follows another."""
-    keys = ("at", "identity", "action", "repository", "target", "detail")
     # Each value is preceded by its length, so that two different rows never hash alike.
-    fields = [previous, *(str(row[key]) for key in keys)]
+    fields = [previous, *(str(row[key]) for key in FIELDS)]
     line = "".join(f"{len(field)}:{field}" for field in fields)
     return hashlib.sha256(line.encode()).hexdigest()
+
+
+def oldest_first(connection: Connection, start: int, many: int) -> list[AuditRow]:
+    """The first rows whose id is ``start`` or more."""
+    query = _ROWS.where(audit.c.id >= start).order_by(audit.c.id).limit(many)
+    return [AuditRow(**row) for row in connection.execute(query).mappings()]
+
+
+def newest_first(
+    connection: Connection, before: int | None, *, since: int, identity: str | None, many: int
+) -> list[AuditRow]:
+    """The last rows whose id is less than ``before``, of a time and an identity."""
+    query = _ROWS.where(audit.c.at >= since)
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    if identity is not None:
+        query = query.where(audit.c.identity == identity)
+    query = query.order_by(audit.c.id.desc()).limit(many)
+    return [AuditRow(**row) for row in connection.execute(query).mappings()]
+
+
+def first_since(connection: Connection, since: int) -> int | None:
+    """The id of the first row of that time or later; all rows after it have a greater id."""
+    found: int | None = connection.scalar(select(func.min(audit.c.id)).where(audit.c.at >= since))
+    return found
+
+
+def hash_before(connection: Connection, id: int) -> str:
+    """The hash of the row before; empty before the first."""
+    query = select(audit.c.hash).where(audit.c.id < id).order_by(audit.c.id.desc()).limit(1)
+    return connection.scalar(query) or ""
+
+
+_ROWS = select(audit.c.id, *(audit.c[name] for name in FIELDS), audit.c.hash)

@@ -45,6 +45,7 @@ def test_an_argument_too_few_is_refused() -> None:
     [
         ("fsck", {}, False, True),
         ("fsck", {"repair": True}, True, False),
+        ("audit verify", {}, False, True),
         ("backup", {}, True, True),
         ("backup", {}, False, False),
     ],
