@@ -10,10 +10,12 @@ from oci.errors import quoted
 
 MAX_LENGTH = 63
 
-# Names that stand for callers and for the program itself.
+# Names that stand for callers, and for the program itself in the audit.
 EVERYONE = "everyone"
 ANONYMOUS_NAME = "anonymous"
-RESERVED = frozenset({EVERYONE, ANONYMOUS_NAME, "operator", "oidc", "owner", "auditor", "system"})
+RESERVED = frozenset(
+    {EVERYONE, ANONYMOUS_NAME} | {"operator", "oidc", "owner", "auditor", "system", "fsck", "scrub"}
+)
 
 _GRAMMAR = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*+", re.ASCII)
 

@@ -78,8 +78,9 @@ class Repair:
             if not physical_names.without_row(connection, [file]):
                 return False
             change = audit.Change.begin(connection, self.identity, self.clock)
-            action = f"{self.identity}.remove"
-            audit.append(connection, change, action, "", file.path, finding.found)
+            audit.append(
+                connection, change, f"{self.identity}.remove", "", file.path, finding.found
+            )
             return True
 
         if not await self.database.write(unit, on=None):

@@ -149,9 +149,11 @@ def set_tags(
     digest: Digest,
     pointed: Sequence[Tag],
 ) -> None:
-    """Point the tags to the manifest, and append the push to the audit."""
-    tags.change_all(connection, change, repository, pointed, digest)
-    detail = json.dumps({"tags": [str(tag) for tag in pointed]}) if pointed else ""
+    """Point the tags to the manifest, and append the push to the audit, with what they left."""
+    changed = tags.change_all(connection, change, repository, pointed, digest)
+    moved = {str(tag): old for tag, old in changed.items() if old is not None}
+    told = {"tags": [str(tag) for tag in pointed]} | ({"moved": moved} if moved else {})
+    detail = json.dumps(told) if pointed else ""
     audit.append(connection, change, "manifest.push", str(name), str(digest), detail)
 
 

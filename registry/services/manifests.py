@@ -149,9 +149,10 @@ def untag(context: RepositoryContext, tag: Tag, connection: Connection) -> None:
     repository = require_repository(connection, context.name)
     change = context.begin_change(connection)
     check_move(connection, context.name, repository, [tag], None, context.role)
-    if not tags.set_tag(connection, change, repository, tag, None):
+    removed = tags.change_all(connection, change, repository, [tag], None)
+    if not removed:
         raise ManifestUnknown(tag)
-    audit.append(connection, change, "tag.delete", str(context.name), str(tag))
+    audit.append(connection, change, "tag.delete", str(context.name), str(tag), removed[tag] or "")
 
 
 def delete_some(

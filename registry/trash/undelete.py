@@ -6,6 +6,7 @@ tag to the manifest that it last pointed to.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -244,7 +245,11 @@ def retag(
     present = tags.current_digests(connection, repository, names)
     result.skipped_tags += sorted(name for name, where in present.items() if where != str(digest))
     absent = [tag for tag in names if str(tag) not in present]
-    result.tags += map(str, tags.change_all(connection, change, repository, absent, digest))
+    back = [str(tag) for tag in tags.change_all(connection, change, repository, absent, digest)]
+    if back:
+        name, detail = repositories.name_of(connection, repository), json.dumps({"tags": back})
+        audit.append(connection, change, "tag.undelete", name, str(digest), detail)
+    result.tags += back
 
 
 async def check_files(state: RegistryState, digest: Digest, targets: Sequence[int]) -> None:

@@ -31,8 +31,10 @@ def change_all(
     repository: int,
     names: Sequence[Tag],
     digest: Digest | None,
-) -> list[Tag]:
-    """Point tags to a manifest, or remove them (None); returns the tags that changed.
+) -> dict[Tag, str | None]:
+    """Point tags to a manifest, or remove them (None); returns those that changed.
+
+    Each with the digest that it had before, None for a new tag.
 
     Each change adds a row of history.  Manifests that lose a tag get a new lease.  Many tags take
     as few statements as one: other units wait for the write lock meanwhile.
@@ -41,7 +43,7 @@ def change_all(
     old = current_digests(connection, repository, names)
     changed = [tag for tag in dict.fromkeys(names) if old.get(str(tag)) != new]
     if not changed:
-        return []
+        return {}
     versions = dict(_VERSIONS.run(connection, repository=repository, names=given))
     rows = as_list([[str(tag), versions.get(str(tag), 0) + 1] for tag in changed])
     values = {"repository": repository, "digest": new, "at": change.at, "rows": rows}
@@ -51,7 +53,7 @@ def change_all(
     _APPEND_HISTORY.run(connection, **values, identity=change.identity)
     for lost in {old[str(tag)] for tag in changed if str(tag) in old}:
         manifests.renew_lease(connection, change, repository, Digest.parse(lost))
-    return changed
+    return {tag: old.get(str(tag)) for tag in changed}
 
 
 def current_digests(

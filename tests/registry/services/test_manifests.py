@@ -1,6 +1,7 @@
 """Manifests: exact bytes in and out, and no dangling references."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -430,6 +431,30 @@ async def test_every_change_leaves_one_line_of_audit(service: Service) -> None:
     actions = [action for (action,) in await service.rows("SELECT action FROM audit ORDER BY id")]
 
     assert actions == ["blob.push", "manifest.push", "tag.delete", "manifest.delete"]
+
+
+async def test_the_audit_says_from_which_digest_a_tag_was_moved_or_deleted(
+    service: Service,
+) -> None:
+    repository, old, new = service.repository(), an_image(seed="old"), an_image(seed="new")
+    await push_image(repository, old, V1)
+    await push_image(repository, new)
+    for _ in range(2):
+        await repository.manifests.push(V1, new.manifest, new.media_type, tags=[V2])
+    await repository.manifests.delete(V1)
+
+    rows = await service.rows(
+        "SELECT target, detail FROM audit WHERE action IN ('manifest.push', 'tag.delete')"
+    )
+
+    both = {"tags": ["v1", "v2"]}
+    assert [(target, json.loads(detail or "{}")) for target, detail in rows[:4]] == [
+        (str(old.digest), {"tags": ["v1"]}),
+        (str(new.digest), {}),
+        (str(new.digest), {**both, "moved": {"v1": str(old.digest)}}),
+        (str(new.digest), both),
+    ]
+    assert rows[4:] == [("v1", str(new.digest))]
 
 
 async def test_only_the_first_of_many_absent_references_are_listed(

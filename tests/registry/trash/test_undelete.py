@@ -80,6 +80,10 @@ async def test_a_tag_comes_back_to_where_it_was(window: GcService) -> None:
     restored = await undelete_tag(window.service.state, "op", NAME, ONE)
 
     assert (restored.tags, restored.manifests) == (["one"], [])
+    [row] = await window.service.rows(
+        "SELECT identity, target, detail FROM audit WHERE action = 'tag.undelete'"
+    )
+    assert row == ("op", str(image.digest), '{"tags": ["one"]}')
     with pytest.raises(CommandRefused, match="exists, and points to"):
         await undelete_tag(window.service.state, "op", NAME, ONE)
     with pytest.raises(CommandRefused, match="never existed"):

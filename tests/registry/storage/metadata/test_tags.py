@@ -54,7 +54,7 @@ def test_only_the_tags_that_change_are_told(
 
     changed = tags.change_all(connection, LATE, repository, [V1, V2, V2, Tag("v3")], second)
 
-    assert changed == [V2, Tag("v3")]
+    assert changed == {V2: str(first), Tag("v3"): None}
     assert tags.current_digests(connection, repository, [V1, V2, Tag("v4")]) == {
         "v1": str(second),
         "v2": str(second),
