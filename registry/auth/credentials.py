@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 
 from oci.errors import ErrorCode, OCIError
@@ -14,6 +15,8 @@ from registry.errors import Unauthorized
 
 MAX_USER = 256
 MAX_PASSWORD = 1024
+# Longer tokens are parsed again with each request: any caller can send them.
+MAX_REMEMBERED = 2048
 
 # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
@@ -59,7 +62,20 @@ def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken 
         return None
     if len(headers) > 1:
         raise CredentialsRepeated(len(headers))
-    scheme, _, encoded = headers[0].strip().partition(" ")
+    header = headers[0]
+    if header.startswith("Bearer ") and len(header) <= MAX_REMEMBERED:
+        return _parse_bearer(header)
+    return _parse(header)
+
+
+# A client sends the same one with many requests.  What is raised is not remembered.
+@lru_cache(maxsize=1024)
+def _parse_bearer(header: str) -> BasicCredentials | BearerToken:
+    return _parse(header)
+
+
+def _parse(header: str) -> BasicCredentials | BearerToken:
+    scheme, _, encoded = header.strip().partition(" ")
     if scheme.lower() == "bearer" and _TOKEN.fullmatch(encoded):
         return BearerToken(encoded)
     if scheme.lower() != "basic":
