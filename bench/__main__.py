@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench import registry_rows, runner_rows
+from bench import access_rows, registry_rows, runner_rows
 from bench.registry_rows import Bench
 from bench.servers import Missing
 from bench.table import Row, render
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "put": registry_rows.put_blob,
     "manifest": registry_rows.get_manifest,
     "small": registry_rows.get_small_blob,
+    "bearer": access_rows.get_manifest_by_bearer,
     "memory": registry_rows.memory,
     "pull": runner_rows.pull,
     "run": runner_rows.run,

@@ -23,8 +23,8 @@ from bench.servers import (
 )
 from bench.table import Goal, Row
 
-_NAME = "bench/image"
-_TAG = "latest"
+NAME = "bench/image"
+TAG = "latest"
 _SMALL_BYTES = 4096
 _AT_ONCE = 8
 _WRK_SECONDS = 5
@@ -52,14 +52,14 @@ class Bench:
 def get_blob(bench: Bench) -> Iterator[Row]:
     """GET of a large blob, by one connection and by four, servers taking turns."""
     content = _served(bench)
-    path = f"/v2/{_NAME}/blobs/{content.digest}"
+    path = f"/v2/{NAME}/blobs/{content.digest}"
     with _three(bench, content) as (slipway, peer, static):
         for connections in (1, 4):
             turns: dict[str, Callable[[], float]] = {
                 server.name: _getter(server, target, bench.size, connections)
                 for server, target in ((slipway, path), (peer, path), (static, "/blob"))
             }
-            speeds = _medians(turns, bench.rounds)
+            speeds = medians(turns, bench.rounds)
             name = f"GET blob of {_size(bench.size)}, {connections} at once"
             goal = Goal(">=", 1.2)
             yield Row(name, "MB/s", speeds["slipway"], speeds[peer.name], peer.name, goal)
@@ -73,7 +73,7 @@ def put_blob(bench: Bench) -> Iterator[Row]:
         turns: dict[str, Callable[[], float]] = {
             server.name: _putter(server, source) for server in (slipway, peer)
         }
-        speeds = _medians(turns, bench.rounds)
+        speeds = medians(turns, bench.rounds)
     name = f"PUT blob of {_size(bench.size)}, synced"
     goal = Goal(">=", 2)
     yield Row(name, "MB/s", speeds["slipway"], speeds[peer.name], peer.name, goal)
@@ -85,9 +85,9 @@ def get_manifest(bench: Bench) -> Iterator[Row]:
     with ours(bench.directory / "ours") as slipway, _peer(bench) as peer:
         turns: dict[str, Callable[[], float]] = {}
         for server in (slipway, peer):
-            _push_image(bench, server)
-            turns[server.name] = _requester(server, f"/v2/{_NAME}/manifests/{_TAG}", accept)
-        rates = _medians(turns, bench.rounds)
+            push_image(bench, server)
+            turns[server.name] = requester(server, f"/v2/{NAME}/manifests/{TAG}", accept)
+        rates = medians(turns, bench.rounds)
     name = "GET manifest by tag, 16 connections"
     goal = Goal(">=", 4)
     yield Row(name, "/s", rates["slipway"], rates[peer.name], peer.name, goal)
@@ -98,13 +98,13 @@ def get_small_blob(bench: Bench) -> Iterator[Row]:
     file = client.random_file(bench.directory / "small", _SMALL_BYTES)
     content = Content.fresh(file)
     _write(content, bench.directory / "served" / "blob")
-    path = f"/v2/{_NAME}/blobs/{content.digest}"
+    path = f"/v2/{NAME}/blobs/{content.digest}"
     with _three(bench, content) as (slipway, peer, static):
-        rates = _medians(
+        rates = medians(
             {
-                slipway.name: _requester(slipway, path),
-                peer.name: _requester(peer, path),
-                static.name: _requester(static, "/blob"),
+                slipway.name: requester(slipway, path),
+                peer.name: requester(peer, path),
+                static.name: requester(static, "/blob"),
             },
             bench.rounds,
         )
@@ -120,7 +120,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     for start in (ours, docker_registry):
         with start(bench.directory / f"memory-{start.__name__}") as server:
             served = Content.fresh(source)
-            client.put_blob(server.port, _NAME, served)
+            client.put_blob(server.port, NAME, served)
             contents = [Content.fresh(source) for _ in range(_AT_ONCE)]
             reset_peak(server.pid)
             _up_and_down(server, contents, served)
@@ -131,9 +131,9 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 
 def _up_and_down(server: Server, contents: Sequence[Content], served: Content) -> None:
-    target = f"/v2/{_NAME}/blobs/{served.digest}"
+    target = f"/v2/{NAME}/blobs/{served.digest}"
     with ThreadPoolExecutor(2 * _AT_ONCE) as pool:
-        work = [pool.submit(client.put_blob, server.port, _NAME, each) for each in contents]
+        work = [pool.submit(client.put_blob, server.port, NAME, each) for each in contents]
         work += [pool.submit(client.get, server.port, target, served.size) for _ in contents]
         for each in work:
             each.result()
@@ -154,7 +154,7 @@ def _three(bench: Bench, content: Content) -> Iterator[tuple[Server, Server, Ser
         nginx(bench.directory / "nginx", bench.directory / "served") as static,
     ):
         for server in (slipway, peer):
-            client.put_blob(server.port, _NAME, content)
+            client.put_blob(server.port, NAME, content)
         yield slipway, peer, static
 
 
@@ -173,18 +173,18 @@ def _write(content: Content, path: Path) -> None:
             file.write(part)
 
 
-def _push_image(bench: Bench, server: Server) -> None:
+def push_image(bench: Bench, server: Server) -> None:
     described = []
     for name, media_type in (("config", _CONFIG_TYPE), ("layer", _LAYER_TYPE)):
         file = bench.directory / name
         file.write_bytes(b"{}".ljust(_SMALL_BYTES) if name == "config" else bytes(_SMALL_BYTES))
         content = Content.fresh(file)
-        client.put_blob(server.port, _NAME, content)
+        client.put_blob(server.port, NAME, content)
         fields = {"mediaType": media_type, "digest": content.digest, "size": content.size}
         described.append(fields)
     config, layer = described
     document = {"schemaVersion": 2, "mediaType": client.MANIFEST}
-    client.put_manifest(server.port, _NAME, _TAG, {**document, "config": config, "layers": [layer]})
+    client.put_manifest(server.port, NAME, TAG, {**document, "config": config, "layers": [layer]})
 
 
 def _getter(server: Server, target: str, size: int, connections: int) -> Callable[[], float]:
@@ -201,12 +201,12 @@ def _putter(server: Server, source: Path) -> Callable[[], float]:
         content = Content.fresh(source)
         # Unwritten bytes of an earlier turn must not be written during this one.
         os.sync()
-        return content.size / client.put_blob(server.port, _NAME, content) / 1e6
+        return content.size / client.put_blob(server.port, NAME, content) / 1e6
 
     return turn
 
 
-def _requester(server: Server, target: str, *fields: str) -> Callable[[], float]:
+def requester(server: Server, target: str, *fields: str) -> Callable[[], float]:
     command = [program("wrk"), "-t1", "-c16", f"-d{_WRK_SECONDS}s"]
     for field in fields:
         command += ["-H", field]
@@ -222,7 +222,7 @@ def _requester(server: Server, target: str, *fields: str) -> Callable[[], float]
     return turn
 
 
-def _medians(turns: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def medians(turns: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Each server once, unmeasured, then round by round in turn."""
     for turn in turns.values():
         turn()

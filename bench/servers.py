@@ -45,10 +45,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def ours(directory: Path) -> Iterator[Server]:
+def ours(directory: Path, *, anonymous: str = "push") -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "registry", "serve", "--root", str(directory / "root")]
-    command += ["--listen", f"127.0.0.1:{port}", "--anonymous", "push"]
+    command += ["--listen", f"127.0.0.1:{port}", "--anonymous", anonymous]
     with running("slipway", command, port, directory) as server:
         yield server
 
