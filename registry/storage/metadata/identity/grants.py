@@ -9,9 +9,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    bindparam,
     delete,
     func,
     insert,
+    literal_column,
     or_,
     select,
     update,
@@ -20,6 +22,7 @@ from sqlalchemy import (
 from oci.reference import RepositoryName
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Role
+from registry.storage.database.statements import Prepared
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.identity.tables import (
     ANONYMOUS_ID,
@@ -29,6 +32,9 @@ from registry.storage.metadata.identity.tables import (
     principals,
 )
 from registry.storage.metadata.tables import deleted_repositories, repositories
+
+# More repositories than there can be: SQL has no word for all in a LIMIT of every database.
+MOST_NAMES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +132,13 @@ def in_ranges(
     connection: Connection, ranges: list[tuple[str, str]], *, last: str | None, limit: int | None
 ) -> list[RepositoryName]:
     """The names in some ranges, which are sorted and apart: a seek for each, up to the limit."""
-    row = repositories.c
     found: list[RepositoryName] = []
     for low, high in ranges:
         if last is not None and high <= last:
             continue
-        query = (
-            select(row.name)
-            .where(row.name >= low, row.name < high)
-            .where(row.id.not_in(select(deleted_repositories.c.repository_id)))
-            .order_by(row.name)
-            .limit(None if limit is None else limit - len(found))
-        )
-        if last is not None:
-            query = query.where(row.name > last)
-        found += [RepositoryName(name) for name in connection.scalars(query)]
+        rest = MOST_NAMES if limit is None else limit - len(found)
+        rows = _IN_RANGE.run(connection, low=low, high=high, last=last or "", rest=rest)
+        found += [RepositoryName(row[0]) for row in rows]
         if limit is not None and len(found) >= limit:
             break
     return found
@@ -197,3 +195,15 @@ def _grant(row: Any) -> Grant:
 def count_of(connection: Connection, principal: int) -> int:
     query = select(func.count()).select_from(grants).where(grants.c.principal_id == principal)
     return connection.scalar(query) or 0
+
+
+# Compiled once: a caller with 50 grants has 50 ranges.
+_IN_RANGE = Prepared(
+    select(repositories.c.name)
+    .where(repositories.c.name >= bindparam("low"), repositories.c.name < bindparam("high"))
+    .where(repositories.c.name > bindparam("last"))
+    .where(repositories.c.id.not_in(select(deleted_repositories.c.repository_id)))
+    .order_by(repositories.c.name)
+    .limit(bindparam("rest"))
+    .offset(literal_column("0"))
+)
