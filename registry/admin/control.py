@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
@@ -25,8 +26,12 @@ from registry.errors import CommandRefused, StartupError
 SOCKET = "control.sock"
 MAX_LINE = 64 * 1024
 
-SECRETS = frozenset({"entries", "password"})
+SECRETS = frozenset({"entries", "label", "password"})
 """The arguments of commands that are not written to the log."""
+
+NAMES = frozenset({"id", "member", "name", "what", "who"})
+"""Those in which a secret may stand by mistake: written only if they have a name's form."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._/:@-]*|[0-9A-Za-z]{12}", re.ASCII)
 
 log = structlog.get_logger()
 
@@ -154,11 +159,15 @@ async def run_command(
 
 
 def shown(request: Mapping[str, Any]) -> object:
-    """The arguments, for the log, without those that hold secrets (rule LG-1)."""
+    """The arguments, for the log, without those that hold secrets, or may (rule LG-1)."""
     arguments = request.get("arguments")
     if not isinstance(arguments, Mapping):
         return arguments
-    return {key: value for key, value in arguments.items() if key not in SECRETS}
+    return {
+        key: value if key not in NAMES or _NAME.fullmatch(str(value)) else "(no name)"
+        for key, value in arguments.items()
+        if key not in SECRETS
+    }
 
 
 def parse(line: bytes) -> dict[str, Any]:
