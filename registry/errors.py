@@ -40,6 +40,8 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-code
           + Invalid                       a value is none that there can be
           + Absent                        what is named does not exist
           + Conflict                      what exists forbids it
+          + Denied                        the caller may see it, and not do it
+          + ConditionFailed               what exists is not what the request expects
 """
 
 from __future__ import annotations
@@ -387,3 +389,11 @@ class Absent(CommandRefused):
 
 class Conflict(CommandRefused):
     """A change that the rows forbid: the name is taken, or nobody would be left."""
+
+
+class Denied(CommandRefused):
+    """A change that the caller may not make, of something that they may see."""
+
+
+class ConditionFailed(CommandRefused):
+    """A condition of the request, If-Match or If-None-Match, does not hold."""

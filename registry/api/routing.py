@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
 from registry.api.errors import EndpointUnknown, MethodNotAllowed, PathInvalid
-from registry.api.routes import Endpoint
 
 # A repository may be called "a/blobs/b", so the name matches greedily; no other part has a slash.
 _NAME, _REST = r"(?P<name>.+)", r"[^/]+"
@@ -16,15 +16,28 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _AMBIGUOUS = (b"2F", b"5C", b"00")
 
 
-class Router:
+class Route(Protocol):
+    """A row of an endpoint table."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
+R = TypeVar("R", bound=Route)
+
+
+class Router(Generic[R]):
     """The endpoint table, by path in the table's order, then by method.
 
     It replaces Starlette's because all methods of a path are matched together: a correct Allow,
     HEAD where there is GET, and one walk over 12 patterns instead of 18.
     """
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        paths: dict[str, dict[str, Endpoint]] = {}
+    def __init__(self, endpoints: Iterable[R]) -> None:
+        paths: dict[str, dict[str, R]] = {}
         for endpoint in endpoints:
             methods = paths.setdefault(endpoint.path, {})
             if methods.setdefault(endpoint.method, endpoint) is not endpoint:
@@ -34,7 +47,7 @@ class Router:
                 methods.setdefault("HEAD", methods["GET"])
         self._paths = [(_pattern(path), methods) for path, methods in paths.items()]
 
-    def match(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+    def match(self, method: str, path: str) -> tuple[R, Mapping[str, str]]:
         """The endpoint and the parts of its path, or EndpointUnknown, or MethodNotAllowed."""
         for pattern, methods in self._paths:
             found = pattern.fullmatch(path)

@@ -75,6 +75,11 @@ class Registry:
         return Repository(RepositoryContext(name, identity, self._state, may_push, caller, role))
 
     @property
+    def state(self) -> RegistryState:
+        """For the management API alone, whose handlers reach no content."""
+        return self._state
+
+    @property
     def has_identities(self) -> bool:
         """Whether there is anybody to sign in."""
         return self._state.identities.exist

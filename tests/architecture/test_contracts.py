@@ -100,6 +100,7 @@ ONE_CLASS = {"registry.storage.database.contract:Database"}
 # One implementation, or values: a Protocol that names the attributes which its reader needs.
 WITHOUT_CONTRACT = {
     "registry.admin.open_registry:HeldRoot": "attributes of Root",
+    "registry.api.routing:Route": "method and path of a row of an endpoint table",
     "registry.services.uploads:Source": "the name of a Repository",
     "registry.storage.blobs.filesystem.file_ops:Syscalls": "the module os",
     "registry.storage.disk.read_only_latch:Syscalls": "the module os",

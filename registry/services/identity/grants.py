@@ -13,7 +13,7 @@ from registry.services.context import RegistryState
 from registry.services.identity.authorization import Authorization
 from registry.services.identity.identity import Identity
 from registry.services.identity.locks import tag_facts
-from registry.services.identity.principals import require_grantee
+from registry.services.identity.principals import Check, allow, require_grantee
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
 from registry.storage.metadata.identity import grants
@@ -23,11 +23,17 @@ MAX_GRANTS = 10_000
 
 
 async def add_grant(
-    state: RegistryState, actor: str, name: str, role: Role, pattern: Pattern
+    state: RegistryState,
+    actor: str,
+    name: str,
+    role: Role,
+    pattern: Pattern,
+    check: Check = allow,
 ) -> Role | None:
     """Give a role on a pattern; returns the role that it replaces.  Raises Absent or Conflict."""
 
     def unit(connection: Connection) -> Role | None:
+        check(connection)
         found = require_grantee(connection, name)
         change = state.begin_change(connection, actor)
         before = grants.put(connection, change, found.id, role, pattern)
@@ -40,10 +46,13 @@ async def add_grant(
     return await state.database.write(unit, on=None)
 
 
-async def remove_grant(state: RegistryState, actor: str, name: str, pattern: Pattern) -> Role:
+async def remove_grant(
+    state: RegistryState, actor: str, name: str, pattern: Pattern, check: Check = allow
+) -> Role:
     """Take the role on a pattern; returns it.  Raises Absent."""
 
     def unit(connection: Connection) -> Role:
+        check(connection)
         found = require_grantee(connection, name)
         removed = grants.remove(connection, found.id, pattern)
         if removed is None:
@@ -78,10 +87,12 @@ async def explain(
     access: Access,
     repository: RepositoryName,
     tag: str | None = None,
+    *,
+    caller: Identity | None = None,
 ) -> Decision:
     """The steps of a decision for a principal, with the grant and the lock that decide.
 
-    Raises Absent.
+    ``caller``: the principal itself, whose token's limits count.  Raises Absent.
     """
 
     def unit(connection: Connection) -> tuple[int, list[Grant], TagFacts | None]:
@@ -90,7 +101,8 @@ async def explain(
         return found.id, grants.held_by(connection, found.id), facts
 
     principal, held, facts = await state.database.read(unit)
-    standing = await authorization.standing(Identity(principal, name), str(repository))
+    identity = caller or Identity(principal, name)
+    standing = await authorization.standing(identity, str(repository))
     patterns = set(matching(str(repository), name))
     best = max(
         (grant for grant in held if str(grant.pattern) in patterns),

@@ -14,7 +14,7 @@ from registry.auth.patterns import USER, Pattern
 from registry.auth.roles import Role
 from registry.errors import Absent, Conflict, Invalid, TagLocked, TagMoveDenied
 from registry.services.context import RegistryState
-from registry.services.identity.principals import parse_name
+from registry.services.identity.principals import Check, allow, parse_name
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit, repositories, tags
 from registry.storage.metadata.identity import locks
@@ -25,7 +25,12 @@ TAGS_PER_PAGE = 1000
 
 
 async def put_lock(
-    state: RegistryState, actor: str, name: str, pattern: Pattern, glob: Glob
+    state: RegistryState,
+    actor: str,
+    name: str,
+    pattern: Pattern,
+    glob: Glob,
+    check: Check = allow,
 ) -> bool:
     """Add a lock, or replace the one of this name; True if it is new.
 
@@ -36,6 +41,7 @@ async def put_lock(
         raise Invalid(f"pattern is {pattern}, expected one without {USER}: a lock holds for all")
 
     def unit(connection: Connection) -> bool:
+        check(connection)
         change = state.begin_change(connection, actor)
         is_new = locks.put(connection, change, checked, pattern, glob)
         if is_new and len(locks.listed(connection)) > MAX_LOCKS:
@@ -46,10 +52,11 @@ async def put_lock(
     return await state.database.write(unit, on=None)
 
 
-async def remove_lock(state: RegistryState, actor: str, name: str) -> None:
+async def remove_lock(state: RegistryState, actor: str, name: str, check: Check = allow) -> None:
     """Raises Absent."""
 
     def unit(connection: Connection) -> None:
+        check(connection)
         if not locks.remove(connection, name):
             raise Absent(f"there is no lock {name}")
         change = state.begin_change(connection, actor)

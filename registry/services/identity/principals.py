@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from registry.auth.htpasswd import HtpasswdEntry, is_bcrypt
@@ -18,6 +18,13 @@ from registry.storage.metadata.identity.principals import Kind, Principal
 __all__ = ["Kind", "Principal"]
 
 MAX_MEMBERS = 10_000
+
+Check = Callable[[Connection], None]
+"""Raises unless the actor may make a change: it reads the rows of the change's own transaction."""
+
+
+def allow(connection: Connection) -> None:
+    """The check of the operator, who may do everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +193,16 @@ async def remove_member(state: RegistryState, actor: str, group: str, member: st
     await state.database.write(unit, on=None)
 
 
-async def remove(state: RegistryState, actor: str, name: str, kind: Kind) -> None:
+async def remove(
+    state: RegistryState, actor: str, name: str, kind: Kind, check: Check = allow
+) -> None:
     """Remove a principal with its grants, tokens and memberships, which end at once.
 
     Raises Absent, and Conflict for the last owner.
     """
 
     def unit(connection: Connection) -> None:
+        check(connection)
         found = require(connection, name, kind)
         principals.remove(connection, found.id)
         if found.is_owner:

@@ -12,7 +12,13 @@ from registry.auth.secrets import TokenSecret, mint
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.context import RegistryState
 from registry.services.identity.grants import MAX_GRANTS
-from registry.services.identity.principals import parse_name, require, require_free
+from registry.services.identity.principals import (
+    Check,
+    allow,
+    parse_name,
+    require,
+    require_free,
+)
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
 from registry.storage.metadata.audit import Change
@@ -79,6 +85,7 @@ async def mint_token(
     label: str,
     limits: Sequence[Narrowing] | None,
     life_ms: int | None,
+    check: Check = allow,
 ) -> MintedToken:
     """Mint one more token for a user or robot.
 
@@ -89,6 +96,7 @@ async def mint_token(
         raise Invalid(f"label {label[:MAX_LABEL]!r}: expected at most {MAX_LABEL} characters")
 
     def unit(connection: Connection) -> MintedToken:
+        check(connection)
         found = require_holder(connection, name)
         change = state.begin_change(connection, actor)
         most = MAX_ROBOT_TOKENS if found.kind == "robot" else MAX_USER_TOKENS
@@ -104,10 +112,13 @@ async def mint_token(
     return await state.database.write(unit, on=None)
 
 
-async def revoke_token(state: RegistryState, actor: str, id: str) -> StoredToken:
+async def revoke_token(
+    state: RegistryState, actor: str, id: str, check: Check = allow
+) -> StoredToken:
     """Revoke a token: the next request with it is refused.  Raises Absent."""
 
     def unit(connection: Connection) -> StoredToken:
+        check(connection)
         found = tokens.BY_ID.first(connection, id)
         if found is None:
             raise Absent(f"there is no token {id}")

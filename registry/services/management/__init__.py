@@ -1,0 +1,1 @@
+"""Management: changes of users, robots, grants and locks by a caller, within their own reach."""
