@@ -13,6 +13,8 @@ from registry.admin.control import serve_commands
 from registry.admin.open_registry import OpenRegistry
 from registry.api.access import Authorizer
 from registry.api.application import Application
+from registry.api.management.endpoints import ENDPOINTS as MANAGEMENT_ENDPOINTS
+from registry.api.management.management import Management
 from registry.api.routes import ENDPOINTS
 from registry.api.routing import Router
 from registry.auth.roles import Role
@@ -124,6 +126,7 @@ def build_application(settings: Settings, root: Root, background: BackgroundTask
     requests = RequestLog(settings.logs.format) if settings.logs.requests else None
     return Application(
         Router(ENDPOINTS),
+        Management(MANAGEMENT_ENDPOINTS),
         lifespan,
         requests,
         background,

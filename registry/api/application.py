@@ -18,7 +18,10 @@ from registry.api.challenges import challenge
 from registry.api.client_address import apply_forwarded
 from registry.api.errors import fail, refuse
 from registry.api.held_bytes import HeldBytes, Hold
+from registry.api.management.endpoint import PREFIX
+from registry.api.management.management import Management
 from registry.api.requests import RegistryRequest
+from registry.api.routes import Endpoint
 from registry.api.routing import Router, decoded_path
 from registry.background import BackgroundTasks
 from registry.config import IPNetwork
@@ -27,6 +30,8 @@ from registry.logs import RequestLine, RequestLog
 
 # nginx's status for a client that closed the connection before the response.
 CLIENT_GONE = 499
+
+_MANAGEMENT = f"{PREFIX}/"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -45,7 +50,8 @@ class Application:
 
     def __init__(
         self,
-        router: Router,
+        router: Router[Endpoint],
+        management: Management,
         lifespan: Lifespan,
         requests: RequestLog | None,
         background: BackgroundTasks,
@@ -54,6 +60,7 @@ class Application:
         trusted_proxies: Sequence[IPNetwork] = (),
     ) -> None:
         self._router = router
+        self._management = management
         self._external_url = external_url
         self._trusted_proxies = tuple(trusted_proxies)
         self._background = background
@@ -113,22 +120,30 @@ class Application:
     async def _handle(
         self, line: RequestLine, hold: Hold, scope: Scope, receive: Receive
     ) -> Response:
+        if scope["path"].startswith(_MANAGEMENT):
+            # Before the router of the distribution API: no blob waits for more patterns.
+            request = self._request(hold, scope, receive)
+            return await self._management.respond(request, line.request_id)
         scope["path"] = decoded_path(scope)
         endpoint, found = self._router.match(scope["method"], scope["path"])
         scope["path_params"] = found
         name = line.repository = found.get("name")
         line.reference = found.get("digest") or found.get("reference") or found.get("session")
-        authorizer = self._authorizer
-        assert authorizer is not None, "requests come between startup and shutdown"
-        request = RegistryRequest(
-            scope, receive, authorizer, self._background, hold, is_stopping=self.is_stopping()
-        )
+        request = self._request(hold, scope, receive)
+        authorizer = request.authorizer
         if name is None:
             return await endpoint.handler(
                 request, await authorizer.authorize(request, endpoint.access)
             )
         repository = await authorizer.authorize_in(request, endpoint.access, name)
         return await endpoint.handler(request, repository)
+
+    def _request(self, hold: Hold, scope: Scope, receive: Receive) -> RegistryRequest:
+        authorizer = self._authorizer
+        assert authorizer is not None, "requests come between startup and shutdown"
+        return RegistryRequest(
+            scope, receive, authorizer, self._background, hold, is_stopping=self.is_stopping()
+        )
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan: open before the first request, close after the last."""
