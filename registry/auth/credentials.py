@@ -68,7 +68,7 @@ def parse_credentials(headers: Sequence[str]) -> BasicCredentials | BearerToken 
     return _parse(header)
 
 
-# A client sends the same one with many requests.  What is raised is not remembered.
+# A client sends the same one with many requests.  A refusal is not remembered.
 @lru_cache(maxsize=1024)
 def _parse_bearer(header: str) -> BasicCredentials | BearerToken:
     return _parse(header)
