@@ -1,0 +1,212 @@
+"""Subject tokens: a CI's signed JSON Web Token, parsed and verified; nothing is fetched here.
+
+https://www.rfc-editor.org/rfc/rfc8725 (practices) and https://www.rfc-editor.org/rfc/rfc7519
+
+The header chooses the key among those of a configured issuer, by its id, and nothing else
+(rule AN-1).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from oci.document import InvalidDocument, parse_document
+from oci.errors import quoted
+
+MAX_LENGTH: Final = 16 * 1024
+MAX_KEY_ID: Final = 500
+MAX_KEYS: Final = 100
+MAX_AGE_SECONDS: Final = 600
+LEEWAY_SECONDS: Final = 60
+
+# Keys and their addresses in a header are the sender's word; `crit` would change the meaning.
+REFUSED_HEADERS: Final = ("jwk", "jku", "x5u", "x5c", "crit")
+
+_RSA_BITS = range(2048, 8193)
+# In whole characters of base64: a key of another size is not even read.
+_ENCODED_BITS = range(2048, 8193 + 16)
+_MAX_EXPONENT = 2**32
+_FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+
+Key = RSAKey | ECKey
+Keys = Mapping[str, Key]
+"""The keys of an issuer by their ids."""
+
+# The algorithm, and the kind and the curve of the keys that it is for.
+_ALGORITHMS: Mapping[str, type[Key]] = MappingProxyType({"RS256": RSAKey, "ES256": ECKey})
+
+
+class TokenRefused(ValueError):
+    """The token does not count; the message says why, and quotes no part of its signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectToken:
+    """A token in its parts: true only if ``check_signature`` and ``check_times`` pass."""
+
+    text: str = field(repr=False)
+    algorithm: str
+    key_id: str
+    issuer: str
+    claims: Mapping[str, object]
+
+    @property
+    def replay_id(self) -> str:
+        """The same for each copy of a token.
+
+        The `jti` if it has one, or else its signed part: ECDSA allows two signatures of one.
+        """
+        given = self.claims.get("jti")
+        signed = given if isinstance(given, str) and given else self.text.rpartition(".")[0]
+        kind = "jti" if signed is given else "text"
+        return hashlib.sha256(f"{kind}\0{self.issuer}\0{signed}".encode()).hexdigest()
+
+    @property
+    def expires_at(self) -> int:
+        """The last second in which ``check_times`` may pass."""
+        age = _time(self.claims, "iat") + MAX_AGE_SECONDS
+        return min(_time(self.claims, "exp"), age) + LEEWAY_SECONDS
+
+
+def parse_subject_token(text: str) -> SubjectToken:
+    """Raises TokenRefused for any token whose header or form is not the one expected."""
+    if len(text) > MAX_LENGTH:
+        raise TokenRefused(f"the token has more than {MAX_LENGTH} characters")
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise TokenRefused("expected a JSON Web Token: three parts of base64url")
+    header = _part(found[1], "header")
+    refused = [name for name in REFUSED_HEADERS if name in header]
+    if refused:
+        raise TokenRefused(f"the header has {refused[0]}, which is not accepted")
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
+        raise TokenRefused(f"alg is {quoted(str(algorithm))}, expected RS256 or ES256")
+    if not isinstance(key_id, str) or not 0 < len(key_id) <= MAX_KEY_ID:
+        raise TokenRefused("expected a kid in the header: the id of one of the issuer's keys")
+    if "b64" in header or "zip" in header or "enc" in header:
+        raise TokenRefused("expected a signed token that is neither encrypted nor detached")
+    claims = _part(found[2], "payload")
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str):
+        raise TokenRefused("expected the issuer's URL as the claim iss")
+    return SubjectToken(text, algorithm, key_id, issuer, claims)
+
+
+def check_signature(token: SubjectToken, key: Key) -> None:
+    """Raise TokenRefused unless the key, of the header's id, signed the token."""
+    if not isinstance(key, _ALGORITHMS[token.algorithm]):
+        raise TokenRefused(f"alg is {token.algorithm}, and its key is for another")
+    try:
+        jws.deserialize_compact(token.text, key, algorithms=[token.algorithm])
+    except (JoseError, ValueError):
+        raise TokenRefused("the signature is not the issuer's") from None
+
+
+def check_times(claims: Mapping[str, object], now: int) -> None:
+    """Raise TokenRefused unless the token counts now, in seconds since 1970."""
+    expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
+    if expires_at + LEEWAY_SECONDS <= now:
+        raise TokenRefused("the token has expired")
+    if issued_at - LEEWAY_SECONDS > now:
+        raise TokenRefused("the token is issued in the future: compare the clocks")
+    if issued_at + MAX_AGE_SECONDS + LEEWAY_SECONDS <= now:
+        raise TokenRefused(f"the token was issued more than {MAX_AGE_SECONDS} seconds ago")
+    if "nbf" in claims and _time(claims, "nbf") - LEEWAY_SECONDS > now:
+        raise TokenRefused("the token does not count yet: compare the clocks")
+
+
+def parse_keys(content: bytes) -> Keys:
+    """The keys of a set that verify our algorithms, by id; others are left out.
+
+    Raises TokenRefused for content that is no set.  An id that two keys have is none's.
+    """
+    try:
+        found = parse_document(content).get("keys")
+    except InvalidDocument as error:
+        raise TokenRefused(f"the issuer's keys cannot be read: {error}") from None
+    if not isinstance(found, list):
+        raise TokenRefused("the issuer's keys cannot be read: expected a list of keys")
+    if len(found) > MAX_KEYS:
+        raise TokenRefused(f"the issuer has {len(found)} keys, expected at most {MAX_KEYS}")
+    ids = [each.get("kid") for each in found if isinstance(each, dict)]
+    keys: dict[str, Key] = {}
+    for each in found:
+        if isinstance(each, dict) and isinstance(each.get("kid"), str):
+            key = _key(each) if ids.count(each["kid"]) == 1 else None
+            if key is not None:
+                keys[each["kid"]] = key
+    return MappingProxyType(keys)
+
+
+def parse_discovery(content: bytes, issuer: str) -> str:
+    """The address of the issuer's keys.  Raises TokenRefused, as for another issuer's document.
+
+    https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
+    """
+    try:
+        document = parse_document(content)
+    except InvalidDocument as error:
+        raise TokenRefused(f"the issuer's configuration cannot be read: {error}") from None
+    if document.get("issuer") != issuer:
+        raise TokenRefused("the issuer's configuration is of another issuer")
+    address = document.get("jwks_uri")
+    if not isinstance(address, str):
+        raise TokenRefused("the issuer's configuration has no jwks_uri")
+    return address
+
+
+def _part(encoded: str, name: str) -> dict[str, object]:
+    padded = encoded + "=" * (-len(encoded) % 4)
+    try:
+        content = base64.urlsafe_b64decode(padded)
+        # Bits after the last byte: another text of the same bytes.
+        if base64.urlsafe_b64encode(content).rstrip(b"=").decode() != encoded:
+            raise ValueError("bits after the last byte")
+        return parse_document(content)
+    except ValueError:
+        raise TokenRefused(f"the token's {name} is no JSON object in base64url") from None
+
+
+def _time(claims: Mapping[str, object], name: str) -> int:
+    value = claims.get(name)
+    if type(value) is not int or value < 0:
+        raise TokenRefused(f"expected the claim {name}: whole seconds since 1970")
+    return value
+
+
+def _key(given: dict[str, Any]) -> Key | None:
+    """A public key, from its public members only; None for one of another kind."""
+    if given.get("use", "sig") != "sig" or "d" in given or "k" in given:
+        return None
+    try:
+        if given.get("kty") == "RSA" and given.get("alg", "RS256") == "RS256":
+            if (len(given["n"]) * 6) not in _ENCODED_BITS:
+                return None
+            key = RSAKey.import_key({name: given[name] for name in ("kty", "n", "e")})
+            return key if _is_sound(key) else None
+        is_elliptic = given.get("kty") == "EC" and given.get("crv") == "P-256"
+        if is_elliptic and given.get("alg", "ES256") == "ES256":
+            return ECKey.import_key({name: given[name] for name in ("kty", "crv", "x", "y")})
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def _is_sound(key: RSAKey) -> bool:
+    public = key.raw_value
+    if not isinstance(public, RSAPublicKey):
+        return False
+    exponent = public.public_numbers().e
+    return public.key_size in _RSA_BITS and exponent % 2 == 1 and 3 <= exponent <= _MAX_EXPONENT

@@ -1,0 +1,268 @@
+"""Subject tokens: of the one form, by the issuer's own keys, at their time (rule AN-1)."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Mapping
+
+import pytest
+from joserfc.jwk import ECKey, OctKey
+
+from registry.auth.oidc import (
+    LEEWAY_SECONDS,
+    MAX_AGE_SECONDS,
+    MAX_KEYS,
+    MAX_LENGTH,
+    REFUSED_HEADERS,
+    TokenRefused,
+    check_signature,
+    check_times,
+    parse_discovery,
+    parse_keys,
+    parse_subject_token,
+)
+from tests.support.registry.issuer import assembled, ec_key, encoded, key_set, rsa_key, signed
+
+NOW = 1_800_000_000
+CLAIMS: Mapping[str, object] = {"iss": "https://ci.test", "iat": NOW, "exp": NOW + 300}
+HEADER = {"alg": "RS256", "kid": "rsa"}
+ISSUER = "https://ci.test"
+
+
+@pytest.mark.parametrize("key", [rsa_key(), ec_key()], ids=["RS256", "ES256"])
+def test_a_token_of_the_issuers_key_is_verified(key: ECKey) -> None:
+    token = parse_subject_token(signed(CLAIMS, key))
+    keys = parse_keys(json.dumps(key_set(rsa_key(), ec_key())).encode())
+
+    check_signature(token, keys[token.key_id])
+    check_times(token.claims, NOW)
+
+    assert (token.issuer, token.key_id, token.claims) == (ISSUER, key.kid, CLAIMS)
+    assert token.text not in repr(token)
+
+
+def hmac_by_public_key() -> str:
+    """HS256 with the public key's text as the secret: the confusion of algorithms."""
+    text = ".".join(
+        encoded(json.dumps(part).encode()) for part in ({**HEADER, "alg": "HS256"}, CLAIMS)
+    )
+    secret = rsa_key().as_pem(private=False)
+    return f"{text}.{encoded(hmac.digest(secret, text.encode(), 'sha256'))}"
+
+
+def with_payload(content: bytes) -> str:
+    return f"{encoded(json.dumps(HEADER).encode())}.{encoded(content)}.e30"
+
+
+FORGED = {
+    "empty": "",
+    "no token": "abc",
+    "two parts": "e30.e30",
+    "four parts": "e30.e30.e30.e30",
+    "encrypted": "e30.e30.e30.e30.e30",
+    "no signature": signed(CLAIMS).rpartition(".")[0] + ".",
+    "padded": signed(CLAIMS) + "=",
+    "a space": signed(CLAIMS) + " ",
+    "a line": signed(CLAIMS) + "\n",
+    "the other base64": "+/+." + signed(CLAIMS).partition(".")[2],
+    "too long": "a" * MAX_LENGTH + ".e30.e30",
+    "alg none": assembled({"alg": "none", "kid": "rsa"}, CLAIMS),
+    "alg NONE": assembled({"alg": "NONE", "kid": "rsa"}, CLAIMS),
+    "alg missing": assembled({"kid": "rsa"}, CLAIMS),
+    "alg null": assembled({"alg": None, "kid": "rsa"}, CLAIMS),
+    "alg a list": assembled({"alg": ["RS256"], "kid": "rsa"}, CLAIMS),
+    "alg HS256": hmac_by_public_key(),
+    "alg HS512": assembled({"alg": "HS512", "kid": "rsa"}, CLAIMS),
+    "alg RS384": assembled({"alg": "RS384", "kid": "rsa"}, CLAIMS),
+    "alg PS256": assembled({"alg": "PS256", "kid": "rsa"}, CLAIMS),
+    "alg ES512": assembled({"alg": "ES512", "kid": "rsa"}, CLAIMS),
+    "alg rs256": assembled({"alg": "rs256", "kid": "rsa"}, CLAIMS),
+    "kid missing": assembled({"alg": "RS256"}, CLAIMS),
+    "kid empty": assembled({"alg": "RS256", "kid": ""}, CLAIMS),
+    "kid a number": assembled({"alg": "RS256", "kid": 1}, CLAIMS),
+    "kid a list": assembled({"alg": "RS256", "kid": ["rsa"]}, CLAIMS),
+    "kid too long": assembled({"alg": "RS256", "kid": "a" * 501}, CLAIMS),
+    "b64": assembled({**HEADER, "b64": False}, CLAIMS),
+    "zip": assembled({**HEADER, "zip": "DEF"}, CLAIMS),
+    "header a list": assembled([HEADER], CLAIMS),
+    "header twice": encoded(b'{"alg":"none","alg":"RS256","kid":"rsa"}') + ".e30.e30",
+    "payload a text": assembled(HEADER, "claims"),
+    "payload another token": assembled({**HEADER, "cty": "JWT"}, signed(CLAIMS)),
+    "payload no UTF-8": with_payload(b"\xff"),
+    "claim twice": with_payload(b'{"iss":"a","iss":"b"}'),
+    "claim NaN": with_payload(b'{"iss":"a","exp":NaN}'),
+    "iss missing": assembled(HEADER, {}),
+    "iss a list": assembled(HEADER, {"iss": [ISSUER]}),
+    "deep": f"{encoded(b'[' * 5000)}.e30.e30",
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_token_of_another_form_is_refused(name: str) -> None:
+    with pytest.raises(TokenRefused):
+        parse_subject_token(FORGED[name])
+
+
+@pytest.mark.parametrize("name", REFUSED_HEADERS)
+def test_a_header_brings_no_key_and_no_extension(name: str) -> None:
+    value = rsa_key("mine").as_dict(private=False) if name == "jwk" else ["exp"]
+
+    with pytest.raises(TokenRefused, match=f"the header has {name}"):
+        parse_subject_token(assembled({**HEADER, name: value}, CLAIMS))
+
+
+def test_the_last_bits_of_base64_are_zero() -> None:
+    head, _, signature = signed(CLAIMS).split(".")
+    raw = json.dumps({**CLAIMS, "x": "."}).encode()
+    raw += b" " * (-(len(raw) - 1) % 3)  # one byte more than threes
+    exact = encoded(raw)
+    other = exact[:-1] + chr(ord(exact[-1]) + 1)
+    assert base64.urlsafe_b64decode(other + "==") == raw
+
+    with pytest.raises(TokenRefused, match="payload is no JSON"):
+        parse_subject_token(f"{head}.{other}.{signature}")
+
+
+@pytest.mark.parametrize(
+    ("token", "key"),
+    [
+        (signed(CLAIMS), rsa_key("other")),
+        (signed(CLAIMS, ec_key()), ec_key("other")),
+        (signed(CLAIMS), ec_key()),
+        (signed(CLAIMS, ec_key()), rsa_key()),
+        (
+            signed({**CLAIMS, "iss": "x"}).rpartition(".")[0] + "." + signed(CLAIMS).split(".")[2],
+            rsa_key(),
+        ),
+        (assembled(HEADER, CLAIMS, b"\0" * 256), rsa_key()),
+        (assembled(HEADER, CLAIMS, b"\0"), rsa_key()),
+        (assembled({"alg": "ES256", "kid": "ec"}, CLAIMS, b"\0" * 64), ec_key()),
+        (assembled({"alg": "ES256", "kid": "ec"}, CLAIMS, b"\0"), ec_key()),
+    ],
+    ids=[
+        "RSA",
+        "EC",
+        "EC for RSA",
+        "RSA for EC",
+        "payload",
+        "zeros",
+        "short",
+        "EC zeros",
+        "EC short",
+    ],
+)
+def test_a_signature_of_anything_else_is_refused(token: str, key: ECKey) -> None:
+    with pytest.raises(TokenRefused):
+        check_signature(parse_subject_token(token), key)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"exp": NOW - LEEWAY_SECONDS}, "has expired"),
+        ({"iat": NOW + LEEWAY_SECONDS + 1}, "in the future"),
+        ({"iat": NOW - MAX_AGE_SECONDS - LEEWAY_SECONDS}, "issued more than"),
+        ({"nbf": NOW + LEEWAY_SECONDS + 1}, "does not count yet"),
+        ({"exp": None}, "claim exp"),
+        ({"iat": None}, "claim iat"),
+        ({"exp": str(NOW + 300)}, "claim exp"),
+        ({"exp": NOW + 300.0}, "claim exp"),
+        ({"exp": True}, "claim exp"),
+        ({"iat": -1}, "claim iat"),
+        ({"nbf": "0"}, "claim nbf"),
+        ({"nbf": None}, "claim nbf"),
+    ],
+)
+def test_a_token_counts_at_its_time_only(change: dict[str, object], text: str) -> None:
+    with pytest.raises(TokenRefused, match=text):
+        check_times({**CLAIMS, **change}, NOW)
+
+
+def test_clocks_may_differ_by_a_minute() -> None:
+    for change in (
+        {"exp": NOW - LEEWAY_SECONDS + 1},
+        {"iat": NOW + LEEWAY_SECONDS, "nbf": NOW + LEEWAY_SECONDS},
+        {"iat": NOW - MAX_AGE_SECONDS - LEEWAY_SECONDS + 1},
+    ):
+        check_times({**CLAIMS, **change}, NOW)
+
+
+def test_keys_of_other_kinds_are_left_out() -> None:
+    oct_key = OctKey.import_key("secret of many bytes", {"kid": "oct"}).as_dict(private=True)
+    good = rsa_key().as_dict(private=False)
+    given = [
+        oct_key,
+        {**good, "kid": "encrypts", "use": "enc"},
+        {**good, "kid": "other alg", "alg": "RS512"},
+        {**good, "kid": "confused", "alg": "HS256"},
+        {**good, "kid": "even", "e": encoded(b"\2")},
+        {**good, "kid": "one", "e": encoded(b"\1")},
+        {**good, "kid": "no e", "e": None},
+        {**good, "kid": "not base64", "n": "?"},
+        {**rsa_key("private").as_dict(private=True)},
+        {**good, "kid": "short", "n": good["n"][:171]},
+        ec_key("curve", "P-384").as_dict(private=False),
+        {**ec_key("off").as_dict(private=False), "x": encoded(b"\1" * 32)},
+        {key: value for key, value in good.items() if key != "kid"},
+        {**good, "kid": 5},
+        "text",
+        None,
+        {**good, "kid": "twice"},
+        {**rsa_key("other").as_dict(private=False), "kid": "twice"},
+        {**good, "x5c": ["MII"], "jku": "https://evil.test", "key_ops": ["verify"]},
+    ]
+
+    assert list(parse_keys(json.dumps({"keys": given}).encode())) == ["rsa"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"keys":{}}', b'{"keys":[],"keys":[]}', b"\xff", b"[" * 100_000],
+)
+def test_content_that_is_no_set_of_keys_is_refused(content: bytes) -> None:
+    with pytest.raises(TokenRefused, match="cannot be read"):
+        parse_keys(content)
+
+
+def test_a_set_of_very_many_keys_is_refused() -> None:
+    with pytest.raises(TokenRefused, match="expected at most"):
+        parse_keys(json.dumps({"keys": [{}] * (MAX_KEYS + 1)}).encode())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"issuer": ISSUER + "/", "jwks_uri": "https://ci.test/keys"},
+        {"issuer": "https://evil.test", "jwks_uri": "https://ci.test/keys"},
+        {"issuer": [ISSUER], "jwks_uri": "https://ci.test/keys"},
+        {"jwks_uri": "https://ci.test/keys"},
+        {"issuer": ISSUER},
+        {"issuer": ISSUER, "jwks_uri": ["https://ci.test/keys"]},
+        [],
+    ],
+)
+def test_a_configuration_of_another_issuer_or_form_is_refused(document: object) -> None:
+    with pytest.raises(TokenRefused):
+        parse_discovery(json.dumps(document).encode(), ISSUER)
+
+
+def test_a_replay_is_known_by_the_jti_or_by_the_signed_text() -> None:
+    def replay_id(**more: object) -> str:
+        return parse_subject_token(signed({**CLAIMS, **more}, ec_key())).replay_id
+
+    # ECDSA signs each time anew: the texts differ.
+    assert replay_id() == replay_id()
+    assert replay_id(jti="a") == replay_id(jti="a", extra=1)
+    assert len({replay_id(), replay_id(jti="a"), replay_id(jti="b"), replay_id(extra=1)}) == 4
+    assert replay_id(jti="a") != replay_id(jti="a", iss="https://other.test")
+
+
+def test_a_token_is_remembered_for_as_long_as_it_may_count() -> None:
+    for change in ({}, {"exp": NOW + 86_400}):
+        token = parse_subject_token(signed({**CLAIMS, **change}))
+
+        check_times(token.claims, token.expires_at - 1)
+        with pytest.raises(TokenRefused):
+            check_times(token.claims, token.expires_at)
