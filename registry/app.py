@@ -30,11 +30,13 @@ from registry.server import Certificate, Limits, Server, listen
 from registry.services.context import Identities, ManifestPolicy, RegistryState, UploadLimits
 from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization
+from registry.services.identity.exchange import TokenExchange
 from registry.services.identity.failed_logins import (
     FailedLogins,
     failures_job,
     recording_failures,
 )
+from registry.services.identity.issuers import Issuers
 from registry.services.identity.startup import load_identities, signing_key
 from registry.services.identity.token_service import TokenService
 from registry.services.identity.token_uses import TokenUses, recording_uses, uses_job
@@ -242,8 +244,21 @@ async def authorizer_of(
     await load_identities(state)
     authorization = Authorization(state.database, state.clock, everyone)
     key = await signing_key(state)
+    exchange = TokenExchange(
+        state.database,
+        state.clock,
+        Issuers(state.clock),
+        opened.settings.server.external_url,
+        started_at=state.clock.wall_ms() // 1000,
+    )
     authentication = Authentication(
-        state.database, state.clock, state.identities.passwords, key, uses, failures
+        state.database,
+        state.clock,
+        state.identities.passwords,
+        key,
+        uses,
+        failures,
+        exchange=exchange,
     )
     tokens = TokenService(authentication, authorization)
     return Authorizer(opened.registry, authentication, authorization, tokens, everyone)

@@ -16,7 +16,7 @@ from registry.api.client_address import network_of
 from registry.api.errors import JSON, QueryInvalid
 from registry.api.requests import RegistryRequest
 from registry.api.responses import NEVER
-from registry.auth.credentials import MAX_PASSWORD, MAX_USER, BasicCredentials
+from registry.auth.credentials import BasicCredentials, is_too_long
 from registry.auth.scopes import Scope, format_scopes, parse_scopes
 from registry.errors import Unauthorized
 from registry.services.identity.identity import Identity
@@ -24,6 +24,10 @@ from registry.services.repositories import Registry
 
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 Form = dict[str, list[str]]
 
@@ -41,7 +45,7 @@ async def get_token(request: RegistryRequest, registry: Registry) -> Response:
 
 
 async def post_token(request: RegistryRequest, registry: Registry) -> Response:
-    """POST: the same by OAuth 2: ``grant_type`` password or refresh_token."""
+    """POST: the same by OAuth 2: ``grant_type`` password, refresh_token, or a token exchange."""
     form = await _form(request)
     kind = _one(form, "grant_type")
     tokens = request.authorizer.tokens
@@ -49,21 +53,49 @@ async def post_token(request: RegistryRequest, registry: Registry) -> Response:
         identity = await tokens.refresh(_one(form, "refresh_token"))
     elif kind == "password":
         user, password = _one(form, "username"), _one(form, "password")
-        if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
+        if is_too_long(user, password):
             raise Unauthorized("the user or the password is too long")
         credentials = BasicCredentials(user, password)
         identity = await request.authorizer.sign_in(credentials, network_of(request.scope))
+    elif kind == EXCHANGE:
+        return await _exchange(request, form)
     else:
-        return _oauth_error("unsupported_grant_type", "expected password or refresh_token")
+        expected = f"expected password, refresh_token or {EXCHANGE}"
+        return _oauth_error("unsupported_grant_type", expected)
     offline = _optional(form, "access_type") == "offline"
     scopes = parse_scopes(form.get("scope", []))
     return await _issue(request, identity, scopes, offline=offline)
 
 
+async def _exchange(request: RegistryRequest, form: Form) -> Response:
+    """An access token for a CI's own token, with which the caller also signs in as ``oidc``.
+
+    https://www.rfc-editor.org/rfc/rfc8693
+    """
+    if _one(form, "subject_token_type") != JWT_TYPE:
+        return _oauth_error("invalid_request", f"expected subject_token_type {JWT_TYPE}")
+    if _optional(form, "requested_token_type") not in (None, ACCESS_TYPE):
+        return _oauth_error("invalid_request", f"expected requested_token_type {ACCESS_TYPE}")
+    if "actor_token" in form:
+        return _oauth_error("invalid_request", "expected no actor_token")
+    authentication = request.authorizer.authentication
+    text = _one(form, "subject_token")
+    identity = await authentication.exchanged(text, network_of(request.scope))
+    scopes = parse_scopes(form.get("scope", []))
+    return await _issue(request, identity, scopes, offline=False, is_exchange=True)
+
+
 async def _issue(
-    request: RegistryRequest, identity: Identity, scopes: Sequence[Scope], *, offline: bool
+    request: RegistryRequest,
+    identity: Identity,
+    scopes: Sequence[Scope],
+    *,
+    offline: bool,
+    is_exchange: bool = False,
 ) -> Response:
-    issued = await request.authorizer.tokens.issue(identity, scopes, offline=offline)
+    issued = await request.authorizer.tokens.issue(
+        identity, scopes, offline=offline, is_exchange=is_exchange
+    )
     began = datetime.fromtimestamp(issued.issued_at, UTC)
     document = {
         "token": issued.text,
@@ -72,6 +104,8 @@ async def _issue(
         "issued_at": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "scope": format_scopes(issued.scopes),
     }
+    if is_exchange:
+        document |= {"issued_token_type": ACCESS_TYPE, "token_type": "Bearer"}
     if issued.refresh is not None:
         document["refresh_token"] = issued.refresh
     return _answer(document, HTTPStatus.OK)

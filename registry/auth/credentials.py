@@ -17,6 +17,9 @@ MAX_USER = 256
 MAX_PASSWORD = 1024
 # Longer tokens are parsed again with each request: any caller can send them.
 MAX_REMEMBERED = 2048
+# A user whose password is a CI's token, or an access token that was got with one.
+OIDC_USER = "oidc"
+MAX_OIDC_PASSWORD = 16 * 1024
 
 # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
@@ -83,13 +86,18 @@ def _parse(header: str) -> BasicCredentials | BearerToken:
     user, colon, password = _decoded(encoded).partition(":")
     if not colon or not user:
         raise CredentialsInvalid(_EXPECTED)
-    if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
+    if is_too_long(user, password):
         raise CredentialsInvalid(
             f"a user has at most {MAX_USER} characters, a password at most {MAX_PASSWORD}"
         )
     if any(character in user + password for character in "\0\r\n"):
         raise CredentialsInvalid("Basic credentials must not hold NUL, CR or LF")
     return BasicCredentials(user, password)
+
+
+def is_too_long(user: str, password: str) -> bool:
+    most = MAX_OIDC_PASSWORD if user == OIDC_USER else MAX_PASSWORD
+    return len(user) > MAX_USER or len(password) > most
 
 
 def _decoded(encoded: str) -> str:

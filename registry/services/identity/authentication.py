@@ -9,17 +9,18 @@ from functools import lru_cache
 from oci.errors import OCIError
 from registry.auth.access_token import verify
 from registry.auth.backoff import Backoff
-from registry.auth.credentials import BasicCredentials, BearerToken
+from registry.auth.credentials import OIDC_USER, BasicCredentials, BearerToken
 from registry.auth.htpasswd import is_bcrypt
 from registry.auth.passwords import Passwords
 from registry.auth.secrets import TokenSecret, parse_token
 from registry.errors import LoginDelayed, Unauthorized
+from registry.services.identity.exchange import TokenExchange
 from registry.services.identity.failed_logins import FailedLogins
 from registry.services.identity.identity import ANONYMOUS, Identity
 from registry.services.identity.token_uses import TokenUses
 from registry.storage.clock import Clock
 from registry.storage.database.contract import Database
-from registry.storage.metadata.identity import principals, tokens
+from registry.storage.metadata.identity import principals, tokens, trusts
 
 # The name of this service in challenges and in access tokens.
 SERVICE = "slipway"
@@ -41,6 +42,8 @@ class Authentication:
     failures: FailedLogins
     backoff: Backoff = field(default_factory=Backoff)
     service: str = SERVICE
+    exchange: TokenExchange | None = None
+    """Accepts the tokens of CI issuers; None where none are accepted."""
 
     async def identify(
         self, credentials: BasicCredentials | BearerToken | None, address: str
@@ -54,6 +57,8 @@ class Authentication:
                 if secret is not None:
                     return await self._by_token(secret, None, address)
                 return self.by_access_token(text)
+            case BasicCredentials(user, password) if user == OIDC_USER:
+                return await self._by_trust(password)
             case BasicCredentials(user, password):
                 secret = parse_token(password)
                 if secret is not None:
@@ -77,7 +82,7 @@ class Authentication:
         if isinstance(credentials, BearerToken):
             return await self.identify(credentials, address)
         user = credentials.user
-        if parse_token(credentials.password) is not None:
+        if user == OIDC_USER or parse_token(credentials.password) is not None:
             return await self._recorded(credentials, address)
         now = self.clock.monotonic_ms() / 1000
         wait = self.backoff.wait(user, address, now)
@@ -90,6 +95,16 @@ class Authentication:
             raise
         self.backoff.succeed(user, address)
         return identity
+
+    async def exchanged(self, text: str, address: str) -> Identity:
+        """The caller by a trust, whose CI's token this is.  Raises Unauthorized."""
+        try:
+            if self.exchange is None:
+                raise Unauthorized(_WRONG)
+            return await self.exchange.accept(text)
+        except Unauthorized:
+            self.failures.add(OIDC_USER, address)
+            raise
 
     async def _recorded(self, credentials: BasicCredentials, address: str) -> Identity:
         """``identify``, with a failure written to the audit."""
@@ -110,6 +125,28 @@ class Authentication:
             raise Unauthorized(f"{found.principal} is disabled")
         self.uses.add(secret.id, now, address)
         return Identity(found.principal_id, found.principal, secret.id)
+
+    async def _by_trust(self, password: str) -> Identity:
+        """By a CI's token, or by an access token that one was exchanged for.
+
+        The latter counts as often as docker sends it, if it is for no scope in particular: one with
+        scopes must give no access beyond them.
+        """
+        token = verify(password, self.key, self.service)
+        if token is None:
+            if self.exchange is None:
+                raise Unauthorized(_WRONG)
+            return await self.exchange.accept(password)
+        found = await self.database.look(trusts.BY_PRINCIPAL, token.principal)
+        if found is None or token.credential or token.password is not None:
+            raise Unauthorized(_EXPIRED)
+        if token.expires_at * 1000 <= self.clock.wall_ms():
+            raise Unauthorized("the access token has expired")
+        if found.is_disabled:
+            raise Unauthorized(f"{found.trust.name} is disabled")
+        if token.scopes:
+            raise Unauthorized("the access token is for a scope: exchange one without, to sign in")
+        return Identity(found.principal, found.trust.name, ends_at=token.expires_at)
 
     async def _by_password(self, user: str, password: str) -> Identity:
         found = await self.database.look(principals.BY_NAME, user)

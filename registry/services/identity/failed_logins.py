@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from oci.errors import OCIError
+from registry.auth.credentials import OIDC_USER
 from registry.auth.names import PrincipalName
 from registry.jobs.scheduler import Job
 from registry.services.context import RegistryState
@@ -27,7 +28,7 @@ class FailedLogins:
 
     def add(self, user: str, address: str) -> None:
         try:
-            name = str(PrincipalName.parse(user))
+            name = user if user == OIDC_USER else str(PrincipalName.parse(user))
         except ValueError:
             name = NO_NAME
         if len(self._counts) < MAX_WAITING or (name, address) in self._counts:

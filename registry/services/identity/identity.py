@@ -22,6 +22,9 @@ class Identity:
     access_token: AccessToken | None = None
     """The access token that it came with; its scope limits it."""
 
+    ends_at: int | None = None
+    """Seconds since 1970: of a caller by a trust, whose access tokens end then."""
+
     @property
     def is_anonymous(self) -> bool:
         return self.principal == ANONYMOUS_ID

@@ -12,7 +12,7 @@ from registry.errors import Absent, Conflict, Invalid
 from registry.services.context import RegistryState
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
-from registry.storage.metadata.identity import principals
+from registry.storage.metadata.identity import principals, trusts
 from registry.storage.metadata.identity.principals import Kind, Principal
 
 __all__ = ["Kind", "Principal"]
@@ -204,6 +204,7 @@ async def remove(
     def unit(connection: Connection) -> None:
         check(connection)
         found = require(connection, name, kind)
+        require_no_trust(connection, found)
         principals.remove(connection, found.id)
         if found.is_owner:
             require_owner(connection, name)
@@ -275,6 +276,14 @@ def require_free(connection: Connection, name: str) -> None:
     found = principals.find(connection, name)
     if found is not None:
         raise Conflict(f"there is a {found.kind} {name} already")
+
+
+def require_no_trust(connection: Connection, found: Principal) -> None:
+    """Raise Conflict for the robot of a trust: it ends with the trust, and has no tokens."""
+    if trusts.BY_PRINCIPAL.first(connection, found.id) is not None:
+        raise Conflict(
+            f"{found.name} is a trust, see `registry trust`: it has no tokens of its own"
+        )
 
 
 def require_owner(connection: Connection, name: str) -> None:

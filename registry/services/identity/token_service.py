@@ -52,17 +52,31 @@ class TokenService:
     authorization: Authorization
 
     async def issue(
-        self, identity: Identity, asked: Sequence[Scope], *, offline: bool
+        self,
+        identity: Identity,
+        asked: Sequence[Scope],
+        *,
+        offline: bool,
+        is_exchange: bool = False,
     ) -> IssuedToken:
-        """An access token with the granted subset of the scopes: less is no failure."""
+        """An access token with the granted subset of the scopes: less is no failure.
+
+        ``is_exchange``: for as long as the trust allows, instead of for some minutes.
+        """
         granted = await self._granted(identity, asked)
         now = self.authentication.clock.wall_ms() // 1000
+        ends_at = now + LIFETIME_SECONDS
+        if identity.ends_at is not None:
+            # Of a trust: all that comes of its CI's token ends with it, and nothing refreshes it.
+            offline = False
+            ends_at = identity.ends_at if is_exchange else min(ends_at, identity.ends_at)
+        refreshes = offline and not identity.is_anonymous
         return IssuedToken(
-            self._sign(identity, granted, now, now + LIFETIME_SECONDS),
+            self._sign(identity, granted, now, ends_at),
             granted,
             now,
-            LIFETIME_SECONDS,
-            self._refresh_token(identity, now) if offline and not identity.is_anonymous else None,
+            ends_at - now,
+            self._refresh_token(identity, now) if refreshes else None,
         )
 
     async def refresh(self, text: str) -> Identity:

@@ -18,6 +18,7 @@ from registry.services.identity.principals import (
     parse_name,
     require,
     require_free,
+    require_no_trust,
 )
 from registry.storage.database.contract import Connection
 from registry.storage.metadata import audit
@@ -99,6 +100,7 @@ async def mint_token(
         check(connection)
         found = require_holder(connection, name)
         change = state.begin_change(connection, actor)
+        require_no_trust(connection, found)
         most = MAX_ROBOT_TOKENS if found.kind == "robot" else MAX_USER_TOKENS
         alive = tokens.count_alive(connection, found.id, change.at)
         if alive >= most:

@@ -102,6 +102,31 @@ locks = Table(
     sqlite_strict=True,
 )
 
+# The tokens of CI issuers that count here.  Each has a principal, a robot without a token, which
+# holds its grants: with it, all access tokens that were got by the trust end.
+trusts = Table(
+    "trusts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("principal_id", ForeignKey("principals.id", ondelete="RESTRICT"), nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    # Empty for the address of the registry.
+    Column("audience", Text, nullable=False),
+    # A JSON object of texts, each equal to a claim.
+    Column("claims", Text, nullable=False),
+    Column("life_seconds", Integer, nullable=False),
+    # Whether the issuer may be on a private network.
+    Column("is_private", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Big, nullable=False),
+    Column("created_by", Text, nullable=False),
+    CheckConstraint("life_seconds BETWEEN 1 AND 3600", name="life_seconds"),
+    Index(None, "issuer"),
+    Index(None, "principal_id", unique=True),
+    sqlite_strict=True,
+)
+
 # Keys that access tokens are signed with; the newest signs.
 signing_keys = Table(
     "signing_keys",
