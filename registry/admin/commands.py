@@ -15,6 +15,7 @@ from registry.admin import (
     integrity,
     permissions,
     repositories,
+    trusts,
     uploads,
 )
 from registry.admin.command import Command, Document, Stopped
@@ -66,6 +67,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "token list": Command(identities.list_tokens, {"name": str}),
         "token revoke": Command(identities.revoke_token, {"id": str}),
+        "trust add": Command(
+            trusts.add_trust,
+            {"name": str, "issuer": str, "kind": str, "audience": str}
+            | {"claims": list, "grants": list, "life_ms": int, "private": bool},
+        ),
+        "trust inspect": Command(trusts.inspect, {"token": str}),
+        "trust list": Command(trusts.list_trusts),
+        "trust remove": Command(trusts.remove_trust, {"name": str}),
         "undelete": Command(garbage.undelete, {"what": str}),
         "unlatch": Command(disk.unlatch),
         "upload cancel": Command(uploads.cancel, {"ids": list, "address": str, "every": bool}),

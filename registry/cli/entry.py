@@ -30,6 +30,7 @@ COMMANDS = {
     "setup": ("identities.setup", "Make the first user, who owns the registry."),
     "tag": ("repositories.tag", "Show the history of tags."),
     "token": ("identities.token", "Mint, list and revoke the tokens of users and robots."),
+    "trust": ("trusts.trust", "Manage trusts: CI pipelines that push without a stored secret."),
     "undelete": ("garbage.undelete", "Undelete a blob, a manifest or a tag."),
     "unlatch": ("integrity.unlatch", "Allow writing again after the disk has failed."),
     "upload": ("uploads.upload", "List and cancel open uploads."),

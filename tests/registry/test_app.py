@@ -66,6 +66,10 @@ OTHERS = (
     ("lock", "list"),
     ("lock", "add", "releases", "--repository", "*", "--tags", "v*"),
     ("lock", "remove", "releases"),
+    ("trust", "list"),
+    ("trust", "add", "gh", "--issuer", "github", "--repository-id", "1", "--push", "*"),
+    ("trust", "remove", "gh"),
+    ("trust", "inspect", "/dev/null"),
 )
 
 
