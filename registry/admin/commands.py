@@ -15,7 +15,6 @@ from registry.admin import (
     integrity,
     permissions,
     repositories,
-    trusts,
     uploads,
 )
 from registry.admin.command import Command, Document, Stopped
@@ -68,13 +67,13 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "token list": Command(identities.list_tokens, {"name": str}),
         "token revoke": Command(identities.revoke_token, {"id": str}),
         "trust add": Command(
-            trusts.add_trust,
+            permissions.add_trust,
             {"name": str, "issuer": str, "kind": str, "audience": str}
             | {"claims": list, "grants": list, "life_ms": int, "private": bool},
         ),
-        "trust inspect": Command(trusts.inspect, {"token": str}),
-        "trust list": Command(trusts.list_trusts),
-        "trust remove": Command(trusts.remove_trust, {"name": str}),
+        "trust inspect": Command(permissions.inspect_token, {"token": str}),
+        "trust list": Command(permissions.list_trusts),
+        "trust remove": Command(permissions.remove_trust, {"name": str}),
         "undelete": Command(garbage.undelete, {"what": str}),
         "unlatch": Command(disk.unlatch),
         "upload cancel": Command(uploads.cancel, {"ids": list, "address": str, "every": bool}),

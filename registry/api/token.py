@@ -81,8 +81,15 @@ async def _exchange(request: RegistryRequest, form: Form) -> Response:
     authentication = request.authorizer.authentication
     text = _one(form, "subject_token")
     identity = await authentication.exchanged(text, network_of(request.scope))
-    scopes = parse_scopes(form.get("scope", []))
-    return await _issue(request, identity, scopes, offline=False, is_exchange=True)
+    asked = form.get("scope", [])
+    return await _issue(
+        request,
+        identity,
+        parse_scopes(asked),
+        offline=False,
+        is_exchange=True,
+        signs_in=not any(asked),
+    )
 
 
 async def _issue(
@@ -92,9 +99,10 @@ async def _issue(
     *,
     offline: bool,
     is_exchange: bool = False,
+    signs_in: bool = False,
 ) -> Response:
     issued = await request.authorizer.tokens.issue(
-        identity, scopes, offline=offline, is_exchange=is_exchange
+        identity, scopes, offline=offline, is_exchange=is_exchange, signs_in=signs_in
     )
     began = datetime.fromtimestamp(issued.issued_at, UTC)
     document = {

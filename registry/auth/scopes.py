@@ -61,6 +61,10 @@ class Scope:
         return f"{self.type}:{self.name}:{','.join(self.actions)}"
 
 
+# Of an access token that is the password of the user ``oidc``.  No request gets it by its name.
+SIGN_IN = Scope("oidc", "sign-in", ("*",))
+
+
 def parse_scopes(texts: Iterable[str]) -> tuple[Scope, ...]:
     """The scopes of repeated and of space-joined parameters; those not understood are left out.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from registry.auth.oidc import MAX_LENGTH
-from registry.auth.trusts import KINDS
+from registry.auth.oidc.issuers import KINDS
+from registry.auth.oidc.subject_tokens import MAX_LENGTH
 from registry.cli.common import REFUSED, administer
 from registry.cli.identities import options
 from registry.cli.output import Duration, moment, say, show
@@ -24,7 +24,7 @@ CLAIMS = (
 
 @click.group()
 def trust() -> None:
-    """Manage trusts: CI pipelines that push with tokens of their own, without a stored secret.
+    """Manage trusts: CI pipelines that push without a stored secret.
 
     A trust accepts the tokens of one issuer, for this registry, with the claims given; for them
     the CI gets an access token with the trust's grants, for at most an hour.

@@ -12,6 +12,7 @@ from registry.auth.backoff import Backoff
 from registry.auth.credentials import OIDC_USER, BasicCredentials, BearerToken
 from registry.auth.htpasswd import is_bcrypt
 from registry.auth.passwords import Passwords
+from registry.auth.scopes import SIGN_IN
 from registry.auth.secrets import TokenSecret, parse_token
 from registry.errors import LoginDelayed, Unauthorized
 from registry.services.identity.exchange import TokenExchange
@@ -129,8 +130,8 @@ class Authentication:
     async def _by_trust(self, password: str) -> Identity:
         """By a CI's token, or by an access token that one was exchanged for.
 
-        The latter counts as often as docker sends it, if it is for no scope in particular: one with
-        scopes must give no access beyond them.
+        The latter counts as often as docker sends it, if it was asked for without a scope: any
+        other must give no access beyond its scopes.
         """
         token = verify(password, self.key, self.service)
         if token is None:
@@ -144,7 +145,7 @@ class Authentication:
             raise Unauthorized("the access token has expired")
         if found.is_disabled:
             raise Unauthorized(f"{found.trust.name} is disabled")
-        if token.scopes:
+        if token.scopes != (SIGN_IN,):
             raise Unauthorized("the access token is for a scope: exchange one without, to sign in")
         return Identity(found.principal, found.trust.name, ends_at=token.expires_at)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from registry.auth.oidc import (
+from registry.auth.oidc.keys import TokenRefused
+from registry.auth.oidc.subject_tokens import (
     SubjectToken,
-    TokenRefused,
     check_signature,
     check_times,
     parse_subject_token,

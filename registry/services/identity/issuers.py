@@ -14,8 +14,8 @@ from typing import Final
 
 import httpx2
 
-from registry.auth.addresses import refusal_of
-from registry.auth.oidc import Key, Keys, TokenRefused, parse_discovery, parse_keys
+from registry.auth.oidc.addresses import refusal_of
+from registry.auth.oidc.keys import Key, Keys, TokenRefused, parse_discovery, parse_keys
 from registry.storage.clock import Clock
 
 TIMEOUT_SECONDS: Final = 5.0

@@ -19,7 +19,7 @@ from registry.auth.access_token import (
 )
 from registry.auth.decision import decide
 from registry.auth.roles import Access
-from registry.auth.scopes import REPOSITORY, Scope
+from registry.auth.scopes import REPOSITORY, SIGN_IN, Scope
 from registry.errors import Unauthorized
 from registry.services.identity.authentication import Authentication
 from registry.services.identity.authorization import Authorization
@@ -58,10 +58,12 @@ class TokenService:
         *,
         offline: bool,
         is_exchange: bool = False,
+        signs_in: bool = False,
     ) -> IssuedToken:
         """An access token with the granted subset of the scopes: less is no failure.
 
         ``is_exchange``: for as long as the trust allows, instead of for some minutes.
+        ``signs_in``: it is a password of the user ``oidc``, and nothing else.
         """
         granted = await self._granted(identity, asked)
         now = self.authentication.clock.wall_ms() // 1000
@@ -72,7 +74,7 @@ class TokenService:
             ends_at = identity.ends_at if is_exchange else min(ends_at, identity.ends_at)
         refreshes = offline and not identity.is_anonymous
         return IssuedToken(
-            self._sign(identity, granted, now, ends_at),
+            self._sign(identity, (SIGN_IN,) if signs_in else granted, now, ends_at),
             granted,
             now,
             ends_at - now,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from registry.auth.oidc import TokenRefused, check_times, parse_subject_token
-from registry.auth.trusts import MAX_LIFE_SECONDS, MAX_VALUE, Issuer, Trust, check_claims
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.keys import TokenRefused
+from registry.auth.oidc.subject_tokens import check_times, parse_subject_token
+from registry.auth.oidc.trusts import MAX_LIFE_SECONDS, MAX_VALUE, Trust, check_claims
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.context import RegistryState
 from registry.services.identity.grants import MAX_GRANTS

@@ -12,9 +12,10 @@ import pytest
 
 from registry.api.token import ACCESS_TYPE, EXCHANGE, JWT_TYPE
 from registry.auth.access_token import LIFETIME_SECONDS
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.trusts import Trust
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Role
-from registry.auth.trusts import Issuer, Trust
 from registry.services.identity import principals, trusts
 from registry.services.identity.issuers import Issuers
 from tests.support.registry.identified import Headers, Identified, basic, identified, rows
@@ -142,13 +143,21 @@ async def test_the_password_grant_takes_the_token_too(wire: Wire) -> None:
 
 
 async def test_an_access_token_for_a_scope_signs_nobody_in(wire: Wire) -> None:
-    document = await wire.exchanged("repository:team/app:pull")
+    login = basic("oidc", (await wire.exchanged())["access_token"])
+    for document in (
+        await wire.exchanged("repository:team/app:pull"),
+        # None of it granted, none understood, and none asked for with an access token.
+        await wire.exchanged("repository:other/app:pull"),
+        await wire.exchanged("oidc:sign-in:*"),
+        await wire.exchanged("?"),
+        (await wire.get(login)).json(),
+        (await wire.get(login, scope="oidc:sign-in:*")).json(),
+    ):
+        answer = await wire.get(basic("oidc", document["access_token"]), scope=SCOPE)
 
-    answer = await wire.get(basic("oidc", document["access_token"]), scope=SCOPE)
-
-    assert (answer.status_code, "is for a scope" in answer.text) == (401, True)
-    assert await wire.status(basic("oidc", document["access_token"])) == 401
-    assert (await wire.get(bearer(document), scope=SCOPE)).status_code == 401
+        assert (answer.status_code, "is for a scope" in answer.text) == (401, True)
+        assert await wire.status(basic("oidc", document["access_token"])) == 401
+        assert (await wire.get(bearer(document), scope=SCOPE)).status_code == 401
 
 
 async def test_tokens_of_users_and_robots_are_no_password_of_oidc(wire: Wire) -> None:

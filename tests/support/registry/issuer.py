@@ -14,7 +14,7 @@ from typing import Any, Literal
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from registry.auth.oidc import Key
+from registry.auth.oidc.keys import Key
 from registry.services.identity.issuers import DISCOVERY
 
 OWN = "https://registry.test"

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, cast, delete, func, insert, select
 
-from registry.auth.trusts import Issuer, Trust
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.trusts import Trust
 from registry.storage.database.point_read import PointRead
 from registry.storage.metadata.audit import Change
 from registry.storage.metadata.identity.tables import principals, trusts

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.trusts import Trust
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Role
-from registry.auth.trusts import Issuer, Trust
 from registry.errors import Unauthorized
 from registry.services.identity import exchange as module
 from registry.services.identity import principals, trusts

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from registry.auth.oidc import TokenRefused
+from registry.auth.oidc.keys import TokenRefused
 from registry.services.identity.issuers import (
     DISCOVERY,
     FRESH_MS,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.trusts import Trust
 from registry.auth.patterns import Pattern
 from registry.auth.roles import Role
-from registry.auth.trusts import Issuer, Trust
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.identity import principals, tokens, trusts
 from tests.support.registry.identity_services import IdentityServices

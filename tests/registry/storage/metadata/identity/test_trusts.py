@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from registry.auth.trusts import Issuer, Trust
+from registry.auth.oidc.issuers import Issuer
+from registry.auth.oidc.trusts import Trust
 from registry.storage.metadata.identity import principals, trusts
 from tests.support.registry.principals import a_principal
 from tests.support.registry.rows import EARLY

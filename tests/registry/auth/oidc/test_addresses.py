@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.auth.addresses import refusal_of
+from registry.auth.oidc.addresses import refusal_of
 
 NEVER = (
     *("127.0.0.1", "127.8.8.8", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255"),  # noqa: S104

@@ -1,0 +1,1 @@
+"""OIDC: tokens of CI issuers, the trusts that accept them, and the addresses of issuers."""
