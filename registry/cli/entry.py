@@ -11,7 +11,7 @@ import click
 
 # Command -> its place under registry.cli, and its summary in `registry --help`.
 COMMANDS = {
-    "audit": ("audit.audit", "List, export and verify the audit of all changes."),
+    "audit": ("audit.audit", "List, export and verify the audit: one row for every change."),
     "backup": ("backup.backup", "Back up a registry into DIRECTORY."),
     "check-config": ("serve.check_config", "Check a file of settings and the environment."),
     "fsck": ("integrity.fsck", "Compare the database's rows with the files."),

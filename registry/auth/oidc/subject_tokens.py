@@ -23,11 +23,10 @@ from joserfc.jwk import ECKey, RSAKey
 from oci.document import parse_document
 from oci.errors import quoted
 from registry.auth.oidc.keys import Key, TokenRefused
+from registry.auth.oidc.times import LEEWAY_SECONDS, MAX_AGE_SECONDS, time_of
 
 MAX_LENGTH: Final = 16 * 1024
 MAX_KEY_ID: Final = 500
-MAX_AGE_SECONDS: Final = 600
-LEEWAY_SECONDS: Final = 60
 
 # Keys and their addresses in a header are the sender's word; `crit` would change the meaning.
 REFUSED_HEADERS: Final = ("jwk", "jku", "x5u", "x5c", "crit")
@@ -62,8 +61,8 @@ class SubjectToken:
     @property
     def expires_at(self) -> int:
         """The last second in which ``check_times`` may pass."""
-        age = _time(self.claims, "iat") + MAX_AGE_SECONDS
-        return min(_time(self.claims, "exp"), age) + LEEWAY_SECONDS
+        age = time_of(self.claims, "iat") + MAX_AGE_SECONDS
+        return min(time_of(self.claims, "exp"), age) + LEEWAY_SECONDS
 
 
 def parse_subject_token(text: str) -> SubjectToken:
@@ -101,19 +100,6 @@ def check_signature(token: SubjectToken, key: Key) -> None:
         raise TokenRefused("the signature is not the issuer's") from None
 
 
-def check_times(claims: Mapping[str, object], now: int) -> None:
-    """Raise TokenRefused unless the token counts now, in seconds since 1970."""
-    expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
-    if expires_at + LEEWAY_SECONDS <= now:
-        raise TokenRefused("the token has expired")
-    if issued_at - LEEWAY_SECONDS > now:
-        raise TokenRefused("the token is issued in the future: compare the clocks")
-    if issued_at + MAX_AGE_SECONDS + LEEWAY_SECONDS <= now:
-        raise TokenRefused(f"the token was issued more than {MAX_AGE_SECONDS} seconds ago")
-    if "nbf" in claims and _time(claims, "nbf") - LEEWAY_SECONDS > now:
-        raise TokenRefused("the token does not count yet: compare the clocks")
-
-
 def _part(encoded: str, name: str) -> dict[str, object]:
     padded = encoded + "=" * (-len(encoded) % 4)
     try:
@@ -124,10 +110,3 @@ def _part(encoded: str, name: str) -> dict[str, object]:
         return parse_document(content)
     except ValueError:
         raise TokenRefused(f"the token's {name} is no JSON object in base64url") from None
-
-
-def _time(claims: Mapping[str, object], name: str) -> int:
-    value = claims.get(name)
-    if type(value) is not int or value < 0:
-        raise TokenRefused(f"expected the claim {name}: whole seconds since 1970")
-    return value

@@ -13,9 +13,9 @@ from registry.auth.oidc.keys import TokenRefused
 from registry.auth.oidc.subject_tokens import (
     SubjectToken,
     check_signature,
-    check_times,
     parse_subject_token,
 )
+from registry.auth.oidc.times import check_times
 from registry.errors import Unauthorized
 from registry.services.identity.identity import Identity
 from registry.services.identity.issuers import Issuers

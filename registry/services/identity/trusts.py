@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from registry.auth.oidc.issuers import Issuer
 from registry.auth.oidc.keys import TokenRefused
-from registry.auth.oidc.subject_tokens import check_times, parse_subject_token
+from registry.auth.oidc.subject_tokens import parse_subject_token
+from registry.auth.oidc.times import check_times
 from registry.auth.oidc.trusts import MAX_LIFE_SECONDS, MAX_VALUE, Trust, check_claims
 from registry.errors import Absent, Conflict, Invalid
 from registry.services.context import RegistryState
