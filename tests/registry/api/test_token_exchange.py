@@ -258,3 +258,15 @@ async def test_an_upload_is_written_down_under_the_name_of_the_trust(wire: Wire)
     uploads = (await rows(wire.registry, "uploads"))["uploads"]
 
     assert any("gh-app" in row for row in uploads)
+
+
+async def test_a_token_for_a_login_ends_with_the_login_at_the_latest(wire: Wire) -> None:
+    issuer, given = Issuer(wire.issuer.url, "github"), [(Role.PULL, Pattern("*"))]
+    short = Trust("short", issuer, "", {"repository_id": "812", "ref": "refs/heads/short"}, 60)
+    await trusts.add_trust(wire.registry.state, "operator", short, given, own_address=OWN)
+
+    document = await wire.exchanged(ref="refs/heads/short")
+    found = (await wire.get(basic("oidc", document["access_token"]), scope=SCOPE)).json()
+
+    assert document["expires_in"] == 60
+    assert 0 < found["expires_in"] <= 60
