@@ -1,7 +1,8 @@
 """Pattern: the repositories that a grant is for: a name, a prefix ``team/*``, or ``*``.
 
-``{user}`` stands for the name of the user, as one whole component.  A pattern is stored as its
-text, so that the grants for a name are found by the few patterns that it matches, by their key.
+``{user}`` stands for the name of the user, as one whole component, and never of a robot, whose name
+its maker chooses.  A pattern is stored as its text, so that the grants for a name are found by the
+few patterns that it matches, by their key.
 """
 
 from __future__ import annotations

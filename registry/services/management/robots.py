@@ -32,11 +32,7 @@ _ROWS_PER_READ = 200
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """A robot with the grants of its own, with those of its groups, and those that its name gives.
-
-    ``{user}/*`` of everyone is another pattern for each name: a robot of a chosen name would have
-    all that is below it.
-    """
+    """A robot with the grants of its own, and with those of its groups."""
 
     principal: Principal
     grants: tuple[Grant, ...]
@@ -44,9 +40,8 @@ class Robot:
 
     @property
     def patterns(self) -> list[Pattern]:
-        """All that it holds a role on beside everybody else, by its name too."""
-        name = self.principal.name
-        return [each.pattern.for_user(name) for each in (*self.grants, *self.inherited)]
+        """All that it holds a role on, not counting the roles of everyone."""
+        return [each.pattern for each in (*self.grants, *self.inherited)]
 
     @property
     def revision(self) -> str:
@@ -65,11 +60,7 @@ def robot_of(connection: Connection, principal: Principal) -> Robot:
     return Robot(
         principal,
         tuple(each for each in held if each.principal == principal.name),
-        tuple(
-            each
-            for each in held
-            if each.kind == "group" or (each.principal != principal.name and each.pattern.has_user)
-        ),
+        tuple(each for each in held if each.kind == "group"),
     )
 
 
@@ -146,8 +137,7 @@ async def put_robot(
         raise Invalid(f"{len(held)} grants, expected at most {MAX_GRANTS}")
 
     def unit(connection: Connection) -> Written[Robot]:
-        reach = reach_of(connection, identity)
-        _require_given(reach, held)
+        _require_given(reach_of(connection, identity), held)
         found = principals.find(connection, name)
         robot = None if found is None else _require_own(connection, identity, found)
         conditions.check(None if robot is None else robot.revision)
@@ -163,8 +153,6 @@ async def put_robot(
             detail = f"disabled_at={disabled_at}"
             audit.append(connection, change, "robot.change", "", name, detail)
         written = robot_of(connection, require(connection, name, "robot"))
-        for pattern in written.patterns:
-            reach.require(pattern)
         return Written(written, robot is None)
 
     written = await state.database.write(unit, on=None)

@@ -103,9 +103,14 @@ def listed(
 
 
 def held_by(connection: Connection, principal: int) -> list[Grant]:
-    """The grants that count for a principal: its own, its groups', everyone's, anonymous'."""
+    """The grants that count for a principal: its own, its groups', everyone's, anonymous'.
+
+    Those with ``{user}`` count for users alone.
+    """
     query = _grants().where(_counts_for(principal)).order_by(grants.c.pattern, grants.c.id)
-    return [_grant(row) for row in connection.execute(query)]
+    found = [_grant(row) for row in connection.execute(query)]
+    kind = connection.scalar(select(principals.c.kind).where(principals.c.id == principal))
+    return [each for each in found if kind == "user" or not each.pattern.has_user]
 
 
 def visible_names(

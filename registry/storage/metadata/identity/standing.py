@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, bindparam, case, cast, func, literal_column, null, select
+from sqlalchemy import (
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 
 from registry.auth.decision import Narrowing
 from registry.auth.patterns import Pattern
@@ -27,6 +39,8 @@ from registry.storage.metadata.identity.tables import (
 
 _EVERYONE = literal_column(str(EVERYONE_ID), Integer)
 _ANONYMOUS = literal_column(str(ANONYMOUS_ID), Integer)
+_USER = literal_column("'user'", Text)
+_HAS_USER = literal_column("'%{user}%'", Text)
 
 # A name of more components than this is asked for by a statement of its own length.
 _LENGTHS = 64
@@ -71,7 +85,11 @@ def _by_patterns(count: int) -> PointRead[FoundStanding]:
 def _select(names: Sequence[str]) -> Select[Any]:
     row, token = principals.c, tokens.c
     principal = cast(bindparam("principal"), Integer)
-    asked = grants.c.pattern.in_([bindparam(name) for name in names])
+    asked = grants.c.pattern.in_([bindparam(name) for name in names]) & or_(
+        # ``{user}`` stands for users alone: whoever makes a robot chooses its name.
+        row.kind == _USER,
+        grants.c.pattern.not_like(_HAS_USER),
+    )
     # Two, each a search of the index by principal and pattern: joined by OR, SQLite searches by
     # pattern alone, and finds everybody's grants on ``*``.
     own = select(func.max(grants.c.role)).where(
@@ -95,8 +113,8 @@ def _select(names: Sequence[str]) -> Select[Any]:
             token.id,
             token.expires_at,
             token.limits,
-            own.scalar_subquery() if names else null(),
-            of_groups.scalar_subquery() if names else null(),
+            own.correlate(principals).scalar_subquery() if names else null(),
+            of_groups.correlate(principals).scalar_subquery() if names else null(),
         )
         .select_from(
             principals.outerjoin(

@@ -115,21 +115,17 @@ async def test_a_robot_that_holds_more_elsewhere_is_seen_and_not_changed(
 async def test_a_robots_name_gives_its_maker_nothing_beyond_their_pattern(
     managed: Managed, callers: Callers
 ) -> None:
-    """With ``{user}/*`` for everyone, robot infra may push below infra/."""
+    """With ``{user}/*`` for everyone, robot infra may not push below infra/."""
     await managed.opened.grant("everyone", "push {user}/*")
-    await managed.call("PUT", "/robots/infra", callers.owner, grants("push team/app"))
-    before = await rows(managed.opened, *TABLES)
-
-    for method, path, body in (
-        ("PUT", "new", grants("push team/app")),
-        ("PUT", "infra", grants("push team/app")),
-        ("POST", "infra/tokens", {}),
-    ):
-        answer = await managed.call(method, f"/robots/{path}", callers.lead, body)
-        refused(answer, 403, "/*")
-    assert await rows(managed.opened, *TABLES) == before
-    made = await managed.call("PUT", "/robots/team", callers.lead, grants("push team/app"))
+    made = await managed.call("PUT", "/robots/infra", callers.lead, grants("push team/app"))
     assert made.status_code == 201
+
+    asked = "/access/explain?who=infra&action={}&repository={}"
+    own = await managed.call("GET", asked.format("push", "team/app"), callers.owner)
+    below = await managed.call("GET", asked.format("pull", "infra/app"), callers.owner)
+
+    assert own.json()["allowed"] is True
+    assert below.json()["allowed"] is False
 
 
 async def test_a_hidden_robot_answers_as_an_absent_one(managed: Managed, callers: Callers) -> None:

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, text
 from registry.auth.decision import Narrowing
 from registry.auth.patterns import Pattern, matching
 from registry.auth.roles import Role
-from registry.storage.metadata.identity import principals, tokens
+from registry.storage.metadata.identity import grants, principals, tokens
+from registry.storage.metadata.identity.principals import Kind
 from registry.storage.metadata.identity.standing import by_patterns, format_limits, parse_limits
 from registry.storage.metadata.identity.tables import ANONYMOUS_ID, EVERYONE_ID
 from tests.support.registry.principals import (
@@ -193,3 +194,20 @@ def test_the_query_seeks_in_indexes_and_scans_no_table(connection: Connection, n
     tables = ("principals", "tokens", *(("grants", "members") if name else ()))
     assert [step for step in steps if step.startswith("SCAN") and "CONSTANT" not in step] == []
     assert all(any(step.startswith(f"SEARCH {table}") for step in steps) for table in tables)
+
+
+@pytest.mark.parametrize(("kind", "role"), [("user", Role.PUSH), ("robot", None)])
+def test_user_in_a_pattern_stands_for_users_alone(
+    connection: Connection, kind: Kind, role: Role | None
+) -> None:
+    """Whoever makes a robot chooses its name, and would choose the repositories with it."""
+    ada = a_principal(connection, "ada", kind)
+    a_grant(connection, EVERYONE_ID, Role.PUSH, "{user}/*")
+
+    found = standing_of(connection, ada, "ada/app")
+
+    assert found is not None
+    assert found.role == role
+    assert [each.role for each in grants.held_by(connection, ada)] == (
+        [] if role is None else [role]
+    )
