@@ -13,7 +13,6 @@ from registry.errors import StartupError
 
 # TLS 1.2 only with forward secrecy and authenticated encryption; 1.3 has nothing else.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_OTHERS = stat.S_IRWXO
 
 log = logging.getLogger("registry.server")
 
@@ -25,8 +24,7 @@ class CertificateUnusable(StartupError):
 class Certificate:
     """A server's certificate; ``context`` is the same over all readings.
 
-    Connections keep what they began with; those that begin later get the newest.
-    Raises CertificateUnusable.
+    Connections keep what they began with, later ones get the newest.  Raises CertificateUnusable.
     """
 
     def __init__(self, chain: Path, key: Path) -> None:
@@ -63,7 +61,6 @@ class Certificate:
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
-        context.set_alpn_protocols(["http/1.1"])
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         try:
             context.load_cert_chain(self._chain, self._key, password=_no_password)
@@ -81,7 +78,7 @@ class Certificate:
                 status = os.stat(path)
             except OSError as error:
                 raise CertificateUnusable(f"{name} {path}: {error.strerror}") from None
-            if path == self._key and status.st_mode & _OTHERS:
+            if path == self._key and status.st_mode & stat.S_IRWXO:
                 raise CertificateUnusable(
                     f"{name} {path} can be read or written by anybody on this machine (mode "
                     f"{stat.S_IMODE(status.st_mode):04o}), expected 0600 or 0640"
@@ -99,5 +96,5 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason == "KEY_VALUES_MISMATCH":
             return "the key is another certificate's"
-        return f"one of them is no PEM file of a certificate or a key ({error})"
+        return f"one of them is no PEM ({error})"
     return error.strerror or str(error)

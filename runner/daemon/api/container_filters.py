@@ -71,15 +71,13 @@ def select(
     named = {key: values for key, values in requested.items() if key not in _BOUNDS}
     keeps = filters.selector(LIST_FILTERS, named)
     # Before stopped containers are dropped: before and since may name one.
-    kept = [one for one in _filter_before_since(containers, requested) if keeps(one)]
+    kept = [one for one in _in_bounds(containers, requested) if keeps(one)]
     if not (everything or limit or "status" in requested or "exited" in requested):
         kept = [one for one in kept if one.state in (State.RUNNING, State.PAUSED)]
     return kept[:limit] if limit and limit > 0 else kept
 
 
-def _filter_before_since(
-    containers: Sequence[Container], requested: Filters
-) -> Sequence[Container]:
+def _in_bounds(containers: Sequence[Container], requested: Filters) -> Sequence[Container]:
     """Keep containers older than the one ``before`` names, or newer than that of ``since``."""
     kept = containers
     for value in requested.get("before", ()):

@@ -2,10 +2,9 @@
 
 https://github.com/opencontainers/image-spec/blob/main/conversion.md
 
-The spec is built from an allow-list.  Of an image it takes the environment, the entrypoint and
-the command, the user and the working directory: nothing else in an image can change it.  So
-labels are *not* made annotations, as conversion.md has it: runtimes act on some annotations
-(crun's ``run.oci.*``), and an image must not drive a runtime.  Labels stay data, in the records.
+The spec is built from an allow-list.  Of an image it takes environment, entrypoint, command, user
+and working directory: nothing else in an image can change it.  So labels are not made annotations:
+runtimes act on some (crun's ``run.oci.*``), and an image must not drive a runtime.
 """
 
 from collections.abc import Mapping

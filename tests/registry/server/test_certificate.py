@@ -123,7 +123,7 @@ def test_a_key_of_another_certificate_is_refused(files: Path, other: Path) -> No
 def test_text_that_is_no_certificate_is_refused(files: Path) -> None:
     (files / "certificate.pem").write_text("no certificate")
 
-    with pytest.raises(CertificateUnusable, match="one of them is no PEM file"):
+    with pytest.raises(CertificateUnusable, match="one of them is no PEM"):
         of(files)
 
 

@@ -124,8 +124,8 @@ async def test_a_robots_name_gives_its_maker_nothing_beyond_their_pattern(
     own = await managed.call("GET", asked.format("push", "team/app"), callers.owner)
     below = await managed.call("GET", asked.format("pull", "infra/app"), callers.owner)
 
-    assert own.json()["allowed"] is True
-    assert below.json()["allowed"] is False
+    assert own.json()["is_allowed"] is True
+    assert below.json()["is_allowed"] is False
 
 
 async def test_a_hidden_robot_answers_as_an_absent_one(managed: Managed, callers: Callers) -> None:

@@ -200,7 +200,7 @@ def test_the_query_seeks_in_indexes_and_scans_no_table(connection: Connection, n
 def test_user_in_a_pattern_stands_for_users_alone(
     connection: Connection, kind: Kind, role: Role | None
 ) -> None:
-    """Whoever makes a robot chooses its name, and would choose the repositories with it."""
+    """The maker of a robot chooses its name, and would choose the repositories with it."""
     ada = a_principal(connection, "ada", kind)
     a_grant(connection, EVERYONE_ID, Role.PUSH, "{user}/*")
 
