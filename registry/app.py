@@ -121,7 +121,7 @@ def build_application(settings: Settings, root: Root, background: BackgroundTask
             serve_commands(opened),
         ):
             authorizer = await authorizer_of(opened, uses, failures)
-            if not opened.state.identities.exist and authorizer.everyone is None:
+            if not opened.state.identities.exist and authorizer.authorization.everyone is None:
                 structlog.get_logger().info(NOBODY, root=str(root.path))
             yield authorizer
 
@@ -261,7 +261,7 @@ async def authorizer_of(
         exchange=exchange,
     )
     tokens = TokenService(authentication, authorization)
-    return Authorizer(opened.registry, authentication, authorization, tokens, everyone)
+    return Authorizer(opened.registry, authentication, authorization, tokens)
 
 
 def everyone_of(settings: Settings) -> Role | None:

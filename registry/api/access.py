@@ -1,6 +1,6 @@
 """Access: identify the caller, authorize the request, and create the repository it may reach.
 
-Deny by default; no decision is cached between requests (rule AZ-10).
+Deny by default; no decision outlives a change of the rows that it was taken from (rule AZ-10).
 
 https://distribution.github.io/distribution/spec/auth/token/ describes the challenge of a 401
 """
@@ -43,19 +43,17 @@ class Authorizer:
     authentication: Authentication
     authorization: Authorization
     tokens: TokenService
-    everyone: Role | None
-    """The role of all callers on every repository, by ``access.anonymous``."""
 
     async def authorize(self, request: Request, access: Access) -> Registry:
         """The registry, for endpoints without a repository; raises Unauthorized."""
         if access == "open":
             return self.registry
         identity = await self.identify(request)
-        if access == "check" and (identity.is_anonymous and not self._is_open(request)):
-            # Also where anyone may pull: a client that is not challenged here never signs in.
-            known = self.registry.has_identities
-            raise Unauthorized("sign in, or ask for an anonymous token" if known else NOBODY)
         if access == "check":
+            if identity.is_anonymous and not self._is_open(request):
+                # Also where anyone may pull: a client that is not challenged here never signs in.
+                known = self.registry.has_identities
+                raise Unauthorized("sign in, or ask for an anonymous token" if known else NOBODY)
             await self.require_valid(identity)
         if access == "catalog":
             await self._require_catalog(request, identity)
@@ -129,7 +127,7 @@ class Authorizer:
         """Whether a caller without credentials has nothing to sign in to, or has a token."""
         if self.registry.has_identities:
             return "authorization" in request.headers
-        return self.everyone is not None
+        return self.authorization.everyone is not None
 
     async def _require_catalog(self, request: Request, identity: Identity) -> None:
         if identity.is_anonymous and not self._is_open(request):
@@ -147,8 +145,9 @@ class Authorizer:
         self, request: Request, identity: Identity, access: Access, name: RepositoryName
     ) -> Role:
         """The caller's role in the repository; raises Unauthorized."""
-        if identity is ANONYMOUS and self.everyone is not None and self.everyone >= NEEDED[access]:
-            return self.everyone  # of everyone, so no row can change it
+        everyone = self.authorization.everyone
+        if identity is ANONYMOUS and everyone is not None and everyone >= NEEDED[access]:
+            return everyone  # by a setting, so no row can change it
         at = 0
         if self._has_expired(identity) and (session := _session_of(request)) is not None:
             # An upload is not broken off by the end of the token that it began with.

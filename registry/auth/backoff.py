@@ -1,4 +1,4 @@
-"""Backoff: failed logins make the next ones wait, by account and address (durability: brute force).
+"""Backoff: failed logins make the next ones wait, by account and address.
 
 No account is ever locked: whoever knows the password gets in from an address of their own.
 """

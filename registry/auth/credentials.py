@@ -50,7 +50,7 @@ class BasicCredentials:
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """A token, as sent; no token is issued or verified here yet."""
+    """A token, as sent and not verified."""
 
     token: str = field(repr=False)
 

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import uvicorn
 from uvicorn._types import ASGI3Application
@@ -82,10 +83,12 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         try:
-            async with (
-                self._background.running("deadlines of connections", self._watch),
-                self._background.running("certificate", self._watch_certificate),
-            ):
+            async with contextlib.AsyncExitStack() as running:
+                run = self._background.running
+                await running.enter_async_context(run("deadlines of connections", self._watch))
+                if self._certificate is not None:
+                    watch = partial(self._watch_certificate, self._certificate)
+                    await running.enter_async_context(run("certificate", watch))
                 await super().serve(sockets=sockets or [self.listener])
         finally:
             await self._lifespan.stop()
@@ -117,12 +120,11 @@ class Server(uvicorn.Server):
                 if isinstance(connection, SlipwayProtocol) and connection.deadline <= now:
                     self._enforce(connection, now)
 
-    async def _watch_certificate(self) -> None:
+    async def _watch_certificate(self, certificate: Certificate) -> None:
         """Use a renewed certificate soon after its files have changed."""
         while True:
             await asyncio.sleep(_CERTIFICATE_SECONDS)
-            if self._certificate is not None:
-                self._certificate.reload_if_changed()
+            certificate.reload_if_changed()
 
     def _enforce(self, connection: SlipwayProtocol, now: float) -> None:
         """Check one connection; its failure must not end the deadlines of others."""

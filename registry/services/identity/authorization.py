@@ -41,7 +41,12 @@ class _KnownRoles:
             return None
         return found[1]
 
-    def add(self, identity: Identity, access: Access, name: str, role: Role, until: int) -> None:
+    def add(
+        self, version: int, identity: Identity, access: Access, name: str, role: Role, until: int
+    ) -> None:
+        """Remember a role until a time, unless another request has seen a change meanwhile."""
+        if version != self._version:
+            return
         if len(self._roles) >= MAX_KNOWN:
             self._roles.clear()
         self._roles[id(identity), access, name] = identity, role, until
@@ -81,7 +86,7 @@ class Authorization:
                 until = token.expires_at * 1000
                 if standing.credential_until is not None:
                     until = min(until, standing.credential_until)
-                self._known.add(identity, access, repository, role, until)
+                self._known.add(version, identity, access, repository, role, until)
             return role
         return decide(standing, access, repository, scope)
 

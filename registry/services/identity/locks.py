@@ -85,17 +85,17 @@ def check_move(
 
     Raises TagLocked or TagMoveDenied.
     """
+    held = locks.of_repository(connection, name)
+    may_move = digest is None or role is None or role >= Role.PUSH
+    if may_move and not held:
+        return  # as most pushes: whether the tags exist makes no difference
     current = tags.current_digests(connection, repository, moved)
     new = None if digest is None else str(digest)
-    changed = [str(tag) for tag in moved if current.get(str(tag), new) != new]
-    if not changed:
-        return
-    held = locks.of_repository(connection, name)
-    for tag in changed:
+    for tag in (str(each) for each in moved if current.get(str(each), new) != new):
         lock = locks.find(held, tag)
         if lock is not None:
             raise TagLocked(tag, lock=lock.name, glob=str(lock.tags))
-        if digest is not None and role is not None and role < Role.PUSH:
+        if not may_move:
             raise TagMoveDenied(tag, current[tag])
 
 

@@ -1,7 +1,4 @@
-"""Standing: what the rows say of a caller now, read by one point read for each request.
-
-Nothing of it is kept between requests (rule AZ-10).
-"""
+"""Standing: a caller by the rows as they are now, read by one point read."""
 
 from __future__ import annotations
 

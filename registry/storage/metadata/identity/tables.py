@@ -1,4 +1,4 @@
-"""The schema of identities, in the same metadata as the rest."""
+"""Tables: the schema of identities, in the same metadata as the rest."""
 
 from __future__ import annotations
 

@@ -402,3 +402,20 @@ async def test_decisions_that_are_remembered_are_bounded(
         assert await identified.may(bearer, "pull", name)
 
     assert len(identified.authorization._known._roles) <= 2
+
+
+async def test_a_role_that_was_read_before_a_change_is_not_remembered_after_it(
+    identified: IdentityServices,
+) -> None:
+    """A database may pause a read: another request sees the change first."""
+    await ada_with(identified, (Role.PULL, "*"))
+    bearer = await access_token(identified, await identified.by_password("ada"), PULL)
+    known = identified.authorization._known
+    assert known.find(1, bearer, "pull", "team/app", now=0) is None
+    assert known.find(2, bearer, "pull", "team/app", now=0) is None
+
+    known.add(1, bearer, "pull", "team/app", Role.PULL, 10)
+
+    assert known.find(2, bearer, "pull", "team/app", now=0) is None
+    known.add(2, bearer, "pull", "team/app", Role.PULL, 10)
+    assert known.find(2, bearer, "pull", "team/app", now=0) == Role.PULL
